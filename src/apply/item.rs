@@ -1,0 +1,67 @@
+//! Items: changes with their assets and records, as many at a time as may be worked on.
+
+use crate::asset::Asset;
+use crate::plan::{Action, Change, settle_seed};
+use crate::record::Record;
+
+use super::{Records, Work, source};
+
+/// Assets of one batch at most.
+const BATCH: usize = 500;
+/// Pixels of one batch at most, three bytes each while they are worked on.
+const BATCH_PIXELS: u64 = 20_000_000;
+/// One change with its asset.
+pub struct Item<'i> {
+    /// The change.
+    pub change: &'i Change,
+    /// `None` for deletions.
+    pub asset: Option<Asset>,
+    /// Its record, if it has one.
+    pub record: Option<&'i Record>,
+    /// The recipe and renditions are those of the record.
+    pub held: bool,
+}
+
+impl Item<'_> {
+    /// Tells whether a published file is gone or damaged.
+    pub fn has_object_fault(&self) -> bool {
+        let fault = |reason: &crate::plan::Reason| {
+            matches!(reason.cause, crate::plan::Cause::ObjectMissing { .. } | crate::plan::Cause::ObjectSize { .. })
+        };
+        self.change.reasons.iter().any(fault)
+    }
+}
+
+/// Resolves the assets of the next batch: as many as may be worked on at once, and one at least.
+pub fn next_batch<'i>(work: &Work<'_>, records: &'i Records, changes: &[&'i Change]) -> Vec<Item<'i>> {
+    let mut batch = Vec::new();
+    let mut pixels = 0;
+    for change in changes.iter().take(BATCH) {
+        let item = item(work, records, change);
+        pixels += match (&item.asset, item.change.action) {
+            (Some(asset), Action::Generate | Action::Reuse | Action::Render | Action::Repair) => {
+                u64::from(asset.recipe.width) * u64::from(asset.recipe.height)
+            }
+            _ => 0,
+        };
+        if pixels > BATCH_PIXELS && !batch.is_empty() {
+            break;
+        }
+        batch.push(item);
+    }
+    batch
+}
+
+/// Resolves the asset of a change, with the seed that its record keeps.
+pub fn item<'i>(work: &Work<'_>, records: &'i Records, change: &'i Change) -> Item<'i> {
+    let record = match change.before {
+        Some(_) => records.get(&source(work.plan, change)),
+        None => None,
+    };
+    let asset = match (change.index, work.assets) {
+        (Some(index), Some(assets)) => Some(settle_seed(assets.asset(index), record)),
+        _ => None,
+    };
+    let held = record.is_some() && asset.as_ref().is_some_and(|asset| asset.hold);
+    Item { change, asset, record, held }
+}

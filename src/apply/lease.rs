@@ -1,0 +1,82 @@
+//! Leases: taken in name order, renewed while working, given back at the end.
+
+use std::time::Duration;
+
+use crate::asset::CollectionName;
+use crate::process::Process;
+use crate::state::{LEASE_SECONDS, Lease, LeaseAnswer, Run, State, StateError};
+
+use super::ApplyError;
+
+/// How often a lease is renewed; a third of its time, so that two renewals may fail.
+const RENEWED_EVERY: Duration = Duration::from_secs(LEASE_SECONDS as u64 / 3);
+/// How often a lease that somebody holds is asked for again.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
+/// The leases of a run.
+#[derive(Debug, Default)]
+pub struct Leases {
+    held: Vec<Lease>,
+}
+
+impl Leases {
+    /// Takes the lease on each collection, in the order given; waits for a held one for as long as asked.
+    ///
+    /// # Errors
+    /// [`ApplyError::Held`] with the holder; what was taken before is given back.
+    pub async fn take(
+        state: &dyn State,
+        collections: &[CollectionName],
+        run: &Run,
+        wait_seconds: u64,
+    ) -> Result<Self, ApplyError> {
+        let begun = tokio::time::Instant::now();
+        let mut leases = Self::default();
+        for collection in collections {
+            loop {
+                match state.take_lease(collection, run, &Process::liveness).await? {
+                    LeaseAnswer::Taken(lease) => {
+                        tracing::info!(%collection, fence = lease.fence, "lease taken");
+                        leases.held.push(lease);
+                        break;
+                    }
+                    LeaseAnswer::Held(_) if begun.elapsed().as_secs() < wait_seconds => {
+                        tokio::time::sleep(ASKED_EVERY).await;
+                    }
+                    LeaseAnswer::Held(holder) => {
+                        leases.release(state).await;
+                        return Err(ApplyError::Held(Box::new(holder)));
+                    }
+                }
+            }
+        }
+        Ok(leases)
+    }
+
+    /// Returns the lease on a collection.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] where it is not among them.
+    pub fn of(&self, collection: &CollectionName) -> Result<&Lease, ApplyError> {
+        let found = self.held.iter().find(|lease| lease.collection == *collection);
+        found.ok_or_else(|| StateError::Fenced { collection: collection.clone() }.into())
+    }
+
+    /// Renews the leases again and again; ends only when one was taken by somebody else.
+    pub async fn keep(&self, state: &dyn State) -> StateError {
+        loop {
+            tokio::time::sleep(RENEWED_EVERY).await;
+            // A renewal may fail once: the next one comes before the lease ends.
+            if let Err(error @ StateError::Fenced { .. }) = state.renew(&self.held).await {
+                return error;
+            }
+        }
+    }
+
+    /// Gives all leases back. One that cannot be given back ends by itself.
+    pub async fn release(&self, state: &dyn State) {
+        for lease in &self.held {
+            let _ = state.release(lease).await;
+        }
+    }
+}

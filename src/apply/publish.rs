@@ -1,0 +1,147 @@
+//! Publishing: from an original to the files that the product reads, without making again what is there.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::asset::{Asset, Encoding, Rendition};
+use crate::digest::{ContentDigest, RenditionDigest};
+use crate::imaging::{Decoded, Encoded};
+use crate::plan::Action;
+use crate::record::{Original, Published, Record};
+use crate::storage::Overwrite;
+use crate::world::World;
+
+use super::{ApplyError, crash_point, original};
+
+/// An asset whose published files are to be there.
+pub struct Target<'t> {
+    /// The asset.
+    pub asset: Cow<'t, Asset>,
+    /// What is done about it.
+    pub action: Action,
+    /// Its record, if it has one.
+    pub record: Option<&'t Record>,
+    /// The original.
+    pub original: Original,
+    /// The original, decoded, where it was just made.
+    pub decoded: Option<Arc<Decoded>>,
+}
+
+/// A published file, and its bytes where they are still to be put.
+pub struct Form {
+    published: Published,
+    bytes: Option<Bytes>,
+}
+
+/// What is known of files that were published before.
+pub type Known = HashMap<(ContentDigest, RenditionDigest), Published>;
+
+/// Finds or encodes all files of an asset, in the manifest's order; nothing is written yet.
+pub async fn prepare(world: &World, target: &Target<'_>, known: &Known) -> Result<Vec<Form>, ApplyError> {
+    let mut decoded = target.decoded.clone();
+    let mut forms = Vec::with_capacity(target.asset.renditions.len());
+    for rendition in &target.asset.renditions {
+        let form = match there(world, target, rendition, known).await? {
+            Some(form) => form,
+            None => {
+                let picture = match &decoded {
+                    Some(decoded) => Arc::clone(decoded),
+                    None => decode(world, target).await?,
+                };
+                let form = encode(target, rendition, Arc::clone(&picture)).await?;
+                decoded = Some(picture);
+                form
+            }
+        };
+        forms.push(form);
+    }
+    Ok(forms)
+}
+
+/// Returns the files that the state has not heard of: it must, before they are put.
+pub fn fresh(target: &Target<'_>, forms: &[Form], known: &Known) -> Vec<(ContentDigest, Published)> {
+    let content = target.original.sha256;
+    let unheard = forms.iter().filter(|form| !known.contains_key(&(content, form.published.rendition.digest)));
+    unheard.map(|form| (content, form.published.clone())).collect()
+}
+
+/// Puts what is not there yet.
+pub async fn put(
+    world: &World,
+    target: &Target<'_>,
+    forms: Vec<Form>,
+    known: &Known,
+) -> Result<Vec<Published>, ApplyError> {
+    let mut published = Vec::with_capacity(forms.len());
+    for Form { published: file, bytes } in forms {
+        if let Some(bytes) = bytes {
+            // What is repaired, or was announced before, is ours to replace: it was damaged, or cut off by a power cut.
+            // Everywhere else other bytes would be somebody else's file.
+            let before = known.get(&(target.original.sha256, file.rendition.digest));
+            let ours = target.action == Action::Repair || before.is_some_and(|before| before.path == file.path);
+            let overwrite = if ours { Overwrite::Replace } else { Overwrite::Never };
+            let content_type = file.rendition.encoding.format.content_type();
+            world.storage.put(&file.path, bytes, content_type, overwrite).await?;
+            crash_point("object-put");
+        }
+        published.push(file);
+    }
+    Ok(published)
+}
+
+/// Finds a file that is there already, or bytes that only need another path.
+async fn there(
+    world: &World,
+    target: &Target<'_>,
+    rendition: &Rendition,
+    known: &Known,
+) -> Result<Option<Form>, ApplyError> {
+    if let Some(file) = known.get(&(target.original.sha256, rendition.digest)) {
+        let fits = world.storage.size(&file.path).await? == Some(file.bytes);
+        if fits {
+            let published = Published { rendition: rendition.clone(), ..file.clone() };
+            return Ok(Some(Form { published, bytes: None }));
+        }
+    }
+    let Some(record) = target.record.filter(|record| record.original == target.original.sha256) else {
+        return Ok(None);
+    };
+    let same = |file: &&Published| file.rendition.encoding == rendition.encoding;
+    let Some(file) = record.published.iter().find(same) else { return Ok(None) };
+    if world.storage.size(&file.path).await? != Some(file.bytes) {
+        return Ok(None);
+    }
+    let bytes = world.storage.get(&file.path, file.bytes).await?;
+    if ContentDigest::of(&bytes) != file.sha256 {
+        return Ok(None);
+    }
+    let path = rendition.path.fill(&file.sha256);
+    let published = Published { rendition: rendition.clone(), path, ..file.clone() };
+    Ok(Some(Form { published, bytes: Some(bytes) }))
+}
+
+async fn decode(world: &World, target: &Target<'_>) -> Result<Arc<Decoded>, ApplyError> {
+    let key = target.asset.key.clone();
+    let bytes = original::fetch(world, &target.original).await?;
+    let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await.map_err(|_| ApplyError::Worker)?;
+    Ok(Arc::new(decoded.map_err(|source| ApplyError::Picture { key, source })?))
+}
+
+async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Decoded>) -> Result<Form, ApplyError> {
+    let key = target.asset.key.clone();
+    let encoding: Encoding = rendition.encoding;
+    let work = move || {
+        let Encoded { bytes, width, height } = picture.encode(&encoding)?;
+        let sha256 = ContentDigest::of(&bytes);
+        Ok((bytes, width, height, sha256))
+    };
+    let encoded = tokio::task::spawn_blocking(work).await.map_err(|_| ApplyError::Worker)?;
+    let (bytes, width, height, sha256) = encoded.map_err(|source| ApplyError::Picture { key, source })?;
+    let path = rendition.path.fill(&sha256);
+    let size = bytes.len() as u64;
+    let published = Published { rendition: rendition.clone(), path, sha256, bytes: size, width, height };
+    Ok(Form { published, bytes: Some(bytes.into()) })
+}

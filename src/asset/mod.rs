@@ -1,0 +1,23 @@
+//! Assets: one wanted image each, fully decided.
+//!
+//! Everything here is a value with one parsing door. Where the values come from (a manifest) and what is done with them
+//! (a plan) is left to other rooms.
+
+mod heads;
+mod money;
+mod name;
+mod recipe;
+mod rendition;
+mod row;
+mod table;
+
+pub use heads::{Asset, Assets, Head, Heads, SeedFrom};
+pub use money::MicroUsd;
+pub use name::{
+    AssetKey, CollectionName, Complaint, GeneratorName, Labels, NAME_BYTES_MAX, NameError, ObjectPath, Place,
+    RenditionName, VALUE_BYTES_MAX, VALUE_RULE, is_identifier, is_label_value,
+};
+pub use recipe::{Recipe, Seed, SeedBase};
+pub use rendition::{Encoding, Fit, Format, PathPattern, Rendition, Resize, rendition_digest, renditions_digest};
+pub use row::{OUTPUTS, Row, RowShape, URL_BASE, column_type};
+pub use table::{ColumnType, TableName, TableSpec};

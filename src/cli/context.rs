@@ -1,0 +1,254 @@
+//! What most commands begin with: settings, manifests, and the world they are about.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::asset::{GeneratorName, MicroUsd};
+use crate::config::{self, Known, Outside, Settings};
+use crate::generator::{Checks, Cost, Generator, Kind, Placeholder};
+use crate::manifest::{GeneratorRules, Manifest, Rules};
+use crate::planner::{AllManifests, Declared};
+use crate::state::Access;
+use crate::world::{Addresses, Generators, World};
+use crate::yaml::{ManifestError, Span};
+
+use super::{Failure, Global, ManifestArgs, Output};
+
+/// Largest manifest that is read, in bytes; larger ones are refused before they are read.
+const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// The manifests of a command.
+pub struct Loaded {
+    /// Those that can be used, by collection name.
+    pub declared: Vec<Declared>,
+    /// How many cannot; each was told of.
+    pub broken: usize,
+    /// Whether that is all there are.
+    pub all: AllManifests,
+}
+
+/// Settles the environment that the arguments mean.
+pub fn settings(global: &Global, output: &Output) -> Result<Settings, Failure> {
+    let file = match &global.config {
+        Some(file) => Some(file.clone()),
+        None => config::find(Path::new(".")).map(|file| shown(&file)),
+    };
+    let settings = match file {
+        Some(file) => {
+            let source = config::read_file(&file).map_err(|source| Failure::Read { path: file.clone(), source })?;
+            let variable = |name: &str| std::env::var(name).ok();
+            let outside = Outside { variable: &variable, read_file: &config::read_file };
+            let kinds = Kind::ALL.map(Kind::name);
+            let free: Vec<&str> =
+                Kind::ALL.into_iter().filter(|kind| kind.cost() == Cost::Free).map(Kind::name).collect();
+            let checks = Checks::ALL.map(Checks::name);
+            let known = Known { kinds: &kinds, free_kinds: &free, checks: &checks };
+            config::load(&source, &file, global.env.as_deref(), &known, &outside)?
+        }
+        None => {
+            let settings = config::built_in(Path::new("."), global.env.as_deref())?;
+            output.talk("no pixform.yaml here: using the built-in environment `local` (SQLite and files in .pixform, placeholder pictures)");
+            settings
+        }
+    };
+    for warning in &settings.warnings {
+        output.warn(&warning.message, &warning.help, None);
+    }
+    Ok(settings)
+}
+
+/// Returns a path as people know it: relative to the working folder where it lies below it.
+pub fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
+}
+
+/// Returns what the environment allows.
+pub fn rules(settings: &Settings) -> Rules {
+    let rules = |kind: Kind, checks: Option<Checks>| GeneratorRules {
+        kind: kind.name(),
+        takes_seeds: kind.takes_seeds(),
+        check: match checks {
+            Some(Checks::Novita) => |recipe| Checks::Novita.check(recipe),
+            Some(Checks::Placeholder) | None => |recipe| Kind::Placeholder.check(recipe),
+        },
+    };
+    let checks = |name: &str| Checks::ALL.into_iter().find(|checks| checks.name() == name);
+    let mut generators: BTreeMap<GeneratorName, GeneratorRules> = settings
+        .generators
+        .iter()
+        .map(|(name, generator)| {
+            (name.clone(), rules(Kind::Placeholder, generator.checks_as.as_deref().and_then(checks)))
+        })
+        .collect();
+    if settings.any_generator {
+        let named = Checks::ALL.into_iter().filter_map(|checks| Some((checks.name().parse().ok()?, checks)));
+        generators.extend(named.map(|(name, checks)| (name, rules(Kind::Placeholder, Some(checks)))));
+    }
+    Rules {
+        environment: settings.environment.clone(),
+        generators,
+        any_generator: settings.any_generator.then(|| rules(Kind::Placeholder, None)),
+        images_max: settings.images_max,
+        tables: settings.tables.clone(),
+        url_base: settings.url_base().unwrap_or_default(),
+    }
+}
+
+/// What a new picture costs, by generator name.
+pub fn prices(settings: &Settings) -> BTreeMap<String, MicroUsd> {
+    let price =
+        |(name, generator): (&GeneratorName, &config::GeneratorSettings)| Some((name.to_string(), generator.price?));
+    settings.generators.iter().filter_map(price).collect()
+}
+
+/// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
+pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+    let (paths, mut all) = match args.manifests.as_slice() {
+        [] => (found(settings)?, AllManifests::Read),
+        named => (named.to_vec(), AllManifests::Some),
+    };
+    let rules = rules(settings);
+    let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+    let mut broken = 0;
+    for path in paths {
+        let result = read(&path).and_then(|source| {
+            let file = path.display().to_string();
+            Manifest::load(&file, &source, rules.clone()).map_err(Failure::from)
+        });
+        match result {
+            Ok((manifest, heads)) => {
+                for warning in &manifest.warnings {
+                    output.warn(&warning.message, &warning.help, Some(&manifest.place(warning.span)));
+                }
+                loaded.entry(manifest.name.to_string()).or_default().push(Declared { manifest, heads });
+            }
+            Err(failure) => {
+                broken += 1;
+                output.report(&failure);
+            }
+        }
+    }
+    let mut declared = Vec::new();
+    for (name, mut same) in loaded {
+        if let ([first, second, ..], count) = (same.as_slice(), same.len()) {
+            output.report(&declared_twice(&name, &first.manifest, &second.manifest).into());
+            broken += count;
+        } else {
+            declared.append(&mut same);
+        }
+    }
+    if broken > 0 {
+        all = AllManifests::Some;
+    }
+    Ok(Loaded { declared, broken, all })
+}
+
+/// Points at the name in the second of two manifests that declare one collection.
+fn declared_twice(name: &str, first: &Manifest, second: &Manifest) -> ManifestError {
+    let lines = second.source.split_inclusive('\n').scan(0, |start, line| {
+        let begin = *start;
+        *start += line.len();
+        Some((begin, line))
+    });
+    let place = lines.filter(|(_, line)| line.starts_with("collection:")).find_map(|(begin, line)| {
+        let start = (begin + line.find(name)?) as u32;
+        Some(Span { start, end: start + name.len() as u32 })
+    });
+    let message = format!("the collection `{name}` is declared in {} already", first.file);
+    let help = "rename one of them: a collection's name is unique in an environment";
+    ManifestError::one(&second.file, &second.source, place.unwrap_or_default(), &message, help)
+}
+
+/// Finds the manifests: every YAML file of `manifests/`, or those here with a top-level `collection:`.
+fn found(settings: &Settings) -> Result<Vec<PathBuf>, Failure> {
+    let folder = settings.root.join("manifests");
+    let (folder, every) = match folder.is_dir() {
+        true => (folder, true),
+        false => (settings.root.clone(), false),
+    };
+    let entries = std::fs::read_dir(&folder).map_err(|source| Failure::Read { path: shown(&folder), source })?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
+        // A link that leads nowhere is told of when it is read: its manifest must not vanish without a word.
+        .filter(|path| {
+            (path.is_file() || !path.exists()) && path.file_name().is_some_and(|name| name != config::FILE_NAME)
+        })
+        .map(|path| shown(&path))
+        .filter(|path| every || names_a_collection(path))
+        .collect();
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Failure::NoManifest { looked: format!("{}/", shown(&folder).display()) });
+    }
+    Ok(paths)
+}
+
+fn names_a_collection(path: &Path) -> bool {
+    read(path).is_ok_and(|source| source.lines().any(|line| line.starts_with("collection:")))
+}
+
+/// Reads a manifest: bounded, and as UTF-8.
+fn read(path: &Path) -> Result<String, Failure> {
+    let failure = |source| Failure::Read { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(failure)?;
+    let mut bytes = Vec::new();
+    file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failure)?;
+    let name: Arc<str> = path.display().to_string().into();
+    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+        let message = format!("the manifest has more than {} MiB", MANIFEST_BYTES_MAX >> 20);
+        let source: Arc<str> = String::from_utf8_lossy(&bytes[..200]).into_owned().into();
+        let help = "split it into several collections";
+        return Err(ManifestError::one(&name, &source, Span::default(), &message, help).into());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let source: Arc<str> = String::from_utf8_lossy(error.as_bytes()).into_owned().into();
+        let span = Span { start: at as u32, end: at as u32 + 1 };
+        let help = "save the file as UTF-8";
+        ManifestError::one(&name, &source, span, "the manifest is not UTF-8 from here on", help).into()
+    })
+}
+
+/// Opens the environment.
+pub async fn world(settings: &Settings, access: Access) -> Result<World, Failure> {
+    let placeholder: Arc<dyn Generator> = Arc::new(Placeholder);
+    let generators = Generators {
+        named: settings.generators.keys().map(|name| (name.clone(), Arc::clone(&placeholder))).collect(),
+        any: settings.any_generator.then_some(placeholder),
+    };
+    let addresses = Addresses { state: settings.state.expose(), storage: settings.storage.url.expose() };
+    let url_base = settings.url_base().unwrap_or_default();
+    Ok(World::open(&settings.environment, addresses, access, generators, url_base).await?)
+}
+
+/// Returns seconds since 1970.
+pub fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map(|elapsed| elapsed.as_secs() as i64).unwrap_or_default()
+}
+
+/// Returns the time as RFC 3339 text in UTC, to the second.
+pub fn timestamp() -> String {
+    jiff::Timestamp::from_second(now()).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// Returns where the database is, for people; a server's address may hold a password and is not told.
+pub fn describe_state(settings: &Settings) -> String {
+    match settings.state.expose().strip_prefix("sqlite:") {
+        Some(path) => shown(Path::new(path)).display().to_string(),
+        None => settings.state.scheme().unwrap_or("the state").to_owned(),
+    }
+}
+
+/// Returns where the pictures are, for people.
+pub fn describe_storage(settings: &Settings, world: &World) -> String {
+    match settings.storage.url.expose().strip_prefix("file:") {
+        Some(path) => shown(Path::new(path)).display().to_string(),
+        None => world.storage.describe(),
+    }
+}

@@ -1,0 +1,118 @@
+//! `pixform destroy NAME`
+
+use crate::apply::Leases;
+use crate::asset::{AssetKey, CollectionName, TableSpec};
+use crate::record::RecordHead;
+use crate::state::{Access, Commit, Visitor};
+use crate::storage::StoreDecision;
+
+use super::apply::{WaitArgs, begin};
+use super::plan::LookArgs;
+use super::{Failure, Global, Output, context};
+
+/// Arguments of `destroy`.
+#[derive(Debug, clap::Args)]
+pub struct DestroyArgs {
+    /// The collection
+    collection: String,
+    /// Go on without asking
+    #[arg(long)]
+    yes: bool,
+    /// Take the storage over, whatever its marker says
+    #[arg(long)]
+    take_storage: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// Rows and records that go in one transaction.
+const BATCH: usize = 500;
+
+#[derive(Default)]
+struct Keys {
+    all: Vec<AssetKey>,
+    protected: Vec<String>,
+}
+
+impl Visitor for Keys {
+    fn record(&mut self, head: RecordHead<'_>) {
+        self.all.extend(head.key.parse::<AssetKey>().ok());
+        if head.protect {
+            self.protected.push(head.key.to_owned());
+        }
+    }
+
+    fn row(&mut self, _: &str, _: crate::digest::SeenDigest) {}
+}
+
+/// Deletes the rows and records of a collection.
+pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let settings = context::settings(global, output)?;
+    let name: CollectionName = args
+        .collection
+        .parse()
+        .map_err(|error: crate::asset::NameError| Failure::usage(error.to_string(), "name one collection"))?;
+    let world = context::world(&settings, Access::Read).await?;
+    let known = world.state.known().await?;
+    let Some(collection) = known.collections.iter().find(|known| known.name == name) else {
+        let help = "`pixform list` shows what is declared; only what was applied can be destroyed";
+        return Err(Failure::usage(format!("the state knows no collection `{name}`"), help));
+    };
+    let look = LookArgs { take_storage: args.take_storage, ..LookArgs::default() };
+    let (_, decision) = world.store(&known, context::now(), look.take()).await?;
+    if let StoreDecision::Refused(refusal) = decision {
+        return Err(crate::apply::ApplyError::Refused(refusal).into());
+    }
+    let mut keys = Keys::default();
+    world.state.scan(&name, None, &mut keys).await?;
+    if let Some(first) = keys.protected.first() {
+        output.talk(&format!(
+            "refused: `{first}` is protected; write `protect: false` where it is declared, apply, and destroy then"
+        ));
+        return Err(Failure::Refused);
+    }
+    let count = keys.all.len();
+    output.data(&format!(
+        "{name}: {count} rows and records will be deleted; files and originals stay. A later apply finds the originals again.\n"
+    ));
+    if !args.yes {
+        if !output.can_ask() {
+            let message = "destroy asks before it deletes, and there is no terminal to ask on";
+            return Err(Failure::usage(message, format!("run `pixform destroy {name} --yes`")));
+        }
+        if !output.ask(&format!("Delete them from `{}`?", settings.environment)) {
+            return Err(Failure::Declined);
+        }
+    }
+    let table = collection.table.clone().map(|table| TableSpec {
+        name: table,
+        key: collection.key.clone(),
+        columns: Vec::new(),
+    });
+    let world = context::world(&settings, Access::Write).await?;
+    let run = begin(&world, &look, "destroy").await?;
+    let leases = Leases::take(&*world.state, std::slice::from_ref(&name), &run, args.wait.seconds).await?;
+    let deleted = delete(&world, &leases, &name, table.as_ref(), &keys.all).await;
+    leases.release(&*world.state).await;
+    // The run's end is for people who read the history: it must not hide what went wrong.
+    let _ = world.state.finish_run(&run.id, if deleted.is_ok() { "done" } else { "failed" }).await;
+    deleted?;
+    output.data(&format!("Destroyed: {count} deleted. Cost: $0.00.\n"));
+    Ok(0)
+}
+
+async fn delete(
+    world: &crate::world::World,
+    leases: &Leases,
+    name: &CollectionName,
+    table: Option<&TableSpec>,
+    keys: &[AssetKey],
+) -> Result<(), Failure> {
+    let lease = leases.of(name)?;
+    for batch in keys.chunks(BATCH) {
+        let commit = Commit { put: Vec::new(), delete: batch.to_vec() };
+        world.state.commit(lease, table, &commit).await?;
+    }
+    world.state.forget_collection(lease).await?;
+    Ok(())
+}

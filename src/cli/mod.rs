@@ -1,0 +1,188 @@
+//! The command line: arguments in, words and exit codes out. The only room that prints.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::planner::{Pattern, Selection};
+
+mod apply;
+mod asked;
+mod check;
+mod completions;
+mod context;
+mod destroy;
+mod explain;
+mod failure;
+mod init;
+mod list;
+mod output;
+mod plan;
+mod progress;
+mod schema;
+mod selected;
+mod show;
+mod signals;
+mod unlock;
+mod validate;
+
+use failure::Failure;
+use output::Output;
+
+/// Terraform for generated pictures: declare the images a product wants, see what differs, make only that.
+#[derive(Debug, Parser)]
+#[command(name = "pixform", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+    0  done, or nothing to do
+    1  an error, in the arguments or in a manifest too
+    2  `plan --detailed-exitcode`: there are changes; `check`: something is wrong
+    3  refused by a guard, or a cap was reached
+    4  applied in part: some assets failed
+    5  somebody else is applying
+    6  the plan is stale
+  130, 143  interrupted";
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Run as if started in this folder
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    /// The pixform.yaml to use instead of the one here or above
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The environment, one of those in pixform.yaml
+    #[arg(long, value_name = "NAME", env = "PIXFORM_ENV", global = true)]
+    env: Option<String>,
+    /// One JSON event a line on stdout instead of words
+    #[arg(long, global = true)]
+    json: bool,
+    /// No colours, also on a terminal
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// Tell more on stderr; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented pixform.yaml and a first manifest
+    Init(init::InitArgs),
+    /// Check manifests without looking at anything else
+    Validate(validate::ValidateArgs),
+    /// Show what apply would do; writes nothing
+    Plan(plan::PlanArgs),
+    /// Make what is missing, publish it, and switch the rows
+    Apply(apply::ApplyArgs),
+    /// Look at every published picture and tell what is wrong
+    Check(check::CheckArgs),
+    /// Show one asset: recipe, prompt, files
+    Show(show::ShowArgs),
+    /// List the declared assets
+    List(list::ListArgs),
+    /// Tell why an asset is or is not up to date
+    Explain(explain::ExplainArgs),
+    /// Show who is applying a collection, and break the lease with --force
+    Unlock(unlock::UnlockArgs),
+    /// Delete a collection's rows and records; files stay
+    Destroy(destroy::DestroyArgs),
+    /// Print the JSON Schema of manifests, or of pixform.yaml
+    Schema(schema::SchemaArgs),
+    /// Print shell completions
+    Completions(completions::CompletionsArgs),
+    /// Print the version
+    Version,
+}
+
+/// Which manifests.
+#[derive(Debug, Args, Default)]
+struct ManifestArgs {
+    /// Manifests; else every *.yaml in manifests/, or those here with a top-level `collection:`
+    #[arg(value_name = "MANIFEST")]
+    manifests: Vec<PathBuf>,
+}
+
+/// Which assets.
+#[derive(Debug, Args, Default)]
+struct SelectionArgs {
+    /// Only these assets: a key glob such as `age/*/anime`, or `label=value`; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<Pattern>,
+    /// Not these assets
+    #[arg(long, value_name = "PATTERN")]
+    except: Vec<Pattern>,
+}
+
+impl SelectionArgs {
+    fn selection(&self) -> Selection {
+        Selection { only: self.only.clone(), except: self.except.clone() }
+    }
+
+    /// Returns the selection as arguments of a command, each with a blank before it; quoted, for `*` means much to shells.
+    fn arguments(&self) -> String {
+        let argument = |flag: &str, pattern: &Pattern| format!(" --{flag} '{pattern}'");
+        let only = self.only.iter().map(|pattern| argument("only", pattern));
+        only.chain(self.except.iter().map(|pattern| argument("except", pattern))).collect()
+    }
+}
+
+/// Parses the arguments, runs the command, and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
+        }
+    };
+    let Cli { global, command } = cli;
+    let output = Output::new(&global);
+    output.start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return output.fail(&Failure::Runtime(source)),
+    };
+    let code = runtime.block_on(run(command, &global, &output));
+    // Work that was left behind on a signal is not waited for.
+    runtime.shutdown_background();
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, Failure> {
+    if let Some(directory) = &global.directory {
+        std::env::set_current_dir(directory)
+            .map_err(|source| Failure::Directory { path: directory.clone(), source })?;
+    }
+    output.version();
+    match command {
+        Command::Init(args) => init::run(&args, output),
+        Command::Validate(args) => validate::run(&args, global, output),
+        Command::Plan(args) => plan::run(&args, global, output).await,
+        Command::Apply(args) => apply::run(&args, global, output).await,
+        Command::Check(args) => check::run(&args, global, output).await,
+        Command::Show(args) => show::run(&args, global, output).await,
+        Command::List(args) => list::run(&args, global, output).await,
+        Command::Explain(args) => explain::run(&args, global, output).await,
+        Command::Unlock(args) => unlock::run(&args, global, output).await,
+        Command::Destroy(args) => destroy::run(&args, global, output).await,
+        Command::Schema(args) => schema::run(&args, output),
+        Command::Completions(args) => completions::run(&args, output),
+        Command::Version => {
+            output.data(&format!("pixform {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(0)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The printer: data to stdout, talk to stderr, and what went wrong in words that help.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use crate::apply::ApplyError;
+use crate::asset::{AssetKey, CollectionName, Place};
+use crate::config::ConfigError;
+use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, Severity, Style, terminal};
+use crate::yaml::ManifestError;
+
+use super::{Failure, Global};
+
+/// Columns that reports are laid out for.
+const WIDTH: usize = 110;
+
+/// Where and how to print.
+pub struct Output {
+    json: bool,
+    verbose: u8,
+    stdout: Colour,
+    stderr: Colour,
+}
+
+impl Output {
+    /// Looks at the arguments and at what stdout and stderr are. Colours need a terminal, and neither `--no-color` nor
+    /// `NO_COLOR` (source: <https://no-color.org>, read 2026-11-22).
+    pub(super) fn new(global: &Global) -> Self {
+        let refused = global.no_color
+            || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let colour = |terminal: bool| match terminal && !refused {
+            true => Colour::Ansi,
+            false => Colour::Plain,
+        };
+        Self {
+            json: global.json,
+            verbose: global.verbose,
+            stdout: colour(std::io::stdout().is_terminal()),
+            stderr: colour(std::io::stderr().is_terminal()),
+        }
+    }
+
+    /// Starts to log to stderr: what `PIXFORM_LOG` says, or more with each `-v`.
+    pub fn start_logging(&self) {
+        let level = match self.verbose {
+            0 => "off",
+            1 => "pixform=info",
+            2 => "pixform=debug",
+            _ => "pixform=trace",
+        };
+        let wanted = std::env::var("PIXFORM_LOG").unwrap_or_else(|_| level.to_owned());
+        if let Ok(filter) = tracing_subscriber::EnvFilter::try_new(wanted) {
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            // Only one logger is ever started.
+            let _ = subscriber.with_ansi(self.stderr == Colour::Ansi).try_init();
+        }
+    }
+
+    /// Tells whether events are wanted instead of words.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Tells whether progress can be shown as a bar.
+    pub fn shows_progress_bar(&self) -> bool {
+        !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// Tells whether there is somebody to ask.
+    pub fn can_ask(&self) -> bool {
+        !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Returns how plans are drawn on stdout.
+    pub fn style(&self) -> Style {
+        let listing = if self.verbose > 0 { Listing::All } else { Listing::Short };
+        Style { colour: self.stdout, listing }
+    }
+
+    /// Prints data. A closed pipe is no failure.
+    pub fn data(&self, text: &str) {
+        let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    }
+
+    /// Prints an event.
+    pub fn event(&self, event: &Event<'_>) {
+        self.data(&format!("{}\n", event.line()));
+    }
+
+    /// Prints the first event, where events are wanted.
+    pub fn version(&self) {
+        if self.json {
+            self.event(&Event::Version { format: FORMAT_VERSION, pixform: env!("CARGO_PKG_VERSION") });
+        }
+    }
+
+    /// Prints a line of talk.
+    pub fn talk(&self, line: &str) {
+        let _ = writeln!(std::io::stderr(), "{}", terminal(line));
+    }
+
+    /// Returns something that talks from another task.
+    pub fn talker(&self) -> impl Fn(&str) + Send + 'static {
+        |line: &str| {
+            let _ = writeln!(std::io::stderr(), "{}", terminal(line));
+        }
+    }
+
+    /// Names the one command to run next.
+    pub fn next(&self, command: &str) {
+        self.talk(&format!("next: {command}"));
+    }
+
+    /// Tells what visitors of the product see now.
+    pub fn visitors_see(&self, what: &str) {
+        self.talk(&format!("visitors see: {what}"));
+    }
+
+    /// Asks a question; `true` for the answer `yes` and no other.
+    pub fn ask(&self, question: &str) -> bool {
+        let _ = write!(std::io::stderr(), "{}\n  Only `yes` goes on: ", terminal(question));
+        let _ = std::io::stderr().flush();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+
+    /// Tells of something odd.
+    pub fn warn(&self, message: &str, help: &str, place: Option<&Place>) {
+        if self.json {
+            self.diagnostic(Severity::Warning, message, Some(help), place);
+            return;
+        }
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        self.talk(&format!("warning: {place}{message}"));
+        self.talk(&format!("  help: {help}"));
+    }
+
+    /// Prints a mistake or a warning as an event.
+    pub fn diagnostic(&self, severity: Severity, message: &str, help: Option<&str>, place: Option<&Place>) {
+        self.event(&Event::Diagnostic {
+            severity,
+            message,
+            help,
+            file: place.map(|place| &*place.file),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+        });
+    }
+
+    /// Tells of an asset that failed, while others go on.
+    pub fn failed_asset(&self, collection: &CollectionName, key: &AssetKey, error: &ApplyError) {
+        self.talk(&format!("error: {collection}:{key}: {}", with_sources(error)));
+    }
+
+    /// Tells what went wrong, and what to do.
+    pub fn report(&self, failure: &Failure) {
+        if let Some(error) = manifest_error(failure) {
+            self.manifest(error);
+            return;
+        }
+        let message = with_sources(failure);
+        let help = failure.help();
+        if self.json {
+            self.diagnostic(Severity::Error, &message, help.as_deref(), None);
+            return;
+        }
+        self.talk(&format!("error: {message}"));
+        for line in help.iter().flat_map(|help| help.lines()) {
+            self.talk(&format!("  help: {line}"));
+        }
+    }
+
+    /// Ends with a failure: words, the next command, and the exit code.
+    pub fn fail(&self, failure: &Failure) -> ExitCode {
+        match failure {
+            Failure::Refused => {}
+            _ => self.report(failure),
+        }
+        if let Some(command) = failure.next() {
+            self.next(command);
+        }
+        ExitCode::from(failure.code())
+    }
+
+    fn manifest(&self, error: &ManifestError) {
+        if self.json {
+            for event in render::error_events(error) {
+                self.event(&event);
+            }
+            return;
+        }
+        let _ = write!(
+            std::io::stderr(),
+            "{}",
+            render::manifest_report(error, Layout { width: WIDTH, colour: self.stderr })
+        );
+    }
+}
+
+fn manifest_error(failure: &Failure) -> Option<&ManifestError> {
+    match failure {
+        Failure::Manifest(error) | Failure::Config(ConfigError::Mistakes(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Joins an error and its sources into one line: what was tried, then why it failed.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        // Some libraries repeat their cause's words, with or without a prefix of their own.
+        let said = words.rsplit(": ").next().unwrap_or_default();
+        if !words.contains(&text) && !text.ends_with(said) {
+            words = format!("{words}: {text}");
+        }
+        source = cause.source();
+    }
+    words
+}

@@ -1,0 +1,19 @@
+//! `pixform schema`
+
+use super::{Failure, Output};
+
+/// Arguments of `schema`.
+#[derive(Debug, clap::Args)]
+pub struct SchemaArgs {
+    /// The schema of pixform.yaml
+    // It takes the place of the global argument of this name, so it has that one's type, and a value that nobody reads.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "pixform.yaml", value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+}
+
+/// Prints a JSON Schema, as the committed copies hold it.
+pub fn run(args: &SchemaArgs, output: &Output) -> Result<u8, Failure> {
+    let schema = if args.config.is_some() { crate::config::schema() } else { crate::manifest::schema() };
+    output.data(&crate::schema::text(&schema));
+    Ok(0)
+}

@@ -1,0 +1,29 @@
+//! `pixform validate`
+
+use super::context;
+use super::{Failure, Global, ManifestArgs, Output};
+
+/// Arguments of `validate`.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+}
+
+/// Checks manifests: what they say, not what is there.
+pub fn run(args: &ValidateArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let settings = context::settings(global, output)?;
+    let loaded = context::manifests(&args.manifests, &settings, output)?;
+    for declared in loaded.declared.iter().filter(|_| !output.is_json()) {
+        let manifest = &declared.manifest;
+        let images = match manifest.count() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        output.data(&format!("{}: `{}` declares {images}\n", manifest.file, manifest.name));
+    }
+    match loaded.broken {
+        0 => Ok(0),
+        count => Err(Failure::Told { count }),
+    }
+}

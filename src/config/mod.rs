@@ -1,0 +1,313 @@
+//! `pixform.yaml`: where things live, who makes the pictures, and what that may cost.
+//!
+//! The file names environments; one of them is chosen and becomes [`Settings`]. The others are only looked at for field
+//! names and types, so that production can be prepared while local is in use. Variables are filled in where planning
+//! needs them (state, storage); what only paid work needs stays a [`RawText`] until [`Settings::expand`]. Opening what
+//! the URLs name, and whether their schemes are known, is left to the rooms that open them; so is what a kind of
+//! generator needs beyond a price.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::asset::{GeneratorName, MicroUsd, TableName};
+use crate::manifest::{IMAGES_MAX, Placed};
+use crate::yaml::{Limits, ManifestError, Mistake, Mistakes, parse};
+
+mod document;
+mod schema;
+mod secret;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+pub use document::{
+    CONCURRENCY_CEILING, DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, IMAGES_CEILING,
+    IMAGES_PER_MINUTE_CEILING, INTERVAL_CEILING, LIMIT_FIELDS, ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
+};
+pub use schema::schema;
+pub use secret::SecretText;
+pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
+
+use variables::Variables;
+
+/// The file's name, in the folder where its relative paths start.
+pub const FILE_NAME: &str = "pixform.yaml";
+
+/// The environment that is built in.
+pub const BUILT_IN: &str = "local";
+
+/// The environment could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Mistakes(#[from] ManifestError),
+    /// The environment that was asked for does not exist.
+    #[error("{file} has no environment `{name}`; {way_out}")]
+    NoSuchEnvironment {
+        /// The file as the user named it.
+        file: String,
+        /// What was asked for.
+        name: String,
+        /// What to do.
+        way_out: String,
+    },
+    /// There are several environments, and none was asked for.
+    #[error("{file} has several environments and no `default_environment`; choose one with `--env`: {names}")]
+    NoneChosen {
+        /// The file as the user named it.
+        file: String,
+        /// The environments, quoted.
+        names: String,
+    },
+    /// Only the built-in environment exists, and another was asked for.
+    #[error(
+        "there is no pixform.yaml here or above, and without it the only environment is `local`, not `{name}`; \
+         write one with `pixform init`"
+    )]
+    NoFile {
+        /// What was asked for.
+        name: String,
+    },
+    /// The folder where relative paths start has no usable name.
+    #[error("the folder of `{path}` cannot be used: its full name must be known, and be UTF-8")]
+    Folder {
+        /// The file or folder that was named.
+        path: PathBuf,
+    },
+}
+
+/// One environment, settled.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name.
+    pub environment: String,
+    /// `pixform.yaml`; `None` for the built-in environment.
+    pub file: Option<PathBuf>,
+    /// Where relative paths start, absolute.
+    pub root: PathBuf,
+    /// The state's URL; the path of `sqlite:` is absolute.
+    pub state: SecretText,
+    /// Where files lie.
+    pub storage: StorageSettings,
+    /// Generators by the name that manifests use.
+    pub generators: BTreeMap<GeneratorName, GeneratorSettings>,
+    /// Whether every other name means a placeholder, which checks as the kind of that name where there is one.
+    pub any_generator: bool,
+    /// What a plan may not exceed.
+    pub guards: GuardSettings,
+    /// Images one collection may have.
+    pub images_max: usize,
+    /// Tables that manifests may publish to; `None` for any legal one.
+    pub tables: Option<Vec<TableName>>,
+    /// What to do with a paid call whose outcome is unknown.
+    pub on_unknown: OnUnknown,
+    /// What is odd but no mistake.
+    pub warnings: Vec<Mistake>,
+    origin: Origin,
+}
+
+/// Where files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// The storage's URL; the path of `file:` is absolute.
+    pub url: SecretText,
+    /// Under which URL the files are fetched, as written: an http(s) URL, or a path on the product's own host.
+    pub public_url: Option<String>,
+    /// The service's address.
+    pub endpoint: Option<RawText>,
+    /// The service's region.
+    pub region: Option<RawText>,
+    /// The service's key.
+    pub key: Option<RawText>,
+    /// Whether a missing bucket is to be made.
+    pub create_bucket: bool,
+    /// The store that was used before.
+    pub previous: Option<RawText>,
+}
+
+/// A service that makes pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratorSettings {
+    /// Its kind, one of those that were said to be known.
+    pub kind: String,
+    /// Whose ranges a placeholder applies, one of those that were said to be known.
+    pub checks_as: Option<String>,
+    /// What one image costs; set for every kind that is paid, never for one that is free.
+    pub price: Option<MicroUsd>,
+    /// The service's address.
+    pub base_url: Option<RawText>,
+    /// The service's key.
+    pub api_key: Option<RawText>,
+    /// Most calls in flight.
+    pub concurrency: Option<u64>,
+    /// Most images a minute.
+    pub images_per_minute: Option<u64>,
+    /// The least pause between two calls.
+    pub min_interval: Option<Duration>,
+}
+
+/// What a plan may not exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GuardSettings {
+    /// The cap on the cost of one plan.
+    pub max_cost: Option<MicroUsd>,
+    /// Deletions that need not be listed under `removed`.
+    pub max_deletions: Option<u64>,
+}
+
+/// What to do with a paid call whose outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// It waits for a decision.
+    Ask,
+    /// It is sent again.
+    Retry {
+        /// At most so often.
+        times_max: u32,
+    },
+}
+
+/// What the program can do: the file may ask for no more.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    /// Kinds of generators.
+    pub kinds: &'k [&'k str],
+    /// Those of them that never cost anything.
+    pub free_kinds: &'k [&'k str],
+    /// Kinds whose ranges a placeholder can apply.
+    pub checks: &'k [&'k str],
+}
+
+/// The text that settings came from; messages about values that are filled in later point into it.
+#[derive(Clone)]
+struct Origin {
+    file: Arc<str>,
+    source: Arc<str>,
+    env_files: Vec<Placed<PathBuf>>,
+}
+
+impl fmt::Debug for Origin {
+    /// Leaves the text out: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, source: _, env_files } = self;
+        f.debug_struct("Origin").field("file", file).field("env_files", env_files).finish_non_exhaustive()
+    }
+}
+
+/// Looks for `pixform.yaml` in a folder and above it.
+pub fn find(start: &Path) -> Option<PathBuf> {
+    let start = std::path::absolute(start).ok()?;
+    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file())
+}
+
+/// Settles one environment of a `pixform.yaml`: the one asked for, else the default one, else the only one.
+///
+/// # Errors
+/// With every mistake of the file, or where no environment is meant.
+pub fn load(
+    source: &str,
+    file: &Path,
+    environment: Option<&str>,
+    known: &Known<'_>,
+    outside: &Outside<'_>,
+) -> Result<Settings, ConfigError> {
+    let root = full_name(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
+    let name: Arc<str> = file.display().to_string().into();
+    let source: Arc<str> = source.into();
+    let tree = parse(&name, &source, Limits::CONFIG)?;
+    let mut mistakes = Mistakes::default();
+    let document = document::read(tree, &mut mistakes);
+    let Some(document) = document else {
+        let error = mistakes.or((), &name, &source).err();
+        return Err(error.expect("a document is only refused with a mistake").into());
+    };
+    let chosen = settle::choose(document, environment, &name, &root, &mut mistakes)?;
+    let context = settle::Context { root: &root, source: &source, known, outside };
+    let settled = chosen.and_then(|settle::Chosen { line, env_files }| {
+        let settled = settle::settle(line, &env_files, &context, &mut mistakes);
+        settled.map(|settled| (settled, env_files))
+    });
+    let settled = mistakes.or(settled, &name, &source)?;
+    let (mut settings, env_files) = settled.expect("an environment is only refused with a mistake");
+    settings.file = Some(file.to_path_buf());
+    settings.origin = Origin { file: name, source, env_files };
+    Ok(settings)
+}
+
+/// Returns the environment that is there without a `pixform.yaml`: SQLite and files below a folder, placeholders only.
+///
+/// # Errors
+/// Where another environment is asked for.
+pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, ConfigError> {
+    match environment {
+        Some(name) if !name.is_empty() && name != BUILT_IN => {
+            return Err(ConfigError::NoFile { name: name.to_owned() });
+        }
+        Some(_) | None => {}
+    }
+    let root = full_name(folder)?;
+    Ok(Settings {
+        environment: BUILT_IN.to_owned(),
+        file: None,
+        state: SecretText::new(settle::rooted("sqlite:.pixform/state.db", "sqlite", &root)),
+        storage: StorageSettings {
+            url: SecretText::new(settle::rooted("file:.pixform/storage", "file", &root)),
+            public_url: None,
+            endpoint: None,
+            region: None,
+            key: None,
+            create_bucket: false,
+            previous: None,
+        },
+        root,
+        generators: BTreeMap::new(),
+        any_generator: true,
+        guards: GuardSettings::default(),
+        images_max: IMAGES_MAX,
+        tables: None,
+        on_unknown: OnUnknown::Ask,
+        warnings: Vec::new(),
+        origin: Origin { file: "".into(), source: "".into(), env_files: Vec::new() },
+    })
+}
+
+impl Settings {
+    /// Returns the part of every URL before the path, ending in `/`; `None` where only the service knows it.
+    pub fn url_base(&self) -> Option<String> {
+        match (&self.storage.public_url, self.storage.url.scheme()) {
+            (Some(url), _) => Some(format!("{}/", url.trim_end_matches('/'))),
+            (None, Some("file" | "memory")) => Some("/files/".to_owned()),
+            (None, _) => None,
+        }
+    }
+
+    /// Fills the variables of a text in, now that it is needed.
+    ///
+    /// # Errors
+    /// With every variable that is missing, at its place in the file.
+    pub fn expand(&self, raw: &RawText, outside: &Outside<'_>) -> Result<SecretText, ConfigError> {
+        let Origin { file, source, env_files } = &self.origin;
+        let mut mistakes = Mistakes::default();
+        let text = Variables::new(outside, source, env_files).expand(raw, &mut mistakes);
+        let text = mistakes.or(text, file, source)?;
+        Ok(text.expect("a text is only refused with a mistake"))
+    }
+
+    /// Returns the file's text, into which the warnings point.
+    pub fn source(&self) -> &Arc<str> {
+        &self.origin.source
+    }
+}
+
+/// Returns the full name of a file or folder that is named relative to the working folder.
+fn full_name(path: &Path) -> Result<PathBuf, ConfigError> {
+    let refused = || ConfigError::Folder { path: path.to_path_buf() };
+    let full = std::path::absolute(path).map_err(|_: io::Error| refused())?;
+    if full.to_str().is_some() { Ok(full) } else { Err(refused()) }
+}

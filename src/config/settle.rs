@@ -1,0 +1,269 @@
+//! From the chosen environment as it is written to [`Settings`]: variables filled in, paths made absolute, kinds known.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::asset::{GeneratorName, MicroUsd};
+use crate::manifest::{IMAGES_MAX, Placed};
+use crate::yaml::{Mistake, Mistakes, Span};
+
+use super::document::{Document, EnvironmentLine, GeneratorLine, StorageLine, listed, meant};
+use super::variables::{Variables, check};
+use super::{ConfigError, GeneratorSettings, Known, Origin, Outside, RawText, SecretText, Settings, StorageSettings};
+
+/// What settling needs beyond the environment itself.
+pub struct Context<'c> {
+    /// Where relative paths start.
+    pub root: &'c Path,
+    /// The file's text.
+    pub source: &'c str,
+    /// What the program can do.
+    pub known: &'c Known<'c>,
+    /// Where variables come from.
+    pub outside: &'c Outside<'c>,
+}
+
+/// The environment that is meant.
+pub struct Chosen {
+    /// As it is written.
+    pub line: EnvironmentLine,
+    /// The files that supply its variables, its own first.
+    pub env_files: Vec<Placed<PathBuf>>,
+}
+
+/// Picks the environment that is meant; a mistake that hides it makes it none.
+pub fn choose(
+    document: Document,
+    asked: Option<&str>,
+    file: &Arc<str>,
+    root: &Path,
+    mistakes: &mut Mistakes,
+) -> Result<Option<Chosen>, ConfigError> {
+    let Document { default_environment, env_file, mut environments } = document;
+    let names: Vec<&str> = environments.iter().map(|line| line.name.value.as_str()).collect();
+    if let Some(Placed { span, value }) = &default_environment
+        && !names.contains(&value.as_str())
+    {
+        mistakes.add(*span, format!("there is no environment `{value}`"), meant(value, &names, "name"));
+    }
+    let asked = asked.filter(|name| !name.is_empty());
+    let index = match (asked, &default_environment) {
+        (Some(name), _) => names.iter().position(|known| *known == name),
+        (None, Some(default)) => names.iter().position(|known| *known == default.value),
+        (None, None) if names.len() == 1 => Some(0),
+        (None, None) => None,
+    };
+    let file = file.to_string();
+    match (index, asked) {
+        (Some(index), _) => {
+            let mut line = environments.swap_remove(index);
+            let files = line.env_file.take().into_iter().chain(env_file);
+            let env_files = files.map(|Placed { span, value }| Placed { span, value: root.join(value) }).collect();
+            Ok(Some(Chosen { line, env_files }))
+        }
+        // The mistakes of the file come first: the environment may be missing because it cannot be read.
+        (None, _) if !mistakes.is_empty() => Ok(None),
+        (None, Some(name)) => {
+            Err(ConfigError::NoSuchEnvironment { file, name: name.to_owned(), way_out: meant(name, &names, "choose") })
+        }
+        (None, None) => Err(ConfigError::NoneChosen { file, names: listed(&names) }),
+    }
+}
+
+/// Settles the chosen environment, collecting every mistake.
+pub fn settle(
+    line: EnvironmentLine,
+    env_files: &[Placed<PathBuf>],
+    context: &Context<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Settings> {
+    let EnvironmentLine { name, env_file: _, state, storage, generators, guards, images_max, tables, on_unknown } =
+        line;
+    let Context { root, source, known: _, outside } = context;
+    let mut variables = Variables::new(outside, source, env_files);
+    let state = match state {
+        Some(raw) => url(&raw, "sqlite", root, &mut variables, mistakes),
+        None => {
+            let help = "say where records are kept, as in `state: sqlite:.pixform/state.db`";
+            mistakes.add(name.span, format!("the environment `{}` has no `state`", name.value), help);
+            None
+        }
+    };
+    let storage = match storage {
+        Some(line) => settle_storage(line, &mut variables, context, mistakes),
+        None => {
+            let help = "say where files are kept, as in `storage: { url: \"file:.pixform/storage\" }`";
+            mistakes.add(name.span, format!("the environment `{}` has no `storage`", name.value), help);
+            None
+        }
+    };
+    let mut warnings = Vec::new();
+    let generators = generators
+        .into_iter()
+        .filter_map(|(name, line)| settle_generator(name, line, context, &mut warnings, mistakes))
+        .collect();
+    Some(Settings {
+        environment: name.value,
+        file: None,
+        root: root.to_path_buf(),
+        state: state?,
+        storage: storage?,
+        generators,
+        any_generator: false,
+        guards,
+        images_max: images_max.map_or(IMAGES_MAX, |images| images as usize),
+        tables,
+        on_unknown,
+        warnings,
+        origin: Origin { file: "".into(), source: "".into(), env_files: Vec::new() },
+    })
+}
+
+fn settle_storage(
+    line: StorageLine,
+    variables: &mut Variables<'_>,
+    context: &Context<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<StorageSettings> {
+    let StorageLine { span, url: written, public_url, endpoint, region, key, create_bucket, previous } = line;
+    let storage = match written {
+        Some(raw) => url(&raw, "file", context.root, variables, mistakes),
+        None => {
+            let span = Span { start: span.start, end: span.start + 1 };
+            mistakes.add(span, "`url` is missing", "say where files are kept, as in `url: \"file:.pixform/storage\"`");
+            None
+        }
+    };
+    let public_url = public_url.and_then(|raw| {
+        let text = variables.expand(&raw, mistakes)?;
+        // Empty is not set, so that `${PUBLIC_URL:-}` can leave it out.
+        if text.expose().is_empty() {
+            return None;
+        }
+        if let Err(words) = check_public_url(text.expose()) {
+            let help = "write it as in `https://cdn.example.com/assets`, or `/files` for the product's own host";
+            mistakes.add(raw.span, format!("`public_url` {words}"), help);
+        }
+        Some(text.expose().to_owned())
+    });
+    for raw in [&endpoint, &region, &key, &previous].into_iter().flatten() {
+        check(raw, context.source, mistakes);
+    }
+    let create_bucket = create_bucket.unwrap_or_default();
+    Some(StorageSettings { url: storage?, public_url, endpoint, region, key, create_bucket, previous })
+}
+
+fn settle_generator(
+    name: Placed<GeneratorName>,
+    line: GeneratorLine,
+    context: &Context<'_>,
+    warnings: &mut Vec<Mistake>,
+    mistakes: &mut Mistakes,
+) -> Option<(GeneratorName, GeneratorSettings)> {
+    let GeneratorLine { kind, checks_as, price, base_url, api_key, concurrency, images_per_minute, min_interval } =
+        line;
+    let known = context.known;
+    for raw in [&base_url, &api_key].into_iter().flatten() {
+        check(raw, context.source, mistakes);
+    }
+    if let Some(Placed { span, value }) = &checks_as
+        && !known.checks.contains(&value.as_str())
+    {
+        let message = format!("there are no ranges of `{value}` to check by");
+        mistakes.add(*span, message, meant(value, known.checks, "write"));
+    }
+    let Some(Placed { span, value: kind }) = kind else {
+        let message = format!("the generator `{}` has no `kind`", name.value);
+        mistakes.add(name.span, message, format!("write `kind:` and one of {}", listed(known.kinds)));
+        return None;
+    };
+    if !known.kinds.contains(&kind.as_str()) {
+        let message = format!("`{kind}` is no kind of generator that this version of pixform knows");
+        let help = meant(&kind, known.kinds, "it knows");
+        mistakes.add(span, message, help);
+        return None;
+    }
+    let price = settle_price(&kind, span, price, known, warnings, mistakes);
+    let checks_as = checks_as.map(|placed| placed.value);
+    let settings =
+        GeneratorSettings { kind, checks_as, price, base_url, api_key, concurrency, images_per_minute, min_interval };
+    Some((name.value, settings))
+}
+
+/// A paid kind needs a price, and a free one has none: being free is a property of the kind.
+fn settle_price(
+    kind: &str,
+    kind_span: Span,
+    price: Option<Placed<MicroUsd>>,
+    known: &Known<'_>,
+    warnings: &mut Vec<Mistake>,
+    mistakes: &mut Mistakes,
+) -> Option<MicroUsd> {
+    let free = known.free_kinds.contains(&kind);
+    let help = "write what one image costs in US dollars, as in `price: 0.015`";
+    match price {
+        Some(Placed { span, .. }) if free => {
+            let message = format!("`{kind}` is free, so its `price` has no meaning");
+            warnings.push(Mistake { span, message, help: "remove `price`".to_owned() });
+            None
+        }
+        Some(Placed { span, value: MicroUsd(0) }) => {
+            mistakes.add(span, format!("`{kind}` is paid, and its `price` is 0"), help);
+            None
+        }
+        None if !free => {
+            mistakes.add(kind_span, format!("`{kind}` is paid, and has no `price`"), help);
+            None
+        }
+        price => price.map(|placed| placed.value),
+    }
+}
+
+/// Fills the variables of a URL in, and makes its path absolute where it has this scheme.
+fn url(
+    raw: &RawText,
+    scheme: &str,
+    root: &Path,
+    variables: &mut Variables<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<SecretText> {
+    let text = variables.expand(raw, mistakes)?;
+    if text.expose().is_empty() {
+        mistakes.add(raw.span, "this URL is empty", format!("write it as in `{scheme}:FOLDER/NAME`"));
+        return None;
+    }
+    Some(SecretText::new(rooted(text.expose(), scheme, root)))
+}
+
+/// Makes the path of a URL absolute where the URL has this scheme; `sqlite::memory:` and other schemes stay.
+pub fn rooted(url: &str, scheme: &str, root: &Path) -> String {
+    let Some(path) = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) else { return url.to_owned() };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.starts_with(':') {
+        return url.to_owned();
+    }
+    format!("{scheme}:{}", root.join(path).display())
+}
+
+/// Says what is wrong with the URL under which files are fetched; a path is appended to it, and all readers see it.
+fn check_public_url(text: &str) -> Result<(), &'static str> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("holds a blank or a letter that is not ASCII: percent-encode it");
+    }
+    if text.contains(['?', '#']) {
+        return Err("holds a `?` or `#`: paths are appended to it");
+    }
+    if text.starts_with('/') && !text.starts_with("//") {
+        return Ok(());
+    }
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err("is no http or https URL, and no path"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("holds a user name or password, which everybody would see")
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err("is no http or https URL, and no path"),
+    }
+}

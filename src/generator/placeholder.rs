@@ -1,0 +1,97 @@
+//! The built-in generator: paints a labelled picture, free, offline and always the same.
+//!
+//! What the picture looks like is decided in `imaging`; here it only becomes a generator.
+
+use std::panic;
+
+use async_trait::async_trait;
+
+use super::{Generator, GeneratorError, Picture};
+use crate::asset::{Complaint, Recipe};
+use crate::imaging;
+
+/// The lengths that a side may have, in pixels.
+const SIDE: std::ops::RangeInclusive<u32> = 1..=8192;
+
+/// Paints placeholders.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Placeholder;
+
+#[async_trait]
+impl Generator for Placeholder {
+    async fn generate(&self, recipe: &Recipe) -> Result<Picture, GeneratorError> {
+        let seed = recipe.seed;
+        let recipe = recipe.clone();
+        // A large picture takes a second, in which nothing else must stand still.
+        let painting = tokio::task::spawn_blocking(move || imaging::paint(&recipe));
+        let painted = painting.await.unwrap_or_else(|crash| panic::resume_unwind(crash.into_panic()));
+        Ok(Picture { bytes: painted?.into(), seed })
+    }
+}
+
+/// Checks what painting needs: a size.
+pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (field, value) in [("width", recipe.width), ("height", recipe.height)] {
+        if !SIDE.contains(&value) {
+            let (from, to) = (SIDE.start(), SIDE.end());
+            let message = format!("must be from {from} to {to}, is {value}");
+            let help = Some(format!("write a number from {from} to {to}"));
+            complaints.push(Complaint { field, message, help });
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(width: u32, height: u32) -> Recipe {
+        Recipe {
+            generator: "placeholder".into(),
+            model: None,
+            prompt: "a red kite".into(),
+            negative_prompt: None,
+            sampler: None,
+            scheduler: None,
+            steps: None,
+            guidance_scale: None,
+            seed: crate::asset::Seed::new(7),
+            take: None,
+            width,
+            height,
+        }
+    }
+
+    #[test]
+    fn only_the_size_matters() {
+        for (width, height) in [(1, 1), (8192, 8192), (1, 8192)] {
+            assert_eq!(check(&recipe(width, height)), []);
+        }
+        let messages: Vec<_> = check(&recipe(0, 8193)).into_iter().map(|it| (it.field, it.message)).collect();
+        assert_eq!(
+            messages,
+            [
+                ("width", "must be from 1 to 8192, is 0".to_owned()),
+                ("height", "must be from 1 to 8192, is 8193".to_owned())
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_picture_is_the_one_asked_for_and_names_the_recipes_seed() {
+        let recipe = recipe(40, 60);
+        let picture = Placeholder.generate(&recipe).await.unwrap();
+        assert_eq!(picture.seed, recipe.seed);
+        assert!(imaging::verify(&picture.bytes, 40, 60).is_ok());
+        assert_eq!(picture.bytes, imaging::paint(&recipe).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_recipe_that_was_not_checked_is_an_error_and_no_crash() {
+        for (width, height) in [(0, 0), (u32::MAX, u32::MAX)] {
+            assert!(Placeholder.generate(&recipe(width, height)).await.is_err());
+        }
+    }
+}

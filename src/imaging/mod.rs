@@ -1,0 +1,73 @@
+//! Pictures as bytes: looked at, re-encoded, and painted as placeholders.
+//!
+//! Pure: bytes in, bytes out. All of it is bounded, for the bytes come from strangers. Decoding is half of the work, so
+//! [`Decoded`] does it once for the checks and for all renditions; the free functions are for those who need one thing.
+
+mod canvas;
+mod encode;
+mod inspect;
+mod mosaic;
+mod placeholder;
+
+pub use encode::{Encoded, encode, fitted};
+pub use inspect::{Decoded, Facts, inspect, verify};
+pub use placeholder::paint;
+
+/// Largest picture that is decoded or made, in pixels: 8192 x 8192.
+pub const PIXELS_MAX: u64 = 8192 * 8192;
+/// Longest side of a picture, in pixels: a JPEG's limit; resizing needs memory in proportion to it.
+pub const SIDE_MAX: u32 = 65_535;
+/// Largest file that is looked at, in bytes.
+pub const BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What can be wrong with a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum ImagingError {
+    /// The bytes begin like no image format we know.
+    #[error("this is no PNG, JPEG or WebP picture: it begins with {begins}")]
+    NoImage {
+        /// What it looks like instead: `an HTML page`, `an XML document`, `the bytes 00 01 02`; printable ASCII.
+        begins: String,
+    },
+    /// The picture claims more pixels than we decode, or would get more than we make.
+    #[error("{width} x {height} pixels are too many: at most 8192 x 8192 in all, and {SIDE_MAX} on a side")]
+    TooLarge {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+    },
+    /// The file is larger than we read.
+    #[error("the picture's file has {bytes} bytes, more than {BYTES_MAX}")]
+    TooLong {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The bytes begin like an image and are none, or not a whole one.
+    #[error("the picture cannot be decoded")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The picture has another size than was asked for.
+    #[error("the picture has {width} x {height} pixels, {wanted_width} x {wanted_height} were asked for")]
+    WrongSize {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// The width asked for.
+        wanted_width: u32,
+        /// The height asked for.
+        wanted_height: u32,
+    },
+    /// Every pixel has the same colour.
+    #[error("the picture is one flat colour")]
+    Flat,
+    /// The format cannot hold the picture.
+    #[error("the picture cannot be written as {format}")]
+    Encoding {
+        /// The format's name.
+        format: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

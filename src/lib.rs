@@ -1,0 +1,55 @@
+//! pixform: Terraform for generated pictures.
+//!
+//! A manifest declares the images a product wants; a plan compares it with what the database and the object storage
+//! hold; applying the plan generates only what has changed, stores it, and switches the rows that the product reads.
+//!
+//! # The map
+//!
+//! Dependencies point down. Rooms marked *pure* take values and return values: no file, clock, environment, randomness.
+//!
+//! | room | noun |
+//! | --- | --- |
+//! | [`cli`] | commands: the only room that prints |
+//! | [`apply`] | carries a plan out, step by durable step |
+//! | [`planner`] | gathers what a plan needs, in as few questions as there can be |
+//! | [`world`] | an environment, opened |
+//! | [`state`], [`storage`], [`generator`] | the ports: what is remembered, where files lie, who makes pictures |
+//! | [`config`] | `pixform.yaml` (pure, but for reading files that it is handed) |
+//! | [`render`] | plans and mistakes in words (pure) |
+//! | [`manifest`] | from text to assets (pure) |
+//! | [`plan`] | what differs, decided (pure) |
+//! | [`imaging`] | pictures as bytes (pure) |
+//! | [`record`] | what is remembered of an asset (pure) |
+//! | [`asset`] | one wanted image, fully decided (pure) |
+//! | [`schema`], [`yaml`], [`template`], [`glob`], [`digest`] | JSON Schema, YAML with places, texts with holes, key patterns, digests (pure) |
+//! | [`process`] | this process, and whether another is alive |
+//!
+//! # The words
+//!
+//! An **asset** is one wanted image; its **key** is the values of the key axes, `age/70+/anime`. Its **recipe** is
+//! everything that decides the pixels. The generator makes an **original** of it; a **rendition** is one published form of
+//! the original, an **object** a published file, whose path holds its content digest, so it never changes. A **row** is
+//! what the product reads, a **record** what is remembered, the **ledger** one line for each generator call. An
+//! **observation** is what is really there; a **plan** is the difference, one **action** an asset with all its
+//! **reasons**.
+
+pub mod apply;
+pub mod asset;
+pub mod cli;
+pub mod config;
+pub mod digest;
+pub mod generator;
+pub mod glob;
+pub mod imaging;
+pub mod manifest;
+pub mod plan;
+pub mod planner;
+pub mod process;
+pub mod record;
+pub mod render;
+pub mod schema;
+pub mod state;
+pub mod storage;
+pub mod template;
+pub mod world;
+pub mod yaml;

@@ -1,0 +1,115 @@
+//! Axes as they are written: a label's name, its values, and what each value sets.
+
+use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Text, Value};
+
+use super::document::{Pool, name_is_free};
+use super::layer::{Layer, LayerId, read_layer};
+
+/// The fields of an axis value or a cell.
+pub const LAYER_FIELDS: [&str; 4] = ["vars", "with", "protect", "hold"];
+
+/// One axis: a label's name and its values.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// The label.
+    pub name: Box<str>,
+    /// The values, in the order of the document.
+    pub values: Vec<AxisValue>,
+}
+
+/// One value of an axis, with what it sets.
+#[derive(Debug, Clone)]
+pub struct AxisValue {
+    /// The value.
+    pub text: Box<str>,
+    /// Where it stands.
+    pub span: Span,
+    /// What it sets.
+    pub layer: LayerId,
+}
+
+/// Reads a map of axes.
+pub fn read_axes(node: Node<'_>, what: &str, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<Axis> {
+    let Some(mut fields) = Fields::of(node, what, mistakes) else { return Vec::new() };
+    let mut axes = Vec::new();
+    for Entry { key, value } in fields.rest() {
+        let named = name_is_free(&key.text, key.span, "label", mistakes);
+        let values = read_axis(&key, value, source, pool, mistakes);
+        if named {
+            axes.push(Axis { name: key.text.as_ref().into(), values });
+        }
+    }
+    axes
+}
+
+/// An axis is a scalar, a list, or a map of value to `{ vars, with }`.
+fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<AxisValue> {
+    let mistakes_before = mistakes.len();
+    let mut values: Vec<AxisValue> = Vec::new();
+    let mut add = |text: &str, span: Span, layer: LayerId, mistakes: &mut Mistakes| {
+        if !crate::asset::is_label_value(text) {
+            let shown: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+            mistakes.add(span, format!("`{shown}` cannot be the value of a label"), crate::asset::VALUE_RULE);
+        } else if values.iter().any(|known| *known.text == *text) {
+            mistakes.add(span, format!("the value `{text}` stands here twice"), "remove one of the two");
+        } else {
+            values.push(AxisValue { text: text.into(), span, layer });
+        }
+    };
+    let span = node.span;
+    match node.value {
+        Value::Scalar(ref scalar) if !scalar.is_null() => add(&scalar.text, span, 0, mistakes),
+        Value::Scalar(_) => {}
+        Value::List(items) => {
+            for item in items {
+                if let Some((span, scalar)) = item.scalar("a label's value", mistakes) {
+                    add(&scalar.text, span, 0, mistakes);
+                }
+            }
+        }
+        Value::Map(entries) => {
+            for Entry { key, value } in entries {
+                let layer = read_vars_and_with(value, &format!("the value `{}`", key.text), source, pool, mistakes);
+                add(&key.text, key.span, layer, mistakes);
+            }
+        }
+    }
+    if values.is_empty() && mistakes.len() == mistakes_before {
+        let help = format!("write `{0}: value`, `{0}: [a, b]`, or a map of values", key.text);
+        mistakes.add(key.span, format!("the axis `{}` has no values", key.text), help);
+    }
+    values
+}
+
+/// Reads `{ vars, with, protect, hold }`; nothing at all is an empty layer.
+pub fn read_vars_and_with(
+    node: Node<'_>,
+    what: &str,
+    source: &str,
+    pool: &mut Pool,
+    mistakes: &mut Mistakes,
+) -> LayerId {
+    if node.is_null() {
+        return 0;
+    }
+    let Some(mut fields) = Fields::known(node, what, &LAYER_FIELDS, mistakes) else { return 0 };
+    let layer = layer_of(&mut fields, what, source, pool, mistakes);
+    fields.finish(what, &LAYER_FIELDS, mistakes);
+    pool.layer(layer)
+}
+
+/// Takes the fields of a layer out of a map that may have others.
+pub fn layer_of(fields: &mut Fields<'_>, what: &str, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Layer {
+    let vars = fields.take("vars").map(|(_, node)| node);
+    let with = fields.take("with").map(|(_, node)| node);
+    let mut layer = read_layer(vars, with, what, source, pool, mistakes);
+    for (name, flag) in [("protect", &mut layer.protect), ("hold", &mut layer.hold)] {
+        let Some((_, node)) = fields.take(name) else { continue };
+        let Some((span, scalar)) = node.scalar(&format!("`{name}`"), mistakes) else { continue };
+        match scalar.truth() {
+            Ok(truth) => *flag = Some(truth),
+            Err(words) => mistakes.add(span, format!("`{name}` {words}"), "write it without quotes"),
+        }
+    }
+    layer
+}

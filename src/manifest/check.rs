@@ -1,0 +1,288 @@
+//! What can only be checked where the parts of a document meet: names, paths, columns, globs.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::asset::{Heads, OUTPUTS, RowShape, TableName, TableSpec, column_type};
+use crate::glob::KeyGlob;
+use crate::yaml::{Mistake, Mistakes, Span};
+
+use super::axis::Axis;
+use super::document::{Placed, Pool};
+use super::image::Image;
+use super::layer::{LayerId, SETTINGS, Setting, undefined_help};
+use super::matrix::{Block, Slot};
+use super::publish::{PublishLine, RenditionLine};
+use super::resolve::RowPlan;
+use super::{Manifest, Moved, Rules};
+
+/// Names that a path template may use beyond labels and vars.
+pub const PATH_NAMES: [&str; 3] = ["digest", "ext", "rendition"];
+
+/// A name is a label or a var or a rendition, never two of them.
+pub fn shared_names(
+    axes: &[Axis],
+    images: &[Image],
+    renditions: &[RenditionLine],
+    pool: &Pool,
+    mistakes: &mut Mistakes,
+) {
+    let labels: HashSet<&str> =
+        axes.iter().chain(images.iter().flat_map(|image| &image.axes)).map(|axis| &*axis.name).collect();
+    for label in &labels {
+        if let Some(var) = pool.known_var(label) {
+            let template = pool.layers.iter().flat_map(|layer| &layer.vars).find(|(number, _)| *number == var);
+            let span =
+                template.and_then(|(_, template)| *template).map(|template| pool.templates[template as usize].span);
+            let message = format!("`{label}` is a label and a var");
+            mistakes.add(span.unwrap_or_default(), message, "rename one of the two");
+        }
+    }
+    for rendition in renditions {
+        let name = rendition.name.value.as_str();
+        if labels.contains(name) || pool.known_var(name).is_some() {
+            let message = format!("`{name}` is a rendition, and a label or var too");
+            mistakes.add(rendition.name.span, message, "rename one of the two");
+        }
+    }
+}
+
+/// Checks the paths as far as that goes without an asset.
+pub fn paths(renditions: &[RenditionLine], mistakes: &mut Mistakes) {
+    for line in renditions {
+        let source = line.path.value.source();
+        let folder = source.split_once('/').map(|(folder, _)| folder);
+        match folder {
+            Some(folder) if folder.is_empty() || folder.contains('{') => mistakes.add(
+                line.path.span,
+                "the path must begin with a folder that is plain text",
+                "write it as in `pictures/{{ value }}-{{ digest }}.{{ ext }}`",
+            ),
+            Some(folder) if folder.eq_ignore_ascii_case("originals") => mistakes.add(
+                line.path.span,
+                "the folder `originals` is kept for originals",
+                "choose another folder for published files",
+            ),
+            Some(_) => {}
+            None => mistakes.add(
+                line.path.span,
+                "the path has no folder",
+                "begin it with a folder, as in `pictures/{{ value }}-{{ digest }}.{{ ext }}`",
+            ),
+        }
+    }
+}
+
+/// Joins table and columns, and sorts the names that the columns use.
+pub fn row(
+    publish: PublishLine,
+    key: &[Placed<String>],
+    renditions: &[RenditionLine],
+    rules: &Rules,
+    mistakes: &mut Mistakes,
+) -> Option<RowPlan> {
+    let PublishLine { table, columns } = publish;
+    if let Some(allowed) = &rules.tables
+        && !allowed.contains(&table.value)
+    {
+        let names: Vec<String> = allowed.iter().map(|name: &TableName| format!("`{name}`")).collect();
+        let message = format!("the environment `{}` does not allow the table `{}`", rules.environment, table.value);
+        mistakes.add(table.span, message, format!("it allows {}", names.join(", ")));
+    }
+    let mut spec =
+        TableSpec { name: table.value, key: key.iter().map(|name| name.value.clone()).collect(), columns: Vec::new() };
+    let mut templates = Vec::new();
+    let mut inputs: BTreeMap<String, Span> = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    for (name, template) in columns {
+        if spec.key.contains(&name.value) {
+            let message = format!("`{}` is a key column already", name.value);
+            mistakes.add(name.span, message, "remove it: key columns are written by themselves");
+            continue;
+        }
+        for used in template.value.names() {
+            if **used == *crate::asset::URL_BASE {
+                let message = format!("`{used}` is not defined here");
+                mistakes.add(template.span, message, "write `{{ url }}`: it begins with that");
+            }
+            match output(used, renditions) {
+                Output::Url => inputs.entry(crate::asset::URL_BASE.to_owned()).or_insert(template.span),
+                Output::Other => continue,
+                Output::None => inputs.entry(used.to_string()).or_insert(template.span),
+            };
+        }
+        places.insert(name.value.clone(), template.span);
+        spec.columns.push((name.value, column_type(template.value.only_name())));
+        templates.push(template.value);
+    }
+    let shape = Arc::new(RowShape::new(spec, templates));
+    Some(RowPlan { shape, inputs: inputs.into_iter().collect(), places })
+}
+
+enum Output {
+    Url,
+    Other,
+    None,
+}
+
+/// Tells what a column's name refers to: `url`, `thumb.url`, another output, or none.
+fn output(name: &str, renditions: &[RenditionLine]) -> Output {
+    let field = match name.split_once('.') {
+        Some((rendition, field)) if renditions.iter().any(|line| line.name.value.as_str() == rendition) => field,
+        Some(_) => return Output::None,
+        None => name,
+    };
+    match field {
+        "url" => Output::Url,
+        field if OUTPUTS.contains(&field) => Output::Other,
+        _ => Output::None,
+    }
+}
+
+fn keys<'b>(blocks: &'b [Block], slots: &'b [Slot]) -> impl Iterator<Item = String> + 'b {
+    let mut values = Vec::new();
+    slots.iter().map(move |slot| {
+        let block = &blocks[slot.block as usize];
+        block.values(slot.combination, &mut values);
+        block.key(&values).to_string()
+    })
+}
+
+/// Finds the key that each renamed key had first; a `to` that declares nothing is a mistake.
+pub fn moved_bases(
+    moved: &[(Span, Moved)],
+    blocks: &[Block],
+    slots: &[Slot],
+    mistakes: &mut Mistakes,
+) -> BTreeMap<String, String> {
+    let mut bases = BTreeMap::new();
+    if moved.is_empty() {
+        return bases;
+    }
+    let mut used = vec![false; moved.len()];
+    for key in keys(blocks, slots) {
+        for (number, (_, line)) in moved.iter().enumerate() {
+            if let Some(captured) = line.to.captures(&key) {
+                used[number] = true;
+                bases.entry(key.clone()).or_insert_with(|| line.from.fill(&captured));
+            }
+        }
+    }
+    for ((span, line), used) in moved.iter().zip(used) {
+        if !used {
+            let message = format!("`to: {}` matches no declared asset", line.to);
+            let help = match keys(blocks, slots).next() {
+                Some(key) => format!("name a key that this manifest declares, as in `{key}`"),
+                None => "name a key that this manifest declares".to_owned(),
+            };
+            mistakes.add(*span, message, help);
+        }
+    }
+    bases
+}
+
+/// A `removed` that matches a declared asset is a mistake.
+pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[Slot], mistakes: &mut Mistakes) {
+    if removed.is_empty() {
+        return;
+    }
+    for glob in removed {
+        let mut declared = keys(blocks, slots).filter(|key| glob.value.matches(key));
+        let Some(first) = declared.next() else { continue };
+        let more = match declared.count() {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        let message = format!("`{}` is expected to be removed, and `{first}`{more} is still declared", glob.value);
+        mistakes.add(glob.span, message, "take the asset out of `images`, or this line out of `removed`");
+    }
+}
+
+/// A cell that matches no asset is a mistake.
+pub fn cells(cells: &[(Placed<KeyGlob>, LayerId)], blocks: &[Block], slots: &[Slot], mistakes: &mut Mistakes) {
+    if cells.is_empty() || slots.is_empty() {
+        return;
+    }
+    let (exact, globs): (Vec<_>, Vec<_>) = cells.iter().map(|(glob, _)| glob).partition(|glob| glob.value.is_exact());
+    let mut missing: HashSet<&str> = exact.iter().map(|glob| glob.value.as_str()).collect();
+    let mut idle = globs;
+    for key in keys(blocks, slots) {
+        missing.remove(key.as_str());
+        idle.retain(|glob| !glob.value.matches(&key));
+        if missing.is_empty() && idle.is_empty() {
+            return;
+        }
+    }
+    for glob in exact.into_iter().filter(|glob| missing.contains(glob.value.as_str())).chain(idle) {
+        let declared: Vec<String> = keys(blocks, slots).take(1_000).collect();
+        let help = match crate::yaml::nearest(glob.value.as_str(), declared.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("keys here look like `{}`", declared.first().map_or("", String::as_str)),
+        };
+        mistakes.add(glob.span, format!("the cell `{}` matches no asset", glob.value), help);
+    }
+}
+
+impl Manifest {
+    /// Checks what needs all keys: each must be unique, in any spelling of capitals.
+    pub(super) fn check_against_keys(&self, heads: &Heads, mistakes: &mut Mistakes) {
+        for (second, first) in heads.twins() {
+            let [second, first] = [*second, *first].map(|index| index as usize);
+            let span = self.blocks[self.slots[second].block as usize].span;
+            let span = Span { start: span.start, end: span.start + 1 };
+            let elsewhere = self.place(self.blocks[self.slots[first].block as usize].span);
+            let (one, other) = (&heads.all()[first].key, &heads.all()[second].key);
+            let message = if one == other {
+                format!("the key `{one}` is declared twice: here, and on line {}", elsewhere.line)
+            } else {
+                format!("the keys `{one}` (line {}) and `{other}` differ only in case", elsewhere.line)
+            };
+            mistakes.add(span, message, "change a label of one of them, or add a label to `key` that tells them apart");
+        }
+    }
+
+    /// Finds vars that nothing uses.
+    pub(super) fn unused_vars(&self) -> Vec<Mistake> {
+        let mut used: HashSet<&str> = HashSet::new();
+        let mut pending: Vec<u32> = Vec::new();
+        for layer in &self.pool.layers {
+            for (_, placed) in &layer.with {
+                if let Some(Setting::Template(template)) = &placed.value {
+                    pending.push(*template);
+                }
+            }
+        }
+        used.extend(self.renditions.iter().flat_map(|line| line.path.value.names()).map(|name| &**name));
+        used.extend(self.row.iter().flat_map(|row| &row.inputs).map(|(name, _)| name.as_str()));
+        let mut by_var: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for layer in &self.pool.layers {
+            for (var, template) in &layer.vars {
+                by_var.entry(&self.pool.vars[usize::from(*var)]).or_default().extend(*template);
+            }
+        }
+        let mut queue: Vec<&str> = used.iter().copied().collect();
+        loop {
+            while let Some(template) = pending.pop() {
+                let names = self.pool.templates[template as usize].value.names();
+                queue.extend(names.iter().map(|name| &**name).filter(|name| used.insert(name)));
+            }
+            let Some(name) = queue.pop() else { break };
+            pending.extend(by_var.get(name).into_iter().flatten());
+        }
+        let unused = by_var.iter().filter(|(name, templates)| !used.contains(*name) && !templates.is_empty());
+        let known = used.iter().copied().filter(|name| !SETTINGS.contains(name)).collect::<Vec<_>>();
+        unused
+            .map(|(name, templates)| {
+                let span = templates.first().map(|template| self.pool.templates[*template as usize].span);
+                Mistake {
+                    span: span.unwrap_or_default(),
+                    message: format!("the var `{name}` is not used"),
+                    help: match crate::yaml::nearest(name, known.iter().copied()) {
+                        Some(_) => undefined_help(name, known.iter().copied()),
+                        None => "remove it, or use it in a prompt".to_owned(),
+                    },
+                }
+            })
+            .collect()
+    }
+}

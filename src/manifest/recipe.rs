@@ -1,0 +1,248 @@
+//! The recipe of one asset: fields decided, prompts rendered and normalised, the generator's own rules applied.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::asset::{AssetKey, GeneratorName, Recipe, SeedBase, SeedFrom};
+use crate::template::TemplateError;
+use crate::yaml::{Span, nearest};
+
+use super::GeneratorRules;
+use super::layer::{SETTINGS, SeedSetting, Setting, complaint_words, setting, template_help, undefined_help};
+use super::resolve::Worker;
+use super::scratch::{DEPTH_MAX, Failure, Fault};
+
+/// A recipe with what goes with it.
+pub struct Decided {
+    /// The generator's name in the manifest.
+    pub generator: GeneratorName,
+    /// The recipe, with the seed that the manifest alone gives.
+    pub recipe: Recipe,
+    /// Where that seed comes from.
+    pub seed_from: SeedFrom,
+}
+
+enum Prompt {
+    Unset,
+    Broken,
+    Text(String),
+}
+
+impl<'m> Worker<'m> {
+    /// Decides the fields of the recipe.
+    pub(super) fn decide(&mut self, key: &AssetKey) -> Option<Decided> {
+        let before = self.mistakes.len();
+        let generator: Option<GeneratorName> =
+            self.text_setting("generator").map(|name| name.parse().expect("the document checked the name"));
+        let rules = generator.as_ref().and_then(|generator| self.generator_rules(generator));
+        let prompt = self.prompt("prompt");
+        let negative_prompt = self.prompt("negative_prompt");
+        let [width, height] = ["width", "height"].map(|field| self.count(field));
+        for (field, missing, help) in [
+            ("generator", generator.is_none(), "name one, as in `generator: novita`"),
+            ("prompt", matches!(prompt, Prompt::Unset), "say what the picture shows, under `defaults` or `with`"),
+            ("width", width.is_none(), "give it in pixels, as in `width: 512`"),
+            ("height", height.is_none(), "give it in pixels, as in `height: 768`"),
+        ] {
+            if missing {
+                self.missing(field, key, help);
+            }
+        }
+        let seed_from = self.seed(key);
+        let (Some(generator), Some(rules)) = (generator, rules) else { return None };
+        let seed_from = seed_from?;
+        let (seed, take) = if rules.takes_seeds {
+            (Some(seed_from.base.seed(seed_from.take)), None)
+        } else {
+            (None, Some(seed_from.take).filter(|take| *take > 0))
+        };
+        // What is missing or broken was told of; the rest of the recipe is checked all the same.
+        let doubtful = [
+            ("prompt", !matches!(prompt, Prompt::Text(_))),
+            ("negative_prompt", matches!(negative_prompt, Prompt::Broken)),
+            ("width", width.is_none()),
+            ("height", height.is_none()),
+        ];
+        let prompt = match prompt {
+            Prompt::Text(text) => text,
+            Prompt::Unset | Prompt::Broken => String::new(),
+        };
+        let (width, height) = (width.unwrap_or_default(), height.unwrap_or_default());
+        let recipe = Recipe {
+            generator: rules.kind.to_owned(),
+            model: self.text_setting("model").map(str::to_owned),
+            prompt,
+            negative_prompt: match negative_prompt {
+                Prompt::Text(text) if !text.is_empty() => Some(text),
+                _ => None,
+            },
+            sampler: self.text_setting("sampler").map(str::to_owned),
+            scheduler: self.text_setting("scheduler").map(str::to_owned),
+            steps: self.count("steps"),
+            guidance_scale: match self.field("guidance_scale") {
+                Some((Setting::Number(number), _)) => Some(*number),
+                _ => None,
+            },
+            seed,
+            take,
+            width,
+            height,
+        };
+        for complaint in (rules.check)(&recipe) {
+            if doubtful.contains(&(complaint.field, true)) {
+                continue;
+            }
+            let (message, help) = complaint_words(&complaint);
+            let field = SETTINGS.contains(&complaint.field).then(|| self.field(complaint.field)).flatten();
+            match field {
+                Some((Setting::Broken, _)) => {}
+                Some((_, span)) => self.mistakes.add(span, message, help),
+                None => self.mistakes.add(self.block_span(), message, format!("{help}; `{key}` needs it")),
+            }
+        }
+        (self.mistakes.len() == before && doubtful.iter().all(|(_, doubtful)| !doubtful)).then_some(Decided {
+            generator,
+            recipe,
+            seed_from,
+        })
+    }
+
+    fn generator_rules(&mut self, name: &GeneratorName) -> Option<GeneratorRules> {
+        let rules = &self.manifest.rules;
+        if let Some(known) = rules.generators.get(name).copied().or(rules.any_generator) {
+            return Some(known);
+        }
+        let names = rules.generators.keys().map(GeneratorName::as_str);
+        let help = match nearest(name.as_str(), names.clone()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                format!("pixform.yaml has {}; add it under `generators`", names.join(", "))
+            }
+        };
+        let span = self.field("generator").map_or(self.block_span(), |(_, span)| span);
+        self.mistakes.add(span, format!("the environment `{}` has no generator `{name}`", rules.environment), help);
+        None
+    }
+
+    fn field(&self, name: &str) -> Option<(&'m Setting, Span)> {
+        self.scratch.fields[setting(name)]
+    }
+
+    fn text_setting(&self, name: &str) -> Option<&'m str> {
+        match self.field(name) {
+            Some((Setting::Text(text), _)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn count(&self, name: &str) -> Option<u32> {
+        match self.field(name) {
+            Some((Setting::Count(count), _)) => Some(*count),
+            _ => None,
+        }
+    }
+
+    pub(super) fn block_span(&self) -> Span {
+        let start = self.scratch.block.span.start;
+        Span { start, end: start + 1 }
+    }
+
+    fn missing(&mut self, field: &str, key: &AssetKey, help: &str) {
+        if self.field(field).is_none() {
+            self.mistakes.add(self.block_span(), format!("`{field}` is not set"), format!("{help}; `{key}` needs it"));
+        }
+    }
+
+    fn prompt(&mut self, name: &str) -> Prompt {
+        let (template, span) = match self.field(name) {
+            Some((Setting::Template(template), span)) => (template, span),
+            Some(_) => return Prompt::Broken,
+            None => return Prompt::Unset,
+        };
+        let mut text = String::with_capacity(400);
+        if let Err(failure) = self.scratch.render(*template, &mut text) {
+            self.fail(failure);
+            return Prompt::Broken;
+        }
+        let text = normalise(text);
+        if text.contains("{{") {
+            let help = "a var holds braces as text, or a quote is missing: fill them in with a var of their own";
+            self.mistakes.add(span, format!("`{name}` still holds `{{{{` after rendering"), help);
+            return Prompt::Broken;
+        }
+        Prompt::Text(text)
+    }
+
+    pub(super) fn fail(&mut self, Failure { span, error }: Failure) {
+        let source = &self.manifest.source;
+        match error {
+            Fault::Template(TemplateError::Undefined(name)) => {
+                let help = undefined_help(&name, self.scratch.known_names());
+                self.mistakes.add(span.narrow(source, &name), format!("`{name}` is not defined here"), help);
+            }
+            Fault::Template(error) => self.mistakes.add(span, error.to_string(), template_help(&error)),
+            Fault::TooDeep => {
+                let message = format!("vars that use vars, more than {DEPTH_MAX} deep");
+                self.mistakes.add(span, message, "write some of the texts out");
+            }
+            Fault::Cycle(mut names) => {
+                // Every asset may enter the circle elsewhere: told from the same var, it counts once.
+                names.pop();
+                let least = names.iter().enumerate().min_by_key(|(_, name)| (*name).clone()).map_or(0, |(at, _)| at);
+                names.rotate_left(least);
+                let span = self.scratch.var_span(&names[0]).unwrap_or(span);
+                names.push(names[0].clone());
+                let message = format!("vars that use one another in a circle: {}", names.join(" → "));
+                self.mistakes.add(span, message, "take one of them out of the other's text");
+            }
+        }
+    }
+
+    fn seed(&mut self, key: &AssetKey) -> Option<SeedFrom> {
+        let take = self.count("take").unwrap_or_default();
+        let base = match self.field("seed") {
+            Some((Setting::Seed(SeedSetting::Number(seed)), _)) => SeedBase::Number(seed.get()),
+            Some((Setting::Seed(SeedSetting::DerivedFrom(names)), span)) => {
+                let mut base = String::new();
+                for name in names {
+                    let Some(value) = self.scratch.label(name) else {
+                        let help = undefined_help(name, self.scratch.block.axes.iter().map(|axis| &*axis.name));
+                        let span = span.narrow(&self.manifest.source, name);
+                        self.mistakes.add(span, format!("there is no label `{name}` to derive a seed from"), help);
+                        return None;
+                    };
+                    let comma = if base.is_empty() { "" } else { "," };
+                    base.push_str(&format!("{comma}{name}={}", value.text));
+                }
+                SeedBase::Axes(base)
+            }
+            _ => {
+                let first = self.manifest.moved_bases.get(key.as_str());
+                SeedBase::Key(first.map_or(key.as_str(), String::as_str).to_owned())
+            }
+        };
+        Some(SeedFrom { base, take })
+    }
+}
+
+/// Returns a prompt as it is digested and sent: NFC, runs of white space as one space, trimmed.
+pub fn normalise(text: String) -> String {
+    let text = if text.is_ascii() { text } else { text.nfc().collect() };
+    let tidy = !text.starts_with(char::is_whitespace)
+        && !text.ends_with(char::is_whitespace)
+        && !text.contains("  ")
+        && !text.chars().any(|c| c != ' ' && c.is_whitespace());
+    if tidy {
+        return text;
+    }
+    let mut words = text.split_whitespace();
+    let mut out = String::with_capacity(text.len());
+    if let Some(first) = words.next() {
+        out.push_str(first);
+    }
+    for word in words {
+        out.push(' ');
+        out.push_str(word);
+    }
+    out
+}

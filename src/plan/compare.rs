@@ -1,0 +1,141 @@
+//! The first pass: every record against the head of its asset, by digest, keeping a byte for each asset.
+
+use std::collections::BTreeSet;
+
+use crate::asset::{AssetKey, Heads};
+use crate::digest::SeenDigest;
+use crate::record::RecordHead;
+
+/// What the observation covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// Objects and rows were looked at.
+    At,
+    /// `--no-refresh`: what is recorded is taken for true.
+    NotAt,
+}
+
+const RECORDED: u8 = 1;
+const DIFFERS: u8 = 2;
+const OBJECT_BAD: u8 = 4;
+const HAS_ROW: u8 = 8;
+const ROW_SAME: u8 = 16;
+const ROW_SEEN: u8 = 32;
+
+/// How many extra rows are named.
+const EXAMPLES_MAX: usize = 5;
+
+/// Takes records and rows one at a time and remembers which assets differ.
+pub struct Comparison<'h> {
+    heads: &'h Heads,
+    rows: Looked,
+    marks: Vec<u8>,
+    seen: Vec<Option<SeenDigest>>,
+    strangers: BTreeSet<String>,
+    rows_read: u64,
+    extra_rows: u64,
+    extra_examples: Vec<String>,
+}
+
+/// What the first pass leaves for the second.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Suspects {
+    /// The numbers of assets that differ, or have no record, ascending.
+    pub assets: Vec<usize>,
+    /// Keys of records that no asset declares.
+    pub strangers: Vec<AssetKey>,
+    /// How many rows were read.
+    pub rows_read: u64,
+    /// How many rows no record owns.
+    pub extra_rows: u64,
+    /// Some of their keys.
+    pub extra_examples: Vec<String>,
+}
+
+impl<'h> Comparison<'h> {
+    /// Begins with the heads of a collection. `rows` says whether rows will follow the records.
+    pub fn new(heads: &'h Heads, rows: Looked) -> Self {
+        let count = heads.all().len();
+        let seen = match rows {
+            Looked::At => vec![None; count],
+            Looked::NotAt => Vec::new(),
+        };
+        Self {
+            heads,
+            rows,
+            marks: vec![0; count],
+            seen,
+            strangers: BTreeSet::new(),
+            rows_read: 0,
+            extra_rows: 0,
+            extra_examples: Vec::new(),
+        }
+    }
+
+    /// Takes a record; `objects_fit` says of each of its published files whether it was found with its size.
+    pub fn record(&mut self, record: &RecordHead<'_>, mut object_fits: impl FnMut(u64, &str) -> bool) {
+        let RecordHead { key, recipe, renditions, row, protect, hold, extra_labels, objects: _ } = *record;
+        let Some(index) = self.heads.find(key) else {
+            self.strangers.insert(key.to_owned());
+            return;
+        };
+        let head = &self.heads.all()[index];
+        let same = head.recipe == recipe
+            && head.renditions == renditions
+            && head.row == row.map(|(declared, _)| declared)
+            && head.protect.is_none_or(|declared| declared == protect)
+            && head.hold == hold
+            && head.extra_labels.as_deref().unwrap_or_default() == extra_labels;
+        let mut mark = RECORDED;
+        if !same {
+            mark |= DIFFERS;
+        }
+        if !record.objects().all(|(bytes, path)| object_fits(bytes, path)) {
+            mark |= OBJECT_BAD;
+        }
+        if let Some((_, seen)) = row {
+            mark |= HAS_ROW;
+            if self.rows == Looked::At {
+                self.seen[index] = Some(seen);
+            }
+        }
+        self.marks[index] = mark;
+    }
+
+    /// Takes a row of the published table; records come first.
+    pub fn row(&mut self, key: &str, seen: SeenDigest) {
+        self.rows_read += 1;
+        match self.heads.find(key) {
+            Some(index) if self.marks[index] & HAS_ROW != 0 => {
+                self.marks[index] |= ROW_SEEN;
+                if self.seen[index] == Some(seen) {
+                    self.marks[index] |= ROW_SAME;
+                }
+            }
+            _ if self.strangers.contains(key) => {}
+            _ => {
+                self.extra_rows += 1;
+                if self.extra_examples.len() < EXAMPLES_MAX {
+                    self.extra_examples.push(key.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Ends the pass.
+    pub fn finish(self) -> Suspects {
+        let rows = self.rows;
+        let suspect = |mark: &u8| {
+            let row_lost = rows == Looked::At && mark & HAS_ROW != 0 && mark & ROW_SAME == 0;
+            mark & RECORDED == 0 || mark & (DIFFERS | OBJECT_BAD) != 0 || row_lost
+        };
+        let assets = self.marks.iter().enumerate().filter(|(_, mark)| suspect(mark)).map(|(index, _)| index).collect();
+        Suspects {
+            assets,
+            strangers: self.strangers.iter().filter_map(|key| key.parse().ok()).collect(),
+            rows_read: self.rows_read,
+            extra_rows: self.extra_rows,
+            extra_examples: self.extra_examples,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The second pass: one whole asset against its whole record and what is really there.
+
+use std::collections::BTreeSet;
+
+use crate::asset::{Asset, AssetKey, CollectionName, Labels, MicroUsd, ObjectPath, RenditionName, SeedBase, SeedFrom};
+use crate::record::{Original, Record};
+
+use super::differences::differences;
+use super::{Action, Cause, Change, Provenance, Reason, Snapshot};
+
+/// A published file that is not as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFault {
+    /// The rendition.
+    pub rendition: RenditionName,
+    /// Its path.
+    pub path: ObjectPath,
+    /// Its recorded size, in bytes.
+    pub recorded: u64,
+    /// The size that was found; `None` where the file is gone.
+    pub found: Option<u64>,
+}
+
+/// A column that somebody edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnEdit {
+    /// The column.
+    pub column: String,
+    /// What pixform wrote, as text.
+    pub written: String,
+    /// What is there, as text.
+    pub found: String,
+}
+
+/// What became of the published row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowState {
+    /// Rows were not looked at, or there is none to look for.
+    NotLooked,
+    /// As it was written.
+    Same,
+    /// Gone.
+    Missing,
+    /// Edited; the columns that differ, as far as that can be told.
+    Edited(Vec<ColumnEdit>),
+}
+
+/// Where a recipe's picture could come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Picture {
+    /// It would have to be made.
+    ToMake,
+    /// It is there.
+    There(Original, Provenance),
+    /// An asset further up in the plan gets it made.
+    MadeFor(AssetKey),
+}
+
+/// What is really there, of one asset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen<'s> {
+    /// Its record, wherever that is now.
+    pub record: Option<&'s Record>,
+    /// Where the record is, where the asset is renamed.
+    pub moved_from: Option<(CollectionName, AssetKey)>,
+    /// Its published files that are not as recorded.
+    pub faults: Vec<ObjectFault>,
+    /// Its row.
+    pub row: RowState,
+    /// Where the picture of the wanted recipe could come from; for a recipe that is published already, its original.
+    pub picture: Picture,
+}
+
+/// An asset under decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'s> {
+    /// The asset, its seed settled.
+    pub asset: &'s Asset,
+    /// Its number in its manifest.
+    pub index: usize,
+    /// Its key axes.
+    pub key_axes: &'s [String],
+    /// What a new picture would cost.
+    pub price: MicroUsd,
+}
+
+/// Gives an asset the seed that its record keeps: a derived seed belongs to the first key, and an edited take is counted
+/// from the record's base.
+pub fn settle_seed(asset: Asset, record: Option<&Record>) -> Asset {
+    let (SeedBase::Key(_), Some(record)) = (&asset.seed_from.base, record) else { return asset };
+    let take = asset.seed_from.take;
+    let base = match &record.base {
+        SeedBase::Key(key) => SeedBase::Key(key.clone()),
+        SeedBase::Number(_) | SeedBase::Axes(_) => SeedBase::Key(record.first_key.to_string()),
+    };
+    let seed = match (&record.base, record.recipe.seed) {
+        (SeedBase::Key(_), Some(seed)) if record.take == take => seed,
+        _ => base.seed(take),
+    };
+    asset.with_seed(seed, SeedFrom { base, take })
+}
+
+/// Decides what is done about one asset. Kept assets have the action [`Action::Keep`]; their reasons are notes.
+pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
+    let Subject { asset, index, key_axes, price } = subject;
+    let Seen { record, moved_from, faults, row, picture } = seen;
+    let held = record.filter(|_| asset.hold);
+    let before = record.map(Snapshot::of);
+    let after = wanted(asset, record, held);
+    let mut reasons = Vec::new();
+    let differs = differences(asset, record, &mut reasons);
+    if held.is_some() && differs.picture() {
+        reasons.insert(0, Reason { cause: Cause::Held, place: asset.place("").cloned() });
+    }
+    observed(&faults, &row, &mut reasons);
+    remembered(asset, record, after, key_axes, &mut reasons);
+    if let Some((collection, key)) = &moved_from {
+        let cause = Cause::Moved { collection: collection.clone(), key: key.clone() };
+        reasons.push(Reason { cause, place: None });
+    }
+    let new_picture = record.is_none() || (differs.recipe && held.is_none());
+    let renders = differs.renditions && held.is_none();
+    let faulty = !faults.is_empty();
+    let needs_original = new_picture || renders || faulty;
+    let (action, original) = match picture {
+        Picture::ToMake if needs_original => {
+            if !new_picture {
+                reasons.push(Reason { cause: Cause::OriginalMissing, place: None });
+            }
+            (Action::Generate, None)
+        }
+        Picture::MadeFor(key) if needs_original => {
+            reasons.push(Reason { cause: Cause::SameRecipe(key), place: None });
+            (Action::Reuse, None)
+        }
+        Picture::There(original, provenance) if new_picture => {
+            let cause = match provenance {
+                Provenance::Kept => Cause::OriginalKept,
+                Provenance::FoundInStorage => Cause::FoundInStorage,
+            };
+            reasons.push(Reason { cause, place: None });
+            (Action::Reuse, Some(original))
+        }
+        picture => {
+            let row_bad = matches!(row, RowState::Missing | RowState::Edited(_));
+            let row_changed = before.map(|before| before.row) != Some(after.row);
+            let action = match () {
+                () if renders && !(moved_from.is_some() && differs.only_paths) => Action::Render,
+                () if faulty || row_bad => Action::Repair,
+                () if moved_from.is_some() => Action::Move,
+                () if row_changed => Action::Publish,
+                () if before != Some(after) || labels_changed(asset, record, key_axes) => Action::Record,
+                () => Action::Keep,
+            };
+            let original = match picture {
+                Picture::There(original, _) => Some(original),
+                Picture::ToMake | Picture::MadeFor(_) => None,
+            };
+            (action, original)
+        }
+    };
+    Change {
+        key: asset.key.clone(),
+        extra_labels: beyond_key(&asset.labels, key_axes),
+        action,
+        reasons,
+        price: if action == Action::Generate { price } else { MicroUsd(0) },
+        before,
+        after: Some(after),
+        moved_from,
+        index: Some(index),
+        original,
+        expected: false,
+        downgrade: is_downgrade(action, asset, record),
+        unprotected: asset.protect == Some(false),
+    }
+}
+
+/// Decides about a record that no asset declares.
+pub fn delete(record: &Record, key_axes: &[String], expected: bool) -> Change {
+    let cause = if expected { Cause::Removed } else { Cause::NotDeclared };
+    Change {
+        key: record.key.clone(),
+        extra_labels: beyond_key(&record.labels, key_axes),
+        action: Action::Delete,
+        reasons: vec![Reason { cause, place: None }],
+        price: MicroUsd(0),
+        before: Some(Snapshot::of(record)),
+        after: None,
+        moved_from: None,
+        index: None,
+        original: None,
+        expected,
+        downgrade: false,
+        unprotected: false,
+    }
+}
+
+fn beyond_key(labels: &Labels, key_axes: &[String]) -> Vec<(String, String)> {
+    let beyond = labels.iter().filter(|(name, _)| !key_axes.contains(name));
+    beyond.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// A placeholder never takes the place of a real picture by itself.
+fn is_downgrade(action: Action, asset: &Asset, record: Option<&Record>) -> bool {
+    let real = record.is_some_and(|record| record.recipe.generator != "placeholder");
+    real && asset.recipe.generator == "placeholder" && matches!(action, Action::Generate | Action::Reuse)
+}
+
+/// What the asset will be once its change is carried out.
+fn wanted(asset: &Asset, record: Option<&Record>, held: Option<&Record>) -> Snapshot {
+    let row = match (held, &asset.row) {
+        (Some(held), Some(row)) => Some(row.clone().with_recipe(&held.recipe).digest()),
+        (None, Some(row)) => Some(row.digest()),
+        (_, None) => None,
+    };
+    Snapshot {
+        recipe: held.map_or_else(|| asset.recipe.digest(), |held| held.recipe.digest()),
+        renditions: held.map_or_else(|| asset.renditions_digest(), Record::renditions_digest),
+        row,
+        protect: asset.protect.or(record.map(|record| record.protect)).unwrap_or(false),
+        hold: asset.hold,
+    }
+}
+
+fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
+    for ObjectFault { rendition, path, recorded, found } in faults {
+        let (rendition, path, recorded) = (rendition.clone(), path.clone(), *recorded);
+        let cause = match *found {
+            None => Cause::ObjectMissing { rendition, path },
+            Some(found) => Cause::ObjectSize { rendition, path, recorded, found },
+        };
+        reasons.push(Reason { cause, place: None });
+    }
+    match row {
+        RowState::NotLooked | RowState::Same => {}
+        RowState::Missing => reasons.push(Reason { cause: Cause::RowMissing, place: None }),
+        RowState::Edited(edits) => reasons.extend(edits.iter().map(|ColumnEdit { column, written, found }| {
+            let (column, written, found) = (column.clone(), written.clone(), found.clone());
+            Reason { cause: Cause::RowEdited { column, written, found }, place: None }
+        })),
+    }
+}
+
+fn remembered(asset: &Asset, record: Option<&Record>, after: Snapshot, key_axes: &[String], reasons: &mut Vec<Reason>) {
+    let Some(record) = record else { return };
+    let place = asset.place("").cloned();
+    for (old, new, cause) in [
+        (record.protect, after.protect, Cause::ProtectChanged { old: record.protect, new: after.protect }),
+        (record.hold, after.hold, Cause::HoldChanged { old: record.hold, new: after.hold }),
+    ] {
+        if old != new {
+            reasons.push(Reason { cause, place: place.clone() });
+        }
+    }
+    let names: BTreeSet<&String> = asset.labels.keys().chain(record.labels.keys()).collect();
+    for name in names.into_iter().filter(|name| !key_axes.contains(name)) {
+        let (old, new) = (record.labels.get(name).cloned(), asset.labels.get(name).cloned());
+        if old != new {
+            reasons.push(Reason { cause: Cause::LabelChanged { name: name.clone(), old, new }, place: place.clone() });
+        }
+    }
+}
+
+fn labels_changed(asset: &Asset, record: Option<&Record>, key_axes: &[String]) -> bool {
+    record.is_some_and(|record| {
+        crate::record::extra_labels(&asset.labels, key_axes) != crate::record::extra_labels(&record.labels, key_axes)
+    })
+}

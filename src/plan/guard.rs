@@ -1,0 +1,137 @@
+//! The guard: looks at a finished plan and says, in one sentence each, why it must not be carried out.
+
+use std::fmt;
+
+use crate::asset::MicroUsd;
+
+use super::{Action, CollectionPlan, Plan};
+
+/// What may not be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The lowest cap on the cost; `None` without one. A cap of 0 means "buy nothing" and refuses nothing by itself.
+    pub max_cost: Option<MicroUsd>,
+    /// Deletions that need not be listed under `removed`.
+    pub max_deletions: u64,
+}
+
+/// Deletions that go without `removed` unless the environment says otherwise.
+pub const MAX_DELETIONS_DEFAULT: u64 = 10;
+
+/// What was found of the storage's marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreFinding {
+    /// It is ours, or free to take.
+    Usable,
+    /// It is not the one that this state knows, or another state works with it.
+    Refused {
+        /// One sentence.
+        message: String,
+        /// What to do.
+        way_out: String,
+    },
+}
+
+/// One reason not to carry a plan out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its code in plan documents.
+    pub code: &'static str,
+    /// What is wrong, one sentence without a full stop.
+    pub message: String,
+    /// What to do.
+    pub way_out: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.message, self.way_out)
+    }
+}
+
+/// Returns every reason why the plan must not be carried out.
+pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if let StoreFinding::Refused { message, way_out } = store {
+        refusals.push(Refusal { code: "store", message: message.clone(), way_out: way_out.clone() });
+    }
+    refusals.extend(plan.collections.iter().filter_map(key_axes));
+    refusals.extend(cost(plan, limits.max_cost));
+    refusals.extend(deletions(plan, limits.max_deletions));
+    refusals.extend(protection(plan));
+    refusals.extend(downgrades(plan));
+    refusals
+}
+
+fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
+    let recorded = collection.uncovered_key.as_ref()?;
+    Some(Refusal {
+        code: "key",
+        message: format!(
+            "the key of `{}` changed from [{}] to [{}], and `moved` does not say where each asset went",
+            collection.name,
+            recorded.join(", "),
+            collection.key.join(", ")
+        ),
+        way_out: "add a line to `moved` that covers every recorded key, or put the key back".to_owned(),
+    })
+}
+
+fn cost(plan: &Plan, cap: Option<MicroUsd>) -> Option<Refusal> {
+    let (cap, cost) = (cap?, plan.cost());
+    (cap.0 > 0 && cost > cap).then(|| Refusal {
+        code: "cost",
+        message: format!("the plan costs ${cost}, which is over the cap of ${cap}"),
+        way_out: format!("raise the cap with `--max-cost {cost}`, or take fewer with `--only`"),
+    })
+}
+
+fn deletions(plan: &Plan, allowed: u64) -> Option<Refusal> {
+    let unexpected = |collection: &CollectionPlan| {
+        collection.changes.iter().filter(|change| change.action == Action::Delete && !change.expected).count() as u64
+    };
+    let count: u64 = plan.collections.iter().map(unexpected).sum();
+    (count > allowed).then(|| Refusal {
+        code: "deletions",
+        message: format!("the plan deletes {count} assets, and {allowed} are allowed without being listed"),
+        way_out: "list them under `removed:` in the manifest, or raise `guards: { max_deletions: … }`".to_owned(),
+    })
+}
+
+fn protection(plan: &Plan) -> Option<Refusal> {
+    let replaced = |action| matches!(action, Action::Generate | Action::Reuse);
+    let refused: Vec<_> = plan
+        .changes()
+        .filter(|(_, change)| change.before.is_some_and(|before| before.protect))
+        .filter(|(_, change)| change.action == Action::Delete || (replaced(change.action) && !change.unprotected))
+        .collect();
+    let (_, first) = refused.first()?;
+    let more = match refused.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let (verb, way_out) = if first.action == Action::Delete {
+        ("deleted", "declare it once more with `protect: false`, apply, and remove it then")
+    } else {
+        ("replaced", "write `protect: false` where it is declared, or in `cells`")
+    };
+    Some(Refusal {
+        code: "protected",
+        message: format!("`{}`{more} is protected and would be {verb}", first.key),
+        way_out: way_out.to_owned(),
+    })
+}
+
+fn downgrades(plan: &Plan) -> Option<Refusal> {
+    let mut refused = plan.changes().filter(|(_, change)| change.downgrade);
+    let (_, first) = refused.next()?;
+    let more = match refused.count() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    Some(Refusal {
+        code: "placeholder",
+        message: format!("`{}`{more} has a real picture, and a placeholder would take its place", first.key),
+        way_out: "choose the environment that has the real generator with `--env`".to_owned(),
+    })
+}

@@ -1,0 +1,308 @@
+//! Plans: what differs between what is declared and what is there, decided.
+//!
+//! Pure and total. `compare` is the first pass: digests against digests, one asset at a time. `decide` is the second:
+//! whole assets against whole records, for those that differ. `guard` looks at the finished plan and says whether it
+//! may be carried out. Gathering what is there is left to `planner`, carrying it out to `apply`.
+
+use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
+use crate::record::{Original, Record};
+
+mod compare;
+mod decide;
+mod differences;
+mod guard;
+mod reason;
+
+pub use compare::{Comparison, Looked, Suspects};
+pub use decide::{ColumnEdit, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
+pub use differences::row_inputs;
+pub use guard::{Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
+pub use reason::{Cause, Reason};
+
+/// What is done about one asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// An earlier paid call needs a decision first.
+    Unknown,
+    /// A row and an object that were there before fit the recipe.
+    Adopt,
+    /// A picture is bought.
+    Generate,
+    /// A picture that was paid for already is taken.
+    Reuse,
+    /// Published forms are made again from the kept original.
+    Render,
+    /// What was lost or edited is put right.
+    Repair,
+    /// The asset has a new key.
+    Move,
+    /// The row gets new values.
+    Publish,
+    /// Only what is remembered changes.
+    Record,
+    /// The asset is no longer declared.
+    Delete,
+    /// Nothing.
+    Keep,
+}
+
+impl Action {
+    /// All actions, in the order in which the first that applies wins.
+    pub const ALL: [Self; 11] = [
+        Self::Unknown,
+        Self::Adopt,
+        Self::Generate,
+        Self::Reuse,
+        Self::Render,
+        Self::Repair,
+        Self::Move,
+        Self::Publish,
+        Self::Record,
+        Self::Delete,
+        Self::Keep,
+    ];
+
+    /// Returns the action's name in plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Adopt => "adopt",
+            Self::Generate => "generate",
+            Self::Reuse => "reuse",
+            Self::Render => "render",
+            Self::Repair => "repair",
+            Self::Move => "move",
+            Self::Publish => "publish",
+            Self::Record => "record",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+/// An asset's digests and flags, before or after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The recipe's digest.
+    pub recipe: RecipeDigest,
+    /// The renditions' digest.
+    pub renditions: RenditionsDigest,
+    /// The row's digest; `None` where nothing is published to a table.
+    pub row: Option<RowDigest>,
+    /// Whether it is protected.
+    pub protect: bool,
+    /// Whether it is held.
+    pub hold: bool,
+}
+
+impl Snapshot {
+    /// Returns what a record says.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            recipe: record.recipe.digest(),
+            renditions: record.renditions_digest(),
+            row: record.row.as_ref().map(|row| row.digest),
+            protect: record.protect,
+            hold: record.hold,
+        }
+    }
+}
+
+/// One asset's change, with everything that carrying it out needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The asset's key; the new one where it is renamed.
+    pub key: AssetKey,
+    /// The labels beyond the key, by name.
+    pub extra_labels: Vec<(String, String)>,
+    /// What is done.
+    pub action: Action,
+    /// Why: all that is true of it; empty for kept assets only.
+    pub reasons: Vec<Reason>,
+    /// What it costs.
+    pub price: MicroUsd,
+    /// As it is; `None` where there is no record.
+    pub before: Option<Snapshot>,
+    /// As it will be; `None` where it goes.
+    pub after: Option<Snapshot>,
+    /// Where record and row are now, where the asset is renamed.
+    pub moved_from: Option<(CollectionName, AssetKey)>,
+    /// The asset's number in its manifest; `None` where it is no longer declared.
+    pub index: Option<usize>,
+    /// The original that is taken; `None` where one is bought, or none is needed.
+    pub original: Option<Original>,
+    /// The deletion is listed under `removed`.
+    pub expected: bool,
+    /// A placeholder would take the place of a real picture.
+    pub downgrade: bool,
+    /// The manifest says `protect: false`.
+    pub unprotected: bool,
+}
+
+/// A thing that is told and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A held asset differs from its manifest.
+    Held {
+        /// The asset.
+        key: AssetKey,
+        /// In how many ways.
+        differences: usize,
+    },
+    /// Rows that no collection owns.
+    ExtraRows {
+        /// How many.
+        count: u64,
+        /// Some of their keys.
+        examples: Vec<String>,
+    },
+    /// A key that differs in case only from one that is declared.
+    CaseTwin {
+        /// The key that is there.
+        there: String,
+        /// The key that is declared.
+        declared: AssetKey,
+    },
+    /// A collection that the state knows and no manifest declares.
+    Undeclared {
+        /// The collection.
+        collection: CollectionName,
+        /// How many records it has.
+        records: u64,
+    },
+}
+
+/// What planning looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sights {
+    /// Published rows that were read; `None` where they were not looked at.
+    pub rows: Option<u64>,
+    /// Files that were listed; `None` where they were not looked at.
+    pub files: Option<u64>,
+}
+
+/// The changes of one collection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectionPlan {
+    /// The collection.
+    pub name: CollectionName,
+    /// Its key axes.
+    pub key: Vec<String>,
+    /// What changes, in manifest order, deletions last.
+    pub changes: Vec<Change>,
+    /// How many assets are kept.
+    pub kept: u64,
+    /// What is told besides.
+    pub notes: Vec<Note>,
+    /// What was looked at.
+    pub sights: Sights,
+    /// The key axes changed in a way that `moved` does not cover: those of the records.
+    pub uncovered_key: Option<Vec<String>>,
+}
+
+/// Whether a plan covers everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// All assets of all its collections.
+    Complete,
+    /// A selection, or a manifest could not be read.
+    Partial,
+}
+
+/// What is to be done in one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The environment.
+    pub environment: String,
+    /// When it was made, as RFC 3339 text in UTC.
+    pub created_at: String,
+    /// Its collections, by name.
+    pub collections: Vec<CollectionPlan>,
+    /// Why it may not be carried out.
+    pub refusals: Vec<Refusal>,
+    /// The lowest cap on its cost.
+    pub cap: Option<MicroUsd>,
+    /// Whether it covers everything.
+    pub completeness: Completeness,
+    /// What is told besides, of no single collection.
+    pub notes: Vec<Note>,
+}
+
+impl CollectionPlan {
+    /// Returns how many assets get an action.
+    pub fn count(&self, action: Action) -> u64 {
+        match action {
+            Action::Keep => self.kept,
+            _ => self.changes.iter().filter(|change| change.action == action).count() as u64,
+        }
+    }
+
+    /// Returns a change's labels: those of the key in key order, then the others.
+    pub fn labels<'p>(&'p self, change: &'p Change) -> impl Iterator<Item = (&'p str, &'p str)> {
+        let key = self.key.iter().map(String::as_str).zip(change.key.as_str().split('/'));
+        key.chain(change.extra_labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
+impl Plan {
+    /// Returns how many assets get an action.
+    pub fn count(&self, action: Action) -> u64 {
+        self.collections.iter().map(|collection| collection.count(action)).sum()
+    }
+
+    /// Tells whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.collections.iter().all(|collection| collection.changes.is_empty())
+    }
+
+    /// Returns all changes with their collections.
+    pub fn changes(&self) -> impl Iterator<Item = (&CollectionPlan, &Change)> {
+        self.collections.iter().flat_map(|collection| collection.changes.iter().map(move |change| (collection, change)))
+    }
+
+    /// Returns what carrying it out costs.
+    pub fn cost(&self) -> MicroUsd {
+        MicroUsd(self.changes().map(|(_, change)| change.price.0).sum())
+    }
+
+    /// Returns the name of what was reviewed: over environment, collection, key, before and after of each change;
+    /// repairs and open questions are outside it, and so are actions, prices and times.
+    pub fn digest(&self) -> PlanDigest {
+        #[derive(serde::Serialize)]
+        struct Side {
+            recipe: RecipeDigest,
+            renditions: RenditionsDigest,
+            row: Option<RowDigest>,
+            protect: bool,
+            hold: bool,
+        }
+        let side = |snapshot: &Option<Snapshot>| {
+            snapshot.map(|Snapshot { recipe, renditions, row, protect, hold }| Side {
+                recipe,
+                renditions,
+                row,
+                protect,
+                hold,
+            })
+        };
+        let mut covered: Vec<_> = self
+            .changes()
+            .filter(|(_, change)| !matches!(change.action, Action::Repair | Action::Unknown))
+            .map(|(collection, change)| {
+                (collection.name.as_str(), change.key.as_str(), side(&change.before), side(&change.after))
+            })
+            .collect();
+        covered.sort_by_key(|(collection, key, _, _)| (*collection, *key));
+        PlanDigest::from_bytes(canonical_digest(PLAN_DOMAIN, &(&self.environment, covered)))
+    }
+}
+
+/// Where a picture comes from without being bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// The state knows it.
+    Kept,
+    /// It lies in the storage and the state did not know it.
+    FoundInStorage,
+}

@@ -1,0 +1,251 @@
+//! The planner: gathers what `plan` needs to decide, in as few questions as there can be.
+//!
+//! One listing, one scan of records and rows, then, only for assets that differ, a batched read of whole records, rows
+//! and originals. Reads only: it takes no lease, creates nothing, and treats what is missing as empty.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::asset::{AssetKey, CollectionName, Heads, MicroUsd, TableName};
+use crate::digest::RecipeDigest;
+use crate::manifest::Manifest;
+use crate::plan::{CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, guard};
+use crate::state::{Known, KnownCollection, Schema, TableProblem, TableSeen};
+use crate::storage::{StoreDecision, TakeStorage};
+use crate::world::{Listing, World, WorldError};
+
+mod first;
+mod moves;
+mod owners;
+mod second;
+mod selection;
+
+pub use moves::Moves;
+pub use selection::{Pattern, Selection};
+
+/// A manifest with the heads of its assets.
+pub struct Declared {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Its heads.
+    pub heads: Heads,
+}
+
+/// What is to be planned.
+pub struct Request<'r> {
+    /// The manifests, by collection name.
+    pub declared: &'r [Declared],
+    /// Which assets are meant.
+    pub selection: &'r Selection,
+    /// Whether objects and rows are looked at.
+    pub refresh: Looked,
+    /// Whether the user insists on the storage.
+    pub take: TakeStorage,
+    /// What may not be exceeded.
+    pub limits: Limits,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// The same as RFC 3339 text.
+    pub created_at: String,
+    /// Whether every manifest of the environment is among those declared.
+    pub all_manifests: AllManifests,
+    /// What a new picture costs, by generator name; free where it is not listed.
+    pub prices: &'r BTreeMap<String, MicroUsd>,
+}
+
+/// Whether every manifest of the environment was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllManifests {
+    /// All of them: a collection that is missing is not declared any more.
+    Read,
+    /// Some were named, or could not be read.
+    Some,
+}
+
+/// A table that cannot take what is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfitTable {
+    /// The collection.
+    pub collection: CollectionName,
+    /// The table's name.
+    pub table: String,
+    /// What is wrong.
+    pub problems: Vec<TableProblem>,
+}
+
+/// A row that two collections would write in turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedRow {
+    /// The row's key.
+    pub key: AssetKey,
+    /// The table.
+    pub table: TableName,
+    /// The two collections, the one that declares it first.
+    pub collections: [CollectionName; 2],
+}
+
+/// What can go wrong while planning.
+#[derive(Debug, thiserror::Error)]
+pub enum PlannerError {
+    /// State or storage.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// State.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
+    /// A published table does not fit.
+    #[error("the table `{}` cannot take the rows of `{}`", .0.table, .0.collection)]
+    Table(UnfitTable),
+    /// Two collections publish the same row.
+    #[error(
+        "the row `{}` of the table `{}` would belong to `{}` and to `{}`",
+        .0.key, .0.table, .0.collections[0], .0.collections[1]
+    )]
+    Shared(Box<SharedRow>),
+    /// A row of a recorded asset cannot be rendered.
+    #[error("a column of `{key}` cannot be rendered")]
+    Row {
+        /// The asset.
+        key: AssetKey,
+        /// Why.
+        #[source]
+        source: crate::template::TemplateError,
+    },
+}
+
+/// What one planning shares between its collections.
+struct Gathering<'r> {
+    world: &'r World,
+    request: &'r Request<'r>,
+    known: &'r Known,
+    /// Recipes that an asset further up gets made.
+    making: HashMap<RecipeDigest, AssetKey>,
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// When the world cannot be looked at, or a published table does not fit.
+pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerError> {
+    owners::check_declared(request.declared)?;
+    let mut known = world.state.known().await?;
+    let (_, mut decision) = world.store(&known, request.now, request.take).await?;
+    if matches!(decision, StoreDecision::Refused(_)) {
+        // A first run may have made state and marker between the two looks: a second pair of them tells.
+        known = world.state.known().await?;
+        (_, decision) = world.store(&known, request.now, request.take).await?;
+    }
+    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new() };
+    let mut collections = Vec::new();
+    let mut moved_away = BTreeMap::new();
+    for declared in request.declared {
+        let (collection, left) = gathering.collection(declared).await?;
+        for (from, count) in left {
+            *moved_away.entry(from).or_insert(0) += count;
+        }
+        collections.push(collection);
+    }
+    let notes = undeclared(&known, request, &moved_away);
+    let completeness = match (request.all_manifests, request.selection.is_all()) {
+        (AllManifests::Read, true) => Completeness::Complete,
+        _ => Completeness::Partial,
+    };
+    let mut plan = Plan {
+        environment: world.environment.clone(),
+        created_at: request.created_at.clone(),
+        collections,
+        refusals: Vec::new(),
+        cap: request.limits.max_cost,
+        completeness,
+        notes,
+    };
+    plan.refusals = refusals(&plan, request.limits, decision);
+    Ok(plan)
+}
+
+fn refusals(plan: &Plan, limits: Limits, decision: StoreDecision) -> Vec<Refusal> {
+    let finding = match decision {
+        StoreDecision::Refused(refusal) => {
+            StoreFinding::Refused { message: refusal.to_string(), way_out: refusal.way_out().to_owned() }
+        }
+        StoreDecision::Ours | StoreDecision::New | StoreDecision::TakeOver { .. } => StoreFinding::Usable,
+    };
+    guard(plan, limits, &finding)
+}
+
+/// Collections that have records and no manifest.
+fn undeclared(known: &Known, request: &Request<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
+    if request.all_manifests == AllManifests::Some {
+        return Vec::new();
+    }
+    let declared = |name: &CollectionName| request.declared.iter().any(|declared| declared.manifest.name == *name);
+    known
+        .collections
+        .iter()
+        .filter(|collection| !declared(&collection.name))
+        .filter_map(|KnownCollection { name, records, .. }| {
+            let left = records.saturating_sub(moved_away.get(name).copied().unwrap_or_default());
+            (left > 0).then(|| Note::Undeclared { collection: name.clone(), records: left })
+        })
+        .collect()
+}
+
+impl Gathering<'_> {
+    /// Plans one collection; tells too how many records leave which other collection.
+    async fn collection(
+        &mut self,
+        declared: &Declared,
+    ) -> Result<(CollectionPlan, BTreeMap<CollectionName, u64>), PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let looked = self.request.refresh;
+        let listing = match looked {
+            Looked::At => Some(self.world.list(&manifest.folders()).await?),
+            Looked::NotAt => None,
+        };
+        let recorded = self.known.collections.iter().find(|collection| collection.name == manifest.name);
+        let table = manifest.table().filter(|_| looked == Looked::At);
+        let foreign = match table {
+            Some(table) => self.foreign(manifest, table).await?,
+            None => owners::Foreign::default(),
+        };
+        let mut visitor = first::FirstPass::new(heads, looked, listing.as_ref(), &foreign);
+        let seen = match self.known.schema {
+            Schema::Absent if table.is_none() => TableSeen::NotLooked,
+            _ => self.world.state.scan(&manifest.name, table, &mut visitor).await?,
+        };
+        if let (TableSeen::Unfit(problems), Some(table)) = (seen, table) {
+            let table = table.name.to_string();
+            return Err(PlannerError::Table(UnfitTable { collection: manifest.name.clone(), table, problems }));
+        }
+        let suspects = visitor.finish();
+        tracing::info!(
+            collection = %manifest.name,
+            assets = heads.all().len(),
+            differing = suspects.assets.len(),
+            undeclared = suspects.strangers.len(),
+            rows = suspects.rows_read,
+            files = listing.as_ref().map(Listing::count),
+            "compared"
+        );
+        let sights = Sights { rows: table.map(|_| suspects.rows_read), files: listing.as_ref().map(Listing::count) };
+        let moves = Moves::find(self.world, manifest, heads, &suspects).await?;
+        if let Some(table) = table {
+            foreign.check(table, manifest, heads, &moves)?;
+        }
+        let left = moves.left();
+        let uncovered_key = recorded
+            .filter(|recorded| recorded.key != manifest.key && !moves.deleted.is_empty())
+            .map(|recorded| recorded.key.clone());
+        let mut plan = CollectionPlan {
+            name: manifest.name.clone(),
+            key: manifest.key.clone(),
+            changes: Vec::new(),
+            kept: 0,
+            notes: first::row_notes(heads, &suspects),
+            sights,
+            uncovered_key,
+        };
+        self.second_pass(declared, &suspects, &moves, listing.as_ref(), &mut plan).await?;
+        self.deletions(manifest, &moves, &mut plan).await?;
+        Ok((plan, left))
+    }
+}

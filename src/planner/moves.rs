@@ -1,0 +1,144 @@
+//! Renames: which record belongs to which declared key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::asset::{AssetKey, CollectionName, Heads};
+use crate::manifest::{Manifest, Moved};
+use crate::plan::Suspects;
+use crate::record::RecordHead;
+use crate::state::{AppliedMove, StateError, Visitor};
+use crate::world::World;
+
+use super::PlannerError;
+
+/// Which records go where.
+#[derive(Debug, Default)]
+pub struct Moves {
+    /// For each declared key that a record is renamed to: where the record is.
+    pub into: BTreeMap<AssetKey, (CollectionName, AssetKey)>,
+    /// Declared keys of this collection whose own record goes elsewhere.
+    pub vacated: BTreeSet<AssetKey>,
+    /// Keys of records of this collection that nothing declares and nothing renames.
+    pub deleted: Vec<AssetKey>,
+}
+
+/// Collects the keys of a collection.
+#[derive(Default)]
+struct Keys(BTreeSet<AssetKey>);
+
+impl Visitor for Keys {
+    fn record(&mut self, head: RecordHead<'_>) {
+        self.0.extend(head.key.parse::<AssetKey>().ok());
+    }
+
+    fn row(&mut self, _: &str, _: crate::digest::SeenDigest) {}
+}
+
+impl Moves {
+    /// Finds the renames of a manifest that are still to be carried out.
+    pub async fn find(
+        world: &World,
+        manifest: &Manifest,
+        heads: &Heads,
+        suspects: &Suspects,
+    ) -> Result<Self, PlannerError> {
+        let mut moves = Self { deleted: suspects.strangers.clone(), ..Self::default() };
+        if manifest.moved.is_empty() {
+            return Ok(moves);
+        }
+        let (standing, _) = Self::remembered(world, manifest).await?;
+        let candidates = candidates(world, manifest, heads, suspects).await?;
+        for line in &manifest.moved {
+            let Some(keys) = candidates.get(&line.from_collection) else { continue };
+            for from in keys {
+                let Some(captured) = line.from.captures(from.as_str()) else { continue };
+                let Some(index) = heads.find(&line.to.fill(&captured)) else { continue };
+                let to = heads.all()[index].key.clone();
+                let done = (line.from_collection.clone(), from.clone(), to.clone());
+                let itself = line.from_collection == manifest.name && *from == to;
+                let taken = moves.into.values().any(|source| *source == (done.0.clone(), done.1.clone()));
+                if !itself && !taken && !standing.contains(&done) && !moves.into.contains_key(&to) {
+                    moves.into.insert(to, (done.0, done.1));
+                }
+            }
+        }
+        moves.settle(manifest, candidates.get(&manifest.name));
+        Ok(moves)
+    }
+
+    /// Returns the renames that were carried out and whose line still stands, and how many have lost their line.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn remembered(world: &World, manifest: &Manifest) -> Result<(Vec<AppliedMove>, usize), StateError> {
+        let applied = world.state.moves(&manifest.name).await?;
+        let count = applied.len();
+        let stands =
+            |(collection, from, to): &AppliedMove| manifest.moved.iter().any(|line| covers(line, collection, from, to));
+        let standing: Vec<_> = applied.into_iter().filter(stands).collect();
+        let stale = count - standing.len();
+        Ok((standing, stale))
+    }
+
+    /// Drops renames onto keys whose own record stays, until none is left; then tells what is vacated and deleted.
+    fn settle(&mut self, manifest: &Manifest, recorded: Option<&BTreeSet<AssetKey>>) {
+        loop {
+            let leaving: BTreeSet<AssetKey> = self
+                .into
+                .values()
+                .filter(|(collection, _)| *collection == manifest.name)
+                .map(|(_, from)| from.clone())
+                .collect();
+            let occupied = |to: &AssetKey| recorded.is_some_and(|keys| keys.contains(to)) && !leaving.contains(to);
+            let before = self.into.len();
+            self.into.retain(|to, _| !occupied(to));
+            if self.into.len() == before {
+                self.deleted.retain(|key| !leaving.contains(key));
+                self.vacated = leaving;
+                return;
+            }
+        }
+    }
+
+    /// Returns how many records leave each collection.
+    pub fn left(&self) -> BTreeMap<CollectionName, u64> {
+        let mut left = BTreeMap::new();
+        for (collection, _) in self.into.values() {
+            *left.entry(collection.clone()).or_insert(0) += 1;
+        }
+        left
+    }
+}
+
+fn covers(line: &Moved, collection: &CollectionName, from: &AssetKey, to: &AssetKey) -> bool {
+    let filled = || line.from.captures(from.as_str()).map(|captured| line.to.fill(&captured));
+    line.from_collection == *collection && filled().as_deref() == Some(to.as_str())
+}
+
+/// Returns the recorded keys that a rename could start from, by collection.
+async fn candidates(
+    world: &World,
+    manifest: &Manifest,
+    heads: &Heads,
+    suspects: &Suspects,
+) -> Result<BTreeMap<CollectionName, BTreeSet<AssetKey>>, PlannerError> {
+    let mut candidates: BTreeMap<CollectionName, BTreeSet<AssetKey>> = BTreeMap::new();
+    for line in &manifest.moved {
+        if candidates.contains_key(&line.from_collection) {
+            continue;
+        }
+        let keys = if line.from_collection == manifest.name {
+            let named = |key: &str| manifest.moved.iter().any(|line| line.from.matches(key) || line.to.matches(key));
+            let declared: Vec<AssetKey> =
+                heads.all().iter().map(|head| &head.key).filter(|key| named(key.as_str())).cloned().collect();
+            let recorded = world.state.records(&manifest.name, &declared).await?;
+            recorded.into_iter().map(|record| record.key).chain(suspects.strangers.iter().cloned()).collect()
+        } else {
+            let mut keys = Keys::default();
+            world.state.scan(&line.from_collection, None, &mut keys).await?;
+            keys.0
+        };
+        candidates.insert(line.from_collection.clone(), keys);
+    }
+    Ok(candidates)
+}

@@ -1,0 +1,331 @@
+//! Between the passes: what the first left over is read whole, in batches, and decided.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::manifest::Manifest;
+use crate::plan::{
+    Action, Cause, CollectionPlan, ColumnEdit, Note, ObjectFault, Picture, Provenance, RowState, Seen, Subject,
+    Suspects, decide, delete, settle_seed,
+};
+use crate::record::{Original, Record, outputs};
+use crate::state::RowSeen;
+use crate::world::{Listing, StoredOriginal};
+
+use super::{Declared, Gathering, Moves, PlannerError};
+
+/// Assets that the second pass takes at a time.
+const CHUNK: usize = 1_000;
+
+/// Everything that was read for one batch of assets.
+struct Batch {
+    assets: Vec<(usize, Asset)>,
+    records: HashMap<(CollectionName, AssetKey), Record>,
+    rows: HashMap<AssetKey, RowSeen>,
+    rows_looked: bool,
+    sizes: HashMap<ObjectPath, Option<u64>>,
+    kept: HashMap<RecipeDigest, Original>,
+    by_content: HashMap<ContentDigest, Original>,
+    found: HashMap<RecipeDigest, StoredOriginal>,
+}
+
+impl Gathering<'_> {
+    /// Decides about every asset that the first pass left over.
+    pub(super) async fn second_pass(
+        &mut self,
+        declared: &Declared,
+        suspects: &Suspects,
+        moves: &Moves,
+        listing: Option<&Listing>,
+        plan: &mut CollectionPlan,
+    ) -> Result<(), PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let numbered = |key: &AssetKey| heads.find(key.as_str());
+        let renamed: HashSet<usize> = moves.into.keys().filter_map(numbered).collect();
+        let mut numbers: Vec<usize> = suspects.assets.clone();
+        numbers.extend(renamed.iter().copied().chain(moves.vacated.iter().filter_map(numbered)));
+        // Renames are carried out first, so a picture that several assets need is made for a renamed one.
+        numbers.sort_unstable_by_key(|number| (!renamed.contains(number), *number));
+        numbers.dedup();
+        plan.kept = (heads.all().len() - numbers.len()) as u64;
+        if !self.request.selection.is_all() {
+            plan.kept = self.count_kept(manifest, heads, &numbers);
+        }
+        for chunk in numbers.chunks(CHUNK) {
+            let batch = self.read(declared, chunk, moves, listing).await?;
+            self.decide(declared, batch, moves, plan)?;
+        }
+        plan.changes.sort_by_key(|change| change.index);
+        Ok(())
+    }
+
+    fn count_kept(&self, manifest: &Manifest, heads: &Heads, suspects: &[usize]) -> u64 {
+        let suspects: HashSet<usize> = suspects.iter().copied().collect();
+        let kept = (0..heads.all().len()).filter(|index| !suspects.contains(index));
+        kept.filter(|index| {
+            let asset = manifest.asset(*index);
+            self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels)
+        })
+        .count() as u64
+    }
+
+    /// Reads records, rows, sizes and originals of a batch, each in one question.
+    async fn read(
+        &self,
+        declared: &Declared,
+        numbers: &[usize],
+        moves: &Moves,
+        listing: Option<&Listing>,
+    ) -> Result<Batch, PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let state = &self.world.state;
+        let mut wanted: HashMap<CollectionName, Vec<AssetKey>> = HashMap::new();
+        for number in numbers {
+            let key = &heads.all()[*number].key;
+            let (collection, key) = source(manifest, moves, key);
+            if let Some(key) = key {
+                wanted.entry(collection).or_default().push(key);
+            }
+        }
+        let mut records = HashMap::new();
+        for (collection, keys) in wanted {
+            for record in state.records(&collection, &keys).await? {
+                records.insert((collection.clone(), record.key.clone()), record);
+            }
+        }
+        let mut batch = Batch {
+            assets: Vec::with_capacity(numbers.len()),
+            rows: HashMap::new(),
+            rows_looked: listing.is_some(),
+            sizes: HashMap::new(),
+            kept: HashMap::new(),
+            by_content: HashMap::new(),
+            found: HashMap::new(),
+            records,
+        };
+        for number in numbers {
+            let asset = manifest.asset(*number);
+            let record = batch.record(manifest, moves, &asset.key);
+            let asset = settle_seed(asset, record);
+            if self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels) {
+                batch.assets.push((*number, asset));
+            }
+        }
+        if let (Some(table), true) = (manifest.table(), batch.rows_looked) {
+            let keys: Vec<AssetKey> = batch.records.keys().map(|(_, key)| key.clone()).collect();
+            let rows = state.rows(table, &keys).await?;
+            batch.rows = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+        }
+        if let Some(listing) = listing {
+            let files = batch.records.values().flat_map(|record| &record.published);
+            let lost = files.filter(|file| listing.size(file.path.as_str()) != Some(file.bytes));
+            batch.sizes = self.world.sizes(lost.map(|file| file.path.clone()).collect()).await?;
+        }
+        self.read_originals(manifest, moves, &mut batch).await?;
+        Ok(batch)
+    }
+
+    /// Finds out which originals there are: remembered ones that really lie there, and those only the storage knows.
+    async fn read_originals(&self, manifest: &Manifest, moves: &Moves, batch: &mut Batch) -> Result<(), PlannerError> {
+        let state = &self.world.state;
+        let mut recipes: Vec<RecipeDigest> = Vec::new();
+        for (_, asset) in &batch.assets {
+            let record = batch.record(manifest, moves, &asset.key);
+            let recipe = asset.recipe.digest();
+            match record {
+                Some(record) if asset.hold => recipes.push(record.recipe.digest()),
+                _ => recipes.push(recipe),
+            }
+        }
+        recipes.sort_unstable();
+        recipes.dedup();
+        let kept = state.originals(&recipes).await?;
+        let contents: Vec<ContentDigest> = batch.records.values().map(|record| record.original).collect();
+        let by_content = state.originals_by_content(&contents).await?;
+        let paths: HashSet<ObjectPath> = kept.iter().chain(&by_content).map(|original| original.path.clone()).collect();
+        let sizes = self.world.sizes(paths.into_iter().collect()).await?;
+        let lies_there = |original: &Original| sizes.get(&original.path).copied().flatten() == Some(original.bytes);
+        batch.kept = kept.into_iter().filter(lies_there).map(|original| (original.recipe, original)).collect();
+        batch.by_content =
+            by_content.into_iter().filter(lies_there).map(|original| (original.sha256, original)).collect();
+        let missing: Vec<RecipeDigest> =
+            recipes.into_iter().filter(|recipe| !batch.kept.contains_key(recipe)).collect();
+        if !missing.is_empty() {
+            batch.found = self.world.originals(&missing).await?;
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        declared: &Declared,
+        batch: Batch,
+        moves: &Moves,
+        plan: &mut CollectionPlan,
+    ) -> Result<(), PlannerError> {
+        let Declared { manifest, .. } = declared;
+        for (index, asset) in &batch.assets {
+            let record = batch.record(manifest, moves, &asset.key);
+            let recipe = match record {
+                Some(record) if asset.hold => record.recipe.digest(),
+                _ => asset.recipe.digest(),
+            };
+            let picture = batch.picture(asset, record, recipe, &self.making);
+            let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+            let seen = Seen {
+                record,
+                moved_from: moves.into.get(&asset.key).cloned(),
+                faults: record.map(|record| batch.faults(record)).unwrap_or_default(),
+                row: batch.row_state(asset, record, &self.world.url_base, manifest.table())?,
+                picture,
+            };
+            let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
+            let change = decide(subject, seen);
+            if change.action == Action::Generate {
+                self.making.entry(recipe).or_insert_with(|| asset.key.clone());
+            }
+            if change.action == Action::Keep {
+                plan.kept += 1;
+                let held = change.reasons.iter().any(|reason| reason.cause == Cause::Held);
+                if held {
+                    let differences = change.reasons.len() - 1;
+                    plan.notes.push(Note::Held { key: change.key, differences });
+                }
+            } else {
+                plan.changes.push(change);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans the deletion of records that nothing declares.
+    pub(super) async fn deletions(
+        &self,
+        manifest: &Manifest,
+        moves: &Moves,
+        plan: &mut CollectionPlan,
+    ) -> Result<(), PlannerError> {
+        for keys in moves.deleted.chunks(CHUNK) {
+            let mut records = self.world.state.records(&manifest.name, keys).await?;
+            records.sort_by(|one, other| one.key.cmp(&other.key));
+            for record in &records {
+                if self.request.selection.takes(&manifest.name, record.key.as_str(), &record.labels) {
+                    let expected = manifest.removed.iter().any(|glob| glob.matches(record.key.as_str()));
+                    plan.changes.push(delete(record, &manifest.key, expected));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns where the record of a declared key is, if it can have one.
+fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (CollectionName, Option<AssetKey>) {
+    match moves.into.get(key) {
+        Some((collection, from)) => (collection.clone(), Some(from.clone())),
+        None if moves.vacated.contains(key) => (manifest.name.clone(), None),
+        None => (manifest.name.clone(), Some(key.clone())),
+    }
+}
+
+impl Batch {
+    fn record(&self, manifest: &Manifest, moves: &Moves, key: &AssetKey) -> Option<&Record> {
+        let (collection, key) = source(manifest, moves, key);
+        self.records.get(&(collection, key?))
+    }
+
+    /// Returns the published files that are not as recorded, each confirmed by asking for it.
+    fn faults(&self, record: &Record) -> Vec<ObjectFault> {
+        let fault = |file: &crate::record::Published| {
+            let found = *self.sizes.get(&file.path)?;
+            (found != Some(file.bytes)).then(|| ObjectFault {
+                rendition: file.rendition.name.clone(),
+                path: file.path.clone(),
+                recorded: file.bytes,
+                found,
+            })
+        };
+        record.published.iter().filter_map(fault).collect()
+    }
+
+    fn picture(
+        &self,
+        asset: &Asset,
+        record: Option<&Record>,
+        recipe: RecipeDigest,
+        making: &HashMap<RecipeDigest, AssetKey>,
+    ) -> Picture {
+        // A picture that is published already stays the one that it is, also where its recipe has a newer one.
+        let published = record.filter(|record| record.recipe.digest() == recipe);
+        if let Some(original) = published.and_then(|record| self.by_content.get(&record.original)) {
+            return Picture::There(original.clone(), Provenance::Kept);
+        }
+        if let Some(original) = self.kept.get(&recipe) {
+            return Picture::There(original.clone(), Provenance::Kept);
+        }
+        if let Some(found) = self.found.get(&recipe) {
+            let original = found.clone().into_original(recipe, asset.recipe.width, asset.recipe.height);
+            return Picture::There(original, Provenance::FoundInStorage);
+        }
+        making.get(&recipe).map_or(Picture::ToMake, |key| Picture::MadeFor(key.clone()))
+    }
+
+    fn row_state(
+        &self,
+        asset: &Asset,
+        record: Option<&Record>,
+        url_base: &str,
+        table: Option<&TableSpec>,
+    ) -> Result<RowState, PlannerError> {
+        let (Some(record), Some(table), true) = (record, table, self.rows_looked) else {
+            return Ok(RowState::NotLooked);
+        };
+        let Some(written) = &record.row else { return Ok(RowState::NotLooked) };
+        // A row in another table was not read: it is written anew by the change that names the new table.
+        if written.inputs.get("table").map(String::as_str) != Some(table.name.to_string().as_str()) {
+            return Ok(RowState::NotLooked);
+        }
+        let same_columns =
+            table.columns.iter().all(|(name, _)| written.inputs.contains_key(&format!("columns.{name}")))
+                && written.inputs.keys().filter(|name| name.starts_with("columns.")).count() == table.columns.len();
+        match self.rows.get(&record.key) {
+            None => Ok(RowState::Missing),
+            Some(row) if row.seen == written.seen || !same_columns => Ok(RowState::Same),
+            Some(row) => {
+                let expected = match &asset.row {
+                    Some(declared) => declared
+                        .clone()
+                        .with_recipe(&record.recipe)
+                        .values(outputs(&record.published, url_base))
+                        .map_err(|source| PlannerError::Row { key: asset.key.clone(), source })?,
+                    None => Vec::new(),
+                };
+                Ok(RowState::Edited(edits(table, &expected, &row.values)))
+            }
+        }
+    }
+}
+
+/// Tells which columns differ, as text; where none does, the row as a whole.
+fn edits(table: &TableSpec, expected: &[serde_json::Value], found: &[serde_json::Value]) -> Vec<ColumnEdit> {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "null".to_owned(),
+        other => other.to_string(),
+    };
+    let columns = table.columns.iter().zip(expected.iter().zip(found));
+    let mut edits: Vec<ColumnEdit> = columns
+        .map(|((name, _), (written, found))| ColumnEdit {
+            column: name.clone(),
+            written: text(written),
+            found: text(found),
+        })
+        .filter(|edit| edit.written != edit.found)
+        .collect();
+    if edits.is_empty() {
+        let column = "row".to_owned();
+        edits.push(ColumnEdit { column, written: "as written".to_owned(), found: "edited".to_owned() });
+    }
+    edits
+}

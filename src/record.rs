@@ -1,0 +1,342 @@
+//! Records: what is remembered of an asset, an original, a published file and a paid call.
+//!
+//! The shapes that a state keeps and a plan compares. How they are kept is left to `state`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::asset::{
+    AssetKey, CollectionName, Encoding, Fit, Format, Labels, MicroUsd, ObjectPath, PathPattern, Recipe, Rendition,
+    RenditionName, Resize, Seed, SeedBase,
+};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest, RenditionsDigest, RowDigest, SeenDigest};
+use crate::template::Filling;
+
+/// One published form as it lies in the storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// How it was made.
+    pub rendition: Rendition,
+    /// Where it lies.
+    pub path: ObjectPath,
+    /// The digest of its bytes.
+    pub sha256: ContentDigest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its width in pixels.
+    pub width: u32,
+    /// Its height in pixels.
+    pub height: u32,
+}
+
+/// The picture that a generator made for a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The recipe.
+    pub recipe: RecipeDigest,
+    /// The digest of its bytes.
+    pub sha256: ContentDigest,
+    /// Where it lies, below the storage root.
+    pub path: ObjectPath,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its width in pixels.
+    pub width: u32,
+    /// Its height in pixels.
+    pub height: u32,
+    /// The seed that the service says it used, where it says one.
+    pub seed: Option<Seed>,
+}
+
+/// All that is remembered of one asset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its key.
+    pub key: AssetKey,
+    /// The key it was first made under; a derived seed stays with it.
+    pub first_key: AssetKey,
+    /// Its labels, those beyond the key too.
+    pub labels: Labels,
+    /// The recipe of the published picture.
+    pub recipe: Recipe,
+    /// What the recipe's seed was made from.
+    pub base: SeedBase,
+    /// Which take of the base the seed is.
+    pub take: u32,
+    /// The rendered vars that the prompts use, to tell an edit in the words of the manifest.
+    pub vars: BTreeMap<String, String>,
+    /// The original that is published.
+    pub original: ContentDigest,
+    /// The published forms, by name.
+    pub published: Vec<Published>,
+    /// The digest of the row's inputs, and the inputs; `None` where nothing is published to a table.
+    pub row: Option<RecordedRow>,
+    /// Refuses deletion and replacement.
+    pub protect: bool,
+    /// Keeps the published picture whatever the manifest says.
+    pub hold: bool,
+}
+
+/// What is remembered of an asset's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedRow {
+    /// The digest of the inputs.
+    pub digest: RowDigest,
+    /// The digest of the row as the database gave it back.
+    pub seen: SeenDigest,
+    /// The row's own id, as text, where the table has one.
+    pub id: Option<String>,
+    /// Column templates and the values they used, by name; to tell what changed.
+    pub inputs: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// Returns the digest over all renditions.
+    pub fn renditions_digest(&self) -> RenditionsDigest {
+        crate::asset::renditions_digest(
+            self.published.iter().map(|published| (&published.rendition.name, &published.rendition.digest)),
+        )
+    }
+}
+
+/// The narrow part of a record, as planning streams it.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordHead<'r> {
+    /// The key's text.
+    pub key: &'r str,
+    /// The recipe's digest.
+    pub recipe: RecipeDigest,
+    /// The renditions' digest.
+    pub renditions: RenditionsDigest,
+    /// The row's digests: of the inputs, and as it came back.
+    pub row: Option<(RowDigest, SeenDigest)>,
+    /// Whether it is protected.
+    pub protect: bool,
+    /// Whether it is held.
+    pub hold: bool,
+    /// The labels beyond the key, as canonical JSON; empty where there are none.
+    pub extra_labels: &'r str,
+    /// One line for each published file: its size in bytes, a space, its path.
+    pub objects: &'r str,
+}
+
+impl<'r> RecordHead<'r> {
+    /// Returns size and path of each published file.
+    pub fn objects(&self) -> impl Iterator<Item = (u64, &'r str)> {
+        self.objects.lines().filter_map(|line| {
+            let (bytes, path) = line.split_once(' ')?;
+            Some((bytes.parse().ok()?, path))
+        })
+    }
+}
+
+/// Returns the text that [`RecordHead::objects`] reads.
+pub fn objects_text(published: &[Published]) -> String {
+    published.iter().map(|file| format!("{} {}", file.bytes, file.path)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns what columns may use of published files: `url`, `width`, … of `main`, and `thumb.url`, … of all.
+pub fn outputs(published: &[Published], url_base: &str) -> BTreeMap<String, Filling> {
+    let mut outputs = BTreeMap::new();
+    for file in published {
+        let fields = [
+            ("url", Filling::Text(file.path.url(url_base))),
+            ("path", Filling::Text(file.path.to_string())),
+            ("sha256", Filling::Text(file.sha256.hex())),
+            ("digest", Filling::Text(file.sha256.hex()[..PathPattern::DIGEST_DIGITS].to_owned())),
+            ("bytes", Filling::Integer(file.bytes)),
+            ("width", Filling::Integer(u64::from(file.width))),
+            ("height", Filling::Integer(u64::from(file.height))),
+            ("content_type", Filling::Text(file.rendition.encoding.format.content_type().to_owned())),
+        ];
+        let name = file.rendition.name.as_str();
+        for (field, filling) in fields {
+            if name == "main" {
+                outputs.insert(field.to_owned(), filling.clone());
+            }
+            outputs.insert(format!("{name}.{field}"), filling);
+        }
+    }
+    outputs
+}
+
+/// Returns the labels beyond the key as [`RecordHead::extra_labels`] holds them.
+pub fn extra_labels(labels: &Labels, key_axes: &[String]) -> String {
+    let extra: BTreeMap<_, _> = labels.iter().filter(|(name, _)| !key_axes.contains(name)).collect();
+    if extra.is_empty() {
+        return String::new();
+    }
+    serde_json_canonicalizer::to_string(&extra).expect("text is canonical JSON")
+}
+
+/// What became of one call to a generator; the ledger's status column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// About to be sent.
+    Intended,
+    /// The service's task is known.
+    Submitted,
+    /// The bytes were seen, their digest is known.
+    Received,
+    /// The original is stored.
+    Finished,
+    /// A clean no: nothing was charged.
+    Refused,
+    /// The service says that the task failed.
+    Failed,
+    /// A whole picture, but not the one asked for.
+    Rejected,
+    /// Paid, and the bytes can no longer be fetched.
+    Lost,
+    /// Sent, no answer.
+    Unknown,
+}
+
+impl CallStatus {
+    /// All statuses, in the order in which a call passes through them.
+    pub const ALL: [Self; 9] = [
+        Self::Intended,
+        Self::Submitted,
+        Self::Received,
+        Self::Finished,
+        Self::Refused,
+        Self::Failed,
+        Self::Rejected,
+        Self::Lost,
+        Self::Unknown,
+    ];
+
+    /// Returns the name that the ledger keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Submitted => "submitted",
+            Self::Received => "received",
+            Self::Finished => "finished",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads a ledger's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its id, a UUID of version 7: ids sort by time.
+    pub id: String,
+    /// The run that made it.
+    pub run: String,
+    /// For which collection.
+    pub collection: CollectionName,
+    /// For which asset.
+    pub key: AssetKey,
+    /// For which recipe.
+    pub recipe: RecipeDigest,
+    /// The generator's kind.
+    pub generator: String,
+    /// What it costs by the configured price.
+    pub price: MicroUsd,
+    /// What became of it.
+    pub status: CallStatus,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PublishedDocument {
+    name: String,
+    digest: RenditionDigest,
+    format: Format,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    quality: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    resize: Option<(Option<u32>, Option<u32>, Fit)>,
+    pattern: String,
+    path: String,
+    sha256: ContentDigest,
+    bytes: u64,
+    width: u32,
+    height: u32,
+}
+
+/// A stored document does not hold what it should: the state was written by another program, or damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("what is stored of a published file cannot be read")]
+pub struct StoredError(#[from] StoredCause);
+
+/// Why a stored document cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredCause {
+    /// Not the JSON that was written.
+    #[error("not the expected JSON")]
+    Json(#[from] serde_json::Error),
+    /// A name or path in it is not legal.
+    #[error(transparent)]
+    Name(#[from] crate::asset::NameError),
+}
+
+/// Writes published files as the JSON that a state keeps.
+pub fn published_to_json(published: &[Published]) -> String {
+    let documents: Vec<_> = published
+        .iter()
+        .map(|file| PublishedDocument {
+            name: file.rendition.name.to_string(),
+            digest: file.rendition.digest,
+            format: file.rendition.encoding.format,
+            quality: file.rendition.encoding.quality,
+            resize: match file.rendition.encoding.resize {
+                Resize::Keep => None,
+                Resize::Width(width) => Some((Some(width), None, Fit::Cover)),
+                Resize::Height(height) => Some((None, Some(height), Fit::Cover)),
+                Resize::Box { width, height, fit } => Some((Some(width), Some(height), fit)),
+            },
+            pattern: file.rendition.path.for_people(),
+            path: file.path.to_string(),
+            sha256: file.sha256,
+            bytes: file.bytes,
+            width: file.width,
+            height: file.height,
+        })
+        .collect();
+    serde_json::to_string(&documents).expect("names and numbers are JSON")
+}
+
+/// Reads what [`published_to_json`] wrote.
+///
+/// # Errors
+/// When the text is not such JSON.
+pub fn published_from_json(text: &str) -> Result<Vec<Published>, StoredError> {
+    let documents: Vec<PublishedDocument> = serde_json::from_str(text).map_err(StoredCause::from)?;
+    documents.into_iter().map(published_from_document).collect()
+}
+
+fn published_from_document(document: PublishedDocument) -> Result<Published, StoredError> {
+    let resize = match document.resize {
+        None | Some((None, None, _)) => Resize::Keep,
+        Some((Some(width), None, _)) => Resize::Width(width),
+        Some((None, Some(height), _)) => Resize::Height(height),
+        Some((Some(width), Some(height), fit)) => Resize::Box { width, height, fit },
+    };
+    let pattern = document.pattern.replace("{{ digest }}", PathPattern::DIGEST_MARK);
+    Ok(Published {
+        rendition: Rendition {
+            name: document.name.parse::<RenditionName>().map_err(StoredCause::from)?,
+            encoding: Encoding { format: document.format, quality: document.quality, resize },
+            path: PathPattern::new(pattern).map_err(StoredCause::from)?,
+            digest: document.digest,
+        },
+        path: document.path.parse::<ObjectPath>().map_err(StoredCause::from)?,
+        sha256: document.sha256,
+        bytes: document.bytes,
+        width: document.width,
+        height: document.height,
+    })
+}

@@ -1,0 +1,30 @@
+//! Plans and mistakes in words: text for people, JSON for programs.
+//!
+//! Pure: plans in, text out. A plan holds strangers' strings (prompts, rows, file names), so each medium escapes for
+//! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
+//! is left to `cli`.
+
+mod count;
+mod difference;
+mod edit;
+mod escape;
+mod events;
+mod group;
+mod json;
+mod legend;
+mod note;
+mod remark;
+mod snippet;
+mod style;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use escape::terminal;
+pub use events::{Event, Severity, error_events, plan_events};
+pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
+pub use note::note_sentence;
+pub use snippet::{Layout, manifest_report, warning_report};
+pub use style::{Colour, Listing, Style};
+pub use text::{PlanFacts, plan_text};

@@ -1,0 +1,58 @@
+//! Notes: what is told and changes nothing, one sentence each.
+
+use crate::plan::{Completeness, Note, Plan};
+
+use super::count;
+
+/// Returns a note as one sentence without a full stop.
+///
+/// It may hold strangers' text and is escaped for no medium yet.
+pub fn note_sentence(note: &Note) -> String {
+    match note {
+        Note::Held { key, differences } => {
+            let ways = count::count(*differences as u64, "way");
+            format!("{key} is held and differs from its manifest in {ways}")
+        }
+        Note::ExtraRows { count: amount, examples } => {
+            let belong = if *amount == 1 { "belongs" } else { "belong" };
+            let rows = count::count(*amount, "row");
+            format!("{rows} {belong} to no collection and stay as they are{}", listed(*amount, examples))
+        }
+        Note::CaseTwin { there, declared } => {
+            format!("`{there}` is there and `{declared}` is declared: they differ in case only")
+        }
+        Note::Undeclared { collection, records } => {
+            let records = count::count(*records, "record");
+            format!(
+                "the collection `{collection}` has {records} and no manifest; it is left alone \
+                 (`pixform destroy {collection}` removes it)"
+            )
+        }
+    }
+}
+
+/// What is said of a plan that does not cover everything.
+pub(super) const PARTIAL: &str = "only a part was planned: assets were selected, or a manifest could not be read";
+
+/// Returns all notes of a plan, those of a collection after its name.
+pub(super) fn sentences(plan: &Plan) -> impl Iterator<Item = String> {
+    let of_collections = plan.collections.iter().flat_map(|collection| {
+        collection.notes.iter().map(move |note| format!("{}: {}", collection.name, note_sentence(note)))
+    });
+    of_collections.chain(general(plan))
+}
+
+/// Returns the notes of no single collection.
+pub(super) fn general(plan: &Plan) -> impl Iterator<Item = String> {
+    let partial = (plan.completeness == Completeness::Partial).then(|| PARTIAL.to_owned());
+    plan.notes.iter().map(note_sentence).chain(partial)
+}
+
+/// Returns the examples, and how many more there are.
+fn listed(count: u64, examples: &[String]) -> String {
+    match (examples.len() as u64, examples.join(", ")) {
+        (0, _) => String::new(),
+        (shown, examples) if shown >= count => format!(": {examples}"),
+        (shown, examples) => format!(": {examples} and {} more", count::number(count - shown)),
+    }
+}

@@ -1,0 +1,55 @@
+//! What is true of an asset besides its edits, in plain words, one remark each.
+
+use crate::asset::CollectionName;
+use crate::plan::{Action, Cause, Change};
+
+use super::count;
+use super::edit::{is_text, shown_value};
+
+/// Returns the remarks on a change, with the codes of their reasons; safe for a terminal.
+pub(super) fn remarks(collection: &CollectionName, change: &Change) -> Vec<(&'static str, String)> {
+    let told = change.reasons.iter().filter_map(|reason| {
+        let remark = remark(collection, change, &reason.cause)?;
+        Some((reason.cause.code(), remark))
+    });
+    told.collect()
+}
+
+fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option<String> {
+    let told = match cause {
+        // The sign of a new picture, and that of an adopted one, says so already.
+        Cause::New if matches!(change.action, Action::Generate | Action::Adopt) => return None,
+        Cause::New => "new".to_owned(),
+        Cause::ObjectMissing { rendition, path } => format!("object missing: {rendition} ({path})"),
+        Cause::ObjectSize { rendition, path: _, recorded, found } => {
+            let were = if *recorded == 1 { "was" } else { "were" };
+            format!("{rendition} has {}, {} {were} published", count::count(*found, "byte"), count::number(*recorded))
+        }
+        Cause::RowMissing => "row missing".to_owned(),
+        Cause::RowEdited { column, written, found } if !is_text(written, found) => {
+            format!("row edited: {column} {} → {}", shown_value(Some(written)), shown_value(Some(found)))
+        }
+        Cause::OriginalMissing => "its original is gone too".to_owned(),
+        Cause::OriginalKept => "its original is kept".to_owned(),
+        Cause::FoundInStorage => "its original was found in the storage".to_owned(),
+        Cause::SameRecipe(key) => format!("same picture as {key}"),
+        Cause::Moved { collection: from, key } if from == collection => format!("was {key}"),
+        Cause::Moved { collection: from, key } => format!("was {from}:{key}"),
+        Cause::NotDeclared => "no longer declared".to_owned(),
+        Cause::Removed => "listed under removed".to_owned(),
+        Cause::ProtectChanged { old: _, new: true } => "protected".to_owned(),
+        Cause::ProtectChanged { old: _, new: false } => "no longer protected".to_owned(),
+        Cause::HoldChanged { old: _, new: true } => "held".to_owned(),
+        Cause::HoldChanged { old: _, new: false } => "no longer held".to_owned(),
+        Cause::Held => "edits wait until it is no longer held".to_owned(),
+        Cause::RecipeChanged { .. }
+        | Cause::VarChanged { .. }
+        | Cause::RenditionAdded(_)
+        | Cause::RenditionRemoved(_)
+        | Cause::RenditionChanged { .. }
+        | Cause::RowChanged { .. }
+        | Cause::RowEdited { .. }
+        | Cause::LabelChanged { .. } => return None,
+    };
+    Some(super::terminal(&told).into_owned())
+}

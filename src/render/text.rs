@@ -1,0 +1,222 @@
+//! Plans as text for people: what changes and why, what it costs, and the counts on the last line.
+
+use std::time::Duration;
+
+use crate::asset::MicroUsd;
+use crate::plan::{Action, CollectionPlan, Plan, Sights};
+
+use super::count;
+use super::escape::terminal;
+use super::group::{Family, Group, Member, cost, families};
+use super::legend::{Sign, legend, sign};
+use super::note;
+use super::style::{Listing, Style, Tone};
+
+/// From how many assets on a short listing cuts a list of the same action and the same reason.
+const LINES_MAX: usize = 50;
+/// How many assets of such a list are shown.
+const LINES_SHOWN: usize = 20;
+/// How wide the column of keys gets at most, in characters.
+const KEY_WIDTH_MAX: usize = 60;
+
+/// What a plan does not know of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanFacts {
+    /// How long planning took.
+    pub elapsed: Duration,
+}
+
+/// Returns the plan as text that is safe for a terminal; the last line has counts and money, and ends with a line feed.
+pub fn plan_text(plan: &Plan, facts: PlanFacts, style: Style) -> String {
+    let mut sections: Vec<String> = Vec::new();
+    let mut headers_only = false;
+    for collection in &plan.collections {
+        let header = header(plan, collection, facts, style);
+        let body = body(collection, style);
+        match sections.last_mut() {
+            Some(last) if headers_only && body.is_empty() => last.push_str(&header),
+            _ => sections.push(header),
+        }
+        headers_only = body.is_empty();
+        sections.extend(Some(body).filter(|body| !body.is_empty()));
+    }
+    sections.push(note::general(plan).map(|note| note_line("", &note)).collect());
+    sections.push(legend(plan, style.colour));
+    sections.push(refusals(plan, style));
+    sections.push(last_line(plan, style));
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n")
+}
+
+fn header(plan: &Plan, collection: &CollectionPlan, facts: PlanFacts, style: Style) -> String {
+    let name = style.colour.paint(Tone::Strong, &terminal(collection.name.as_str()));
+    let environment = terminal(&plan.environment);
+    format!("{name} · {environment} · {} in {}\n", compared(collection.sights), count::duration(facts.elapsed))
+}
+
+fn compared(sights: Sights) -> String {
+    let Sights { rows, files } = sights;
+    match (rows.map(|rows| count::count(rows, "row")), files.map(|files| count::count(files, "file"))) {
+        (Some(rows), Some(files)) => format!("compared with {rows} and {files}"),
+        (None, Some(files)) => format!("compared with {files}"),
+        (Some(rows), None) => format!("compared with {rows}, files not looked at"),
+        (None, None) => "compared with the records only".to_owned(),
+    }
+}
+
+/// Returns the changes and the notes of a collection.
+fn body(collection: &CollectionPlan, style: Style) -> String {
+    let mut parts = Vec::new();
+    for family in families(collection) {
+        family_parts(&family, style, &mut parts);
+    }
+    let changes = lay_out(&parts, style);
+    let cut = style.listing == Listing::Short && collection.notes.len() > LINES_MAX;
+    let shown = if cut { LINES_SHOWN } else { collection.notes.len() };
+    let notes = collection.notes[..shown].iter().map(|note| note_line("  ", &note::note_sentence(note)));
+    let left = count::count((collection.notes.len() - shown) as u64, "more note");
+    let notes: String = notes.chain(cut.then(|| format!("  … and {left}\n"))).collect();
+    let gap = if changes.is_empty() || notes.is_empty() { "" } else { "\n" };
+    format!("{changes}{gap}{notes}")
+}
+
+fn note_line(indent: &str, sentence: &str) -> String {
+    format!("{indent}note: {}\n", terminal(sentence))
+}
+
+/// A stretch of the listing.
+enum Part {
+    /// An asset's line.
+    Asset { sign: Sign, key: String, rest: Vec<String> },
+    /// How many assets are left out.
+    More(String),
+    /// What was edited, as finished lines.
+    Edits(String),
+    /// The end of a group that has edits.
+    Gap,
+}
+
+fn family_parts(family: &Family<'_>, style: Style, parts: &mut Vec<Part>) {
+    let cut = style.listing == Listing::Short && family.len() > LINES_MAX;
+    let mut room = if cut { LINES_SHOWN } else { usize::MAX };
+    for (at, group) in family.groups.iter().enumerate() {
+        if room == 0 {
+            let left = family.groups[at..].iter().flat_map(|group| &group.members).collect();
+            parts.push(more(family, left));
+            parts.push(Part::Gap);
+            return;
+        }
+        if !group.edits.is_empty() && !matches!(parts.last(), None | Some(Part::Gap)) {
+            parts.push(Part::Gap);
+        }
+        let shown = group.members.len().min(room);
+        room -= shown;
+        parts.extend(group.members[..shown].iter().map(|member| asset_part(family, member)));
+        if shown < group.members.len() {
+            parts.push(more(family, group.members[shown..].iter().collect()));
+        }
+        if !group.edits.is_empty() {
+            parts.push(Part::Edits(edit_lines(group, style)));
+            parts.push(Part::Gap);
+        }
+    }
+}
+
+fn asset_part(family: &Family<'_>, member: &Member<'_>) -> Part {
+    let Member { change, remarks } = member;
+    let price = (change.price > MicroUsd(0)).then(|| format!("${}", change.price));
+    let remarks = (!remarks.is_empty()).then(|| remarks.join("; "));
+    Part::Asset {
+        sign: sign(family.action, family.before),
+        key: terminal(change.key.as_str()).into_owned(),
+        rest: price.into_iter().chain(remarks).collect(),
+    }
+}
+
+fn more(family: &Family<'_>, left: Vec<&Member<'_>>) -> Part {
+    let amount = count::number(left.len() as u64);
+    let price = match cost(left.into_iter()) {
+        MicroUsd(0) => String::new(),
+        cost => format!(" (${cost})"),
+    };
+    Part::More(format!("  … and {amount} more {}{price}\n", to_do(family.action)))
+}
+
+fn edit_lines(group: &Group<'_>, style: Style) -> String {
+    let mut lines = String::new();
+    for (number, edit) in group.edits.iter().enumerate() {
+        edit.push_lines(&mut lines, &group.used(number), style);
+    }
+    lines
+}
+
+/// Puts the parts under one another, with aligned columns.
+fn lay_out(parts: &[Part], style: Style) -> String {
+    let assets = || {
+        parts.iter().filter_map(|part| match part {
+            Part::Asset { sign, key, rest } => Some((sign, key, rest)),
+            Part::More(_) | Part::Edits(_) | Part::Gap => None,
+        })
+    };
+    let key_width = assets().map(|(_, key, _)| key.len()).max().unwrap_or_default().min(KEY_WIDTH_MAX);
+    let name_width = assets().map(|(sign, _, _)| sign.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    let last = parts.len().saturating_sub(1);
+    for (at, part) in parts.iter().enumerate() {
+        match part {
+            Part::Asset { sign: Sign { sign, name, tone }, key, rest } => {
+                let sign = style.colour.paint(*tone, sign);
+                let line = format!("  {sign} {key:key_width$}   {name:name_width$}   {}", rest.join("   "));
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
+            Part::More(line) | Part::Edits(line) => text.push_str(line),
+            Part::Gap if at == last => {}
+            Part::Gap => text.push('\n'),
+        }
+    }
+    text
+}
+
+fn refusals(plan: &Plan, style: Style) -> String {
+    let lines = plan.refusals.iter().map(|refusal| {
+        let headline = style.colour.paint(Tone::Error, "This plan cannot be applied:");
+        format!("{headline} {}.\n  way out: {}\n", terminal(&refusal.message), terminal(&refusal.way_out))
+    });
+    lines.collect()
+}
+
+fn last_line(plan: &Plan, style: Style) -> String {
+    let unchanged = count::number(plan.count(Action::Keep));
+    let cost = plan.cost();
+    if plan.is_empty() {
+        let headline = style.colour.paint(Tone::Strong, "No changes.");
+        return format!("{headline} {unchanged} unchanged. Estimated cost: ${cost}.\n");
+    }
+    let changing = Action::ALL.into_iter().filter(|action| *action != Action::Keep);
+    let counts: Vec<_> = changing
+        .map(|action| (plan.count(action), action))
+        .filter(|(amount, _)| *amount > 0)
+        .map(|(amount, action)| format!("{} {}", count::number(amount), to_do(action)))
+        .collect();
+    let cap = plan.cap.map(|cap| format!(" (cap ${cap})")).unwrap_or_default();
+    let headline = style.colour.paint(Tone::Strong, "Plan:");
+    format!("{headline} {}; {unchanged} unchanged. Estimated cost: ${cost}{cap}.\n", counts.join(", "))
+}
+
+/// Returns what is said after a number of assets: `to generate`.
+fn to_do(action: Action) -> String {
+    match action {
+        Action::Unknown => "unknown".to_owned(),
+        Action::Keep => "unchanged".to_owned(),
+        Action::Adopt
+        | Action::Generate
+        | Action::Reuse
+        | Action::Render
+        | Action::Repair
+        | Action::Move
+        | Action::Publish
+        | Action::Record
+        | Action::Delete => format!("to {}", action.name()),
+    }
+}

@@ -1,0 +1,101 @@
+//! Migrations: the numbered SQL files of `migrations/`, and which of them a database still lacks.
+//!
+//! Decides only; the adapters read what was applied and run the rest, each under its own lock and in one transaction.
+//! A file that was applied once never changes again, and its checksum proves it: two programs that disagree about a
+//! schema must not write to it.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Schema, StateError};
+
+/// One numbered SQL file.
+#[derive(Debug)]
+pub(super) struct Migration {
+    /// Its number; they count from 1 without gaps.
+    pub version: u32,
+    /// Its SQL.
+    pub sql: &'static str,
+}
+
+/// The migrations of SQLite, in order.
+pub(super) const SQLITE: &[Migration] =
+    &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_state.sql") }];
+
+/// A migration that the database says was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// Its number.
+    pub version: u32,
+    /// The checksum of its SQL then.
+    pub sha256: String,
+}
+
+impl Migration {
+    /// Returns SHA-256 of the SQL as hex.
+    pub(super) fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.sql.as_bytes()))
+    }
+}
+
+/// Tells how a schema of that version stands; 0 is one without any migration.
+///
+/// # Errors
+/// [`StateError::Newer`] when this program does not know the version.
+pub(super) fn schema(known: &[Migration], found: u32) -> Result<Schema, StateError> {
+    let newest = known.last().map_or(0, |migration| migration.version);
+    match found {
+        0 => Ok(Schema::Absent),
+        _ if found == newest => Ok(Schema::Current),
+        _ if found < newest => Ok(Schema::Older(found)),
+        _ => Err(StateError::Newer { found, known: newest }),
+    }
+}
+
+/// Returns the migrations still to be run, in order, given those that were.
+///
+/// # Errors
+/// [`StateError::Newer`] as above, [`StateError::Altered`] when an applied one had another text.
+pub(super) fn pending<'m>(known: &'m [Migration], applied: &[Applied]) -> Result<Vec<&'m Migration>, StateError> {
+    schema(known, applied.iter().map(|applied| applied.version).max().unwrap_or_default())?;
+    let mut pending = Vec::new();
+    for migration in known {
+        match applied.iter().find(|applied| applied.version == migration.version) {
+            None => pending.push(migration),
+            Some(applied) if applied.sha256 == migration.sha256() => {}
+            Some(_) => return Err(StateError::Altered { version: migration.version }),
+        }
+    }
+    Ok(pending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(migration: &Migration) -> Applied {
+        Applied { version: migration.version, sha256: migration.sha256() }
+    }
+
+    #[test]
+    fn migrations_count_from_one_without_gaps() {
+        assert!(SQLITE.iter().zip(1..).all(|(migration, version)| migration.version == version));
+    }
+
+    #[test]
+    fn what_was_applied_is_not_pending() {
+        assert_eq!(pending(SQLITE, &[]).unwrap().len(), SQLITE.len());
+        let all: Vec<_> = SQLITE.iter().map(applied).collect();
+        assert!(pending(SQLITE, &all).unwrap().is_empty());
+        assert_eq!(schema(SQLITE, 0).unwrap(), Schema::Absent);
+        assert_eq!(schema(SQLITE, all.len() as u32).unwrap(), Schema::Current);
+    }
+
+    #[test]
+    fn a_newer_schema_and_an_altered_migration_are_refused() {
+        let mut all: Vec<_> = SQLITE.iter().map(applied).collect();
+        all.push(Applied { version: 99, sha256: String::new() });
+        assert!(matches!(pending(SQLITE, &all), Err(StateError::Newer { found: 99, .. })));
+        let altered = [Applied { version: 1, sha256: "other".into() }];
+        assert!(matches!(pending(SQLITE, &altered), Err(StateError::Altered { version: 1 })));
+    }
+}

@@ -1,0 +1,390 @@
+//! The state: what is remembered between runs, and the product's own table beside it.
+//!
+//! One small trait, [`State`], with an adapter a database, opened by URL. The contract stands at each function; one
+//! suite in `tests/it` holds every adapter to it. What to remember is decided elsewhere: this room keeps it, whole or
+//! not at all.
+
+use async_trait::async_trait;
+
+use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest, SeenDigest};
+use crate::process::{Liveness, Process};
+use crate::record::{Call, CallStatus, Original, Published, Record, RecordHead};
+
+mod lease;
+mod migrate;
+mod sqlite;
+
+pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Run};
+
+/// How a state is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// For planning: nothing is created, migrated or written, and a missing database is an empty one.
+    Read,
+    /// For applying: the database is created when it is missing.
+    Write,
+}
+
+/// What can go wrong with a state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The URL names no back end we have.
+    #[error("`{scheme}` is no state that pixform knows")]
+    Scheme {
+        /// The URL's scheme; the rest may hold a password.
+        scheme: String,
+    },
+    /// The file is there and is something else.
+    #[error("`{path}` is not a SQLite database")]
+    NotADatabase {
+        /// The file.
+        path: String,
+    },
+    /// The file cannot be opened: it is a folder, may not be read, or lies below something that is no folder.
+    #[error("the state `{path}` could not be opened")]
+    Open {
+        /// The file.
+        path: String,
+        /// The system's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database was written by a newer pixform.
+    #[error("the state has schema version {found}, this pixform knows versions up to {known}")]
+    Newer {
+        /// The version in the database.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
+    },
+    /// The tables were made by a migration that is not the one we have under its number.
+    #[error("migration {version} of the state is not the one that this pixform knows")]
+    Altered {
+        /// Its number.
+        version: u32,
+    },
+    /// Another process holds the database for longer than we wait.
+    #[error("the state is busy: another process has been writing to it for {seconds} seconds")]
+    Busy {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// There is no room left where the database lies.
+    #[error("there is no space left for the state")]
+    Full {
+        /// The database's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The lease is no longer ours: another run took it.
+    #[error("the lease on `{collection}` was taken by another run")]
+    Fenced {
+        /// The collection.
+        collection: CollectionName,
+    },
+    /// The published table cannot hold what is to be published.
+    #[error("the table `{table}` cannot take the rows")]
+    Table {
+        /// The table.
+        table: TableName,
+        /// What is wrong with it.
+        problems: Vec<TableProblem>,
+    },
+    /// Something stored cannot be read back.
+    #[error("the state holds something unreadable in {place}")]
+    Unreadable {
+        /// Which table and key.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database refused.
+    #[error("the state could not {action}")]
+    Database {
+        /// What was tried: `read the records`.
+        action: &'static str,
+        /// The database's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What is wrong with a published table, and the SQL that mends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableProblem {
+    /// One sentence in lower case: ``column `seed` is missing``.
+    pub message: String,
+    /// SQL to paste, on one line, with its semicolons; empty where SQL is not the way out.
+    pub mend: String,
+}
+
+/// How the tables of the state itself stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// No tables yet: everything is empty.
+    Absent,
+    /// Tables of this version, which is older than ours; `apply` migrates them.
+    Older(u32),
+    /// As this program wants them.
+    Current,
+}
+
+/// A collection that the state knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCollection {
+    /// Its name.
+    pub name: CollectionName,
+    /// The key axes that its records were made under.
+    pub key: Vec<String>,
+    /// The table it was last published to.
+    pub table: Option<TableName>,
+    /// How many records it has.
+    pub records: u64,
+}
+
+/// What a state says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// How its tables stand.
+    pub schema: Schema,
+    /// Its own id, made when its tables were; `None` while they are absent.
+    pub id: Option<String>,
+    /// The id of the store that it works with; `None` before the first apply.
+    pub store: Option<String>,
+    /// Its collections, by name.
+    pub collections: Vec<KnownCollection>,
+}
+
+/// How the published table was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableSeen {
+    /// No rows were asked for.
+    NotLooked,
+    /// It does not exist; `apply` creates it.
+    Absent,
+    /// It exists and takes our rows.
+    Fits,
+    /// It exists and does not; no row was handed to the visitor.
+    Unfit(Vec<TableProblem>),
+}
+
+/// Takes what a scan reads, one at a time, so that nothing is held.
+pub trait Visitor {
+    /// Is called for each record of the collection, in ascending byte order of the keys, before any row.
+    fn record(&mut self, head: RecordHead<'_>);
+    /// Is called for each row of the table, keyed by its key columns joined by `/`, with the digest of its declared
+    /// columns.
+    fn row(&mut self, key: &str, seen: SeenDigest);
+}
+
+/// One row of the published table, read whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowSeen {
+    /// Its key.
+    pub key: AssetKey,
+    /// The row's own id, as text, where the table has a column `id`.
+    pub id: Option<String>,
+    /// The declared columns' values, in the order of [`TableSpec::columns`].
+    pub values: Vec<serde_json::Value>,
+    /// Their digest.
+    pub seen: SeenDigest,
+}
+
+/// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFact {
+    /// The ledger line.
+    pub call: String,
+    /// Its new status.
+    pub status: CallStatus,
+    /// With `Finished`: the original, which becomes the recipe's current one.
+    pub original: Option<Original>,
+    /// Why, with a failure; holds no secret.
+    pub reason: Option<String>,
+}
+
+/// One asset's new record and row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Put {
+    /// The record; `row` in it holds the new inputs, its `seen` and `id` are filled in by the state.
+    pub record: Record,
+    /// Where record and row were before, when the asset was renamed: the row keeps its id.
+    pub moved_from: Option<(CollectionName, AssetKey)>,
+    /// The row's values in the order of [`TableSpec::columns`]; `None` leaves the row as it is.
+    pub values: Option<Vec<serde_json::Value>>,
+}
+
+/// Records and rows that change together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Commit {
+    /// Assets to write.
+    pub put: Vec<Put>,
+    /// Assets whose record and row go.
+    pub delete: Vec<AssetKey>,
+}
+
+/// A rename that was carried out: from which collection and key, to which key.
+pub type AppliedMove = (CollectionName, AssetKey, AssetKey);
+
+/// What pixform needs of a database.
+///
+/// Every function is one transaction: it happens whole, durably, or not at all. Reading functions treat missing tables
+/// as empty and write nothing. Batches may be of any size; adapters split what their database cannot take at once.
+#[async_trait]
+pub trait State: Send + Sync {
+    /// Tells what the state knows; the cheapest first question.
+    ///
+    /// # Errors
+    /// [`StateError::Newer`] for tables of a newer program.
+    async fn known(&self) -> Result<Known, StateError>;
+
+    /// Streams the records of a collection, then, where a table is given, the rows of the published table, all of one
+    /// moment.
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        table: Option<&TableSpec>,
+        visitor: &mut (dyn Visitor + Send),
+    ) -> Result<TableSeen, StateError>;
+
+    /// Returns the whole records of those keys that have one, in no particular order.
+    async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError>;
+
+    /// Returns the rows of those keys that have one; an absent or unfit table has none.
+    async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError>;
+
+    /// Returns the current originals of those recipes that have one.
+    async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError>;
+
+    /// Returns originals by their content, current or not; several recipes may have made the same bytes.
+    async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError>;
+
+    /// Returns what was last announced for these originals in these renditions.
+    async fn objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError>;
+
+    /// Returns every path that pixform wrote or was about to write below the storage root: objects and originals.
+    async fn paths(&self) -> Result<Vec<String>, StateError>;
+
+    /// Returns the open calls (intended, submitted, received) for those recipes.
+    async fn open_calls(&self, recipes: &[RecipeDigest]) -> Result<Vec<Call>, StateError>;
+
+    /// Returns the renames of a collection that were carried out and whose line is still remembered.
+    async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError>;
+
+    /// Returns who holds the lease on a collection, expired or not.
+    async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError>;
+
+    /// Creates or upgrades the state's own tables; safe when several processes do it at once.
+    async fn migrate(&self) -> Result<(), StateError>;
+
+    /// Creates the published table when it is missing; never alters one.
+    ///
+    /// # Errors
+    /// [`StateError::Table`] when it exists and does not fit.
+    async fn ensure_table(&self, table: &TableSpec) -> Result<(), StateError>;
+
+    /// Remembers which store this state works with.
+    async fn set_store(&self, store: &str) -> Result<(), StateError>;
+
+    /// Remembers that a run began.
+    async fn start_run(&self, run: &Run) -> Result<(), StateError>;
+
+    /// Remembers how a run ended: `done`, `failed`, `interrupted`.
+    async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError>;
+
+    /// Takes the lease on a collection, unless somebody has it who is not expired and not dead.
+    ///
+    /// A run that has it already gets the same lease again, renewed. The run need not have been started before.
+    async fn take_lease(
+        &self,
+        collection: &CollectionName,
+        run: &Run,
+        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+    ) -> Result<LeaseAnswer, StateError>;
+
+    /// Renews leases for another [`LEASE_SECONDS`].
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] for the first that is no longer ours.
+    async fn renew(&self, leases: &[Lease]) -> Result<(), StateError>;
+
+    /// Gives a lease back; one that is no longer ours is left alone.
+    async fn release(&self, lease: &Lease) -> Result<(), StateError>;
+
+    /// Takes a lease away from whoever has it; tells who it was.
+    async fn break_lease(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError>;
+
+    /// Remembers a collection's key axes and, where there is one, its table; without one the last is kept. Fenced.
+    ///
+    /// Comes before the first commit, which tells by it which labels are part of the key.
+    async fn remember_collection(
+        &self,
+        lease: &Lease,
+        key: &[String],
+        table: Option<&TableName>,
+    ) -> Result<(), StateError>;
+
+    /// Forgets a collection that has no records left, and its renames; one with records stays as it is. Fenced.
+    async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError>;
+
+    /// Forgets the carried-out renames of the collection that are not among those to keep. Fenced.
+    async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError>;
+
+    /// Writes ledger lines of status `intended`, before anything is sent. Fenced.
+    ///
+    /// A recipe has one open line at most: where an open line of another run exists whose process is dead and whose
+    /// generator is free, that line is taken over. The returned ids are those of the lines now ours, in the order of
+    /// `calls`; `None` where a living run has the recipe open.
+    ///
+    /// A dead run's paid line of status `intended` becomes `unknown`. Such a line stands in the way too, with `None`,
+    /// until it is settled: it may be paid for. Paid lines that are further on are left for whoever can poll them.
+    async fn intend(
+        &self,
+        lease: &Lease,
+        calls: &[Call],
+        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+    ) -> Result<Vec<Option<String>>, StateError>;
+
+    /// Writes facts about calls, and the originals that they made. Never fenced.
+    ///
+    /// A finished call stays finished whatever a run that lost it says later. An original is kept even if nothing is
+    /// known of its call.
+    async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError>;
+
+    /// Remembers originals that were found in the storage, and settles the open line of each recipe, if any, as
+    /// finished. Never fenced.
+    async fn found(&self, originals: &[Original]) -> Result<(), StateError>;
+
+    /// Remembers files about to be put, each under (original, rendition). Never fenced.
+    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError>;
+
+    /// Writes records and rows of one collection together, renames included, and remembers the renames. Fenced.
+    ///
+    /// All keys to be deleted or moved from speak of the state before the commit, so renames may swap keys and follow
+    /// one another, and a key may be deleted while another record moves to it. A row is deleted or moved only if its
+    /// record had a row: rows that no record owns are never touched, except that one which stands where values are to
+    /// be written is merged: it takes the values and keeps its id. A row that is missing is inserted where there are
+    /// values.
+    ///
+    /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had.
+    ///
+    /// # Errors
+    /// [`StateError::Table`] when the table is missing or does not fit.
+    async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError>;
+}
+
+/// Opens the state at a URL: `sqlite:PATH`, or `sqlite::memory:` for tests.
+///
+/// # Errors
+/// When the scheme is unknown, or the database cannot be opened or is not one.
+pub async fn open(url: &str, access: Access) -> Result<Box<dyn State>, StateError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::open(path, access)?)),
+        _ => Err(StateError::Scheme { scheme: url.split(':').next().unwrap_or_default().to_owned() }),
+    }
+}

@@ -1,0 +1,172 @@
+//! Runs, and the leases that they hold on collections.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::failure::Failure;
+use super::read;
+use super::rows::json;
+use crate::asset::{CollectionName, TableName};
+use crate::process::{Liveness, Process};
+use crate::state::{AppliedMove, Holder, LEASE_SECONDS, Lease, LeaseAnswer, Run, StateError};
+
+/// Remembers that a run began; a run that is remembered already stays as it is.
+pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
+    let Run { id, command, process: Process { host, boot, namespace, pid, started } } = run;
+    // Clock ticks of 63 bits last longer than any boot.
+    let started = i64::try_from(*started).unwrap_or(i64::MAX);
+    transaction.execute(
+        "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        params![id, command, host, boot, namespace, pid, started],
+    )?;
+    Ok(())
+}
+
+/// Remembers how a run ended.
+pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str) -> Result<(), Failure> {
+    transaction.execute(
+        "UPDATE pixform_runs SET outcome = ?2, finished_at = CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)
+         WHERE id = ?1",
+        [run, outcome],
+    )?;
+    Ok(())
+}
+
+/// Returns the process of a run; `None` for a run that was never remembered.
+pub(super) fn process(connection: &Connection, run: &str) -> Result<Option<Process>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT host, boot, namespace, pid, started FROM pixform_runs WHERE id = ?1")?;
+    let process = statement.query_row([run], |row| {
+        let started = u64::try_from(row.get::<_, i64>(4)?).unwrap_or_default();
+        Ok(Process { host: row.get(0)?, boot: row.get(1)?, namespace: row.get(2)?, pid: row.get(3)?, started })
+    });
+    Ok(process.optional()?)
+}
+
+/// Returns who holds the lease, expired or not.
+pub(super) fn holder(connection: &Connection, collection: &CollectionName) -> Result<Option<Holder>, Failure> {
+    let sql = "SELECT r.id, r.command, l.since, l.expires, unixepoch()
+               FROM pixform_leases AS l JOIN pixform_runs AS r ON r.id = l.run WHERE l.collection = ?1";
+    let found = connection
+        .query_row(sql, [collection.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
+        .optional()?;
+    let Some((id, command, since, expires, now)) = found else { return Ok(None) };
+    let Some(process) = process(connection, &id)? else { return Ok(None) };
+    let run = Run { id, command, process };
+    Ok(Some(Holder { collection: collection.clone(), run, since, expires, now }))
+}
+
+/// Takes the lease, unless somebody has it who is not expired and not dead.
+pub(super) fn take(
+    transaction: &Transaction<'_>,
+    collection: &CollectionName,
+    run: &Run,
+    liveness: &(dyn Fn(&Process) -> Liveness + Sync),
+) -> Result<LeaseAnswer, Failure> {
+    start_run(transaction, run)?;
+    let grows = match holder(transaction, collection)? {
+        Some(holder) if holder.run.id == run.id => 0,
+        Some(holder) if holder.expires > holder.now && liveness(&holder.run.process) != Liveness::Dead => {
+            return Ok(LeaseAnswer::Held(holder));
+        }
+        Some(_) | None => 1,
+    };
+    let fence = transaction.query_row(
+        "INSERT INTO pixform_leases (collection, fence, run, since, expires)
+         VALUES (?1, 1, ?2, unixepoch(), unixepoch() + ?3)
+         ON CONFLICT DO UPDATE SET fence = fence + ?4, run = excluded.run, expires = excluded.expires,
+           since = CASE WHEN ?4 = 0 THEN since ELSE excluded.since END
+         RETURNING fence",
+        params![collection.as_str(), run.id, LEASE_SECONDS, grows],
+        |row| row.get(0),
+    )?;
+    Ok(LeaseAnswer::Taken(Lease { collection: collection.clone(), run: run.id.clone(), fence }))
+}
+
+/// Renews leases, all or none.
+pub(super) fn renew(transaction: &Transaction<'_>, leases: &[Lease]) -> Result<(), Failure> {
+    for lease in leases {
+        check(transaction, lease)?;
+        transaction.execute(
+            "UPDATE pixform_leases SET expires = unixepoch() + ?2 WHERE collection = ?1",
+            params![lease.collection.as_str(), LEASE_SECONDS],
+        )?;
+        transaction.execute(
+            "UPDATE pixform_runs SET heartbeat_at = CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) WHERE id = ?1",
+            [&lease.run],
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives a lease back.
+pub(super) fn release(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+    transaction.execute(
+        "UPDATE pixform_leases SET run = NULL WHERE collection = ?1 AND run = ?2 AND fence = ?3",
+        params![lease.collection.as_str(), lease.run, lease.fence],
+    )?;
+    Ok(())
+}
+
+/// Takes a lease away from whoever has it.
+pub(super) fn unlock(transaction: &Transaction<'_>, collection: &CollectionName) -> Result<Option<Holder>, Failure> {
+    let holder = holder(transaction, collection)?;
+    transaction.execute("UPDATE pixform_leases SET run = NULL WHERE collection = ?1", [collection.as_str()])?;
+    Ok(holder)
+}
+
+/// Checks that a lease is still ours; an expired one that nobody took is.
+pub(super) fn check(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+    let mut statement =
+        transaction.prepare_cached("SELECT 1 FROM pixform_leases WHERE collection = ?1 AND run = ?2 AND fence = ?3")?;
+    if statement.exists(params![lease.collection.as_str(), lease.run, lease.fence])? {
+        return Ok(());
+    }
+    Err(StateError::Fenced { collection: lease.collection.clone() }.into())
+}
+
+/// Remembers a collection's key axes and, where there is one, the table that it is published to.
+pub(super) fn remember_collection(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    key: &[String],
+    table: Option<&TableName>,
+) -> Result<(), Failure> {
+    check(transaction, lease)?;
+    transaction.execute(
+        "INSERT INTO pixform_collections (name, key_axes, table_name) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET key_axes = excluded.key_axes,
+           table_name = coalesce(excluded.table_name, table_name)",
+        params![lease.collection.as_str(), json(&key), table.map(ToString::to_string)],
+    )?;
+    Ok(())
+}
+
+/// Forgets a collection without records, and its renames; one with records stays as it is.
+pub(super) fn forget_collection(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+    check(transaction, lease)?;
+    let collection = [lease.collection.as_str()];
+    if transaction.prepare("SELECT 1 FROM pixform_records WHERE collection = ?1")?.exists(collection)? {
+        return Ok(());
+    }
+    transaction.execute("DELETE FROM pixform_collections WHERE name = ?1", collection)?;
+    transaction.execute("DELETE FROM pixform_moves WHERE collection = ?1", collection)?;
+    Ok(())
+}
+
+/// Forgets the renames that are not to be kept.
+pub(super) fn keep_moves(transaction: &Transaction<'_>, lease: &Lease, keep: &[AppliedMove]) -> Result<(), Failure> {
+    check(transaction, lease)?;
+    let known = read::moves(transaction, &lease.collection)?;
+    let keep: std::collections::BTreeSet<_> = keep.iter().collect();
+    let mut forget = transaction.prepare(
+        "DELETE FROM pixform_moves WHERE collection = ?1 AND from_collection = ?2 AND from_key = ?3 AND key = ?4",
+    )?;
+    for rename in known.iter().filter(|rename| !keep.contains(rename)) {
+        let (from_collection, from_key, key) = rename;
+        forget.execute([lease.collection.as_str(), from_collection.as_str(), from_key.as_str(), key.as_str()])?;
+    }
+    Ok(())
+}

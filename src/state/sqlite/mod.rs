@@ -1,0 +1,215 @@
+//! The state in a SQLite file, with the published table beside our own, which are named `pixform_*`.
+//!
+//! This file only says which question reads and which change writes; the rooms below do the work. SQLite is called
+//! directly, because an answer takes less time than handing the question to another thread.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Transaction};
+
+use self::database::{Database, PATIENCE};
+use self::failure::Failure;
+use super::{
+    Access, AppliedMove, CallFact, Commit, Holder, Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError,
+    TableSeen, Visitor,
+};
+use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::process::{Liveness, Process};
+use crate::record::{Call, Original, Published, Record};
+
+mod commit;
+mod database;
+mod failure;
+mod lease;
+mod ledger;
+mod read;
+mod rows;
+mod schema;
+mod table;
+
+/// A state in a SQLite file.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    database: Database,
+}
+
+impl Sqlite {
+    /// Opens the file; `:memory:` is a database of its own that ends with this value.
+    pub(super) fn open(path: &str, access: Access) -> Result<Self, StateError> {
+        Ok(Self { database: Database::open(path, access, PATIENCE)? })
+    }
+
+    fn read<T>(
+        &self,
+        action: &'static str,
+        ask: impl FnOnce(&Connection, Schema) -> Result<T, Failure>,
+    ) -> Result<T, StateError> {
+        self.database.read(action, |connection| ask(connection, schema::schema(connection)?))
+    }
+
+    /// Asks for what only our own tables hold: nothing, where they are absent.
+    fn recall<T: Default>(
+        &self,
+        action: &'static str,
+        ask: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StateError> {
+        self.read(action, |connection, schema| match schema {
+            Schema::Absent => Ok(T::default()),
+            Schema::Older(_) | Schema::Current => ask(connection),
+        })
+    }
+
+    fn write<T>(
+        &self,
+        action: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StateError> {
+        self.database.write(action, |transaction| {
+            // A schema newer than ours is not to be written to.
+            schema::schema(transaction)?;
+            change(transaction)
+        })
+    }
+}
+
+#[async_trait]
+impl State for Sqlite {
+    async fn known(&self) -> Result<Known, StateError> {
+        self.read("read what it knows", read::known)
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        table: Option<&TableSpec>,
+        visitor: &mut (dyn Visitor + Send),
+    ) -> Result<TableSeen, StateError> {
+        self.read("read records and rows", |connection, schema| {
+            read::scan(connection, schema, collection, table, visitor)
+        })
+    }
+
+    async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
+        self.recall("read the records", |connection| read::records(connection, collection, keys))
+    }
+
+    async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
+        self.read("read the rows", |connection, schema| read::rows(connection, schema, table, keys))
+    }
+
+    async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall("read the originals", |connection| ledger::originals(connection, recipes))
+    }
+
+    async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall("read the originals", |connection| ledger::originals_by_content(connection, contents))
+    }
+
+    async fn objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the published files", |connection| ledger::objects(connection, wanted))
+    }
+
+    async fn paths(&self) -> Result<Vec<String>, StateError> {
+        self.recall("read the paths", ledger::paths)
+    }
+
+    async fn open_calls(&self, recipes: &[RecipeDigest]) -> Result<Vec<Call>, StateError> {
+        self.recall("read the ledger", |connection| ledger::open_calls(connection, recipes))
+    }
+
+    async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
+        self.recall("read the renames", |connection| read::moves(connection, collection))
+    }
+
+    async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.recall("read the lease", |connection| lease::holder(connection, collection))
+    }
+
+    async fn migrate(&self) -> Result<(), StateError> {
+        self.write("create its tables", schema::migrate)
+    }
+
+    async fn ensure_table(&self, table: &TableSpec) -> Result<(), StateError> {
+        self.write("create the published table", |transaction| {
+            table::ensure(transaction, schema::schema(transaction)?, table)
+        })
+    }
+
+    async fn set_store(&self, store: &str) -> Result<(), StateError> {
+        self.write("remember its store", |transaction| schema::set_store(transaction, store))
+    }
+
+    async fn start_run(&self, run: &Run) -> Result<(), StateError> {
+        self.write("remember the run", |transaction| lease::start_run(transaction, run))
+    }
+
+    async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
+        self.write("remember the end of the run", |transaction| lease::finish_run(transaction, run, outcome))
+    }
+
+    async fn take_lease(
+        &self,
+        collection: &CollectionName,
+        run: &Run,
+        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+    ) -> Result<LeaseAnswer, StateError> {
+        self.write("take the lease", |transaction| lease::take(transaction, collection, run, liveness))
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<(), StateError> {
+        self.write("renew the leases", |transaction| lease::renew(transaction, leases))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        self.write("give the lease back", |transaction| lease::release(transaction, lease))
+    }
+
+    async fn break_lease(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.write("break the lease", |transaction| lease::unlock(transaction, collection))
+    }
+
+    async fn remember_collection(
+        &self,
+        lease: &Lease,
+        key: &[String],
+        table: Option<&TableName>,
+    ) -> Result<(), StateError> {
+        self.write("remember the collection", |transaction| lease::remember_collection(transaction, lease, key, table))
+    }
+
+    async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {
+        self.write("forget the collection", |transaction| lease::forget_collection(transaction, lease))
+    }
+
+    async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError> {
+        self.write("forget renames", |transaction| lease::keep_moves(transaction, lease, keep))
+    }
+
+    async fn intend(
+        &self,
+        lease: &Lease,
+        calls: &[Call],
+        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+    ) -> Result<Vec<Option<String>>, StateError> {
+        self.write("write to the ledger", |transaction| ledger::intend(transaction, lease, calls, liveness))
+    }
+
+    async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
+        self.write("write to the ledger", |transaction| ledger::settle(transaction, facts))
+    }
+
+    async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
+        self.write("remember originals", |transaction| ledger::found(transaction, originals))
+    }
+
+    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        self.write("remember files", |transaction| ledger::announce(transaction, files))
+    }
+
+    async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {
+        self.write("write records and rows", |transaction| commit::commit(transaction, lease, table, commit))
+    }
+}

@@ -1,0 +1,187 @@
+//! What planning reads: the collections, the records, narrow and whole, and the renames.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::failure::Failure;
+use super::rows::{self, KEYS_MAX, distinct, json};
+use super::table::{self, Found};
+use crate::asset::{AssetKey, CollectionName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
+use crate::record::{Record, RecordHead, RecordedRow, published_from_json};
+use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, TableSeen, Visitor};
+
+/// The bit of `flags` that says `protect`.
+pub(super) const PROTECT: i64 = 1;
+/// The bit of `flags` that says `hold`.
+pub(super) const HOLD: i64 = 2;
+
+/// Tells what the state knows.
+pub(super) fn known(connection: &Connection, schema: Schema) -> Result<Known, Failure> {
+    if schema == Schema::Absent {
+        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
+    }
+    let meta = |name: &str| {
+        connection.query_row("SELECT value FROM pixform_meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+    };
+    let (id, store) = (meta("state")?, meta("store")?);
+    let mut statement =
+        connection.prepare("SELECT name, key_axes, table_name, records FROM pixform_collections ORDER BY name")?;
+    let mut rows = statement.query([])?;
+    let mut collections = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let place = || format!("the collection `{name}`");
+        collections.push(KnownCollection {
+            name: parsed(&name, place)?,
+            key: from_json(text(row, 1)?, place)?,
+            table: row.get::<_, Option<String>>(2)?.map(|table| parsed(&table, place)).transpose()?,
+            records: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+        });
+    }
+    Ok(Known { schema, id, store, collections })
+}
+
+/// Streams the records, then the rows.
+pub(super) fn scan(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+    spec: Option<&TableSpec>,
+    visitor: &mut (dyn Visitor + Send),
+) -> Result<TableSeen, Failure> {
+    if schema != Schema::Absent {
+        let mut statement = connection.prepare(
+            "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
+             FROM pixform_records WHERE collection = ?1 ORDER BY key",
+        )?;
+        let mut rows = statement.query([collection.as_str()])?;
+        while let Some(row) = rows.next()? {
+            visitor.record(head(row)?);
+        }
+    }
+    let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
+    Ok(match table::find(connection, schema, spec)? {
+        Found::Absent => TableSeen::Absent,
+        Found::Unfit(problems) => TableSeen::Unfit(problems),
+        Found::Fits(_) => {
+            rows::scan(connection, spec, visitor)?;
+            TableSeen::Fits
+        }
+    })
+}
+
+/// Returns the rows of those keys that have one.
+pub(super) fn rows(
+    connection: &Connection,
+    schema: Schema,
+    spec: &TableSpec,
+    keys: &[AssetKey],
+) -> Result<Vec<RowSeen>, Failure> {
+    match table::find(connection, schema, spec)? {
+        Found::Absent | Found::Unfit(_) => Ok(Vec::new()),
+        Found::Fits(shape) => rows::read(connection, spec, shape, &keys.iter().collect::<Vec<_>>()),
+    }
+}
+
+/// Returns the whole records of those keys that have one.
+pub(super) fn records(
+    connection: &Connection,
+    collection: &CollectionName,
+    keys: &[AssetKey],
+) -> Result<Vec<Record>, Failure> {
+    let mut statement = connection.prepare(
+        "SELECT r.key, d.first_key, d.labels, d.recipe, d.base, d.take, d.vars, d.original, d.published,
+                r.row_digest, r.seen_digest, d.row_id, d.row_inputs, r.flags
+         FROM json_each(?2) AS w
+         CROSS JOIN pixform_records AS r ON r.collection = ?1 AND r.key = w.value
+         CROSS JOIN pixform_record_details AS d ON d.collection = ?1 AND d.key = r.key",
+    )?;
+    let mut records = Vec::with_capacity(keys.len());
+    for keys in distinct(keys.iter().map(AssetKey::as_str)).chunks(KEYS_MAX) {
+        let mut rows = statement.query([collection.as_str(), &json(&keys)])?;
+        while let Some(row) = rows.next()? {
+            records.push(record(row, collection)?);
+        }
+    }
+    Ok(records)
+}
+
+/// Returns the renames that were carried out.
+pub(super) fn moves(connection: &Connection, collection: &CollectionName) -> Result<Vec<AppliedMove>, Failure> {
+    let mut statement =
+        connection.prepare("SELECT from_collection, from_key, key FROM pixform_moves WHERE collection = ?1")?;
+    let mut rows = statement.query([collection.as_str()])?;
+    let mut moves = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place = || format!("the renames of `{collection}`");
+        moves.push((parsed(text(row, 0)?, place)?, parsed(text(row, 1)?, place)?, parsed(text(row, 2)?, place)?));
+    }
+    Ok(moves)
+}
+
+/// Borrows a text.
+pub(super) fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Failure> {
+    Ok(row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// Reads 32 bytes; their length is checked by the table.
+pub(super) fn bytes(row: &Row<'_>, at: usize) -> Result<[u8; 32], Failure> {
+    Ok(row.get(at)?)
+}
+
+/// Parses a name that was stored.
+pub(super) fn parsed<T>(text: &str, place: impl Fn() -> String) -> Result<T, Failure>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error: T::Err| Failure::unreadable(place(), error))
+}
+
+fn from_json<'t, T: serde::Deserialize<'t>>(text: &'t str, place: impl Fn() -> String) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::unreadable(place(), error))
+}
+
+fn row_digests(row: &Row<'_>, at: usize) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
+    let (digest, seen): (Option<[u8; 32]>, Option<[u8; 32]>) = (row.get(at)?, row.get(at + 1)?);
+    Ok(digest.zip(seen).map(|(digest, seen)| (RowDigest::from_bytes(digest), SeenDigest::from_bytes(seen))))
+}
+
+fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, Failure> {
+    let flags: i64 = row.get(5)?;
+    Ok(RecordHead {
+        key: text(row, 0)?,
+        recipe: RecipeDigest::from_bytes(bytes(row, 1)?),
+        renditions: RenditionsDigest::from_bytes(bytes(row, 2)?),
+        row: row_digests(row, 3)?,
+        protect: flags & PROTECT != 0,
+        hold: flags & HOLD != 0,
+        extra_labels: text(row, 6)?,
+        objects: text(row, 7)?,
+    })
+}
+
+fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, Failure> {
+    let key = text(row, 0)?;
+    let place = || format!("the record `{collection}:{key}`");
+    let flags: i64 = row.get(13)?;
+    let recorded = match row_digests(row, 9)? {
+        None => None,
+        Some((digest, seen)) => {
+            Some(RecordedRow { digest, seen, id: row.get(11)?, inputs: from_json(text(row, 12)?, place)? })
+        }
+    };
+    Ok(Record {
+        key: parsed(key, place)?,
+        first_key: parsed(text(row, 1)?, place)?,
+        labels: from_json(text(row, 2)?, place)?,
+        recipe: from_json(text(row, 3)?, place)?,
+        base: from_json(text(row, 4)?, place)?,
+        take: row.get(5)?,
+        vars: from_json(text(row, 6)?, place)?,
+        original: ContentDigest::from_bytes(bytes(row, 7)?),
+        published: published_from_json(text(row, 8)?).map_err(|error| Failure::unreadable(place(), error))?,
+        row: recorded,
+        protect: flags & PROTECT != 0,
+        hold: flags & HOLD != 0,
+    })
+}

@@ -1,0 +1,315 @@
+//! The published table: making it, and telling whether one that exists takes our rows.
+//!
+//! A table that somebody else made is never altered; each thing that is wrong with it comes with the SQL that mends it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::failure::Failure;
+use crate::asset::{ColumnType, TableName, TableSpec};
+use crate::state::{Schema, StateError, TableProblem};
+
+/// What of a table that fits decides how rows are read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Whether rows have an id of their own.
+    pub id: Id,
+    /// Whether the times of a row are ours to keep.
+    pub times: Times,
+}
+
+/// Whether a table has a column `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Id {
+    /// It has one.
+    Column,
+    /// It has none.
+    None,
+}
+
+/// Who keeps `created_at` and `updated_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Times {
+    /// We: the table is ours and has both, undeclared.
+    Kept,
+    /// The product, or nobody.
+    Foreign,
+}
+
+/// How the table was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is none.
+    Absent,
+    /// It takes our rows.
+    Fits(Shape),
+    /// It does not.
+    Unfit(Vec<TableProblem>),
+}
+
+/// How SQLite changes values on their way into a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Integer,
+    Text,
+    None,
+    Real,
+    Numeric,
+    /// A column of a STRICT table that takes binary data and nothing else.
+    Binary,
+}
+
+struct Column {
+    name: String,
+    affinity: Affinity,
+    declared: String,
+    /// Whether an insert that leaves the column out fails.
+    must: bool,
+    generated: bool,
+}
+
+/// Returns a name as SQL takes it, whatever is in it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Creates the table when it is missing.
+pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &TableSpec) -> Result<(), Failure> {
+    match find(transaction, schema, spec)? {
+        Found::Fits(_) => Ok(()),
+        Found::Unfit(problems) => Err(StateError::Table { table: spec.name.clone(), problems }.into()),
+        Found::Absent => {
+            transaction.execute_batch(&creation(spec))?;
+            transaction.execute("INSERT OR REPLACE INTO pixform_tables (name) VALUES (?1)", [own_name(&spec.name)])?;
+            Ok(())
+        }
+    }
+}
+
+/// Looks at the table.
+pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) -> Result<Found, Failure> {
+    let name = own_name(&spec.name);
+    if is_taken(name) {
+        let message = format!("the name `{name}` is taken by the state itself; publish to another table");
+        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+    }
+    let kind = "SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
+    let found = connection
+        .query_row(kind, [name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((kind, without_rowid, strict)) = found else { return Ok(Found::Absent) };
+    if kind != "table" {
+        let message = format!("`{name}` is a {kind}, not a table; publish to another table");
+        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+    }
+    let columns = columns(connection, name, without_rowid, strict)?;
+    let ours = schema != Schema::Absent && is_ours(connection, name)?;
+    let has = |wanted: &str| columns.iter().any(|column| same(&column.name, wanted));
+    let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| same(column, wanted));
+    let kept = ours && ["created_at", "updated_at"].iter().all(|time| has(time) && !declares(time));
+    let shape = Shape {
+        id: if has("id") { Id::Column } else { Id::None },
+        times: if kept { Times::Kept } else { Times::Foreign },
+    };
+    let mut problems = column_problems(spec, &columns);
+    if !is_unique(connection, spec)? {
+        problems.push(no_unique_index(spec));
+    }
+    problems.extend(unwritten_problems(spec, &columns, shape.times));
+    Ok(if problems.is_empty() { Found::Fits(shape) } else { Found::Unfit(problems) })
+}
+
+/// Returns what is wrong with a table that should have been created before.
+pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
+    vec![TableProblem { message: "the table is missing".to_owned(), mend: creation(spec) }]
+}
+
+/// SQLite has no schemas: the table goes by its bare name.
+fn own_name(table: &TableName) -> &str {
+    &table.name
+}
+
+/// Names in SQLite know no case, so that `"Pixform_records"`, which is a legal table name, would be ours.
+fn is_taken(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("pixform_") || name.starts_with("sqlite_")
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+fn creation(spec: &TableSpec) -> String {
+    let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| same(column, wanted));
+    let mut lines = Vec::new();
+    if !declares("id") {
+        lines.push("\"id\" INTEGER PRIMARY KEY AUTOINCREMENT".to_owned());
+    }
+    lines.extend(spec.key.iter().map(|axis| format!("{} TEXT NOT NULL", quoted(axis))));
+    lines.extend(spec.columns.iter().map(|(column, kind)| format!("{} {}", quoted(column), type_name(*kind))));
+    for time in ["created_at", "updated_at"].into_iter().filter(|time| !declares(time)) {
+        lines.push(format!("{} TEXT NOT NULL", quoted(time)));
+    }
+    lines.push(format!("UNIQUE ({})", list(&spec.key)));
+    format!("CREATE TABLE {} ({});", quoted(own_name(&spec.name)), lines.join(", "))
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn type_name(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Bigint | ColumnType::Integer => "INTEGER",
+        ColumnType::Double => "REAL",
+        ColumnType::Text => "TEXT",
+    }
+}
+
+fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failure> {
+    Ok(connection.query_row("SELECT 1 FROM pixform_tables WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some())
+}
+
+fn columns(connection: &Connection, table: &str, without_rowid: bool, strict: bool) -> Result<Vec<Column>, Failure> {
+    let mut statement = connection.prepare(
+        "SELECT name, type, \"notnull\", dflt_value IS NULL, pk, hidden, (SELECT max(pk) FROM pragma_table_xinfo(?1))
+         FROM pragma_table_xinfo(?1)",
+    )?;
+    let columns = statement.query_map([table], |row| {
+        let (declared, in_key, key_columns): (String, u32, u32) = (row.get(1)?, row.get(4)?, row.get(6)?);
+        let is_rowid = in_key == 1 && key_columns == 1 && !without_rowid && same(&declared, "INTEGER");
+        let (not_null, no_default, hidden): (bool, bool, u32) = (row.get(2)?, row.get(3)?, row.get(5)?);
+        Ok(Column {
+            name: row.get(0)?,
+            affinity: affinity(&declared, strict),
+            declared,
+            must: not_null && no_default && !is_rowid && hidden == 0,
+            generated: hidden != 0,
+        })
+    })?;
+    Ok(columns.collect::<Result<_, _>>()?)
+}
+
+/// Source: the rules in the order of <https://sqlite.org/datatype3.html#determination_of_column_affinity>.
+fn affinity(declared: &str, strict: bool) -> Affinity {
+    let declared = declared.to_ascii_uppercase();
+    let holds = |part: &str| declared.contains(part);
+    match declared.as_str() {
+        "ANY" if strict => Affinity::None,
+        "BLOB" if strict => Affinity::Binary,
+        _ if holds("INT") => Affinity::Integer,
+        _ if holds("CHAR") || holds("CLOB") || holds("TEXT") => Affinity::Text,
+        _ if declared.is_empty() || holds("BLOB") => Affinity::None,
+        _ if holds("REAL") || holds("FLOA") || holds("DOUB") => Affinity::Real,
+        _ => Affinity::Numeric,
+    }
+}
+
+/// Tells whether a value comes back from the column as it was written.
+fn keeps(affinity: Affinity, kind: ColumnType) -> bool {
+    match (affinity, kind) {
+        (Affinity::Binary, _) => false,
+        (Affinity::Text | Affinity::None, _) => true,
+        // `012` would come back as `12`.
+        (Affinity::Integer | Affinity::Real | Affinity::Numeric, ColumnType::Text) => false,
+        // A float holds 53 bits of a seed's 63.
+        (Affinity::Real, ColumnType::Bigint) => false,
+        (Affinity::Real, ColumnType::Integer | ColumnType::Double) => true,
+        (Affinity::Integer | Affinity::Numeric, ColumnType::Bigint | ColumnType::Integer | ColumnType::Double) => true,
+    }
+}
+
+fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
+    let table = quoted(own_name(&spec.name));
+    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''"));
+    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, ""));
+    let mut problems = Vec::new();
+    for (name, kind, rule) in keys.chain(declared) {
+        let (column, wanted) = (quoted(name), type_name(kind));
+        let Some(found) = columns.iter().find(|column| same(&column.name, name)) else {
+            problems.push(TableProblem {
+                message: format!("column `{name}` is missing"),
+                mend: format!("ALTER TABLE {table} ADD COLUMN {column} {wanted}{rule};"),
+            });
+            continue;
+        };
+        let message = if found.generated {
+            format!("column `{name}` is generated and cannot be written")
+        } else if !keeps(found.affinity, kind) {
+            format!("column `{name}` has the type {}, which does not keep {}", found.declared, kept(kind))
+        } else {
+            continue;
+        };
+        let old = quoted(&format!("{name}_old"));
+        problems.push(TableProblem {
+            message,
+            mend: format!(
+                "ALTER TABLE {table} RENAME COLUMN {column} TO {old}; ALTER TABLE {table} ADD COLUMN {column} \
+                 {wanted}{rule}; UPDATE {table} SET {column} = {old};"
+            ),
+        });
+    }
+    problems
+}
+
+fn kept(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "text as it is",
+        ColumnType::Bigint => "integers of 64 bits",
+        ColumnType::Integer => "integers",
+        ColumnType::Double => "numbers",
+    }
+}
+
+/// Tells whether the key columns, all of them and no others, are kept unique in every row.
+fn is_unique(connection: &Connection, spec: &TableSpec) -> Result<bool, Failure> {
+    let wanted: BTreeSet<_> = spec.key.iter().map(|axis| axis.to_ascii_lowercase()).collect();
+    let mut indexes =
+        connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0")?;
+    let mut members = connection.prepare("SELECT name FROM pragma_index_info(?1)")?;
+    let mut rows = indexes.query([own_name(&spec.name)])?;
+    while let Some(row) = rows.next()? {
+        let index: String = row.get(0)?;
+        // A member without a name is an expression.
+        let names: Option<BTreeSet<_>> = members
+            .query_map([index], |row| Ok(row.get::<_, Option<String>>(0)?.map(|name| name.to_ascii_lowercase())))?
+            .collect::<Result<_, _>>()?;
+        if names.as_ref() == Some(&wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn no_unique_index(spec: &TableSpec) -> TableProblem {
+    let name = own_name(&spec.name);
+    let index = quoted(&format!("{name}_{}_key", spec.key.join("_")));
+    TableProblem {
+        message: format!("no unique index covers exactly the key columns `{}`", spec.key.join("`, `")),
+        mend: format!("CREATE UNIQUE INDEX {index} ON {} ({});", quoted(name), list(&spec.key)),
+    }
+}
+
+fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec<TableProblem> {
+    let table = quoted(own_name(&spec.name));
+    let is_written = |name: &str| {
+        let is_time = times == Times::Kept && (same(name, "created_at") || same(name, "updated_at"));
+        is_time
+            || spec.key.iter().any(|axis| same(axis, name))
+            || spec.columns.iter().any(|(column, _)| same(column, name))
+    };
+    let unwritten = columns.iter().filter(|column| column.must && !is_written(&column.name));
+    unwritten
+        .map(|Column { name, declared, .. }| {
+            let (column, new) = (quoted(name), quoted(&format!("{name}_new")));
+            TableProblem {
+                message: format!("column `{name}` must be set in every row and is not among the declared columns"),
+                mend: format!(
+                    "ALTER TABLE {table} ADD COLUMN {new} {declared}; UPDATE {table} SET {new} = {column}; ALTER TABLE \
+                     {table} DROP COLUMN {column}; ALTER TABLE {table} RENAME COLUMN {new} TO {column};"
+                ),
+            }
+        })
+        .collect()
+}

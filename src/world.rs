@@ -1,0 +1,262 @@
+//! The world: one environment, opened, and what is really there.
+//!
+//! Puts the three ports together: state, storage, generators. What to make of what is seen is left to `planner` and
+//! `plan`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+
+use crate::asset::{GeneratorName, ObjectPath};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::generator::Generator;
+use crate::record::Original;
+use crate::state::{Access, Known, State, StateError};
+use crate::storage::{
+    Marker, MarkerError, StateRecords, StateView, Storage, StorageError, StoreDecision, TakeStorage, read_marker,
+};
+
+/// An environment, opened.
+pub struct World {
+    /// Its name.
+    pub environment: String,
+    /// What is remembered.
+    pub state: Box<dyn State>,
+    /// Where the files are.
+    pub storage: Box<dyn Storage>,
+    /// The services.
+    pub generators: Generators,
+    /// The part of every URL before the path.
+    pub url_base: String,
+}
+
+/// The services of an environment.
+#[derive(Clone, Default)]
+pub struct Generators {
+    /// By the name that manifests use.
+    pub named: BTreeMap<GeneratorName, Arc<dyn Generator>>,
+    /// What every other name means, where it means something.
+    pub any: Option<Arc<dyn Generator>>,
+}
+
+/// Where an environment's parts are.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses<'a> {
+    /// The state's URL.
+    pub state: &'a str,
+    /// The storage's URL.
+    pub storage: &'a str,
+}
+
+/// What can go wrong while looking.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The storage's marker.
+    #[error(transparent)]
+    Marker(#[from] MarkerError),
+}
+
+/// Files asked for at a time, where each is asked for by itself.
+const ASKED_AT_ONCE: usize = 16;
+/// From this many recipes on, all originals are listed at once.
+const LISTED_FROM: usize = 48;
+
+/// The folder of originals.
+pub const ORIGINALS: &str = "originals";
+
+/// The files of some folders, with their sizes in bytes.
+#[derive(Debug, Default)]
+pub struct Listing {
+    sizes: HashMap<Box<str>, u64>,
+}
+
+impl Listing {
+    /// Returns a file's size.
+    pub fn size(&self, path: &str) -> Option<u64> {
+        self.sizes.get(path).copied()
+    }
+
+    /// Returns how many files there are.
+    pub fn count(&self) -> u64 {
+        self.sizes.len() as u64
+    }
+
+    /// Returns all paths and sizes, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.sizes.iter().map(|(path, size)| (&**path, *size))
+    }
+}
+
+impl World {
+    /// Opens state and storage. For [`Access::Read`] nothing is created.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened.
+    pub async fn open(
+        environment: &str,
+        addresses: Addresses<'_>,
+        access: Access,
+        generators: Generators,
+        url_base: String,
+    ) -> Result<Self, WorldError> {
+        let storage = crate::storage::open(addresses.storage)?;
+        let state = crate::state::open(addresses.state, access).await?;
+        Ok(Self { environment: environment.to_owned(), state, storage, generators, url_base })
+    }
+
+    /// Returns the service that a manifest means by a name.
+    pub fn generator(&self, name: &GeneratorName) -> Option<&Arc<dyn Generator>> {
+        self.generators.named.get(name).or(self.generators.any.as_ref())
+    }
+
+    /// Lists some folders.
+    ///
+    /// # Errors
+    /// When the storage cannot be listed.
+    pub async fn list(&self, folders: &[String]) -> Result<Listing, WorldError> {
+        let mut sizes = HashMap::new();
+        for folder in folders {
+            self.storage
+                .list(folder, &mut |path, size| {
+                    sizes.insert(path.into(), size);
+                })
+                .await?;
+        }
+        Ok(Listing { sizes })
+    }
+
+    /// Asks for the size of single files, several at a time; `None` for those that are gone.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub async fn sizes(&self, paths: Vec<ObjectPath>) -> Result<HashMap<ObjectPath, Option<u64>>, WorldError> {
+        let answers = stream::iter(paths)
+            .map(|path| async move {
+                let size = self.storage.size(&path).await?;
+                Ok::<_, WorldError>((path, size))
+            })
+            .buffer_unordered(ASKED_AT_ONCE);
+        let answers: Vec<_> = answers.collect().await;
+        answers.into_iter().collect()
+    }
+
+    /// Finds originals of recipes in the storage, whatever the state knows: one listing where there are many.
+    ///
+    /// # Errors
+    /// When the storage cannot be listed.
+    pub async fn originals(
+        &self,
+        recipes: &[RecipeDigest],
+    ) -> Result<HashMap<RecipeDigest, StoredOriginal>, WorldError> {
+        let wanted: std::collections::HashSet<&RecipeDigest> = recipes.iter().collect();
+        let folders = if recipes.len() >= LISTED_FROM {
+            vec![ORIGINALS.to_owned()]
+        } else {
+            recipes.iter().map(original_folder).collect()
+        };
+        let mut found: HashMap<RecipeDigest, StoredOriginal> = HashMap::new();
+        for folder in folders {
+            self.storage
+                .list(&folder, &mut |path, bytes| {
+                    let Some((recipe, original)) = StoredOriginal::parse(path, bytes) else { return };
+                    if wanted.contains(&recipe) && bytes > 0 {
+                        // Of several the one with the least path, so that every run takes the same.
+                        let better = found.get(&recipe).is_none_or(|known| original.path < known.path);
+                        if better {
+                            found.insert(recipe, original);
+                        }
+                    }
+                })
+                .await?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the storage's marker and decides whether this state may work with it.
+    ///
+    /// # Errors
+    /// When the marker cannot be read.
+    pub async fn store(
+        &self,
+        known: &Known,
+        now: i64,
+        take: TakeStorage,
+    ) -> Result<(Option<Marker>, StoreDecision), WorldError> {
+        let marker = read_marker(&*self.storage).await?;
+        let records = match known.collections.iter().any(|collection| collection.records > 0) {
+            true => StateRecords::Some,
+            false => StateRecords::None,
+        };
+        let view = StateView { known_store: known.store.as_deref(), state_id: known.id.as_deref(), records };
+        let decision = crate::storage::decide(view, marker.as_ref(), now, take);
+        Ok((marker, decision))
+    }
+}
+
+/// An original as its path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOriginal {
+    /// The digest that its bytes should have.
+    pub sha256: ContentDigest,
+    /// Where it lies.
+    pub path: ObjectPath,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
+impl StoredOriginal {
+    /// Reads `originals/<2 hex>/<recipe digest>/<sha256>.<ext>`.
+    fn parse(path: &str, bytes: u64) -> Option<(RecipeDigest, Self)> {
+        let mut segments = path.strip_prefix("originals/")?.split('/');
+        let (short, recipe, file) = (segments.next()?, segments.next()?, segments.next()?);
+        if segments.next().is_some() || !recipe.starts_with(short) || recipe.len() != 64 {
+            return None;
+        }
+        let (sha256, _) = file.split_once('.')?;
+        let original = Self { sha256: sha256.parse().ok()?, path: path.parse().ok()?, bytes };
+        Some((recipe.parse().ok()?, original))
+    }
+
+    /// Makes an original of it, with the size that its recipe asked for.
+    pub fn into_original(self, recipe: RecipeDigest, width: u32, height: u32) -> Original {
+        let Self { sha256, path, bytes } = self;
+        Original { recipe, sha256, path, bytes, width, height, seed: None }
+    }
+}
+
+/// Returns the folder of a recipe's originals.
+pub fn original_folder(recipe: &RecipeDigest) -> String {
+    let hex = recipe.hex();
+    format!("{ORIGINALS}/{}/{hex}", &hex[..2])
+}
+
+/// Returns the path of an original; `extension` is that of its file format.
+pub fn original_path(recipe: &RecipeDigest, sha256: &ContentDigest, extension: &str) -> ObjectPath {
+    format!("{}/{}.{extension}", original_folder(recipe), sha256.hex())
+        .parse()
+        .expect("hex digits and an extension make a legal path")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_original_is_found_by_its_path() {
+        let recipe = RecipeDigest::from_bytes([7; 32]);
+        let sha256 = ContentDigest::of(b"picture");
+        let path = original_path(&recipe, &sha256, "png");
+        let (found, original) = StoredOriginal::parse(path.as_str(), 9).unwrap();
+        assert_eq!((found, original.sha256, original.bytes), (recipe, sha256, 9));
+        for wrong in ["originals/.pixform-store", "originals/07/x/y.png", "a/b/c/d"] {
+            assert!(StoredOriginal::parse(wrong, 9).is_none(), "{wrong}");
+        }
+    }
+}

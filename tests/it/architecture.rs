@@ -1,0 +1,252 @@
+//! The architecture, read from the source: which room may use which, what pure rooms must not touch, and the rules of
+//! style that neither the compiler nor clippy checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms and the rooms that each may use, from the lowest up. `main` and `lib` are doors, not rooms.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("digest", &[]),
+    ("process", &[]),
+    ("schema", &[]),
+    ("glob", &[]),
+    ("yaml", &[]),
+    // Two files of one vocabulary: a row's columns are templates, and a template's names are identifiers.
+    ("template", &["asset", "digest", "yaml"]),
+    ("asset", &["digest", "template"]),
+    ("record", &["asset", "digest", "template"]),
+    ("manifest", &["asset", "digest", "glob", "record", "schema", "template", "yaml"]),
+    ("plan", &["asset", "digest", "record"]),
+    ("render", &["asset", "digest", "plan", "yaml"]),
+    ("imaging", &["asset", "digest"]),
+    ("config", &["asset", "manifest", "schema", "yaml"]),
+    ("state", &["asset", "digest", "process", "record"]),
+    ("storage", &["asset"]),
+    ("generator", &["asset", "imaging"]),
+    ("world", &["asset", "digest", "generator", "record", "state", "storage"]),
+    ("planner", &["asset", "digest", "glob", "manifest", "plan", "record", "state", "storage", "template", "world"]),
+    (
+        "apply",
+        &[
+            "asset",
+            "digest",
+            "generator",
+            "imaging",
+            "plan",
+            "process",
+            "record",
+            "state",
+            "storage",
+            "template",
+            "world",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "apply",
+            "asset",
+            "config",
+            "digest",
+            "generator",
+            "glob",
+            "imaging",
+            "manifest",
+            "plan",
+            "planner",
+            "process",
+            "record",
+            "render",
+            "schema",
+            "state",
+            "storage",
+            "world",
+            "yaml",
+        ],
+    ),
+];
+
+/// Rooms where values go in and values come out.
+const PURE: [&str; 11] =
+    ["asset", "digest", "glob", "imaging", "manifest", "plan", "record", "render", "schema", "template", "yaml"];
+
+/// What a pure room does without.
+const IMPURE: [&str; 17] = [
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::io::stdout",
+    "std::io::stderr",
+    "std::io::stdin",
+    "tokio",
+    "async fn",
+    ".await",
+    "SystemTime",
+    "Instant::now",
+    "jiff::",
+    "tracing::",
+    "rand::",
+    "Uuid::",
+];
+
+/// Lines that a file may have before its tests.
+const LINES_MAX: usize = 400;
+
+/// A file of `src/`, without its tests and comments.
+struct Source {
+    path: PathBuf,
+    room: String,
+    /// Everything up to the tests.
+    whole: String,
+    /// The same without comments and doc comments.
+    code: String,
+}
+
+/// Returns all files of `src/` that are no tests themselves.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    paths.sort();
+    let source = |path: &PathBuf| {
+        let inside = path.strip_prefix(&root).unwrap();
+        let first = inside.iter().next().unwrap().to_str().unwrap();
+        let whole = without_tests(&fs::read_to_string(path).unwrap());
+        let code: Vec<&str> = whole.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        Source {
+            path: inside.to_path_buf(),
+            room: first.trim_end_matches(".rs").to_owned(),
+            code: code.join("\n"),
+            whole,
+        }
+    };
+    let sources: Vec<Source> = paths.iter().filter(|path| !path.ends_with("tests.rs")).map(source).collect();
+    assert!(sources.len() > 50, "the source was not found: {} files", sources.len());
+    sources
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        match path.is_dir() {
+            true => collect(&path, paths),
+            false if path.extension().is_some_and(|extension| extension == "rs") => paths.push(path),
+            false => {}
+        }
+    }
+}
+
+/// Tests of a file stand at its end, in a module of their own.
+fn without_tests(text: &str) -> String {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
+}
+
+/// Checks every file, and tells all that is wrong at once.
+fn check(wrong: impl Fn(&Source) -> Vec<String>) {
+    let told = |source: &Source| {
+        wrong(source).into_iter().map(|what| format!("{}: {what}", source.path.display())).collect::<Vec<_>>()
+    };
+    let told: Vec<String> = sources().iter().flat_map(told).collect();
+    assert!(told.is_empty(), "\n{}", told.join("\n"));
+}
+
+/// Returns the names that follow `crate::` in some code.
+fn used(code: &str) -> BTreeSet<&str> {
+    let name = |rest: &'_ str| {
+        rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len())
+    };
+    code.split("crate::").skip(1).map(|rest| &rest[..name(rest)]).collect()
+}
+
+#[test]
+fn rooms_use_only_the_rooms_below_them() {
+    let may_use: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    check(|source| {
+        let room = source.room.as_str();
+        if ["main", "lib"].contains(&room) {
+            return Vec::new();
+        }
+        let Some(allowed) = may_use.get(room) else { return vec![format!("`{room}` is no room that is known here")] };
+        let forbidden = used(&source.code).into_iter().filter(|other| *other != room && !allowed.contains(other));
+        forbidden.map(|other| format!("`{room}` must not use `{other}`")).collect()
+    });
+}
+
+#[test]
+fn the_map_of_rooms_has_no_circle_but_the_one_that_it_explains() {
+    let mut below: BTreeSet<&str> = BTreeSet::from(["asset"]);
+    for (room, uses) in MAY_USE {
+        let above: Vec<_> = uses.iter().filter(|other| !below.contains(*other)).collect();
+        assert!(above.is_empty(), "`{room}` stands below {above:?}");
+        below.insert(room);
+    }
+    let rooms: BTreeSet<String> = sources().into_iter().map(|source| source.room).collect();
+    let gone: Vec<_> = below.iter().filter(|room| !rooms.contains(**room)).collect();
+    assert!(gone.is_empty(), "these rooms are gone: {gone:?}");
+}
+
+#[test]
+fn pure_rooms_touch_neither_files_nor_clocks_nor_chance() {
+    check(|source| {
+        if !PURE.contains(&source.room.as_str()) {
+            return Vec::new();
+        }
+        IMPURE.iter().filter(|token| source.code.contains(**token)).map(|token| format!("has `{token}`")).collect()
+    });
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    check(|source| match source.whole.starts_with("//! ") {
+        true => Vec::new(),
+        false => vec!["does not begin with `//!`".to_owned()],
+    });
+}
+
+#[test]
+fn no_file_is_longer_than_a_room_with_one_noun() {
+    check(|source| match source.whole.lines().count() {
+        lines if lines > LINES_MAX => vec![format!("has {lines} lines before its tests, {LINES_MAX} are allowed")],
+        _ => Vec::new(),
+    });
+}
+
+#[test]
+fn nothing_is_unwrapped_silenced_or_left_to_do() {
+    check(|source| {
+        let mut wrong = Vec::new();
+        for token in [".unwrap(", "[allow(", "![allow(", "dbg!(", "todo!(", "unimplemented!("] {
+            if source.code.contains(token) {
+                wrong.push(format!("has `{token}`"));
+            }
+        }
+        for token in ["TODO", "FIXME", "XXX"] {
+            if source.whole.contains(token) {
+                wrong.push(format!("has `{token}`"));
+            }
+        }
+        wrong
+    });
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    check(|source| {
+        let prints = ["println!(", "eprintln!(", "print!(", "eprint!("];
+        let found = prints.iter().filter(|token| source.room != "cli" && source.code.contains(**token));
+        found.map(|token| format!("has `{token}`")).collect()
+    });
+}
+
+#[test]
+fn adapters_do_not_know_one_another() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    for adapter in ["state", "storage", "generator"] {
+        for other in ["state", "storage", "generator", "plan"] {
+            assert!(!allowed[adapter].contains(&other), "`{adapter}` must not use `{other}`");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The integration tests, all in one binary: linking is what a test build waits for.
+
+#![expect(clippy::unwrap_used, reason = "`unwrap` is for tests, and clippy does not know their helpers")]
+
+mod architecture;
+mod bad_input;
+mod broken_world;
+mod commands;
+mod crash;
+mod desk;
+mod golden;
+mod hostile;
+mod laws;
+mod project;
+mod schema;
+mod shipped;
+mod state_contract;
+mod state_sqlite;
+mod storage_contract;
+mod storage_file;
+mod story;
+mod together;
+mod tour;
+mod traps;
