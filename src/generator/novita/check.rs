@@ -57,7 +57,7 @@ const LIKENESS_MIN: f64 = 0.6;
 
 /// Checks a recipe; the order of the complaints is that of [`Recipe::FIELDS`]. Nothing is reserved while all is well,
 /// for a plan checks a million recipes.
-pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
+pub(in crate::generator) fn check(recipe: &Recipe) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     check_texts(recipe, &mut complaints);
     check_numbers(recipe, &mut complaints);
