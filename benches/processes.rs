@@ -15,7 +15,7 @@ use pixform::manifest::Manifest;
 use pixform::plan::row_inputs;
 use pixform::process::{Liveness, Process};
 use pixform::record::{Original, Published, Record, RecordedRow, outputs};
-use pixform::state::{Access, Commit, LeaseAnswer, Put, Run};
+use pixform::state::{Access, Commit, LeaseAnswer, Origin, Put, Run};
 use pixform::storage::{Marker, Overwrite, write_marker};
 
 mod manifests;
@@ -175,7 +175,12 @@ async fn fill(folder: &Path, manifest: &Manifest, heads: &Heads) {
     state.set_store("bench").await.expect("a store can be set");
     let table = manifest.table().expect("the manifest publishes");
     state.ensure_table(table).await.expect("a table can be made");
-    let run = Run { id: "bench".to_owned(), command: "bench".to_owned(), process: Process::current() };
+    let run = Run {
+        id: "bench".to_owned(),
+        command: "bench".to_owned(),
+        process: Process::current(),
+        origin: Origin::default(),
+    };
     state.start_run(&run).await.expect("a run can begin");
     let answer = state.take_lease(&manifest.name, &run, &|_| Liveness::Dead).await.expect("a lease can be taken");
     let LeaseAnswer::Taken(lease) = answer else { panic!("somebody else holds the lease") };

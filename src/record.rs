@@ -229,12 +229,42 @@ impl CallStatus {
     }
 }
 
+/// What people decided about a call that left a question open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It may be paid for once more.
+    Retried,
+    /// It counts as spent, and stands in nobody's way.
+    Forgotten,
+    /// The rejected picture is taken as it is.
+    Accepted,
+}
+
+impl Decision {
+    /// All decisions.
+    pub const ALL: [Self; 3] = [Self::Retried, Self::Forgotten, Self::Accepted];
+
+    /// Returns the name that the ledger keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::Forgotten => "forgotten",
+            Self::Accepted => "accepted",
+        }
+    }
+
+    /// Reads a ledger's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|decision| decision.name() == name)
+    }
+}
+
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Its id, a UUID of version 7: ids sort by time.
     pub id: String,
-    /// The run that made it.
+    /// The run that sent it, and pays for it.
     pub run: String,
     /// For which collection.
     pub collection: CollectionName,
@@ -244,10 +274,26 @@ pub struct Call {
     pub recipe: RecipeDigest,
     /// The generator's kind.
     pub generator: String,
+    /// The generator's name in the manifest.
+    pub service: String,
+    /// The model, where the recipe names one.
+    pub model: Option<String>,
     /// What it costs by the configured price.
     pub price: MicroUsd,
     /// What became of it.
     pub status: CallStatus,
+    /// The service's id of the task, once it is known.
+    pub task: Option<String>,
+    /// Why, with a failure; holds no secret.
+    pub reason: Option<String>,
+    /// The digest of the bytes, once they were seen.
+    pub sha256: Option<ContentDigest>,
+    /// What people decided about it.
+    pub decision: Option<Decision>,
+    /// When it was written: milliseconds since 1970 by the state's clock; ignored when it is written.
+    pub created_at: i64,
+    /// When it was last changed, likewise.
+    pub updated_at: i64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::generator::{Generator, Picture};
 use crate::imaging::{self, Decoded, Facts};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
-use crate::state::{CallFact, Lease};
+use crate::state::{CallFact, Intent, Lease};
 use crate::storage::Overwrite;
 use crate::world::{World, original_path};
 
@@ -52,7 +52,8 @@ pub async fn make(
         return Ok(Vec::new());
     }
     let calls: Vec<Call> = wanted.iter().map(|wanted| call(&lease.collection, run, wanted)).collect();
-    let ours = world.state.intend(lease, &calls, &Process::liveness).await?;
+    let intents = world.state.intend(lease, &calls, None, &Process::liveness).await?;
+    let ours: Vec<Option<String>> = intents.into_iter().map(sent).collect();
     crash_point("intended");
     let made = stream::iter(wanted.iter().zip(&ours))
         .map(|(wanted, call)| async move {
@@ -83,24 +84,34 @@ fn call(collection: &CollectionName, run: &str, wanted: &Wanted<'_>) -> Call {
         key: wanted.asset.key.clone(),
         recipe: wanted.recipe,
         generator: wanted.asset.recipe.generator.clone(),
+        service: wanted.asset.generator.to_string(),
+        model: wanted.asset.recipe.model.clone(),
         price: wanted.price,
         status: CallStatus::Intended,
+        task: None,
+        reason: None,
+        sha256: None,
+        decision: None,
+        created_at: 0,
+        updated_at: 0,
+    }
+}
+
+/// Returns the line of a call that is to be sent.
+fn sent(intent: Intent) -> Option<String> {
+    match intent {
+        Intent::Ours(call) => Some(call),
+        Intent::Resumed { .. } | Intent::Elsewhere | Intent::Undecided | Intent::Capped => None,
     }
 }
 
 fn fact(call: String, made: &Result<Made, ApplyError>) -> CallFact {
-    match made {
-        Ok(made) => {
-            CallFact { call, status: CallStatus::Finished, original: Some(made.original.clone()), reason: None }
-        }
-        Err(error) => {
-            let status = match error {
-                ApplyError::Picture { .. } => CallStatus::Rejected,
-                _ => CallStatus::Failed,
-            };
-            CallFact { call, status, original: None, reason: Some(error.to_string()) }
-        }
-    }
+    let (status, original, reason) = match made {
+        Ok(made) => (CallStatus::Finished, Some(made.original.clone()), None),
+        Err(error @ ApplyError::Picture { .. }) => (CallStatus::Rejected, None, Some(error.to_string())),
+        Err(error) => (CallStatus::Failed, None, Some(error.to_string())),
+    };
+    CallFact { call, status, task: None, sha256: None, original, reason }
 }
 
 /// A picture that came back and is what was asked for.

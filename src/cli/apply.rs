@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::plan::{Action, Plan};
 use crate::planner::Moves;
 use crate::process::Process;
-use crate::state::{Access, Run};
+use crate::state::{Access, Origin, Run};
 use crate::world::World;
 
 use super::context::{self, Loaded};
@@ -93,7 +93,8 @@ pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run,
     world.state.migrate().await?;
     let known = world.state.known().await?;
     apply::claim(world, &known, context::now(), look.take()).await?;
-    let run = Run { id: uuid::Uuid::now_v7().to_string(), command: command.to_owned(), process: Process::current() };
+    let id = uuid::Uuid::now_v7().to_string();
+    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: Origin::default() };
     world.state.start_run(&run).await?;
     Ok(run)
 }

@@ -14,6 +14,19 @@ pub struct Run {
     pub command: String,
     /// The process.
     pub process: Process,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a run came from, for people who read the history: strangers' text, which is only ever shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Who began it.
+    pub actor: Option<String>,
+    /// The commit of the manifests.
+    pub commit: Option<String>,
+    /// Where its log is.
+    pub run_url: Option<String>,
 }
 
 /// Whoever holds a lease, or held it last.
@@ -53,3 +66,6 @@ pub enum LeaseAnswer {
 
 /// How long a lease lasts unless renewed, in seconds.
 pub const LEASE_SECONDS: i64 = 60;
+
+/// How long a run is not heard of, in seconds, until it counts as dead where its process cannot be looked at.
+pub const RUN_SILENT_SECONDS: i64 = 300;

@@ -18,8 +18,10 @@ pub(super) struct Migration {
 }
 
 /// The migrations of SQLite, in order.
-pub(super) const SQLITE: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_state.sql") }];
+pub(super) const SQLITE: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_state.sql") },
+    Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_ledger.sql") },
+];
 
 /// A migration that the database says was run.
 #[derive(Debug, Clone, PartialEq, Eq)]

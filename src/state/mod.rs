@@ -6,16 +6,20 @@
 
 use async_trait::async_trait;
 
-use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest, SeenDigest};
 use crate::process::{Liveness, Process};
-use crate::record::{Call, CallStatus, Original, Published, Record, RecordHead};
+use crate::record::{Call, Decision, Original, Published, Record, RecordHead};
 
+mod known;
 mod lease;
+mod ledger;
 mod migrate;
 mod sqlite;
 
-pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Run};
+pub use self::known::{Known, KnownCollection, Schema};
+pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
+pub use self::ledger::{CallFact, CallSeen, FAILED_MAX, HistoryLine, HistoryQuery, HistoryRun, Intent};
 
 /// How a state is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,43 +124,6 @@ pub struct TableProblem {
     pub mend: String,
 }
 
-/// How the tables of the state itself stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schema {
-    /// No tables yet: everything is empty.
-    Absent,
-    /// Tables of this version, which is older than ours; `apply` migrates them.
-    Older(u32),
-    /// As this program wants them.
-    Current,
-}
-
-/// A collection that the state knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownCollection {
-    /// Its name.
-    pub name: CollectionName,
-    /// The key axes that its records were made under.
-    pub key: Vec<String>,
-    /// The table it was last published to.
-    pub table: Option<TableName>,
-    /// How many records it has.
-    pub records: u64,
-}
-
-/// What a state says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// How its tables stand.
-    pub schema: Schema,
-    /// Its own id, made when its tables were; `None` while they are absent.
-    pub id: Option<String>,
-    /// The id of the store that it works with; `None` before the first apply.
-    pub store: Option<String>,
-    /// Its collections, by name.
-    pub collections: Vec<KnownCollection>,
-}
-
 /// How the published table was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableSeen {
@@ -192,19 +159,6 @@ pub struct RowSeen {
     pub seen: SeenDigest,
 }
 
-/// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallFact {
-    /// The ledger line.
-    pub call: String,
-    /// Its new status.
-    pub status: CallStatus,
-    /// With `Finished`: the original, which becomes the recipe's current one.
-    pub original: Option<Original>,
-    /// Why, with a failure; holds no secret.
-    pub reason: Option<String>,
-}
-
 /// One asset's new record and row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Put {
@@ -227,6 +181,9 @@ pub struct Commit {
 
 /// A rename that was carried out: from which collection and key, to which key.
 pub type AppliedMove = (CollectionName, AssetKey, AssetKey);
+
+/// Tells whether a process is alive: [`Process::liveness`], except in tests.
+pub type IsAlive<'f> = &'f (dyn for<'p> Fn(&'p Process) -> Liveness + Sync);
 
 /// What pixform needs of a database.
 ///
@@ -270,8 +227,15 @@ pub trait State: Send + Sync {
     /// Returns every path that pixform wrote or was about to write below the storage root: objects and originals.
     async fn paths(&self) -> Result<Vec<String>, StateError>;
 
-    /// Returns the open calls (intended, submitted, received) for those recipes.
-    async fn open_calls(&self, recipes: &[RecipeDigest]) -> Result<Vec<Call>, StateError>;
+    /// Returns all ledger lines of those recipes, those of one recipe together and oldest first.
+    async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError>;
+
+    /// Streams ledger lines, newest first. Writers may have to wait until the last is taken.
+    async fn history(
+        &self,
+        wanted: &HistoryQuery,
+        take: &mut (dyn FnMut(HistoryLine) + Send),
+    ) -> Result<(), StateError>;
 
     /// Returns the renames of a collection that were carried out and whose line is still remembered.
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError>;
@@ -304,7 +268,7 @@ pub trait State: Send + Sync {
         &self,
         collection: &CollectionName,
         run: &Run,
-        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+        liveness: IsAlive<'_>,
     ) -> Result<LeaseAnswer, StateError>;
 
     /// Renews leases for another [`LEASE_SECONDS`].
@@ -335,26 +299,41 @@ pub trait State: Send + Sync {
     /// Forgets the carried-out renames of the collection that are not among those to keep. Fenced.
     async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError>;
 
-    /// Writes ledger lines of status `intended`, before anything is sent. Fenced.
+    /// Asks for the right to send calls of the lease's run, and writes a line of status `intended` for each that may
+    /// be sent, before it is. The answers come in the order of the calls. Fenced.
     ///
-    /// A recipe has one open line at most: where an open line of another run exists whose process is dead and whose
-    /// generator is free, that line is taken over. The returned ids are those of the lines now ours, in the order of
-    /// `calls`; `None` where a living run has the recipe open.
+    /// A recipe has one open line (intended, submitted, received) at most; whether its holder is dead decides what
+    /// becomes of it, as told at [`Intent`]. A paid line that nobody can go on with becomes `unknown`. Without an open
+    /// line, a paid line of status unknown, rejected or lost without a decision stands in the way, as do
+    /// [`FAILED_MAX`] paid lines of status failed without one.
     ///
-    /// A dead run's paid line of status `intended` becomes `unknown`. Such a line stands in the way too, with `None`,
-    /// until it is settled: it may be paid for. Paid lines that are further on are left for whoever can poll them.
+    /// A line is written or taken over only if its price and those of all lines of this run, except refused ones, stay
+    /// within the cap. What costs nothing is never capped.
+    ///
+    /// A run is dead if its process is, if it has ended, or if its process cannot be looked at and it was silent for
+    /// [`RUN_SILENT_SECONDS`]; one that was never remembered is not.
     async fn intend(
         &self,
         lease: &Lease,
         calls: &[Call],
-        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
-    ) -> Result<Vec<Option<String>>, StateError>;
+        cap: Option<MicroUsd>,
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<Intent>, StateError>;
 
     /// Writes facts about calls, and the originals that they made. Never fenced.
     ///
-    /// A finished call stays finished whatever a run that lost it says later. An original is kept even if nothing is
-    /// known of its call.
+    /// Task and digest stay where a fact has none. A finished call stays finished whatever a run that lost it says
+    /// later; any other line takes what a run tells late. Where another line of the recipe is open, a fact opens none:
+    /// its task is kept, with a reason, and the line stays rejected or lost, or is unknown. An original is kept even if
+    /// nothing is known of its call; it becomes the current one with `Finished` only.
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError>;
+
+    /// Makes paid `intended` lines of dead runs `unknown`; tells how many. Never fenced.
+    async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError>;
+
+    /// Remembers what people decided about lines that are unknown, rejected, lost or failed. Others, and those that
+    /// have a decision, stay as they are; the status stays, too. Fenced.
+    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError>;
 
     /// Remembers originals that were found in the storage, and settles the open line of each recipe, if any, as
     /// finished. Never fenced.

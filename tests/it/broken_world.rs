@@ -166,12 +166,12 @@ fn a_database_of_a_newer_pixform_is_told_and_left_alone() {
     let state = desk.path(".pixform/state.db");
     let database = Connection::open(&state).unwrap();
     database
-        .execute_batch("INSERT INTO pixform_migrations SELECT 999, sha256, applied_at FROM pixform_migrations")
+        .execute_batch("INSERT INTO pixform_migrations SELECT 999, sha256, applied_at FROM pixform_migrations LIMIT 1")
         .unwrap();
     drop(database);
     let before = fs::read(&state).unwrap();
     insta::assert_snapshot!(told(&desk, &desk.run(&["plan"])), @r#"
-    error: the state has schema version 999, this pixform knows versions up to 1
+    error: the state has schema version 999, this pixform knows versions up to 2
       help: use the pixform that wrote it, or a newer one
     next: pixform plan
     "#);

@@ -13,7 +13,7 @@ use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Limits, Looked, Plan};
 use pixform::planner::{self, AllManifests, Declared, Moves, Request, Selection};
 use pixform::process::Process;
-use pixform::state::{Access, Run};
+use pixform::state::{Access, Origin, Run};
 use pixform::storage::TakeStorage;
 use pixform::world::{Addresses, Generators, World};
 use proptest::prelude::*;
@@ -155,7 +155,12 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
 }
 
 async fn carry_out(world: &World, declared: &Declared, plan: &Plan, number: usize) -> Outcome {
-    let run = Run { id: format!("run-{number}"), command: "apply".to_owned(), process: Process::current() };
+    let run = Run {
+        id: format!("run-{number}"),
+        command: "apply".to_owned(),
+        process: Process::current(),
+        origin: Origin::default(),
+    };
     let leases = Leases::take(&*world.state, &apply::collections(plan), &run, 0).await.unwrap();
     let work = Work {
         plan: &plan.collections[0],

@@ -15,6 +15,7 @@ mod project;
 mod schema;
 mod shipped;
 mod state_contract;
+mod state_ledger;
 mod state_sqlite;
 mod storage_contract;
 mod storage_file;

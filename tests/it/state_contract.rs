@@ -12,10 +12,10 @@ use pixform::asset::{
 use pixform::digest::{ContentDigest, RecipeDigest, RenditionDigest, RowDigest, SeenDigest};
 use pixform::process::{Liveness, Process};
 use pixform::record::{
-    Call, CallStatus, Original, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
+    Call, CallStatus, Decision, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
-    CallFact, Commit, Holder, Lease, LeaseAnswer, Put, Run, Schema, State, StateError, TableSeen, Visitor,
+    Commit, Holder, Lease, LeaseAnswer, Origin, Put, Run, Schema, State, StateError, TableSeen, Visitor,
 };
 use serde_json::{Value, json};
 
@@ -134,14 +134,19 @@ pub fn moved(from: &str, to: &str, number: u32) -> Put {
 }
 
 pub fn run(id: &str) -> Run {
-    Run { id: id.to_owned(), command: "apply".to_owned(), process: Process::current() }
+    let origin = Origin {
+        actor: Some("an\u{1b}[1m actor".to_owned()),
+        commit: Some("0123abcd".to_owned()),
+        run_url: Some("https://ci.example.com/1".to_owned()),
+    };
+    Run { id: id.to_owned(), command: "apply".to_owned(), process: Process::current(), origin }
 }
 
 pub fn alive(_: &Process) -> Liveness {
     Liveness::Alive
 }
 
-fn dead(_: &Process) -> Liveness {
+pub fn dead(_: &Process) -> Liveness {
     Liveness::Dead
 }
 
@@ -226,32 +231,20 @@ pub fn call(id: &str, who: &str, number: u32) -> Call {
         key: key("a/x"),
         recipe: recipe(number),
         generator: "placeholder".to_owned(),
+        service: "painter".to_owned(),
+        model: Some("a \"model\"".to_owned()),
         price: MicroUsd(15_000),
         status: CallStatus::Intended,
+        task: None,
+        reason: None,
+        sha256: None,
+        decision: None,
+        created_at: 0,
+        updated_at: 0,
     }
 }
 
-fn paid(id: &str, who: &str, number: u32) -> Call {
-    Call { generator: "novita".to_owned(), ..call(id, who, number) }
-}
-
-fn original(recipe_number: u32, content_number: u32) -> Original {
-    Original {
-        recipe: recipe(recipe_number),
-        sha256: content(content_number),
-        path: format!("originals/{recipe_number}/{content_number}.png").parse().unwrap(),
-        bytes: 12_345,
-        width: 512,
-        height: 768,
-        seed: Seed::new(Seed::MAX),
-    }
-}
-
-fn fact(call: &str, status: CallStatus, original: Option<Original>) -> CallFact {
-    CallFact { call: call.to_owned(), status, original, reason: None }
-}
-
-fn is_fenced<T: std::fmt::Debug>(answer: &Result<T, StateError>) -> bool {
+pub fn is_fenced<T: std::fmt::Debug>(answer: &Result<T, StateError>) -> bool {
     matches!(answer, Err(StateError::Fenced { .. }))
 }
 
@@ -264,7 +257,8 @@ async fn a_state_is_empty_until_it_is_migrated(make: Maker<'_>) {
     assert!(state.rows(&spec(), &[key("a/x")]).await.unwrap().is_empty());
     assert!(state.paths().await.unwrap().is_empty());
     assert!(state.originals(&[recipe(1)]).await.unwrap().is_empty());
-    assert!(state.open_calls(&[recipe(1)]).await.unwrap().is_empty());
+    assert!(state.calls(&[recipe(1)], &alive).await.unwrap().is_empty());
+    assert!(crate::state_ledger::history(&*state).await.is_empty());
     assert_eq!(state.holder(&collection("pictures")).await.unwrap(), None);
 }
 
@@ -540,75 +534,14 @@ async fn who_lost_the_lease_is_fenced(make: Maker<'_>) {
     };
     let commit = Commit { put: vec![put("a/x", 2)], delete: vec![] };
     assert!(is_fenced(&state.commit(&lost, Some(&spec()), &commit).await));
-    assert!(is_fenced(&state.intend(&lost, &[call("c1", "run-1", 1)], &alive).await));
+    assert!(is_fenced(&state.intend(&lost, &[call("c1", "run-1", 1)], None, &alive).await));
+    assert!(is_fenced(&state.decide(&lost, &[("c1".to_owned(), Decision::Retried)]).await));
     assert!(is_fenced(&state.remember_collection(&lost, &axes(), None).await));
     assert!(is_fenced(&state.forget_collection(&lost).await));
     assert!(is_fenced(&state.keep_moves(&lost, &[]).await));
     assert!(is_fenced(&state.renew(&[mine, lost]).await));
     assert_eq!(one(&*state, "a/x").await.take, 1);
-    assert!(state.open_calls(&[recipe(1)]).await.unwrap().is_empty());
-}
-
-async fn a_recipe_has_one_open_call(make: Maker<'_>) {
-    let state = make().await;
-    let lease = ready(&*state).await;
-    let ids = state.intend(&lease, &[call("c1", "run-1", 1), call("c2", "run-1", 2)], &alive).await.unwrap();
-    assert_eq!(ids, [Some("c1".to_owned()), Some("c2".to_owned())]);
-    assert_eq!(state.open_calls(&[recipe(1), recipe(1), recipe(3)]).await.unwrap(), [call("c1", "run-1", 1)]);
-    let again = state.intend(&lease, &[call("c3", "run-1", 1)], &alive).await.unwrap();
-    assert_eq!(again, [Some("c1".to_owned())]);
-    let other = lease_of(&*state, "other", "run-2").await;
-    let asked = [call("c4", "run-2", 1), call("c5", "run-2", 3)];
-    assert_eq!(state.intend(&other, &asked, &alive).await.unwrap(), [None, Some("c5".to_owned())]);
-    assert_eq!(state.intend(&other, &asked[..1], &|_| Liveness::Unknown).await.unwrap(), [None]);
-    let over = state.intend(&other, &asked[..1], &dead).await.unwrap();
-    assert_eq!(over, [Some("c1".to_owned())]);
-    assert_eq!(state.open_calls(&[recipe(1)]).await.unwrap(), [Call { id: "c1".to_owned(), ..asked[0].clone() }]);
-}
-
-async fn a_dead_runs_paid_call_is_not_sent_again(make: Maker<'_>) {
-    let state = make().await;
-    let lease = ready(&*state).await;
-    state.intend(&lease, &[paid("c1", "run-1", 1), paid("c2", "run-1", 2)], &alive).await.unwrap();
-    state.settle(&[fact("c2", CallStatus::Submitted, None)]).await.unwrap();
-    let other = lease_of(&*state, "other", "run-2").await;
-    let asked = [paid("c3", "run-2", 1), paid("c4", "run-2", 1), paid("c5", "run-2", 2)];
-    assert_eq!(state.intend(&other, &asked, &dead).await.unwrap(), [None, None, None]);
-    assert_eq!(state.intend(&other, &asked, &dead).await.unwrap(), [None, None, None]);
-    let open = state.open_calls(&[recipe(1), recipe(2)]).await.unwrap();
-    assert_eq!(
-        open.iter().map(|call| (call.id.as_str(), call.status)).collect::<Vec<_>>(),
-        [("c2", CallStatus::Submitted)]
-    );
-    state.settle(&[fact("c1", CallStatus::Failed, None)]).await.unwrap();
-    assert_eq!(state.intend(&other, &asked[..1], &dead).await.unwrap(), [Some("c3".to_owned())]);
-}
-
-async fn a_finished_call_makes_its_original_the_current_one(make: Maker<'_>) {
-    let state = make().await;
-    let lease = ready(&*state).await;
-    state.intend(&lease, &[call("c1", "run-1", 1)], &alive).await.unwrap();
-    state.settle(&[fact("c1", CallStatus::Finished, Some(original(1, 1)))]).await.unwrap();
-    assert_eq!(state.originals(&[recipe(1), recipe(2)]).await.unwrap(), [original(1, 1)]);
-    assert!(state.open_calls(&[recipe(1)]).await.unwrap().is_empty());
-    state.settle(&[fact("c1", CallStatus::Failed, None)]).await.unwrap();
-    state.intend(&lease, &[call("c2", "run-1", 1)], &alive).await.unwrap();
-    state.settle(&[fact("c2", CallStatus::Finished, Some(original(1, 2)))]).await.unwrap();
-    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 2)]);
-    assert_eq!(state.originals_by_content(&[content(1)]).await.unwrap(), [original(1, 1)]);
-    assert_eq!(state.paths().await.unwrap().len(), 2);
-}
-
-async fn an_original_that_was_found_settles_the_open_call(make: Maker<'_>) {
-    let state = make().await;
-    let lease = ready(&*state).await;
-    state.intend(&lease, &[call("c1", "run-1", 1)], &alive).await.unwrap();
-    state.found(&[original(1, 1), original(2, 2)]).await.unwrap();
-    assert!(state.open_calls(&[recipe(1)]).await.unwrap().is_empty());
-    assert_eq!(state.originals(&[recipe(1), recipe(2)]).await.unwrap().len(), 2);
-    state.found(&[original(1, 3)]).await.unwrap();
-    state.found(&[original(1, 1)]).await.unwrap();
-    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 1)]);
+    assert!(state.calls(&[recipe(1)], &alive).await.unwrap().is_empty());
 }
 
 async fn every_path_that_was_announced_is_remembered(make: Maker<'_>) {
@@ -664,6 +597,8 @@ macro_rules! contract {
     };
 }
 
+pub(crate) use contract;
+
 macro_rules! contracts {
     ($($adapter:ident: $maker:expr;)*) => {$(
         contract!($adapter, $maker, [
@@ -688,10 +623,6 @@ macro_rules! contracts {
             a_living_holder_keeps_the_lease,
             a_fence_is_never_used_twice,
             who_lost_the_lease_is_fenced,
-            a_recipe_has_one_open_call,
-            a_dead_runs_paid_call_is_not_sent_again,
-            a_finished_call_makes_its_original_the_current_one,
-            an_original_that_was_found_settles_the_open_call,
             every_path_that_was_announced_is_remembered,
             a_collection_is_forgotten_once_it_is_empty,
             a_run_may_be_told_twice,

@@ -11,15 +11,22 @@ use std::time::SystemTime;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pixform::asset::{ColumnType, TableSpec};
-use pixform::state::{Access, Commit, Known, Lease, Put, Schema, State, StateError, TableProblem, TableSeen, open};
+use pixform::process::{Liveness, Process};
+use pixform::state::{
+    Access, Commit, Intent, Known, Lease, Origin, Put, RUN_SILENT_SECONDS, Schema, State, StateError, TableProblem,
+    TableSeen, open,
+};
 use proptest::prelude::*;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde_json::json;
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 use crate::state_contract::{
-    Seen, axes, collection, ids, key, lease_of, moved, put, ready, record, scan, spec, values, write,
+    Seen, alive, axes, call, collection, dead, ids, key, lease_of, moved, put, ready, recipe, record, scan, spec,
+    values, write,
 };
+use crate::state_ledger::{history, paid};
 
 /// Names the database that this test binary, started again, is to leave with a hot journal.
 const DIE: &str = "PIXFORM_TEST_DIE_IN";
@@ -137,7 +144,7 @@ async fn a_newer_schema_is_neither_read_nor_written() {
     one_record(&folder).await;
     let database = Connection::open(folder.file()).unwrap();
     database.execute("INSERT INTO pixform_migrations (version, sha256) VALUES (99, '')", []).unwrap();
-    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 1 }));
+    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 2 }));
     for access in [Access::Read, Access::Write] {
         let state = open_at(&folder.file(), access).await.unwrap();
         assert!(newer(state.known().await.map(drop)));
@@ -441,6 +448,127 @@ async fn an_expired_lease_is_taken_and_a_damaged_record_is_told() {
     let answer = state.records(&collection("pictures"), &[key("a/x")]).await;
     let Err(StateError::Unreadable { place, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(place, "the record `pictures:a/x`");
+}
+
+/// A database of the first version, with a run that has a lease, a ledger of three lines, and an original.
+fn first_version(file: &Path) {
+    let first = include_str!("../../migrations/sqlite/0001_state.sql");
+    let Process { host, boot, namespace, pid, started } = Process::current();
+    let database = Connection::open(file).unwrap();
+    database.execute_batch(first).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE pixform_migrations (version INTEGER NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL,
+               applied_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER))) STRICT",
+        )
+        .unwrap();
+    let sum = hex::encode(sha2::Sha256::digest(first));
+    database.execute("INSERT INTO pixform_migrations (version, sha256) VALUES (1, ?1)", [sum]).unwrap();
+    database
+        .execute(
+            "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started)
+             VALUES ('run-1', 'apply', ?1, ?2, ?3, ?4, ?5)",
+            params![host, boot, namespace, pid, started as i64],
+        )
+        .unwrap();
+    database
+        .execute_batch("INSERT INTO pixform_leases VALUES ('pictures', 7, 'run-1', unixepoch(), unixepoch() + 60)")
+        .unwrap();
+    for (number, id, generator, status) in
+        [(1, "c1", "novita", "intended"), (2, "c2", "placeholder", "received"), (1, "c0", "novita", "failed")]
+    {
+        let recipe = recipe(number);
+        database
+            .execute(
+                "INSERT INTO pixform_calls (id, run, collection, key, recipe, generator, price, status, reason)
+                 VALUES (?1, 'run-1', 'pictures', 'a/x', ?2, ?3, 15000, ?4, 'why')",
+                params![id, recipe.as_bytes(), generator, status],
+            )
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_first_version_is_read_as_it_is_and_upgraded_with_all_it_holds() {
+    let folder = Folder::new();
+    first_version(&folder.file());
+    let before = listing(folder.dir.path());
+    let reader = open_at(&folder.file(), Access::Read).await.unwrap();
+    assert_eq!(reader.known().await.unwrap().schema, Schema::Older(1));
+    let (old_lines, old_calls) = (history(&*reader).await, reader.calls(&[recipe(1)], &dead).await.unwrap());
+    let told: Vec<_> = old_lines.iter().map(|line| (line.call.id.as_str(), line.call.service.as_str())).collect();
+    assert_eq!(told, [("c2", "placeholder"), ("c1", "novita"), ("c0", "novita")]);
+    let told: Vec<_> = old_calls.iter().map(|seen| (seen.call.id.as_str(), seen.abandoned)).collect();
+    assert_eq!(told, [("c0", false), ("c1", true)]);
+    let run_of_old = old_lines[0].run.clone().unwrap();
+    assert_eq!((run_of_old.process, run_of_old.origin), (Process::current(), Origin::default()));
+    let holder = reader.holder(&collection("pictures")).await.unwrap().unwrap();
+    assert_eq!((holder.run.id.as_str(), holder.run.origin), ("run-1", Origin::default()));
+    assert!(listing(folder.dir.path()) == before, "reading upgrades nothing");
+
+    let state = open_at(&folder.file(), Access::Write).await.unwrap();
+    state.migrate().await.unwrap();
+    assert_eq!(state.known().await.unwrap().schema, Schema::Current);
+    assert_eq!((history(&*state).await, history(&*reader).await), (old_lines.clone(), old_lines));
+    assert_eq!(state.calls(&[recipe(1)], &dead).await.unwrap(), old_calls);
+    let lease = lease_of(&*state, "other", "run-2").await;
+    let asked = [paid("c3", "run-2", 1), call("c4", "run-2", 2)];
+    assert_eq!(state.intend(&lease, &asked, None, &alive).await.unwrap(), [Intent::Elsewhere, Intent::Elsewhere]);
+    let taken = state.intend(&lease, &asked, None, &dead).await.unwrap();
+    assert_eq!(taken, [Intent::Undecided, Intent::Ours("c2".to_owned())]);
+    let broken = state.break_lease(&collection("pictures")).await.unwrap();
+    assert_eq!(broken.map(|holder| holder.run.id), Some("run-1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_lease_in_a_state_of_the_first_version_can_be_broken() {
+    let folder = Folder::new();
+    first_version(&folder.file());
+    let state = open_at(&folder.file(), Access::Write).await.unwrap();
+    assert!(state.break_lease(&collection("pictures")).await.unwrap().is_some());
+    assert_eq!(state.holder(&collection("pictures")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_looked_at_is_dead_once_it_is_silent() {
+    let folder = Folder::new();
+    let state = open_at(&folder.file(), Access::Write).await.unwrap();
+    let lease = ready(&*state).await;
+    state.intend(&lease, &[paid("c1", "run-1", 1)], None, &alive).await.unwrap();
+    let other = lease_of(&*state, "other", "run-2").await;
+    let asked = [paid("c2", "run-2", 1)];
+    let unknown = |_: &Process| Liveness::Unknown;
+    let database = Connection::open(folder.file()).unwrap();
+    let heard_ago = |seconds: i64| {
+        let sql = "UPDATE pixform_runs SET heartbeat_at = (unixepoch() - ?1) * 1000 WHERE id = 'run-1'";
+        database.execute(sql, [seconds]).unwrap();
+    };
+    heard_ago(RUN_SILENT_SECONDS - 60);
+    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Elsewhere]);
+    assert!(!history(&*state).await[0].run.as_ref().unwrap().ended);
+    heard_ago(RUN_SILENT_SECONDS + 60);
+    assert_eq!(state.intend(&other, &asked, None, &alive).await.unwrap(), [Intent::Elsewhere], "it can be looked at");
+    assert!(history(&*state).await[0].run.as_ref().unwrap().ended);
+    state.renew(std::slice::from_ref(&lease)).await.unwrap();
+    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Elsewhere], "it was heard again");
+    heard_ago(RUN_SILENT_SECONDS + 60);
+    database.execute("UPDATE pixform_calls SET holder = 'nobody'", []).unwrap();
+    assert_eq!(state.intend(&other, &asked, None, &dead).await.unwrap(), [Intent::Elsewhere], "nobody knows the run");
+    database.execute("UPDATE pixform_calls SET holder = run", []).unwrap();
+    assert_eq!(state.doubt(&unknown).await.unwrap(), 1);
+    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Undecided]);
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_is_told() {
+    let folder = Folder::new();
+    let state = open_at(&folder.file(), Access::Write).await.unwrap();
+    let lease = ready(&*state).await;
+    state.intend(&lease, &[paid("c1", "run-1", 1)], None, &alive).await.unwrap();
+    Connection::open(folder.file()).unwrap().execute("UPDATE pixform_calls SET status = 'odd'", []).unwrap();
+    let answer = state.calls(&[recipe(1)], &alive).await;
+    let Err(StateError::Unreadable { place, .. }) = answer else { panic!("{answer:?}") };
+    assert_eq!(place, "the ledger line `c1`");
 }
 
 /// One thing that happens to the database.

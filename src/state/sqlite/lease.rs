@@ -1,61 +1,30 @@
-//! Runs, and the leases that they hold on collections.
+//! The leases that runs hold on collections.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failure::Failure;
-use super::read;
 use super::rows::json;
+use super::schema::{NOW, schema};
+use super::{read, runs};
 use crate::asset::{CollectionName, TableName};
-use crate::process::{Liveness, Process};
-use crate::state::{AppliedMove, Holder, LEASE_SECONDS, Lease, LeaseAnswer, Run, StateError};
-
-/// Remembers that a run began; a run that is remembered already stays as it is.
-pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
-    let Run { id, command, process: Process { host, boot, namespace, pid, started } } = run;
-    // Clock ticks of 63 bits last longer than any boot.
-    let started = i64::try_from(*started).unwrap_or(i64::MAX);
-    transaction.execute(
-        "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
-        params![id, command, host, boot, namespace, pid, started],
-    )?;
-    Ok(())
-}
-
-/// Remembers how a run ended.
-pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str) -> Result<(), Failure> {
-    transaction.execute(
-        "UPDATE pixform_runs SET outcome = ?2, finished_at = CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)
-         WHERE id = ?1",
-        [run, outcome],
-    )?;
-    Ok(())
-}
-
-/// Returns the process of a run; `None` for a run that was never remembered.
-pub(super) fn process(connection: &Connection, run: &str) -> Result<Option<Process>, Failure> {
-    let mut statement =
-        connection.prepare_cached("SELECT host, boot, namespace, pid, started FROM pixform_runs WHERE id = ?1")?;
-    let process = statement.query_row([run], |row| {
-        let started = u64::try_from(row.get::<_, i64>(4)?).unwrap_or_default();
-        Ok(Process { host: row.get(0)?, boot: row.get(1)?, namespace: row.get(2)?, pid: row.get(3)?, started })
-    });
-    Ok(process.optional()?)
-}
+use crate::process::Liveness;
+use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Run, Schema, StateError};
 
 /// Returns who holds the lease, expired or not.
-pub(super) fn holder(connection: &Connection, collection: &CollectionName) -> Result<Option<Holder>, Failure> {
-    let sql = "SELECT r.id, r.command, l.since, l.expires, unixepoch()
-               FROM pixform_leases AS l JOIN pixform_runs AS r ON r.id = l.run WHERE l.collection = ?1";
+pub(super) fn holder(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+) -> Result<Option<Holder>, Failure> {
+    let sql = "SELECT run, since, expires, unixepoch() FROM pixform_leases WHERE collection = ?1 AND run IS NOT NULL";
     let found = connection
         .query_row(sql, [collection.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let Some((id, command, since, expires, now)) = found else { return Ok(None) };
-    let Some(process) = process(connection, &id)? else { return Ok(None) };
-    let run = Run { id, command, process };
-    Ok(Some(Holder { collection: collection.clone(), run, since, expires, now }))
+    let Some((run, since, expires, now)) = found else { return Ok(None) };
+    let run = runs::run(connection, schema, &run)?;
+    Ok(run.map(|run| Holder { collection: collection.clone(), run, since, expires, now }))
 }
 
 /// Takes the lease, unless somebody has it who is not expired and not dead.
@@ -63,10 +32,10 @@ pub(super) fn take(
     transaction: &Transaction<'_>,
     collection: &CollectionName,
     run: &Run,
-    liveness: &(dyn Fn(&Process) -> Liveness + Sync),
+    liveness: IsAlive<'_>,
 ) -> Result<LeaseAnswer, Failure> {
-    start_run(transaction, run)?;
-    let grows = match holder(transaction, collection)? {
+    runs::start_run(transaction, run)?;
+    let grows = match holder(transaction, schema(transaction)?, collection)? {
         Some(holder) if holder.run.id == run.id => 0,
         Some(holder) if holder.expires > holder.now && liveness(&holder.run.process) != Liveness::Dead => {
             return Ok(LeaseAnswer::Held(holder));
@@ -93,10 +62,8 @@ pub(super) fn renew(transaction: &Transaction<'_>, leases: &[Lease]) -> Result<(
             "UPDATE pixform_leases SET expires = unixepoch() + ?2 WHERE collection = ?1",
             params![lease.collection.as_str(), LEASE_SECONDS],
         )?;
-        transaction.execute(
-            "UPDATE pixform_runs SET heartbeat_at = CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) WHERE id = ?1",
-            [&lease.run],
-        )?;
+        let heartbeat = format!("UPDATE pixform_runs SET heartbeat_at = {NOW} WHERE id = ?1");
+        transaction.execute(&heartbeat, [&lease.run])?;
     }
     Ok(())
 }
@@ -112,7 +79,7 @@ pub(super) fn release(transaction: &Transaction<'_>, lease: &Lease) -> Result<()
 
 /// Takes a lease away from whoever has it.
 pub(super) fn unlock(transaction: &Transaction<'_>, collection: &CollectionName) -> Result<Option<Holder>, Failure> {
-    let holder = holder(transaction, collection)?;
+    let holder = holder(transaction, schema(transaction)?, collection)?;
     transaction.execute("UPDATE pixform_leases SET run = NULL WHERE collection = ?1", [collection.as_str()])?;
     Ok(holder)
 }

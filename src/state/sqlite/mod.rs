@@ -9,21 +9,23 @@ use rusqlite::{Connection, Transaction};
 use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
-    Access, AppliedMove, CallFact, Commit, Holder, Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError,
-    TableSeen, Visitor,
+    Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive, Known, Lease,
+    LeaseAnswer, RowSeen, Run, Schema, State, StateError, TableSeen, Visitor,
 };
-use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
-use crate::process::{Liveness, Process};
-use crate::record::{Call, Original, Published, Record};
+use crate::record::{Call, Decision, Original, Published, Record};
 
 mod commit;
 mod database;
 mod failure;
+mod history;
 mod lease;
 mod ledger;
+mod originals;
 mod read;
 mod rows;
+mod runs;
 mod schema;
 mod table;
 
@@ -51,11 +53,11 @@ impl Sqlite {
     fn recall<T: Default>(
         &self,
         action: &'static str,
-        ask: impl FnOnce(&Connection) -> Result<T, Failure>,
+        ask: impl FnOnce(&Connection, Schema) -> Result<T, Failure>,
     ) -> Result<T, StateError> {
         self.read(action, |connection, schema| match schema {
             Schema::Absent => Ok(T::default()),
-            Schema::Older(_) | Schema::Current => ask(connection),
+            Schema::Older(_) | Schema::Current => ask(connection, schema),
         })
     }
 
@@ -90,7 +92,7 @@ impl State for Sqlite {
     }
 
     async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
-        self.recall("read the records", |connection| read::records(connection, collection, keys))
+        self.recall("read the records", |connection, _| read::records(connection, collection, keys))
     }
 
     async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
@@ -98,34 +100,42 @@ impl State for Sqlite {
     }
 
     async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
-        self.recall("read the originals", |connection| ledger::originals(connection, recipes))
+        self.recall("read the originals", |connection, _| originals::originals(connection, recipes))
     }
 
     async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
-        self.recall("read the originals", |connection| ledger::originals_by_content(connection, contents))
+        self.recall("read the originals", |connection, _| originals::originals_by_content(connection, contents))
     }
 
     async fn objects(
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        self.recall("read the published files", |connection| ledger::objects(connection, wanted))
+        self.recall("read the published files", |connection, _| originals::objects(connection, wanted))
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {
-        self.recall("read the paths", ledger::paths)
+        self.recall("read the paths", |connection, _| originals::paths(connection))
     }
 
-    async fn open_calls(&self, recipes: &[RecipeDigest]) -> Result<Vec<Call>, StateError> {
-        self.recall("read the ledger", |connection| ledger::open_calls(connection, recipes))
+    async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
+        self.recall("read the ledger", |connection, schema| history::calls(connection, schema, recipes, liveness))
+    }
+
+    async fn history(
+        &self,
+        wanted: &HistoryQuery,
+        take: &mut (dyn FnMut(HistoryLine) + Send),
+    ) -> Result<(), StateError> {
+        self.recall("read the ledger", |connection, schema| history::history(connection, schema, wanted, take))
     }
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
-        self.recall("read the renames", |connection| read::moves(connection, collection))
+        self.recall("read the renames", |connection, _| read::moves(connection, collection))
     }
 
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
-        self.recall("read the lease", |connection| lease::holder(connection, collection))
+        self.recall("read the lease", |connection, schema| lease::holder(connection, schema, collection))
     }
 
     async fn migrate(&self) -> Result<(), StateError> {
@@ -143,18 +153,18 @@ impl State for Sqlite {
     }
 
     async fn start_run(&self, run: &Run) -> Result<(), StateError> {
-        self.write("remember the run", |transaction| lease::start_run(transaction, run))
+        self.write("remember the run", |transaction| runs::start_run(transaction, run))
     }
 
     async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
-        self.write("remember the end of the run", |transaction| lease::finish_run(transaction, run, outcome))
+        self.write("remember the end of the run", |transaction| runs::finish_run(transaction, run, outcome))
     }
 
     async fn take_lease(
         &self,
         collection: &CollectionName,
         run: &Run,
-        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
+        liveness: IsAlive<'_>,
     ) -> Result<LeaseAnswer, StateError> {
         self.write("take the lease", |transaction| lease::take(transaction, collection, run, liveness))
     }
@@ -192,21 +202,30 @@ impl State for Sqlite {
         &self,
         lease: &Lease,
         calls: &[Call],
-        liveness: &(dyn for<'p> Fn(&'p Process) -> Liveness + Sync),
-    ) -> Result<Vec<Option<String>>, StateError> {
-        self.write("write to the ledger", |transaction| ledger::intend(transaction, lease, calls, liveness))
+        cap: Option<MicroUsd>,
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<Intent>, StateError> {
+        self.write("write to the ledger", |transaction| ledger::intend(transaction, lease, calls, cap, liveness))
     }
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
         self.write("write to the ledger", |transaction| ledger::settle(transaction, facts))
     }
 
+    async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
+        self.write("write to the ledger", |transaction| ledger::doubt(transaction, liveness))
+    }
+
+    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        self.write("write to the ledger", |transaction| ledger::decide(transaction, lease, decisions))
+    }
+
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
-        self.write("remember originals", |transaction| ledger::found(transaction, originals))
+        self.write("remember originals", |transaction| originals::found(transaction, originals))
     }
 
     async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
-        self.write("remember files", |transaction| ledger::announce(transaction, files))
+        self.write("remember files", |transaction| originals::announce(transaction, files))
     }
 
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {

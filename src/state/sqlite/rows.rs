@@ -13,7 +13,7 @@ use crate::state::{RowSeen, Visitor};
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 2_000;
 
-/// The time as rows keep it.
+/// The time as rows of the published table keep it.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// Writes the rows of one table, each kind of change through one prepared statement.
@@ -94,6 +94,16 @@ pub(super) fn distinct<T: Ord>(asked: impl IntoIterator<Item = T>) -> Vec<T> {
 /// Returns texts as the JSON that `json_each` takes.
 pub(super) fn json<T: serde::Serialize>(texts: &T) -> String {
     serde_json::to_string(texts).expect("text is JSON")
+}
+
+/// Sizes, prices and seeds stay far below 2^63.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads what [`signed`] wrote.
+pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, Failure> {
+    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or_default())
 }
 
 impl<'t> Writer<'t> {

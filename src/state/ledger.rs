@@ -1,0 +1,97 @@
+//! The words of the ledger: what may be sent, what came of it, and what people read of it later.
+//!
+//! The words only; an adapter keeps the lines. What a line means for a plan is decided elsewhere.
+
+use crate::asset::{AssetKey, CollectionName};
+use crate::digest::ContentDigest;
+use crate::process::Process;
+use crate::record::{Call, CallStatus, Original};
+
+use super::Origin;
+
+/// How many paid calls for one recipe may fail until somebody has to decide whether to go on.
+pub const FAILED_MAX: u64 = 3;
+
+/// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFact {
+    /// The ledger line.
+    pub call: String,
+    /// Its new status.
+    pub status: CallStatus,
+    /// The service's task, once it is known.
+    pub task: Option<String>,
+    /// The digest of the bytes, once they were seen; an original has its own.
+    pub sha256: Option<ContentDigest>,
+    /// With `Finished`: the original, which becomes the recipe's current one. With `Rejected`: the one that is kept
+    /// for a decision, and replaces none.
+    pub original: Option<Original>,
+    /// Why, with a failure; holds no secret.
+    pub reason: Option<String>,
+}
+
+/// What came of asking whether a call may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// Send it: the line of this id is ours. A free line of a dead run is taken over and sent again.
+    Ours(String),
+    /// Poll it: we, or a dead run, sent it already and its task is known.
+    Resumed {
+        /// The line's id.
+        call: String,
+        /// The service's task.
+        task: String,
+        /// When the task became known: milliseconds since 1970 by the state's clock.
+        submitted_at: i64,
+    },
+    /// A living run is making it, or we are and there is no task to poll.
+    Elsewhere,
+    /// A call for the recipe was or may have been paid for, and somebody has to decide what becomes of it.
+    Undecided,
+    /// It would cost more than the cap leaves; nothing was written.
+    Capped,
+}
+
+/// A ledger line as a plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSeen {
+    /// The line.
+    pub call: Call,
+    /// Whether it is open and the run that holds it is dead.
+    pub abandoned: bool,
+}
+
+/// Which ledger lines are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryQuery {
+    /// Only of this collection.
+    pub collection: Option<CollectionName>,
+    /// Only of assets with this key.
+    pub key: Option<AssetKey>,
+    /// Only those written at this time or later: milliseconds since 1970 by the state's clock.
+    pub since: Option<i64>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// A ledger line as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryLine {
+    /// The line.
+    pub call: Call,
+    /// The run that sent it; `None` where it was never remembered.
+    pub run: Option<HistoryRun>,
+}
+
+/// A run as people read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRun {
+    /// The command: `apply`.
+    pub command: String,
+    /// The process, with its host.
+    pub process: Process,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether it said that it ended, or was not heard of for [`super::RUN_SILENT_SECONDS`].
+    pub ended: bool,
+}

@@ -1,0 +1,164 @@
+//! What calls made: originals, and the files published of them.
+
+use rusqlite::{Connection, Row, Statement, Transaction, params};
+
+use super::failure::Failure;
+use super::ledger::OPEN;
+use super::read::{bytes, parsed, text};
+use super::rows::{KEYS_MAX, distinct, json, signed, unsigned};
+use super::schema::NOW;
+use crate::asset::Seed;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::{Original, Published, published_from_json, published_to_json};
+
+const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
+
+/// Whether an original becomes the one that its recipe is published with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It becomes the current one.
+    Current,
+    /// It is kept beside the current one, if any.
+    Aside,
+}
+
+/// Returns the current originals of recipes.
+pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
+    let wanted = distinct(recipes.iter().map(RecipeDigest::hex));
+    read_originals(connection, "o.recipe = unhex(w.value) AND o.current = 1", &wanted)
+}
+
+/// Returns originals by their content, current or not.
+pub(super) fn originals_by_content(
+    connection: &Connection,
+    contents: &[ContentDigest],
+) -> Result<Vec<Original>, Failure> {
+    let wanted = distinct(contents.iter().map(ContentDigest::hex));
+    read_originals(connection, "o.sha256 = unhex(w.value)", &wanted)
+}
+
+/// Returns the files last announced for these originals and renditions.
+pub(super) fn objects(
+    connection: &Connection,
+    wanted: &[(ContentDigest, RenditionDigest)],
+) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+    let mut statement = connection.prepare(
+        "SELECT o.original, o.published FROM json_each(?1) AS w CROSS JOIN pixform_objects AS o
+         ON o.original = unhex(w.value ->> 0) AND o.rendition = unhex(w.value ->> 1) AND o.current = 1",
+    )?;
+    let mut objects = Vec::new();
+    for wanted in distinct(wanted).chunks(KEYS_MAX) {
+        let wanted: Vec<_> = wanted.iter().map(|(original, rendition)| (original.hex(), rendition.hex())).collect();
+        let mut rows = statement.query([json(&wanted)])?;
+        while let Some(row) = rows.next()? {
+            let original = ContentDigest::from_bytes(bytes(row, 0)?);
+            let place = || format!("the files of the original `{original}`");
+            let published = published_from_json(text(row, 1)?).map_err(|error| Failure::unreadable(place(), error))?;
+            objects.extend(published.into_iter().map(|published| (original, published)));
+        }
+    }
+    Ok(objects)
+}
+
+/// Returns every path that was ever announced or finished.
+pub(super) fn paths(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut statement =
+        connection.prepare("SELECT path FROM pixform_objects UNION SELECT path FROM pixform_originals")?;
+    let paths = statement.query_map([], |row| row.get(0))?;
+    Ok(paths.collect::<Result<_, _>>()?)
+}
+
+/// Remembers originals that were found in the storage.
+pub(super) fn found(transaction: &Transaction<'_>, originals: &[Original]) -> Result<(), Failure> {
+    let mut settle = transaction.prepare(&format!(
+        "UPDATE pixform_calls SET status = 'finished', sha256 = ?2, updated_at = {NOW}
+         WHERE recipe = ?1 AND status IN ({OPEN})"
+    ))?;
+    let mut keeper = Keeper::new(transaction)?;
+    for original in originals {
+        settle.execute([original.recipe.as_bytes(), original.sha256.as_bytes()])?;
+        keeper.keep(original, Place::Current)?;
+    }
+    Ok(())
+}
+
+/// Remembers files about to be put.
+pub(super) fn announce(transaction: &Transaction<'_>, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+    let mut retire = transaction.prepare(
+        "UPDATE pixform_objects SET current = 0 WHERE original = ?1 AND rendition = ?2 AND current = 1 AND path <> ?3",
+    )?;
+    let mut insert = transaction.prepare(
+        "INSERT INTO pixform_objects (original, rendition, path, published, current) VALUES (?1, ?2, ?3, ?4, 1)
+         ON CONFLICT DO UPDATE SET published = excluded.published, current = 1",
+    )?;
+    for (original, published) in files {
+        let (original, rendition) = (original.as_bytes(), published.rendition.digest.as_bytes());
+        let path = published.path.as_str();
+        retire.execute(params![original, rendition, path])?;
+        insert.execute(params![original, rendition, path, published_to_json(std::slice::from_ref(published))])?;
+    }
+    Ok(())
+}
+
+/// Keeps originals and which of a recipe's is current, through statements that are prepared once.
+pub(super) struct Keeper<'t> {
+    retire: Statement<'t>,
+    insert: Statement<'t>,
+}
+
+impl<'t> Keeper<'t> {
+    /// Prepares the statements.
+    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            retire: transaction.prepare(
+                "UPDATE pixform_originals SET current = 0 WHERE recipe = ?1 AND current = 1 AND sha256 <> ?2",
+            )?,
+            insert: transaction.prepare(
+                "INSERT INTO pixform_originals (recipe, sha256, path, bytes, width, height, seed, current)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT DO UPDATE SET path = excluded.path, bytes = excluded.bytes, width = excluded.width,
+                   height = excluded.height, seed = coalesce(excluded.seed, seed),
+                   current = max(current, excluded.current)",
+            )?,
+        })
+    }
+
+    /// Keeps an original; one that is current stays so.
+    pub(super) fn keep(&mut self, original: &Original, place: Place) -> Result<(), Failure> {
+        let Original { recipe, sha256, path, bytes, width, height, seed } = original;
+        let (recipe, sha256, seed) = (recipe.as_bytes(), sha256.as_bytes(), seed.map(|seed| signed(seed.get())));
+        if place == Place::Current {
+            self.retire.execute([recipe, sha256])?;
+        }
+        let current = i64::from(place == Place::Current);
+        self.insert.execute(params![recipe, sha256, path.as_str(), signed(*bytes), width, height, seed, current])?;
+        Ok(())
+    }
+}
+
+fn read_originals(connection: &Connection, on: &str, wanted: &[String]) -> Result<Vec<Original>, Failure> {
+    let mut statement = connection
+        .prepare(&format!("SELECT {ORIGINAL} FROM json_each(?1) AS w CROSS JOIN pixform_originals AS o ON {on}"))?;
+    let mut originals = Vec::new();
+    for wanted in wanted.chunks(KEYS_MAX) {
+        let mut rows = statement.query([json(&wanted)])?;
+        while let Some(row) = rows.next()? {
+            originals.push(original(row)?);
+        }
+    }
+    Ok(originals)
+}
+
+fn original(row: &Row<'_>) -> Result<Original, Failure> {
+    let recipe = RecipeDigest::from_bytes(bytes(row, 0)?);
+    let seed = row.get::<_, Option<i64>>(6)?.and_then(|seed| u64::try_from(seed).ok());
+    Ok(Original {
+        recipe,
+        sha256: ContentDigest::from_bytes(bytes(row, 1)?),
+        path: parsed(text(row, 2)?, || format!("the original of the recipe `{recipe}`"))?,
+        bytes: unsigned(row, 3)?,
+        width: row.get(4)?,
+        height: row.get(5)?,
+        seed: seed.and_then(Seed::new),
+    })
+}

@@ -1,0 +1,117 @@
+//! Runs: who began them, and whether they still work.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::failure::Failure;
+use super::rows::signed;
+use super::schema::{NOW, column};
+use crate::process::{Liveness, Process};
+use crate::state::{IsAlive, Origin, RUN_SILENT_SECONDS, Run, Schema};
+
+/// The migration that brought the columns of an origin.
+const ORIGIN_SINCE: u32 = 2;
+
+/// How many columns [`columns`] names.
+pub(super) const COLUMNS: usize = 9;
+
+/// Remembers that a run began; a run that is remembered already stays as it is.
+pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
+    let Run { id, command, process, origin } = run;
+    let Process { host, boot, namespace, pid, started } = process;
+    let Origin { actor, commit, run_url } = origin;
+    transaction.execute(
+        "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        params![id, command, host, boot, namespace, pid, signed(*started), actor, commit, run_url],
+    )?;
+    Ok(())
+}
+
+/// Remembers how a run ended.
+pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str) -> Result<(), Failure> {
+    transaction
+        .execute(&format!("UPDATE pixform_runs SET outcome = ?2, finished_at = {NOW} WHERE id = ?1"), [run, outcome])?;
+    Ok(())
+}
+
+/// Returns a run; `None` for one that was never remembered.
+pub(super) fn run(connection: &Connection, schema: Schema, id: &str) -> Result<Option<Run>, Failure> {
+    let sql = format!("SELECT {} FROM pixform_runs AS r WHERE r.id = ?1", columns(schema));
+    let found =
+        connection.prepare(&sql)?.query_row([id], |row| Ok((command(row, 0)?, process(row, 0)?, origin(row, 0)?)));
+    let run = found.optional()?;
+    Ok(run.map(|(command, process, origin)| Run { id: id.to_owned(), command, process, origin }))
+}
+
+/// The columns of a run `r`, in the order in which the functions below read them.
+pub(super) fn columns(schema: Schema) -> String {
+    let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| column(schema, ORIGIN_SINCE, name, "NULL"));
+    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
+}
+
+/// The SQL condition that a run `r` said that it ended, or was not heard of for too long.
+pub(super) fn ended() -> String {
+    format!("(r.finished_at IS NOT NULL OR r.heartbeat_at < {NOW} - {RUN_SILENT_SECONDS} * 1000)")
+}
+
+/// Reads the command from the columns from that one on.
+pub(super) fn command(row: &Row<'_>, first: usize) -> rusqlite::Result<String> {
+    row.get(first)
+}
+
+/// Reads the process, likewise.
+pub(super) fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Process> {
+    let started = u64::try_from(row.get::<_, i64>(first + 5)?).unwrap_or_default();
+    Ok(Process {
+        host: row.get(first + 1)?,
+        boot: row.get(first + 2)?,
+        namespace: row.get(first + 3)?,
+        pid: row.get(first + 4)?,
+        started,
+    })
+}
+
+/// Reads the origin, likewise.
+pub(super) fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<Origin> {
+    Ok(Origin { actor: row.get(first + 6)?, commit: row.get(first + 7)?, run_url: row.get(first + 8)? })
+}
+
+/// Tells of runs whether they are dead; each is looked at once.
+pub(super) struct Fates<'q> {
+    connection: &'q Connection,
+    liveness: IsAlive<'q>,
+    dead: HashMap<String, bool>,
+}
+
+impl<'q> Fates<'q> {
+    /// Begins without having looked at any.
+    pub(super) fn new(connection: &'q Connection, liveness: IsAlive<'q>) -> Self {
+        Self { connection, liveness, dead: HashMap::new() }
+    }
+
+    /// Tells whether a run is dead; one that was never remembered is not.
+    pub(super) fn is_dead(&mut self, run: &str) -> Result<bool, Failure> {
+        if let Some(dead) = self.dead.get(run) {
+            return Ok(*dead);
+        }
+        let sql = format!(
+            "SELECT r.command, r.host, r.boot, r.namespace, r.pid, r.started, r.finished_at IS NOT NULL, {}
+             FROM pixform_runs AS r WHERE r.id = ?1",
+            ended()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found = statement
+            .query_row([run], |row| Ok((process(row, 0)?, row.get::<_, bool>(6)?, row.get::<_, bool>(7)?)))
+            .optional()?;
+        let dead = found.is_some_and(|(process, finished, ended)| match (self.liveness)(&process) {
+            _ if finished => true,
+            Liveness::Dead => true,
+            Liveness::Unknown => ended,
+            Liveness::Alive => false,
+        });
+        self.dead.insert(run.to_owned(), dead);
+        Ok(dead)
+    }
+}

@@ -1,0 +1,509 @@
+//! What every state must do with the ledger: who may send a call, what facts become of, what is read of it later.
+//!
+//! A part of the contract in `state_contract`, held to the same adapters.
+
+use pixform::asset::{MicroUsd, Seed};
+use pixform::process::{Liveness, Process};
+use pixform::record::{Call, CallStatus, Decision, Original};
+use pixform::state::{CallFact, FAILED_MAX, HistoryLine, HistoryQuery, Intent, IsAlive, Lease, LeaseAnswer, State};
+
+use crate::state_contract::{
+    Maker, alive, call, collection, content, contract, dead, key, lease_of, ready, recipe, run,
+};
+
+/// What the first call of each test costs.
+const PRICE: u64 = 15_000;
+
+pub fn paid(id: &str, who: &str, number: u32) -> Call {
+    Call { generator: "novita".to_owned(), service: "novita-sdxl".to_owned(), ..call(id, who, number) }
+}
+
+fn original(recipe_number: u32, content_number: u32) -> Original {
+    Original {
+        recipe: recipe(recipe_number),
+        sha256: content(content_number),
+        path: format!("originals/{recipe_number}/{content_number}.png").parse().unwrap(),
+        bytes: 12_345,
+        width: 512,
+        height: 768,
+        seed: Seed::new(Seed::MAX),
+    }
+}
+
+fn fact(call: &str, status: CallStatus) -> CallFact {
+    CallFact { call: call.to_owned(), status, task: None, sha256: None, original: None, reason: None }
+}
+
+fn made(call: &str, status: CallStatus, original: Original) -> CallFact {
+    CallFact { original: Some(original), ..fact(call, status) }
+}
+
+fn submitted(call: &str) -> CallFact {
+    CallFact { task: Some(format!("task-{call}")), ..fact(call, CallStatus::Submitted) }
+}
+
+fn ours(id: &str) -> Intent {
+    Intent::Ours(id.to_owned())
+}
+
+fn unknowable(_: &Process) -> Liveness {
+    Liveness::Unknown
+}
+
+/// All of the ledger, newest first.
+pub async fn history(state: &dyn State) -> Vec<HistoryLine> {
+    asked(state, HistoryQuery::default()).await
+}
+
+async fn asked(state: &dyn State, wanted: HistoryQuery) -> Vec<HistoryLine> {
+    let mut lines = Vec::new();
+    state.history(&wanted, &mut |line| lines.push(line)).await.unwrap();
+    lines
+}
+
+/// The one line of that id.
+async fn line(state: &dyn State, id: &str) -> Call {
+    history(state).await.into_iter().map(|line| line.call).find(|call| call.id == id).unwrap()
+}
+
+async fn status(state: &dyn State, id: &str) -> CallStatus {
+    line(state, id).await.status
+}
+
+async fn asks(state: &dyn State, lease: &Lease, calls: &[Call], liveness: IsAlive<'_>) -> Vec<Intent> {
+    state.intend(lease, calls, None, liveness).await.unwrap()
+}
+
+/// A lease of the collection `other` for another run, while the first goes on.
+async fn other_run(state: &dyn State) -> Lease {
+    lease_of(state, "other", "run-2").await
+}
+
+/// Whether the line of that id is open and its holder dead.
+async fn is_abandoned(state: &dyn State, id: &str, liveness: IsAlive<'_>) -> bool {
+    let seen = state.calls(&[recipe(1)], liveness).await.unwrap();
+    seen.iter().find(|seen| seen.call.id == id).unwrap().abandoned
+}
+
+fn resumed(intent: &Intent) -> Option<(&str, &str)> {
+    match intent {
+        Intent::Resumed { call, task, .. } => Some((call, task)),
+        _ => None,
+    }
+}
+
+async fn a_line_comes_back_as_it_was_written(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    let found = line(&*state, "c1").await;
+    assert!(found.created_at > 1_700_000_000_000 && found.updated_at == found.created_at, "{found:?}");
+    let Call { created_at, updated_at, .. } = found;
+    assert_eq!(found, Call { created_at, updated_at, ..paid("c1", "run-1", 1) });
+}
+
+async fn a_recipe_has_one_open_call(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let both = [call("c1", "run-1", 1), call("c2", "run-1", 2)];
+    assert_eq!(asks(&*state, &lease, &both, &alive).await, [ours("c1"), ours("c2")]);
+    assert_eq!(asks(&*state, &lease, &[call("c3", "run-1", 1)], &alive).await, [ours("c1")]);
+    let twice = [call("c4", "run-1", 4), call("c5", "run-1", 4)];
+    assert_eq!(asks(&*state, &lease, &twice, &alive).await, [ours("c4"), ours("c4")]);
+    let other = other_run(&*state).await;
+    let asked = [paid("c6", "run-2", 1), call("c7", "run-2", 3)];
+    assert_eq!(asks(&*state, &other, &asked, &alive).await, [Intent::Elsewhere, ours("c7")]);
+    assert_eq!(asks(&*state, &other, &asked[..1], &unknowable).await, [Intent::Elsewhere]);
+    assert_eq!(history(&*state).await.len(), 4);
+}
+
+async fn a_dead_runs_free_call_is_taken_over(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[call("c1", "run-1", 1)], &alive).await;
+    state.settle(&[fact("c1", CallStatus::Received)]).await.unwrap();
+    assert_eq!((is_abandoned(&*state, "c1", &alive).await, is_abandoned(&*state, "c1", &dead).await), (false, true));
+    let other = other_run(&*state).await;
+    let wanted = Call { key: key("b/y"), collection: collection("other"), ..call("c2", "run-2", 1) };
+    assert_eq!(asks(&*state, &other, std::slice::from_ref(&wanted), &dead).await, [ours("c1")]);
+    let Call { created_at, updated_at, .. } = line(&*state, "c1").await;
+    assert_eq!(line(&*state, "c1").await, Call { id: "c1".to_owned(), created_at, updated_at, ..wanted });
+}
+
+async fn a_dead_runs_paid_call_is_not_sent_again(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let calls = [paid("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3)];
+    asks(&*state, &lease, &calls, &alive).await;
+    let without_task = [fact("c2", CallStatus::Submitted), fact("c3", CallStatus::Received)];
+    state.settle(&without_task).await.unwrap();
+    let other = other_run(&*state).await;
+    let asked = [paid("c4", "run-2", 1), paid("c5", "run-2", 2), paid("c6", "run-2", 3), paid("c7", "run-2", 1)];
+    assert_eq!(asks(&*state, &other, &asked[..3], &alive).await, vec![Intent::Elsewhere; 3]);
+    assert_eq!(asks(&*state, &other, &asked, &dead).await, vec![Intent::Undecided; 4]);
+    assert_eq!(asks(&*state, &other, &asked, &alive).await, vec![Intent::Undecided; 4]);
+    for id in ["c1", "c2", "c3"] {
+        let Call { status, reason, run, .. } = line(&*state, id).await;
+        assert_eq!((status, run.as_str()), (CallStatus::Unknown, "run-1"));
+        assert_eq!(reason.as_deref(), Some("the run ended before an answer came"));
+    }
+    state.settle(&[fact("c1", CallStatus::Refused)]).await.unwrap();
+    assert_eq!(asks(&*state, &other, &asked[..1], &dead).await, [ours("c4")]);
+}
+
+async fn a_dead_runs_task_is_resumed_by_one(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1), paid("c2", "run-1", 2)], &alive).await;
+    let received = CallFact { sha256: Some(content(2)), ..fact("c2", CallStatus::Received) };
+    state.settle(&[submitted("c1"), submitted("c2"), received]).await.unwrap();
+    let first = asks(&*state, &lease, &[paid("c3", "run-1", 1)], &alive).await;
+    assert_eq!(resumed(&first[0]), Some(("c1", "task-c1")));
+    let other = other_run(&*state).await;
+    let asked = [paid("c4", "run-2", 1), paid("c5", "run-2", 2)];
+    assert_eq!(asks(&*state, &other, &asked, &alive).await, [Intent::Elsewhere, Intent::Elsewhere]);
+    let taken = asks(&*state, &other, &asked, &dead).await;
+    assert_eq!(taken.iter().map(resumed).collect::<Vec<_>>(), [Some(("c1", "task-c1")), Some(("c2", "task-c2"))]);
+    let Intent::Resumed { submitted_at, .. } = taken[0] else { panic!("it is resumed") };
+    assert!(submitted_at >= line(&*state, "c1").await.created_at);
+    // The line is the second run's now: the first is as dead as before, and a third sees a living holder.
+    let third = lease_of(&*state, "third", "run-3").await;
+    let second_lives = |process: &Process| alive(process);
+    assert_eq!(asks(&*state, &third, &[paid("c6", "run-3", 1)], &second_lives).await, [Intent::Elsewhere]);
+    assert_eq!(resumed(&asks(&*state, &other, &asked[..1], &dead).await[0]), Some(("c1", "task-c1")));
+    assert_eq!(line(&*state, "c1").await.run, "run-1", "who sent it pays for it");
+    assert_eq!(line(&*state, "c2").await.sha256, Some(content(2)));
+}
+
+async fn a_run_that_ended_is_dead_and_one_that_nobody_knows_is_not(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    let other = other_run(&*state).await;
+    assert_eq!(asks(&*state, &other, &[paid("c2", "run-2", 1)], &unknowable).await, [Intent::Elsewhere]);
+    assert!(!is_abandoned(&*state, "c1", &unknowable).await);
+    state.finish_run("run-1", "failed").await.unwrap();
+    assert!(is_abandoned(&*state, "c1", &alive).await);
+    assert_eq!(asks(&*state, &other, &[paid("c2", "run-2", 1)], &alive).await, [Intent::Undecided]);
+    assert!(!is_abandoned(&*state, "c1", &alive).await, "it is no longer open");
+}
+
+async fn our_own_call_without_a_task_is_not_sent_twice(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1), call("c2", "run-1", 2)], &alive).await;
+    state.settle(&[fact("c1", CallStatus::Submitted), fact("c2", CallStatus::Submitted)]).await.unwrap();
+    let again = asks(&*state, &lease, &[paid("c3", "run-1", 1), call("c4", "run-1", 2)], &alive).await;
+    assert_eq!(again, [Intent::Elsewhere, ours("c2")]);
+    assert_eq!(status(&*state, "c1").await, CallStatus::Submitted);
+}
+
+async fn a_paid_call_that_left_a_question_waits_for_a_decision(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    for (at, end) in [CallStatus::Unknown, CallStatus::Rejected, CallStatus::Lost].into_iter().enumerate() {
+        let number = at as u32;
+        let [first, second, free] = ["paid", "again", "free"].map(|kind| format!("{kind}-{at}"));
+        asks(&*state, &lease, &[paid(&first, "run-1", number)], &alive).await;
+        state.settle(&[fact(&first, end)]).await.unwrap();
+        let asked = [paid(&second, "run-1", number)];
+        assert_eq!(asks(&*state, &lease, &asked, &dead).await, [Intent::Undecided], "{end:?}");
+        for decision in [Decision::Retried, Decision::Forgotten] {
+            state.decide(&lease, &[(first.clone(), decision)]).await.unwrap();
+        }
+        let decided = line(&*state, &first).await;
+        assert_eq!((decided.status, decided.decision), (end, Some(Decision::Retried)), "the first decision stands");
+        assert_eq!(asks(&*state, &lease, &asked, &dead).await, [ours(&second)]);
+        // The same of a free kind stands in nobody's way.
+        asks(&*state, &lease, &[call(&free, "run-1", number + 10)], &alive).await;
+        state.settle(&[fact(&free, end)]).await.unwrap();
+        let next = [call(&second.replace("again", "next"), "run-1", number + 10)];
+        assert!(matches!(asks(&*state, &lease, &next, &alive).await[0], Intent::Ours(_)));
+    }
+}
+
+async fn failures_are_repeated_a_few_times_and_then_decided(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    for round in 0..2 {
+        let ids: Vec<_> = (0..FAILED_MAX).map(|at| format!("c{round}{at}")).collect();
+        for id in &ids {
+            assert_eq!(asks(&*state, &lease, &[paid(id, "run-1", 1)], &alive).await, [ours(id)]);
+            state.settle(&[fact(id, CallStatus::Failed)]).await.unwrap();
+        }
+        let asked = [paid("more", "run-1", 1), paid(&format!("refused{round}"), "run-1", 2)];
+        let answers = asks(&*state, &lease, &asked, &alive).await;
+        assert_eq!(answers[0], Intent::Undecided);
+        state.settle(&[fact(&asked[1].id, CallStatus::Refused)]).await.unwrap();
+        let decisions: Vec<_> = ids.into_iter().map(|id| (id, Decision::Retried)).collect();
+        state.decide(&lease, &decisions).await.unwrap();
+    }
+    for at in 0..=FAILED_MAX {
+        let id = format!("f{at}");
+        assert_eq!(asks(&*state, &lease, &[call(&id, "run-1", 3)], &alive).await, [ours(&id)], "free kinds go on");
+        state.settle(&[fact(&id, CallStatus::Failed)]).await.unwrap();
+    }
+}
+
+async fn only_open_questions_are_decided(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let calls = [paid("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3), paid("c4", "run-1", 4)];
+    asks(&*state, &lease, &calls, &alive).await;
+    let kept = made("c4", CallStatus::Rejected, original(4, 4));
+    state.settle(&[fact("c2", CallStatus::Finished), fact("c3", CallStatus::Refused), kept]).await.unwrap();
+    let all = ["c1", "c2", "c3", "c4", "never"].map(|id| (id.to_owned(), Decision::Accepted));
+    state.decide(&lease, &all).await.unwrap();
+    let decided = history(&*state).await.into_iter().map(|line| line.call.decision).collect::<Vec<_>>();
+    assert_eq!(decided, [Some(Decision::Accepted), None, None, None]);
+    let accepted = line(&*state, "c4").await;
+    assert_eq!((accepted.status, accepted.sha256), (CallStatus::Rejected, Some(content(4))), "until it is settled");
+    assert!(state.originals(&[recipe(4)]).await.unwrap().is_empty());
+    state.settle(&[made("c4", CallStatus::Finished, original(4, 4))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(4)]).await.unwrap(), [original(4, 4)]);
+    assert_eq!(line(&*state, "c4").await.decision, Some(Decision::Accepted));
+}
+
+async fn a_cap_holds_for_all_that_a_run_sends(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let cap = |calls: u64| Some(MicroUsd(calls * PRICE));
+    let asked = [paid("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3)];
+    let answers = state.intend(&lease, &asked, cap(2), &alive).await.unwrap();
+    assert_eq!(answers, [ours("c1"), ours("c2"), Intent::Capped]);
+    assert_eq!(history(&*state).await.len(), 2, "what is capped is not written");
+    // What is ours already is not counted twice; what costs nothing is never capped; a smaller one may still fit.
+    let small = Call { price: MicroUsd(1), ..paid("c5", "run-1", 5) };
+    let free = Call { price: MicroUsd(0), ..paid("c4", "run-1", 4) };
+    let answers = state.intend(&lease, &[asked[1].clone(), free, small], Some(MicroUsd(2 * PRICE + 1)), &alive).await;
+    assert_eq!(answers.unwrap(), [ours("c2"), ours("c4"), ours("c5")]);
+    let free = Call { price: MicroUsd(0), ..paid("c6", "run-1", 6) };
+    assert_eq!(state.intend(&lease, &[free], Some(MicroUsd(0)), &alive).await.unwrap(), [ours("c6")]);
+    // Only a refused call is known to cost nothing.
+    state.settle(&[fact("c1", CallStatus::Failed)]).await.unwrap();
+    assert_eq!(state.intend(&lease, &asked[2..], cap(2), &alive).await.unwrap(), [Intent::Capped]);
+    state.settle(&[fact("c1", CallStatus::Refused)]).await.unwrap();
+    let little_more = Some(MicroUsd(2 * PRICE + 1));
+    assert_eq!(state.intend(&lease, &asked[2..], little_more, &alive).await.unwrap(), [ours("c3")]);
+    // Another run has a purse of its own, and does not pay for what it resumes.
+    state.settle(&[submitted("c2")]).await.unwrap();
+    let other = other_run(&*state).await;
+    let asked = [paid("d1", "run-2", 2), paid("d2", "run-2", 7), paid("d3", "run-2", 8)];
+    let answers = state.intend(&other, &asked, cap(1), &dead).await.unwrap();
+    assert_eq!(
+        (resumed(&answers[0]), &answers[1], &answers[2]),
+        (Some(("c2", "task-c2")), &ours("d2"), &Intent::Capped)
+    );
+}
+
+async fn what_is_taken_over_is_capped_too(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[call("c1", "run-1", 1), call("c2", "run-1", 2)], &alive).await;
+    let other = other_run(&*state).await;
+    let asked = [call("c3", "run-2", 1), call("c4", "run-2", 2)];
+    let answers = state.intend(&other, &asked, Some(MicroUsd(PRICE)), &dead).await.unwrap();
+    assert_eq!(answers, [ours("c1"), Intent::Capped]);
+    assert_eq!(line(&*state, "c2").await.run, "run-1");
+}
+
+async fn the_paid_calls_of_dead_runs_are_doubted(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let calls = [paid("c1", "run-1", 1), paid("c2", "run-1", 2), call("c3", "run-1", 3), paid("c4", "run-1", 4)];
+    asks(&*state, &lease, &calls, &alive).await;
+    state.settle(&[submitted("c2"), fact("c4", CallStatus::Refused)]).await.unwrap();
+    assert_eq!(state.doubt(&alive).await.unwrap(), 0);
+    assert_eq!(state.doubt(&unknowable).await.unwrap(), 0);
+    assert_eq!(state.doubt(&dead).await.unwrap(), 1);
+    assert_eq!(state.doubt(&dead).await.unwrap(), 0);
+    let found = line(&*state, "c1").await;
+    assert_eq!(
+        (found.status, found.reason.as_deref()),
+        (CallStatus::Unknown, Some("the run ended before an answer came"))
+    );
+    for (id, stays) in [("c2", CallStatus::Submitted), ("c3", CallStatus::Intended), ("c4", CallStatus::Refused)] {
+        assert_eq!(status(&*state, id).await, stays);
+    }
+}
+
+async fn a_fact_keeps_what_it_does_not_tell(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    let failed = CallFact { reason: Some("a reason".to_owned()), ..submitted("c1") };
+    let received = CallFact { sha256: Some(content(1)), ..fact("c1", CallStatus::Received) };
+    state.settle(&[failed, received, fact("c1", CallStatus::Lost)]).await.unwrap();
+    let Call { status, task, sha256, reason, .. } = line(&*state, "c1").await;
+    assert_eq!((status, task.as_deref(), sha256, reason), (CallStatus::Lost, Some("task-c1"), Some(content(1)), None));
+    state.settle(&[fact("never", CallStatus::Failed)]).await.unwrap();
+    assert_eq!(history(&*state).await.len(), 1);
+}
+
+async fn a_finished_call_makes_its_original_the_current_one(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[call("c1", "run-1", 1)], &alive).await;
+    state.settle(&[made("c1", CallStatus::Finished, original(1, 1))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1), recipe(2)]).await.unwrap(), [original(1, 1)]);
+    state.settle(&[fact("c1", CallStatus::Failed), fact("c1", CallStatus::Submitted)]).await.unwrap();
+    let finished = line(&*state, "c1").await;
+    assert_eq!((finished.status, finished.sha256), (CallStatus::Finished, Some(content(1))), "it stays finished");
+    asks(&*state, &lease, &[call("c2", "run-1", 1)], &alive).await;
+    state.settle(&[made("c2", CallStatus::Finished, original(1, 2))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 2)]);
+    assert_eq!(state.originals_by_content(&[content(1)]).await.unwrap(), [original(1, 1)]);
+    assert_eq!(state.paths().await.unwrap().len(), 2);
+    state.settle(&[made("never", CallStatus::Finished, original(1, 3))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 3)], "kept without its call");
+}
+
+async fn a_rejected_original_is_kept_beside_the_current_one(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    state.settle(&[made("c1", CallStatus::Finished, original(1, 1))]).await.unwrap();
+    asks(&*state, &lease, &[paid("c2", "run-1", 1)], &alive).await;
+    state.settle(&[made("c2", CallStatus::Rejected, original(1, 2))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 1)]);
+    assert_eq!(state.originals_by_content(&[content(2)]).await.unwrap(), [original(1, 2)]);
+    // The same bytes again, rejected this time: what is published is not taken away.
+    state.settle(&[made("c2", CallStatus::Rejected, original(1, 1))]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 1)]);
+}
+
+async fn a_late_fact_of_a_run_thought_dead_counts(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    let LeaseAnswer::Taken(other) = state.take_lease(&collection("pictures"), &run("run-2"), &dead).await.unwrap()
+    else {
+        panic!("the holder is dead");
+    };
+    for late in [CallStatus::Submitted, CallStatus::Received, CallStatus::Finished] {
+        if late == CallStatus::Submitted {
+            assert_eq!(asks(&*state, &other, &[paid("c2", "run-2", 1)], &dead).await, [Intent::Undecided]);
+        }
+        state.settle(&[CallFact { status: late, ..submitted("c1") }]).await.unwrap();
+        let found = line(&*state, "c1").await;
+        assert_eq!((found.status, found.task.as_deref(), found.reason), (late, Some("task-c1"), None));
+    }
+}
+
+async fn a_late_fact_never_opens_a_second_line(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let ends = [CallStatus::Unknown, CallStatus::Failed, CallStatus::Refused, CallStatus::Rejected, CallStatus::Lost];
+    for (at, end) in ends.into_iter().enumerate() {
+        let (first, second, number) = (format!("first-{at}"), format!("second-{at}"), at as u32);
+        asks(&*state, &lease, &[paid(&first, "run-1", number)], &alive).await;
+        state.settle(&[fact(&first, end)]).await.unwrap();
+        state.decide(&lease, &[(first.clone(), Decision::Retried)]).await.unwrap();
+        assert_eq!(asks(&*state, &lease, &[paid(&second, "run-1", number)], &alive).await, [ours(&second)]);
+        let digest = CallFact { sha256: Some(content(1)), ..fact(&first, CallStatus::Received) };
+        state.settle(&[submitted(&first), digest]).await.unwrap();
+        let late = line(&*state, &first).await;
+        let stays = if matches!(end, CallStatus::Rejected | CallStatus::Lost) { end } else { CallStatus::Unknown };
+        assert_eq!((late.status, late.task, late.sha256), (stays, Some(format!("task-{first}")), Some(content(1))));
+        assert_eq!(late.reason.as_deref(), Some("an answer came when another call for the recipe was open"));
+        assert_eq!(status(&*state, &second).await, CallStatus::Intended);
+        // A picture that came late is a picture, and the other call may still bring another.
+        state.settle(&[made(&first, CallStatus::Finished, original(number, 1))]).await.unwrap();
+        state.settle(&[submitted(&first), submitted(&second)]).await.unwrap();
+        let both = (status(&*state, &first).await, status(&*state, &second).await);
+        assert_eq!(both, (CallStatus::Finished, CallStatus::Submitted));
+        assert_eq!(state.originals(&[recipe(number)]).await.unwrap(), [original(number, 1)]);
+    }
+    let told = CallFact { reason: Some("their words".to_owned()), ..submitted("first-3") };
+    asks(&*state, &lease, &[paid("c1", "run-1", 9)], &alive).await;
+    state.settle(&[fact("c1", CallStatus::Unknown)]).await.unwrap();
+    state.decide(&lease, &[("c1".to_owned(), Decision::Retried)]).await.unwrap();
+    asks(&*state, &lease, &[paid("c2", "run-1", 9)], &alive).await;
+    state.settle(&[CallFact { call: "c1".to_owned(), ..told }]).await.unwrap();
+    assert_eq!(line(&*state, "c1").await.reason.as_deref(), Some("their words"));
+}
+
+async fn an_original_that_was_found_settles_the_open_call(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[call("c1", "run-1", 1)], &alive).await;
+    state.found(&[original(1, 1), original(2, 2)]).await.unwrap();
+    assert_eq!(status(&*state, "c1").await, CallStatus::Finished);
+    assert_eq!(state.originals(&[recipe(1), recipe(2)]).await.unwrap().len(), 2);
+    state.found(&[original(1, 3)]).await.unwrap();
+    state.found(&[original(1, 1)]).await.unwrap();
+    assert_eq!(state.originals(&[recipe(1)]).await.unwrap(), [original(1, 1)]);
+}
+
+async fn the_lines_of_a_recipe_come_oldest_first(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    for id in ["c2", "c1", "c3"] {
+        asks(&*state, &lease, &[call(id, "run-1", 1), call(&format!("{id}-other"), "run-1", 2)], &alive).await;
+        state.settle(&[fact(id, CallStatus::Failed), fact(&format!("{id}-other"), CallStatus::Failed)]).await.unwrap();
+    }
+    asks(&*state, &lease, &[call("c4", "run-1", 1)], &alive).await;
+    let seen = state.calls(&[recipe(2), recipe(1), recipe(2), recipe(3)], &dead).await.unwrap();
+    let told: Vec<_> = seen.iter().map(|seen| (seen.call.id.as_str(), seen.abandoned)).collect();
+    let one = [("c1", false), ("c2", false), ("c3", false), ("c4", true)];
+    let two = [("c1-other", false), ("c2-other", false), ("c3-other", false)];
+    assert!(told == [&one[..], &two].concat() || told == [&two[..], &one].concat(), "{told:?}");
+}
+
+async fn the_history_is_told_newest_first_and_with_its_run(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let other = Call { collection: collection("other"), key: key("b/y"), ..paid("c2", "run-1", 2) };
+    asks(&*state, &lease, &[paid("c1", "run-1", 1), other, paid("c3", "run-1", 3)], &alive).await;
+    let ids = |lines: Vec<HistoryLine>| lines.into_iter().map(|line| line.call.id).collect::<Vec<_>>();
+    assert_eq!(ids(history(&*state).await), ["c3", "c2", "c1"]);
+    let all = HistoryQuery::default;
+    assert_eq!(ids(asked(&*state, HistoryQuery { limit: Some(2), ..all() }).await), ["c3", "c2"]);
+    assert_eq!(ids(asked(&*state, HistoryQuery { key: Some(key("b/y")), ..all() }).await), ["c2"]);
+    let of = HistoryQuery { collection: Some(collection("pictures")), limit: Some(u64::MAX), ..all() };
+    assert_eq!(ids(asked(&*state, of).await), ["c3", "c1"]);
+    let now = line(&*state, "c1").await.created_at;
+    assert_eq!(asked(&*state, HistoryQuery { since: Some(now - 60_000), ..all() }).await.len(), 3);
+    assert!(asked(&*state, HistoryQuery { since: Some(now + 60_000), ..all() }).await.is_empty());
+    let told = history(&*state).await.pop().unwrap().run.unwrap();
+    let began = run("run-1");
+    assert_eq!(
+        (told.command, told.process, told.origin, told.ended),
+        (began.command, began.process, began.origin, false)
+    );
+    state.finish_run("run-1", "done").await.unwrap();
+    assert!(history(&*state).await.pop().unwrap().run.unwrap().ended);
+}
+
+macro_rules! contracts {
+    ($($adapter:ident: $maker:expr;)*) => {$(
+        contract!($adapter, $maker, [
+            a_line_comes_back_as_it_was_written,
+            a_recipe_has_one_open_call,
+            a_dead_runs_free_call_is_taken_over,
+            a_dead_runs_paid_call_is_not_sent_again,
+            a_dead_runs_task_is_resumed_by_one,
+            a_run_that_ended_is_dead_and_one_that_nobody_knows_is_not,
+            our_own_call_without_a_task_is_not_sent_twice,
+            a_paid_call_that_left_a_question_waits_for_a_decision,
+            failures_are_repeated_a_few_times_and_then_decided,
+            only_open_questions_are_decided,
+            a_cap_holds_for_all_that_a_run_sends,
+            what_is_taken_over_is_capped_too,
+            the_paid_calls_of_dead_runs_are_doubted,
+            a_fact_keeps_what_it_does_not_tell,
+            a_finished_call_makes_its_original_the_current_one,
+            a_rejected_original_is_kept_beside_the_current_one,
+            a_late_fact_of_a_run_thought_dead_counts,
+            a_late_fact_never_opens_a_second_line,
+            an_original_that_was_found_settles_the_open_call,
+            the_lines_of_a_recipe_come_oldest_first,
+            the_history_is_told_newest_first_and_with_its_run,
+        ]);
+    )*};
+}
+
+contracts! {
+    sqlite_in_memory: crate::state_sqlite::memory;
+    sqlite_in_a_file: crate::state_sqlite::Folder::new().maker();
+}
