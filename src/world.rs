@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 
 use crate::asset::{GeneratorName, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::generator::Generator;
+use crate::generator::{Cost, Generator, Pace};
 use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};
 use crate::storage::{
@@ -31,13 +31,24 @@ pub struct World {
     pub url_base: String,
 }
 
+/// A service that makes pictures.
+#[derive(Clone)]
+pub struct Service {
+    /// How it is asked.
+    pub generator: Arc<dyn Generator>,
+    /// Whether its calls cost money.
+    pub cost: Cost,
+    /// How fast it may be asked.
+    pub pace: Pace,
+}
+
 /// The services of an environment.
 #[derive(Clone, Default)]
 pub struct Generators {
     /// By the name that manifests use.
-    pub named: BTreeMap<GeneratorName, Arc<dyn Generator>>,
+    pub named: BTreeMap<GeneratorName, Service>,
     /// What every other name means, where it means something.
-    pub any: Option<Arc<dyn Generator>>,
+    pub any: Option<Service>,
 }
 
 /// Where an environment's parts are.
@@ -112,7 +123,7 @@ impl World {
     }
 
     /// Returns the service that a manifest means by a name.
-    pub fn generator(&self, name: &GeneratorName) -> Option<&Arc<dyn Generator>> {
+    pub fn service(&self, name: &GeneratorName) -> Option<&Service> {
         self.generators.named.get(name).or(self.generators.any.as_ref())
     }
 
@@ -235,6 +246,13 @@ impl StoredOriginal {
 pub fn original_folder(recipe: &RecipeDigest) -> String {
     let hex = recipe.hex();
     format!("{ORIGINALS}/{}/{hex}", &hex[..2])
+}
+
+/// Returns the path of a picture that is not the one asked for: not where a recipe's original is looked for.
+pub fn rejected_path(recipe: &RecipeDigest, sha256: &ContentDigest, extension: &str) -> ObjectPath {
+    format!("{ORIGINALS}/rejected/{}/{}.{extension}", recipe.hex(), sha256.hex())
+        .parse()
+        .expect("hex digits and an extension make a legal path")
 }
 
 /// Returns the path of an original; `extension` is that of its file format.

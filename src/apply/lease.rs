@@ -1,6 +1,9 @@
 //! Leases: taken in name order, renewed while working, given back at the end.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::asset::CollectionName;
 use crate::process::Process;
@@ -14,9 +17,11 @@ const RENEWED_EVERY: Duration = Duration::from_secs(LEASE_SECONDS as u64 / 3);
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 
 /// The leases of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Leases {
     held: Vec<Lease>,
+    /// When they were taken or renewed last, by a clock that nobody sets.
+    renewed: Mutex<Instant>,
 }
 
 impl Leases {
@@ -30,8 +35,8 @@ impl Leases {
         run: &Run,
         wait_seconds: u64,
     ) -> Result<Self, ApplyError> {
-        let begun = tokio::time::Instant::now();
-        let mut leases = Self::default();
+        let begun = Instant::now();
+        let mut leases = Self { held: Vec::new(), renewed: Mutex::new(begun) };
         for collection in collections {
             loop {
                 match state.take_lease(collection, run, &Process::liveness).await? {
@@ -66,11 +71,24 @@ impl Leases {
     pub async fn keep(&self, state: &dyn State) -> StateError {
         loop {
             tokio::time::sleep(RENEWED_EVERY).await;
-            // A renewal may fail once: the next one comes before the lease ends.
-            if let Err(error @ StateError::Fenced { .. }) = state.renew(&self.held).await {
-                return error;
+            let asked = Instant::now();
+            match state.renew(&self.held).await {
+                Ok(()) => *self.renewed() = asked,
+                Err(error @ StateError::Fenced { .. }) => return error,
+                // A renewal may fail once: the next one comes before the lease ends.
+                Err(error) => tracing::warn!("the leases could not be renewed: {error}"),
             }
         }
+    }
+
+    /// Tells whether nobody else can have taken them yet. A process that was stopped for longer than a lease lasts may
+    /// have lost it and not heard of it.
+    pub fn are_fresh(&self) -> bool {
+        self.renewed().elapsed() < Duration::from_secs(LEASE_SECONDS as u64)
+    }
+
+    fn renewed(&self) -> MutexGuard<'_, Instant> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives all leases back. One that cannot be given back ends by itself.

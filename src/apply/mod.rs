@@ -4,27 +4,56 @@
 //! stored, then record and row in one fenced transaction. Whatever was done before the kill is found by the next run.
 //! Nothing is decided here: a plan leaves nothing to decide.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd, TableSpec};
+use tokio::sync::Semaphore;
+
+use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
+use crate::generator::{Cost, GeneratorError};
 use crate::plan::{Action, Change, CollectionPlan, Plan, Snapshot};
 use crate::record::Record;
-use crate::state::{AppliedMove, Holder, Run, State, StateError};
+use crate::state::{AppliedMove, HistoryQuery, Holder, Run, State, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
+mod buy;
 mod crash;
+mod fetch;
+mod files;
+mod flow;
 mod item;
+mod journal;
 mod lease;
 mod original;
+mod pacing;
 mod publish;
 mod step;
+mod stop;
 mod store;
 
 pub use crash::crash_point;
 pub use lease::Leases;
+pub use stop::{Go, Stop, Why};
 pub use store::claim;
+
+/// How far a bought picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits for its turn.
+    Waiting,
+    /// The service is asked.
+    Asking,
+    /// The service makes it.
+    Making,
+    /// It is fetched.
+    Fetching,
+    /// It is stored, rendered, and published.
+    Storing,
+    /// Another run makes it.
+    Elsewhere,
+}
 
 /// What happens while a plan is carried out.
 #[derive(Debug, Clone)]
@@ -37,6 +66,24 @@ pub enum Event<'e> {
         key: &'e AssetKey,
         /// What is done.
         action: Action,
+    },
+    /// A bought picture is further on.
+    Stage {
+        /// Its collection.
+        collection: &'e CollectionName,
+        /// The asset.
+        key: &'e AssetKey,
+        /// How far it is.
+        stage: Stage,
+    },
+    /// A call was sent that may be charged, and no answer came.
+    Unknown {
+        /// Its collection.
+        collection: &'e CollectionName,
+        /// The asset.
+        key: &'e AssetKey,
+        /// The ledger's name of the call.
+        call: &'e str,
     },
     /// A call was made that the configured price applies to.
     Charged {
@@ -88,8 +135,16 @@ pub struct Work<'w> {
 pub struct Options<'o> {
     /// This run.
     pub run: &'o Run,
-    /// Set when no new work is to be begun.
-    pub stop: &'o AtomicBool,
+    /// Says how far the run may still go.
+    pub stop: &'o Arc<Stop>,
+    /// What a call of a paid generator costs, by the generator's name.
+    pub prices: &'o BTreeMap<String, MicroUsd>,
+    /// What the run may spend; nothing at all buys nothing, and does all that is free.
+    pub cap: Option<MicroUsd>,
+    /// How often a call without an answer is repeated by itself.
+    pub unknown_retries: u32,
+    /// Pictures that the run may have under way at once, of all services together.
+    pub parallelism: Option<usize>,
 }
 
 /// What came of it.
@@ -101,6 +156,12 @@ pub struct Outcome {
     pub cost: MicroUsd,
     /// Assets that failed.
     pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
+    /// Assets that wait for a decision about an earlier call.
+    pub undecided: Vec<(CollectionName, AssetKey)>,
+    /// Assets whose earlier call was written off.
+    pub forgotten: Vec<(CollectionName, AssetKey)>,
+    /// Assets that were not bought, because nothing was to be bought, and what they cost.
+    pub not_bought: Vec<(CollectionName, AssetKey, MicroUsd)>,
     /// What ended the run before its end.
     pub ended: Option<Ended>,
 }
@@ -108,8 +169,8 @@ pub struct Outcome {
 /// What ends a run early.
 #[derive(Debug)]
 pub enum Ended {
-    /// A signal; what was in flight was finished.
-    Interrupted,
+    /// It was told to stop.
+    Stopped(Why),
     /// Something that every further asset would meet too.
     Broken(ApplyError),
 }
@@ -143,10 +204,92 @@ pub enum ApplyError {
     },
     /// The manifest names a generator that the environment lacks.
     #[error("there is no generator `{0}`")]
-    NoGenerator(crate::asset::GeneratorName),
-    /// The generator.
+    NoGenerator(GeneratorName),
+    /// State or storage, met by several assets at once.
     #[error(transparent)]
-    Generator(#[from] crate::generator::GeneratorError),
+    Journal(Arc<WorldError>),
+    /// The generator said no, or could not be asked.
+    #[error("there is no picture for `{key}`")]
+    Service {
+        /// The asset.
+        key: AssetKey,
+        /// Why.
+        #[source]
+        source: GeneratorError,
+    },
+    /// The generator said no to everything before it was this asset's turn.
+    #[error("`{key}` was not asked for: `{generator}` says no to everything")]
+    NotAsked {
+        /// The asset.
+        key: AssetKey,
+        /// The generator.
+        generator: GeneratorName,
+    },
+    /// A call was sent, and no answer came.
+    #[error("`{key}` was asked for and may be charged, but its outcome is unknown")]
+    OutcomeUnknown {
+        /// The asset.
+        key: AssetKey,
+        /// What happened.
+        #[source]
+        source: GeneratorError,
+    },
+    /// An earlier call stands in the way.
+    #[error("an earlier call for `{key}` needs a decision")]
+    Undecided {
+        /// The asset.
+        key: AssetKey,
+    },
+    /// A whole picture came that is not the one asked for.
+    #[error("the picture of `{key}` is paid for and not the one asked for: {why}")]
+    Rejected {
+        /// The asset.
+        key: AssetKey,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The picture is paid for and can no longer be fetched.
+    #[error("the picture of `{key}` is paid for and lost: {why}")]
+    Lost {
+        /// The asset.
+        key: AssetKey,
+        /// What came instead.
+        why: String,
+    },
+    /// The service failed as often as may be.
+    #[error("the service failed at `{key}` again and again: {why}")]
+    FailedRepeatedly {
+        /// The asset.
+        key: AssetKey,
+        /// In the service's words.
+        why: String,
+    },
+    /// The picture is paid for and not there yet.
+    #[error("the picture of `{key}` is paid for and still under way: {why}")]
+    UnderWay {
+        /// The asset.
+        key: AssetKey,
+        /// Why it was not waited for any longer.
+        why: String,
+    },
+    /// It would cost more than the run may spend.
+    #[error("`{key}` would cost more than the cap leaves")]
+    Capped {
+        /// The asset.
+        key: AssetKey,
+    },
+    /// The run ended before it was this asset's turn.
+    #[error("`{key}` was not begun")]
+    NotBegun {
+        /// The asset.
+        key: AssetKey,
+    },
+    /// The picture that the asset shares with another one was not made.
+    #[error("the picture that `{key}` shares with another asset was not made")]
+    NoPicture {
+        /// The asset.
+        key: AssetKey,
+    },
     /// A picture cannot be used.
     #[error("the picture of `{key}` cannot be used")]
     Picture {
@@ -200,9 +343,20 @@ impl ApplyError {
             | Self::Held(_)
             | Self::NoGenerator(_)
             | Self::Worker => true,
+            Self::Journal(error) => !matches!(**error, WorldError::State(StateError::Table { .. })),
             Self::Storage(_)
             | Self::Stale { .. }
-            | Self::Generator(_)
+            | Self::Service { .. }
+            | Self::NotAsked { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Undecided { .. }
+            | Self::Rejected { .. }
+            | Self::Lost { .. }
+            | Self::FailedRepeatedly { .. }
+            | Self::UnderWay { .. }
+            | Self::Capped { .. }
+            | Self::NotBegun { .. }
+            | Self::NoPicture { .. }
             | Self::Picture { .. }
             | Self::Damaged { .. }
             | Self::Row { .. }
@@ -219,7 +373,7 @@ impl ApplyError {
 /// # Errors
 /// Before any work: when a table cannot be made, or the world changed after the plan was made.
 pub async fn run(
-    world: &World,
+    world: &Arc<World>,
     works: &[Work<'_>],
     leases: &Leases,
     options: &Options<'_>,
@@ -236,7 +390,9 @@ pub async fn run(
     }
     crash_point("leased");
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();
-    let mut runner = step::Runner { world, options, listen, outcome: Outcome::default(), total, done: 0 };
+    let pacings = pacings(world, works, options).await?;
+    let outcome = Outcome::default();
+    let mut runner = step::Runner { world, options, leases, pacings: &pacings, listen, outcome, total, done: 0 };
     for (work, records) in works.iter().zip(before) {
         let lease = leases.of(&work.plan.name)?;
         runner.collection(work, lease, &records).await;
@@ -310,6 +466,38 @@ pub fn collections(plan: &Plan) -> Vec<CollectionName> {
     names
 }
 
-fn stopped(options: &Options<'_>) -> bool {
-    options.stop.load(Ordering::Relaxed)
+/// Begins the pace of every paid service that a plan needs; what earlier runs asked for in the last minute counts.
+async fn pacings(world: &World, works: &[Work<'_>], options: &Options<'_>) -> Result<buy::Pacings, ApplyError> {
+    let names: BTreeSet<&GeneratorName> =
+        works.iter().flat_map(|work| &work.plan.changes).filter_map(|change| change.generator.as_ref()).collect();
+    let run_slots = options.parallelism.map(|most| Arc::new(Semaphore::new(most)));
+    let mut pacings = buy::Pacings::new();
+    let mut recent: Option<Vec<(String, Duration)>> = None;
+    for name in names {
+        let Some(service) = world.service(name).filter(|service| service.cost == Cost::Paid) else { continue };
+        if recent.is_none() && service.pace.images_per_minute.is_some() {
+            recent = Some(last_minute(world).await?);
+        }
+        let asked = recent.iter().flatten().filter(|(service, _)| service == name.as_str());
+        let asked: Vec<Duration> = asked.map(|(_, ago)| *ago).collect();
+        pacings.insert(name.clone(), pacing::Pacing::new(service.pace, run_slots.clone(), &asked));
+    }
+    Ok(pacings)
+}
+
+/// Returns the calls of the last minute, by service, with how long ago they were made.
+async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_millis()).unwrap_or_default();
+    let window = i64::try_from(pacing::WINDOW.as_millis()).unwrap_or_default();
+    let query = HistoryQuery { since: Some(now - window), ..HistoryQuery::default() };
+    let mut calls = Vec::new();
+    world
+        .state
+        .history(&query, &mut |line| {
+            let ago = u64::try_from(now - line.call.created_at).unwrap_or_default();
+            calls.push((line.call.service, Duration::from_millis(ago)));
+        })
+        .await?;
+    Ok(calls)
 }

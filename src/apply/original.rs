@@ -1,4 +1,7 @@
-//! Originals: the picture that a recipe asks for, made or found, stored, and remembered.
+//! Originals: the pictures of recipes, stored by what they are of and what they are.
+//!
+//! Here pictures of free generators are made too, many at a time; how one of a paid generator is bought is left to
+//! `buy`.
 
 use std::sync::Arc;
 
@@ -6,26 +9,25 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use crate::asset::{Asset, CollectionName, MicroUsd};
+use crate::asset::{Asset, CollectionName, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::generator::{Generator, Picture};
+use crate::generator::{Answer, CallError, Generator, GeneratorError, Picture, Trouble};
 use crate::imaging::{self, Decoded, Facts};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
 use crate::state::{CallFact, Intent, Lease};
 use crate::storage::Overwrite;
-use crate::world::{World, original_path};
+use crate::world::{World, original_path, rejected_path};
 
+use super::fetch::{Came, Fetched, look};
 use super::{ApplyError, crash_point};
 
-/// One picture that is wanted.
+/// One picture that is wanted of a free generator.
 pub struct Wanted<'w> {
     /// The asset.
     pub asset: &'w Asset,
     /// Its recipe's digest.
     pub recipe: RecipeDigest,
-    /// What it costs.
-    pub price: MicroUsd,
 }
 
 /// A picture that is stored, with its bytes at hand.
@@ -52,26 +54,29 @@ pub async fn make(
         return Ok(Vec::new());
     }
     let calls: Vec<Call> = wanted.iter().map(|wanted| call(&lease.collection, run, wanted)).collect();
-    let intents = world.state.intend(lease, &calls, None, &Process::liveness).await?;
-    let ours: Vec<Option<String>> = intents.into_iter().map(sent).collect();
+    let ours = world.state.intend(lease, &calls, None, &Process::liveness).await?;
     crash_point("intended");
     let made = stream::iter(wanted.iter().zip(&ours))
-        .map(|(wanted, call)| async move {
-            if call.is_none() {
+        .map(|(wanted, intent)| async move {
+            if !matches!(intent, Intent::Ours(_)) {
                 return Err(ApplyError::MadeElsewhere { key: wanted.asset.key.clone() });
             }
             let name = &wanted.asset.generator;
-            let generator = world.generator(name).ok_or_else(|| ApplyError::NoGenerator(name.clone()))?;
-            let answer = generate(Arc::clone(generator), wanted.asset).await?;
-            store(world, wanted, answer).await
+            let service = world.service(name).ok_or_else(|| ApplyError::NoGenerator(name.clone()))?;
+            let fetched = generate(Arc::clone(&service.generator), wanted.asset).await?;
+            let original = put_original(world, wanted.recipe, &fetched).await?;
+            Ok(Made { original, decoded: fetched.decoded })
         })
         .buffered(making_at_once);
     let made: Vec<Result<Made, ApplyError>> = made.collect().await;
     tracing::debug!(wanted = wanted.len(), made = made.iter().filter(|made| made.is_ok()).count(), "pictures made");
     crash_point("originals-put");
     world.storage.sync().await?;
-    let facts: Vec<CallFact> = made.iter().zip(ours).filter_map(|(made, call)| Some(fact(call?, made))).collect();
-    world.state.settle(&facts).await?;
+    let facts = made.iter().zip(ours).filter_map(|(made, intent)| match intent {
+        Intent::Ours(call) => Some(fact(call, made)),
+        Intent::Resumed { .. } | Intent::Elsewhere | Intent::Undecided | Intent::Capped => None,
+    });
+    world.state.settle(&facts.collect::<Vec<_>>()).await?;
     crash_point("finished");
     Ok(made)
 }
@@ -86,7 +91,7 @@ fn call(collection: &CollectionName, run: &str, wanted: &Wanted<'_>) -> Call {
         generator: wanted.asset.recipe.generator.clone(),
         service: wanted.asset.generator.to_string(),
         model: wanted.asset.recipe.model.clone(),
-        price: wanted.price,
+        price: MicroUsd(0),
         status: CallStatus::Intended,
         task: None,
         reason: None,
@@ -97,53 +102,58 @@ fn call(collection: &CollectionName, run: &str, wanted: &Wanted<'_>) -> Call {
     }
 }
 
-/// Returns the line of a call that is to be sent.
-fn sent(intent: Intent) -> Option<String> {
-    match intent {
-        Intent::Ours(call) => Some(call),
-        Intent::Resumed { .. } | Intent::Elsewhere | Intent::Undecided | Intent::Capped => None,
-    }
-}
-
 fn fact(call: String, made: &Result<Made, ApplyError>) -> CallFact {
     let (status, original, reason) = match made {
         Ok(made) => (CallStatus::Finished, Some(made.original.clone()), None),
-        Err(error @ ApplyError::Picture { .. }) => (CallStatus::Rejected, None, Some(error.to_string())),
+        Err(error @ ApplyError::Rejected { .. }) => (CallStatus::Rejected, None, Some(error.to_string())),
         Err(error) => (CallStatus::Failed, None, Some(error.to_string())),
     };
     CallFact { call, status, task: None, sha256: None, original, reason }
 }
 
-/// A picture that came back and is what was asked for.
-struct Answer {
-    picture: Picture,
-    sha256: ContentDigest,
-    decoded: Arc<Decoded>,
+async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched, ApplyError> {
+    let recipe = asset.recipe.clone();
+    // A task of its own: another picture can be worked on beside it.
+    let answer = tokio::spawn(async move { generator.submit(&recipe).await });
+    let key = || asset.key.clone();
+    let failed = |source: GeneratorError| ApplyError::Service { key: key(), source };
+    let picture = match answer.await.map_err(|_| ApplyError::Worker)?.map_err(failed)? {
+        Answer::Picture(picture) => picture,
+        Answer::Task(_) => {
+            let error = CallError::new(Trouble::Refused, "a free generator must answer with the picture");
+            return Err(failed(error.into()));
+        }
+    };
+    match look(picture, asset).await {
+        Came::Picture(fetched) => Ok(fetched),
+        Came::Rejected { why, .. } | Came::Failed(why) | Came::Lost(why) | Came::NotYet(why) => {
+            Err(ApplyError::Rejected { key: key(), why })
+        }
+        Came::Crashed => Err(ApplyError::Worker),
+    }
 }
 
-async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Answer, ApplyError> {
-    let (recipe, key) = (asset.recipe.clone(), asset.key.clone());
-    // A task of its own: decoding and hashing are work for a processor, and another picture can be worked on beside it.
-    let made = tokio::spawn(async move {
-        let picture = generator.generate(&recipe).await?;
-        let unusable = |source| ApplyError::Picture { key: key.clone(), source };
-        let decoded = Decoded::new(&picture.bytes).map_err(unusable)?;
-        decoded.verify(recipe.width, recipe.height).map_err(unusable)?;
-        Ok(Answer { sha256: ContentDigest::of(&picture.bytes), picture, decoded: Arc::new(decoded) })
-    });
-    made.await.map_err(|_| ApplyError::Worker)?
+/// Stores a picture where it is found by its recipe, with or without a database.
+pub async fn put_original(world: &World, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
+    put(world, original_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
 }
 
-async fn store(world: &World, wanted: &Wanted<'_>, answer: Answer) -> Result<Made, ApplyError> {
-    let Answer { picture: Picture { bytes, seed }, sha256, decoded } = answer;
+/// Stores a picture that is not the one asked for where nobody takes it for the original.
+pub async fn put_rejected(world: &World, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
+    put(world, rejected_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
+}
+
+fn extension(fetched: &Fetched) -> &'static str {
+    fetched.decoded.facts().format.extension()
+}
+
+async fn put(world: &World, path: ObjectPath, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
+    let Fetched { picture: Picture { bytes, seed }, sha256, decoded } = fetched;
     let Facts { format, width, height } = decoded.facts();
-    let path = original_path(&wanted.recipe, &sha256, format.extension());
-    let size = bytes.len() as u64;
     // Replaced where it is there: after a power cut a file of this name may hold less than it should.
-    world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
+    world.storage.put(&path, bytes.clone(), format.content_type(), Overwrite::Replace).await?;
     crash_point("original-put");
-    let original = Original { recipe: wanted.recipe, sha256, path, bytes: size, width, height, seed };
-    Ok(Made { original, decoded })
+    Ok(Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width, height, seed: *seed })
 }
 
 /// Reads an original and makes sure that its bytes are those that were stored.

@@ -1,23 +1,28 @@
-//! Steps: the changes of a collection in batches, each batch through all its steps before the next begins.
+//! Steps: the changes of a collection, in the order that leaves nothing dangling.
+//!
+//! Renames come first and together. Then what costs nothing goes in batches, each batch through all its steps before the
+//! next; then what is bought, each asset on its own way; then what shares a picture with those, and deletions.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
-use crate::asset::{AssetKey, MicroUsd, SeedBase};
-use crate::imaging::Decoded;
-use crate::plan::{Action, Change, row_inputs};
-use crate::record::{Original, Published, Record, RecordedRow, outputs};
-use crate::state::{Commit, Lease, Put};
-use crate::storage::StorageError;
+use crate::asset::{AssetKey, GeneratorName, MicroUsd};
+use crate::generator::Cost;
+use crate::plan::{Action, Change};
+use crate::record::{CallStatus, Decision, Original};
+use crate::state::{CallFact, Commit, Lease};
 use crate::world::World;
 
+use super::buy::Pacings;
+use super::files::{Filed, Pictured, Prepared, entry, file};
 use super::item::{Item, item, next_batch};
+use super::lease::Leases;
 use super::original::{Wanted, make};
-use super::publish::{Form, Known, Target, fresh, prepare, put};
-use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point, stopped};
+use super::publish::{Known, fresh, put};
+use super::stop::{Go, Why};
+use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
 
 /// Files in flight at once, and pictures beside them.
 const AT_ONCE: usize = 8;
@@ -25,9 +30,13 @@ const AT_ONCE: usize = 8;
 /// Carries out the work of a run, collection by collection.
 pub struct Runner<'r> {
     /// The environment.
-    pub world: &'r World,
+    pub world: &'r Arc<World>,
     /// How it is done.
     pub options: &'r Options<'r>,
+    /// The run's leases.
+    pub leases: &'r Leases,
+    /// How fast paid services may be asked.
+    pub pacings: &'r Pacings,
     /// Who listens.
     pub listen: Listener<'r>,
     /// What came of it so far.
@@ -38,18 +47,76 @@ pub struct Runner<'r> {
     pub done: u64,
 }
 
-/// What one asset's files came to.
-type Filed = Result<(Original, Vec<Published>), ApplyError>;
+/// The changes of a collection, by when they are carried out.
+#[derive(Default)]
+struct Order<'c> {
+    renamed: Vec<&'c Change>,
+    free: Vec<&'c Change>,
+    paid: Vec<&'c Change>,
+    last: Vec<&'c Change>,
+}
 
 impl Runner<'_> {
-    /// Carries out one collection's plan; renames first and together, deletions last.
+    /// Carries out one collection's plan.
     pub async fn collection(&mut self, work: &Work<'_>, lease: &Lease, records: &Records) {
-        let (renamed, others): (Vec<&Change>, Vec<&Change>) =
-            work.plan.changes.iter().partition(|change| change.moved_from.is_some());
+        if let Err(error) = self.decisions(work, lease).await {
+            self.outcome.ended = Some(Ended::Broken(error));
+            return;
+        }
+        let Order { renamed, free, paid, last } = self.order(work);
         if !renamed.is_empty() && !self.is_over() {
             self.renames(work, lease, records, &renamed).await;
         }
-        let mut rest = others.as_slice();
+        self.batches(work, lease, records, &free).await;
+        if !self.is_over() {
+            self.flow(work, lease, records, &paid).await;
+        }
+        self.batches(work, lease, records, &last).await;
+    }
+
+    /// Writes down what was decided about earlier calls, before anything is done because of it.
+    async fn decisions(&self, work: &Work<'_>, lease: &Lease) -> Result<(), ApplyError> {
+        let decisions: BTreeMap<String, Decision> =
+            work.plan.changes.iter().flat_map(|change| change.decisions.iter().cloned()).collect();
+        if !decisions.is_empty() {
+            self.world.state.decide(lease, &decisions.into_iter().collect::<Vec<_>>()).await?;
+            crash_point("decided");
+        }
+        Ok(())
+    }
+
+    /// Sorts the changes; those that wait for a decision, or for money, are only told of.
+    fn order<'c>(&mut self, work: &'c Work<'_>) -> Order<'c> {
+        let mut order = Order::default();
+        for change in &work.plan.changes {
+            let paid = change.action == Action::Generate && self.is_paid(change);
+            match change.action {
+                Action::Unknown => {
+                    let forgotten = change.decisions.iter().any(|(_, decision)| *decision == Decision::Forgotten);
+                    let list = if forgotten { &mut self.outcome.forgotten } else { &mut self.outcome.undecided };
+                    list.push((work.plan.name.clone(), change.key.clone()));
+                }
+                // A cap of nothing buys nothing: what is free is done all the same.
+                _ if change.price > MicroUsd(0) && self.options.cap == Some(MicroUsd(0)) => {
+                    self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));
+                }
+                _ if change.moved_from.is_some() => order.renamed.push(change),
+                _ if paid => order.paid.push(change),
+                Action::Delete => order.last.push(change),
+                Action::Reuse if change.original.is_none() => order.last.push(change),
+                _ => order.free.push(change),
+            }
+        }
+        order
+    }
+
+    fn is_paid(&self, change: &Change) -> bool {
+        let service = |name: &GeneratorName| self.world.service(name);
+        change.generator.as_ref().and_then(service).is_some_and(|service| service.cost == Cost::Paid)
+    }
+
+    async fn batches(&mut self, work: &Work<'_>, lease: &Lease, records: &Records, changes: &[&Change]) {
+        let mut rest = changes;
         while !rest.is_empty() && !self.is_over() {
             let items = next_batch(work, records, rest);
             rest = &rest[items.len()..];
@@ -61,8 +128,8 @@ impl Runner<'_> {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.outcome.ended.is_none() && stopped(self.options) {
-            self.outcome.ended = Some(Ended::Interrupted);
+        if self.outcome.ended.is_none() && self.options.stop.go() > Go::On {
+            self.outcome.ended = Some(Ended::Stopped(self.options.stop.why().unwrap_or(Why::Signal)));
         }
         self.outcome.ended.is_some()
     }
@@ -74,24 +141,14 @@ impl Runner<'_> {
         let mut failed = false;
         for batch in changes.chunks(64) {
             let items: Vec<Item<'_>> = batch.iter().map(|change| item(work, records, change)).collect();
-            self.start(work, &items);
-            let filed = match self.files(lease, &items).await {
-                Ok(filed) => filed,
+            match self.into_commit(work, lease, &items, &mut commit).await {
+                Ok((done, all)) => {
+                    finished.extend(done);
+                    failed |= !all;
+                }
                 Err(error) => {
                     self.outcome.ended = Some(Ended::Broken(error));
                     return;
-                }
-            };
-            for (item, filed) in items.into_iter().zip(filed) {
-                match filed.and_then(|filed| self.put(&item, filed)) {
-                    Ok(put) => {
-                        commit.put.push(put);
-                        finished.push(item.change);
-                    }
-                    Err(error) => {
-                        failed = true;
-                        self.fail(work, &item.change.key, error);
-                    }
                 }
             }
         }
@@ -108,29 +165,47 @@ impl Runner<'_> {
     }
 
     async fn batch(&mut self, work: &Work<'_>, lease: &Lease, items: Vec<Item<'_>>) -> Result<(), ApplyError> {
-        self.start(work, &items);
-        let filed = self.files(lease, &items).await?;
         let mut commit = Commit::default();
-        let mut finished = Vec::new();
+        let (finished, _) = self.into_commit(work, lease, &items, &mut commit).await?;
+        self.commit(work, lease, commit).await?;
+        for change in finished {
+            self.complete(work, change);
+        }
+        Ok(())
+    }
+
+    /// Brings items as far as a commit; returns those that got there, and whether all did.
+    async fn into_commit<'c>(
+        &mut self,
+        work: &Work<'_>,
+        lease: &Lease,
+        items: &[Item<'c>],
+        commit: &mut Commit,
+    ) -> Result<(Vec<&'c Change>, bool), ApplyError> {
+        for item in items {
+            started(self.listen, work, item.change);
+        }
+        let filed = self.files(work, lease, items).await?;
+        let mut finished = Vec::with_capacity(items.len());
+        let mut all = true;
         for (item, filed) in items.iter().zip(filed) {
             if item.change.action == Action::Delete {
                 commit.delete.push(item.change.key.clone());
                 finished.push(item.change);
                 continue;
             }
-            match filed.and_then(|filed| self.put(item, filed)) {
+            match filed.and_then(|(original, published)| entry(self.world, item, &original, published)) {
                 Ok(put) => {
                     commit.put.push(put);
                     finished.push(item.change);
                 }
-                Err(error) => self.fail(work, &item.change.key, error),
+                Err(error) => {
+                    all = false;
+                    self.fail(work, &item.change.key, error);
+                }
             }
         }
-        self.commit(work, lease, commit).await?;
-        for change in finished {
-            self.complete(work, change);
-        }
-        Ok(())
+        Ok((finished, all))
     }
 
     /// Files first, then the row: what is committed refers only to what is durable.
@@ -143,8 +218,8 @@ impl Runner<'_> {
     }
 
     /// Makes sure that original and published files of each item are there.
-    async fn files(&mut self, lease: &Lease, items: &[Item<'_>]) -> Result<Vec<Filed>, ApplyError> {
-        let mut originals = self.make(lease, items).await?;
+    async fn files(&mut self, work: &Work<'_>, lease: &Lease, items: &[Item<'_>]) -> Result<Vec<Filed>, ApplyError> {
+        let mut originals = self.make(work, lease, items).await?;
         self.take_over(items, &mut originals).await?;
         let mut wanted = Vec::new();
         for (item, original) in items.iter().zip(&originals) {
@@ -154,7 +229,7 @@ impl Runner<'_> {
         }
         let known = self.world.state.objects(&wanted).await?;
         let known: Known = known.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
-        let world = self.world;
+        let world: &World = self.world;
         let prepared: Vec<Result<Prepared<'_>, ApplyError>> = stream::iter(items.iter().zip(originals))
             .map(|(item, original)| file(world, item, original, &known))
             .buffered(AT_ONCE)
@@ -192,37 +267,47 @@ impl Runner<'_> {
     }
 
     /// Makes the pictures that have to be made.
-    async fn make(&mut self, lease: &Lease, items: &[Item<'_>]) -> Result<Vec<Option<Pictured>>, ApplyError> {
+    async fn make(
+        &mut self,
+        work: &Work<'_>,
+        lease: &Lease,
+        items: &[Item<'_>],
+    ) -> Result<Vec<Option<Pictured>>, ApplyError> {
         let mut originals: Vec<Option<Pictured>> = items.iter().map(|_| None).collect();
         let mut wanted = Vec::new();
         let mut slots = Vec::new();
+        let mut paid = Vec::new();
         for (slot, item) in items.iter().enumerate() {
             if let (Action::Generate, Some(asset)) = (item.change.action, &item.asset) {
-                wanted.push(Wanted { asset, recipe: asset.recipe.digest(), price: item.change.price });
+                if self.is_paid(item.change) {
+                    paid.push((slot, item));
+                    continue;
+                }
+                wanted.push(Wanted { asset, recipe: asset.recipe.digest() });
                 slots.push(slot);
             }
         }
         let made = make(self.world, lease, &self.options.run.id, &wanted, AT_ONCE).await?;
-        for ((slot, wanted), made) in slots.into_iter().zip(&wanted).zip(made) {
-            if made.is_ok() && wanted.price > MicroUsd(0) {
-                let key = &wanted.asset.key;
-                (self.listen)(Event::Charged { collection: &lease.collection, key, price: wanted.price });
-                self.outcome.cost.0 += wanted.price.0;
-            }
+        for (slot, made) in slots.into_iter().zip(made) {
             originals[slot] = Some(made.map(|made| (made.original, Some(made.decoded))));
+        }
+        for (slot, picture) in self.bought(work, lease, &paid).await {
+            originals[slot] = Some(picture);
         }
         Ok(originals)
     }
 
     /// Fills in the originals that are there: those the plan names, and those made for another asset of this plan.
     async fn take_over(&self, items: &[Item<'_>], originals: &mut [Option<Pictured>]) -> Result<(), ApplyError> {
-        let found: Vec<Original> = items
-            .iter()
-            .filter(|item| item.change.action == Action::Reuse)
-            .filter_map(|item| item.change.original.clone())
-            .collect();
+        let reused = items.iter().filter(|item| item.change.action == Action::Reuse);
+        let (accepted, found): (Vec<&Item<'_>>, Vec<&Item<'_>>) = reused.partition(|item| accepted(item).is_some());
+        let found: Vec<Original> = found.iter().filter_map(|item| item.change.original.clone()).collect();
         if !found.is_empty() {
             self.world.state.found(&found).await?;
+        }
+        let facts: Vec<CallFact> = accepted.iter().filter_map(|item| fact(item)).collect();
+        if !facts.is_empty() {
+            self.world.state.settle(&facts).await?;
         }
         let mut open = Vec::new();
         for (item, original) in items.iter().zip(originals.iter_mut()) {
@@ -245,61 +330,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Puts record and row of an item together.
-    fn put(&self, item: &Item<'_>, (original, published): (Original, Vec<Published>)) -> Result<Put, ApplyError> {
-        let Item { change, asset: Some(asset), record, held } = item else {
-            return Err(ApplyError::Stale { key: item.change.key.clone() });
-        };
-        let held_record = record.filter(|_| *held);
-        let recipe = held_record.map_or(&asset.recipe, |record| &record.recipe);
-        let row = asset.row.as_ref().map(|row| match held_record {
-            Some(record) => row.clone().with_recipe(&record.recipe),
-            None => row.clone(),
-        });
-        let writes_row = change.action != Action::Record;
-        let values = match &row {
-            Some(row) if writes_row => Some(
-                row.values(outputs(&published, &self.world.url_base))
-                    .map_err(|source| ApplyError::Row { key: asset.key.clone(), source })?,
-            ),
-            _ => None,
-        };
-        let first_key = match (record, &asset.seed_from.base) {
-            (Some(record), _) => record.first_key.clone(),
-            (None, SeedBase::Key(key)) => key.parse().unwrap_or_else(|_| asset.key.clone()),
-            (None, SeedBase::Number(_) | SeedBase::Axes(_)) => asset.key.clone(),
-        };
-        let snapshot = change.after;
-        let record = Record {
-            key: asset.key.clone(),
-            first_key,
-            labels: asset.labels.clone(),
-            recipe: recipe.clone(),
-            base: held_record.map_or(&asset.seed_from.base, |record| &record.base).clone(),
-            take: held_record.map_or(asset.seed_from.take, |record| record.take),
-            vars: held_record.map_or(&asset.vars, |record| &record.vars).clone(),
-            original: original.sha256,
-            published,
-            row: row.map(|row| RecordedRow {
-                digest: row.digest(),
-                seen: crate::digest::SeenDigest::from_bytes([0; 32]),
-                id: None,
-                inputs: row_inputs(&row),
-            }),
-            protect: snapshot.is_some_and(|after| after.protect),
-            hold: snapshot.is_some_and(|after| after.hold),
-        };
-        Ok(Put { record, moved_from: change.moved_from.clone(), values })
-    }
-
-    fn start(&self, work: &Work<'_>, items: &[Item<'_>]) {
-        for item in items {
-            let Change { key, action, .. } = item.change;
-            (self.listen)(Event::Started { collection: &work.plan.name, key, action: *action });
-        }
-    }
-
-    fn complete(&mut self, work: &Work<'_>, change: &Change) {
+    /// Counts and tells of an asset that is live.
+    pub(super) fn complete(&mut self, work: &Work<'_>, change: &Change) {
         self.done += 1;
         *self.outcome.done.entry(change.action).or_insert(0) += 1;
         let progress = (self.done, self.total);
@@ -307,69 +339,35 @@ impl Runner<'_> {
         (self.listen)(Event::Completed { collection: &work.plan.name, key, action: *action, progress });
     }
 
-    fn fail(&mut self, work: &Work<'_>, key: &AssetKey, error: ApplyError) {
+    /// Counts and tells of an asset that failed; one that was not begun has not.
+    pub(super) fn fail(&mut self, work: &Work<'_>, key: &AssetKey, error: ApplyError) {
+        if matches!(error, ApplyError::NotBegun { .. }) {
+            return;
+        }
         self.done += 1;
         (self.listen)(Event::Failed { collection: &work.plan.name, key, error: &error });
+        if error.ends_the_run() && self.outcome.ended.is_none() {
+            self.outcome.ended = Some(Ended::Broken(error));
+            return;
+        }
         self.outcome.failed.push((work.plan.name.clone(), key.clone(), error));
     }
 }
 
-/// An original, decoded where it was just made.
-type Pictured = Result<(Original, Option<Arc<Decoded>>), ApplyError>;
-
-/// The files of one item, before they are put.
-enum Prepared<'i> {
-    /// Nothing is to be put.
-    There(Original, Vec<Published>),
-    /// Announced first, these are put.
-    ToPut(Box<Target<'i>>, Vec<Form>),
+/// Tells that work on an asset begins.
+pub(super) fn started(listen: Listener<'_>, work: &Work<'_>, change: &Change) {
+    let Change { key, action, .. } = change;
+    listen(Event::Started { collection: &work.plan.name, key, action: *action });
 }
 
-/// Finds or makes the published files of one item.
-async fn file<'i>(
-    world: &World,
-    item: &'i Item<'_>,
-    original: Option<Pictured>,
-    known: &Known,
-) -> Result<Prepared<'i>, ApplyError> {
-    let Some(asset) = &item.asset else { return Err(ApplyError::Stale { key: item.change.key.clone() }) };
-    // Where neither picture nor files change, the record says what is there.
-    let untouched = matches!(item.change.action, Action::Publish | Action::Record);
-    let row_only = item.change.action == Action::Repair && !item.has_object_fault();
-    if let Some(record) = item.record.filter(|_| untouched || row_only) {
-        let known = Original {
-            recipe: record.recipe.digest(),
-            sha256: record.original,
-            path: record.published.first().map(|file| file.path.clone()).ok_or_else(|| stale(item))?,
-            bytes: 0,
-            width: record.recipe.width,
-            height: record.recipe.height,
-            seed: record.recipe.seed,
-        };
-        return Ok(Prepared::There(known, record.published.clone()));
-    }
-    let (original, decoded) = match original {
-        Some(Ok(pictured)) => pictured,
-        Some(Err(error)) => return Err(error),
-        None => {
-            let path = format!("originals of {}", item.change.key);
-            return Err(StorageError::Missing { path }.into());
-        }
-    };
-    // A held asset keeps the renditions of its record.
-    let asset = match item.record.filter(|_| item.held) {
-        Some(record) => {
-            let mut kept = asset.clone();
-            kept.renditions = record.published.iter().map(|file| file.rendition.clone()).collect();
-            Cow::Owned(kept)
-        }
-        None => Cow::Borrowed(asset),
-    };
-    let target = Target { asset, action: item.change.action, record: item.record, original, decoded };
-    let forms = prepare(world, &target, known).await?;
-    Ok(Prepared::ToPut(Box::new(target), forms))
+/// Returns the call whose rejected picture is taken all the same.
+fn accepted<'i>(item: &'i Item<'_>) -> Option<&'i str> {
+    let mut decisions = item.change.decisions.iter();
+    decisions.find(|(_, decision)| *decision == Decision::Accepted).map(|(call, _)| call.as_str())
 }
 
-fn stale(item: &Item<'_>) -> ApplyError {
-    ApplyError::Stale { key: item.change.key.clone() }
+fn fact(item: &Item<'_>) -> Option<CallFact> {
+    let original = item.change.original.clone();
+    let call = accepted(item)?.to_owned();
+    Some(CallFact { call, status: CallStatus::Finished, task: None, sha256: None, original, reason: None })
 }

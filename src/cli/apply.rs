@@ -1,11 +1,11 @@
 //! `pixform apply`
 
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Work};
+use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Why, Work};
 use crate::asset::Assets;
-use crate::config::Settings;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::planner::Moves;
 use crate::process::Process;
 use crate::state::{Access, Origin, Run};
@@ -14,8 +14,8 @@ use crate::world::World;
 use super::context::{self, Loaded};
 use super::plan::{self, LookArgs, Prepared};
 use super::progress::Progress;
-use super::signals::Stop;
-use super::{Failure, Global, ManifestArgs, Output};
+use super::signals::Signals;
+use super::{Failure, Global, ManifestArgs, Output, applied, services};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,12 @@ pub struct ApplyArgs {
     yes: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    /// Begin nothing new after so long, and leave what is under way to the next run: 90s, 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<u64>,
+    /// Have at most so many pictures under way, of all services together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    parallelism: Option<u16>,
 }
 
 /// How long to wait for somebody else.
@@ -55,7 +61,7 @@ fn duration(text: &str) -> Result<u64, String> {
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let Prepared { settings, loaded, plan } = plan::prepare(&args.manifests, &args.look, global, output).await?;
+    let Prepared { settings, mut loaded, plan } = plan::prepare(&args.manifests, &args.look, global, output).await?;
     plan::print(&plan, begun, output);
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
@@ -65,8 +71,12 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         0
     } else {
         confirm(args.yes, &plan, output)?;
-        let world = context::world(&settings, Access::Write).await?;
-        carry_out(&world, &settings, &plan, &loaded, args, output).await?
+        let services = services::needed(&settings, &plan)?;
+        let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
+        let prepared = Prepared { settings, loaded, plan };
+        let code = carry_out(&world, &prepared, args, output).await?;
+        loaded = prepared.loaded;
+        code
     };
     match loaded.broken {
         0 => Ok(code),
@@ -96,42 +106,83 @@ pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run,
     let id = uuid::Uuid::now_v7().to_string();
     let run = Run { id, command: command.to_owned(), process: Process::current(), origin: Origin::default() };
     world.state.start_run(&run).await?;
+    let doubtful = world.state.doubt(&Process::liveness).await?;
+    tracing::info!(run = run.id, doubtful, "run begins");
     Ok(run)
 }
 
-async fn carry_out(
-    world: &World,
-    settings: &Settings,
-    plan: &Plan,
-    loaded: &Loaded,
-    args: &ApplyArgs,
-    output: &Output,
-) -> Result<u8, Failure> {
-    let stop = Stop::listen(output);
+async fn carry_out(world: &Arc<World>, prepared: &Prepared, args: &ApplyArgs, output: &Output) -> Result<u8, Failure> {
+    let signals = Signals::listen(output);
     let run = begin(world, &args.look, "apply").await?;
-    let names = apply::collections(plan);
+    let names = apply::collections(&prepared.plan);
     let leases = Leases::take(&*world.state, &names, &run, args.wait.seconds).await?;
-    let result = guarded(world, plan, loaded, (&run, &leases, &stop), output).await;
+    let result = guarded(world, prepared, (&run, &leases, &signals), args, output).await;
     let ended = match &result {
         Ok(Outcome { ended: None, failed, .. }) if failed.is_empty() => "done",
-        Ok(Outcome { ended: Some(Ended::Interrupted), .. }) => "interrupted",
+        Ok(Outcome { ended: Some(Ended::Stopped(Why::Signal)), .. }) => "interrupted",
         Ok(_) | Err(_) => "failed",
     };
     leases.release(&*world.state).await;
     // The run's end is for people who read the history: it must not hide what went wrong.
     let _ = world.state.finish_run(&run.id, ended).await;
-    let outcome = result?;
-    finish(world, settings, outcome, &stop, output)
+    applied::tell(world, &prepared.settings, result?, signals.code(), output)
 }
 
-/// Carries the plan out while the leases are renewed beside it.
+/// Carries the plan out while the leases are renewed and the time is kept beside it.
 async fn guarded(
-    world: &World,
-    plan: &Plan,
-    loaded: &Loaded,
-    (run, leases, stop): (&Run, &Leases, &Stop),
+    world: &Arc<World>,
+    Prepared { settings, loaded, plan }: &Prepared,
+    (run, leases, signals): (&Run, &Leases, &Signals),
+    args: &ApplyArgs,
     output: &Output,
 ) -> Result<Outcome, ApplyError> {
+    let works = works(world, plan, loaded).await?;
+    let progress = Progress::new(output, plan.changes().count() as u64);
+    let stop = signals.stop();
+    let options = Options {
+        run,
+        stop,
+        prices: &services::prices(settings),
+        cap: plan.cap,
+        unknown_retries: plan::unknown_retries(settings),
+        parallelism: args.parallelism.map(usize::from),
+    };
+    let listen = |event: apply::Event<'_>| progress.event(event);
+    let lost: Mutex<Option<ApplyError>> = Mutex::default();
+    // Neither of these ends: what was begun is finished and written down, also by a run that lost its lease.
+    let keep = async {
+        let error = leases.keep(&*world.state).await;
+        lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.into());
+        stop.ask(Why::Broken);
+        std::future::pending::<()>().await;
+    };
+    let time = async {
+        if let Some(seconds) = args.timeout {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            output.talk("the time is up: what is under way is left to the next run");
+            stop.ask(Why::TimeUp);
+        }
+        std::future::pending::<()>().await;
+    };
+    let ticks = async {
+        progress.tick().await;
+    };
+    let outcome = tokio::select! {
+        outcome = apply::run(world, &works, leases, &options, &listen) => outcome,
+        () = keep => Err(ApplyError::Worker),
+        () = time => Err(ApplyError::Worker),
+        () = ticks => Err(ApplyError::Worker),
+    };
+    progress.finish();
+    let mut outcome = outcome?;
+    if let Some(error) = lost.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        outcome.ended = Some(Ended::Broken(error));
+    }
+    Ok(outcome)
+}
+
+/// Puts the collections of a plan together with their assets.
+async fn works<'w>(world: &World, plan: &'w Plan, loaded: &'w Loaded) -> Result<Vec<Work<'w>>, ApplyError> {
     let mut works = Vec::new();
     for collection in plan.collections.iter().filter(|collection| !collection.changes.is_empty()) {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
@@ -146,73 +197,5 @@ async fn guarded(
             moves,
         });
     }
-    let total = plan.changes().count() as u64;
-    let progress = Progress::new(output, total);
-    let options = Options { run, stop: stop.flag() };
-    let listen = |event: apply::Event<'_>| progress.event(event);
-    let outcome = tokio::select! {
-        outcome = apply::run(world, &works, leases, &options, &listen) => outcome,
-        fenced = leases.keep(&*world.state) => Err(fenced.into()),
-    };
-    progress.finish();
-    outcome
-}
-
-/// Tells what came of it.
-fn finish(world: &World, settings: &Settings, outcome: Outcome, stop: &Stop, output: &Output) -> Result<u8, Failure> {
-    let Outcome { done, cost, failed, ended } = outcome;
-    let count: u64 = done.values().sum();
-    if !output.is_json() {
-        let parts = Action::ALL.iter().filter_map(|action| {
-            let count = done.get(action).copied().unwrap_or_default();
-            (count > 0).then(|| format!("{count} {}", past(*action)))
-        });
-        let parts: Vec<String> =
-            parts.chain((!failed.is_empty()).then(|| format!("{} failed", failed.len()))).collect();
-        let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
-        output.data(&format!("\nApplied: {parts}. Cost: ${cost}.\n"));
-        output.data(&format!("Pictures: {}\n", context::describe_storage(settings, world)));
-        output.data(&format!("Database: {}\n", context::describe_state(settings)));
-    }
-    match ended {
-        Some(Ended::Broken(error)) => {
-            output.visitors_see(&seen(count));
-            Err(error.into())
-        }
-        Some(Ended::Interrupted) => {
-            output.visitors_see(&seen(count));
-            output.next("pixform apply");
-            Ok(stop.code())
-        }
-        None if failed.is_empty() => Ok(0),
-        None => {
-            output.visitors_see(&seen(count));
-            output.next("pixform plan");
-            Ok(if failed.iter().any(|(_, _, error)| matches!(error, ApplyError::Stale { .. })) { 6 } else { 4 })
-        }
-    }
-}
-
-fn seen(count: u64) -> String {
-    match count {
-        0 => "what they saw before: no row was switched".to_owned(),
-        1 => "the new picture of 1 asset, and of all others what they saw before".to_owned(),
-        count => format!("the new pictures of {count} assets, and of all others what they saw before"),
-    }
-}
-
-fn past(action: Action) -> &'static str {
-    match action {
-        Action::Unknown => "undecided",
-        Action::Adopt => "adopted",
-        Action::Generate => "generated",
-        Action::Reuse => "reused",
-        Action::Render => "rendered",
-        Action::Repair => "repaired",
-        Action::Move => "moved",
-        Action::Publish => "published",
-        Action::Record => "recorded",
-        Action::Delete => "deleted",
-        Action::Keep => "kept",
-    }
+    Ok(works)
 }

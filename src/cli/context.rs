@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::asset::{GeneratorName, MicroUsd};
+use crate::asset::GeneratorName;
 use crate::config::{self, Known, Outside, Settings};
-use crate::generator::{Checks, Cost, Generator, Kind, Placeholder};
+use crate::generator::{Checks, Cost, Kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
 use crate::planner::{AllManifests, Declared};
 use crate::state::Access;
 use crate::world::{Addresses, Generators, World};
 use crate::yaml::{ManifestError, Span};
 
-use super::{Failure, Global, ManifestArgs, Output};
+use super::{Failure, Global, ManifestArgs, Output, services};
 
 /// Largest manifest that is read, in bytes; larger ones are refused before they are read.
 const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -71,9 +71,9 @@ pub fn rules(settings: &Settings) -> Rules {
     let rules = |kind: Kind, checks: Option<Checks>| GeneratorRules {
         kind: kind.name(),
         takes_seeds: kind.takes_seeds(),
-        check: match checks {
-            Some(Checks::Novita) => |recipe| Checks::Novita.check(recipe),
-            Some(Checks::Placeholder) | None => |recipe| Kind::Placeholder.check(recipe),
+        check: match (kind, checks) {
+            (Kind::Novita, _) | (Kind::Placeholder, Some(Checks::Novita)) => |recipe| Checks::Novita.check(recipe),
+            (Kind::Placeholder, Some(Checks::Placeholder) | None) => |recipe| Kind::Placeholder.check(recipe),
         },
     };
     let checks = |name: &str| Checks::ALL.into_iter().find(|checks| checks.name() == name);
@@ -81,7 +81,7 @@ pub fn rules(settings: &Settings) -> Rules {
         .generators
         .iter()
         .map(|(name, generator)| {
-            (name.clone(), rules(Kind::Placeholder, generator.checks_as.as_deref().and_then(checks)))
+            (name.clone(), rules(services::kind(generator), generator.checks_as.as_deref().and_then(checks)))
         })
         .collect();
     if settings.any_generator {
@@ -96,13 +96,6 @@ pub fn rules(settings: &Settings) -> Rules {
         tables: settings.tables.clone(),
         url_base: settings.url_base().unwrap_or_default(),
     }
-}
-
-/// What a new picture costs, by generator name.
-pub fn prices(settings: &Settings) -> BTreeMap<String, MicroUsd> {
-    let price =
-        |(name, generator): (&GeneratorName, &config::GeneratorSettings)| Some((name.to_string(), generator.price?));
-    settings.generators.iter().filter_map(price).collect()
 }
 
 /// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
@@ -214,13 +207,13 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Opens the environment.
+/// Opens the environment, without anybody who makes pictures.
 pub async fn world(settings: &Settings, access: Access) -> Result<World, Failure> {
-    let placeholder: Arc<dyn Generator> = Arc::new(Placeholder);
-    let generators = Generators {
-        named: settings.generators.keys().map(|name| (name.clone(), Arc::clone(&placeholder))).collect(),
-        any: settings.any_generator.then_some(placeholder),
-    };
+    world_with(settings, access, Generators::default()).await
+}
+
+/// Opens the environment with services that make pictures.
+pub async fn world_with(settings: &Settings, access: Access, generators: Generators) -> Result<World, Failure> {
     let addresses = Addresses { state: settings.state.expose(), storage: settings.storage.url.expose() };
     let url_base = settings.url_base().unwrap_or_default();
     Ok(World::open(&settings.environment, addresses, access, generators, url_base).await?)

@@ -1,14 +1,15 @@
 //! `pixform explain KEY`
 
 use crate::asset::Asset;
-use crate::plan::{Action, Change, Limits, Looked, Reason, Snapshot};
+use crate::plan::{Action, Change, Limits, Looked, Reason, Snapshot, Verdicts};
 use crate::planner::{self, AllManifests, Pattern, Request, Selection};
 use crate::record::Record;
 use crate::render::terminal;
 use crate::state::Access;
 use crate::storage::TakeStorage;
 
-use super::{Failure, Global, ManifestArgs, Output, asked, context};
+use super::plan::unknown_retries;
+use super::{Failure, Global, ManifestArgs, Output, asked, context, services};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,9 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: AllManifests::Some,
-        prices: &context::prices(&settings),
+        prices: &services::prices(&settings),
+        verdicts: &Verdicts::new(),
+        unknown_retries: unknown_retries(&settings),
     };
     let plan = planner::plan(&world, &request).await?;
     let change = plan.changes().map(|(_, change)| change).find(|change| change.key == asset.key);

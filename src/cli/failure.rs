@@ -142,6 +142,11 @@ impl Failure {
                 "a row has one owner: give one of the two another key or another table, or, where the asset went from one to the other, say so with `moved`"
                     .to_owned(),
             ),
+            Self::Apply(ApplyError::Journal(error)) => match &**error {
+                WorldError::State(error) => state_help(error),
+                WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error)) => storage_help(error),
+                WorldError::Marker(_) => None,
+            },
             Self::Apply(ApplyError::Refused(refusal)) => Some(refusal.way_out().to_owned()),
             Self::Apply(ApplyError::Held(holder)) => Some(held_help(holder)),
             Self::Apply(ApplyError::Stale { .. }) => {

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::planner::{Pattern, Selection};
 
+mod applied;
 mod apply;
 mod asked;
 mod check;
@@ -22,6 +23,7 @@ mod plan;
 mod progress;
 mod schema;
 mod selected;
+mod services;
 mod show;
 mod signals;
 mod unlock;

@@ -3,6 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
@@ -51,9 +56,12 @@ impl Output {
         };
         let wanted = std::env::var("PIXFORM_LOG").unwrap_or_else(|_| level.to_owned());
         if let Ok(filter) = tracing_subscriber::EnvFilter::try_new(wanted) {
-            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            let lines = lines.with_ansi(self.stderr == Colour::Ansi);
+            // Whatever is asked for, only our own lines are shown: those of an HTTP library hold keys and signed URLs.
+            let ours = filter_fn(|line| line.target().starts_with("pixform"));
             // Only one logger is ever started.
-            let _ = subscriber.with_ansi(self.stderr == Colour::Ansi).try_init();
+            let _ = tracing_subscriber::registry().with(filter).with(lines.with_filter(ours)).try_init();
         }
     }
 

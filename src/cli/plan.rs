@@ -4,16 +4,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::asset::MicroUsd;
-use crate::config::Settings;
-use crate::plan::{Limits, Looked, MAX_DELETIONS_DEFAULT, Plan};
+use crate::config::{OnUnknown, Settings};
+use crate::plan::{Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
 use crate::planner::{self, Request};
+use crate::record::Decision;
 use crate::render;
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::{self, Loaded};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected, services};
+
+/// The variable that caps what a run may spend.
+const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -38,12 +42,63 @@ pub struct LookArgs {
     /// Take what is recorded for true: look at no file and no row
     #[arg(long)]
     pub no_refresh: bool,
-    /// Refuse a plan that costs more, in dollars; 0 buys nothing
-    #[arg(long, value_name = "USD", env = "PIXFORM_MAX_COST")]
+    /// Spend no more than so many dollars; 0 buys nothing. The lowest of this, PIXFORM_MAX_COST and guards.max_cost wins
+    #[arg(long, value_name = "USD")]
     pub max_cost: Option<MicroUsd>,
     /// Take the storage over, whatever its marker says
     #[arg(long)]
     pub take_storage: bool,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
+}
+
+/// What becomes of earlier paid calls that stand in the way.
+#[derive(Debug, clap::Args, Default)]
+pub struct VerdictArgs {
+    /// Send calls again whose outcome is unknown: each may be paid for twice
+    #[arg(long, conflicts_with = "forget_unknown")]
+    retry_unknown: bool,
+    /// Write calls off whose outcome is unknown: they count as spent, and the next run may buy anew
+    #[arg(long)]
+    forget_unknown: bool,
+    /// Take paid pictures that are not the ones asked for
+    #[arg(long, conflicts_with = "retry_rejected")]
+    accept_rejected: bool,
+    /// Buy another picture where a paid one is not the one asked for
+    #[arg(long)]
+    retry_rejected: bool,
+    /// Buy again what was paid for and can no longer be fetched
+    #[arg(long)]
+    retry_lost: bool,
+    /// Ask again for what the service failed at three times
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+impl VerdictArgs {
+    /// Returns the decision for each doubt that one was made about.
+    pub fn verdicts(&self) -> Verdicts {
+        let asked = [
+            (self.retry_unknown, Doubt::Unknown, Decision::Retried),
+            (self.forget_unknown, Doubt::Unknown, Decision::Forgotten),
+            (self.accept_rejected, Doubt::Rejected, Decision::Accepted),
+            (self.retry_rejected, Doubt::Rejected, Decision::Retried),
+            (self.retry_lost, Doubt::Lost, Decision::Retried),
+            (self.retry_failed, Doubt::Failed, Decision::Retried),
+        ];
+        asked.into_iter().filter(|(asked, _, _)| *asked).map(|(_, doubt, decision)| (doubt, decision)).collect()
+    }
+}
+
+/// Returns the cap that the environment variable sets.
+fn cap_variable() -> Result<Option<MicroUsd>, Failure> {
+    match std::env::var(CAP_VARIABLE) {
+        Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| {
+            let help = "write dollars with at most six decimals, as in `0.015`";
+            Failure::usage(format!("`{CAP_VARIABLE}` is no amount of money"), help)
+        }),
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 impl LookArgs {
@@ -56,12 +111,12 @@ impl LookArgs {
     }
 
     /// Returns what a plan may not exceed: the lowest cap wins.
-    fn limits(&self, settings: &Settings) -> Limits {
-        let caps = [self.max_cost, settings.guards.max_cost];
-        Limits {
+    fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
+        let caps = [self.max_cost, settings.guards.max_cost, cap_variable()?];
+        Ok(Limits {
             max_cost: caps.into_iter().flatten().min(),
             max_deletions: settings.guards.max_deletions.unwrap_or(MAX_DELETIONS_DEFAULT),
-        }
+        })
     }
 }
 
@@ -98,13 +153,23 @@ async fn make(world: &World, settings: &Settings, loaded: &Loaded, look: &LookAr
         selection: &selection,
         refresh: if look.no_refresh { Looked::NotAt } else { Looked::At },
         take: look.take(),
-        limits: look.limits(settings),
+        limits: look.limits(settings)?,
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: loaded.all,
-        prices: &context::prices(settings),
+        prices: &services::prices(settings),
+        verdicts: &look.verdicts.verdicts(),
+        unknown_retries: unknown_retries(settings),
     };
     Ok(planner::plan(world, &request).await?)
+}
+
+/// Returns how often a call without an answer is repeated by itself.
+pub fn unknown_retries(settings: &Settings) -> u32 {
+    match settings.on_unknown {
+        OnUnknown::Ask => 0,
+        OnUnknown::Retry { times_max } => times_max,
+    }
 }
 
 /// Prints a plan as it was asked for.

@@ -1,23 +1,32 @@
-//! Progress of an apply: a bar on a terminal, a line now and then elsewhere.
+//! Progress: one bar for the run and one line for each bought picture on a terminal, a plain line now and then elsewhere,
+//! events where they are wanted.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::Event;
-use crate::asset::MicroUsd;
-use crate::render::Event as Line;
+use crate::apply::{Event, Stage};
+use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::render::{Event as Line, terminal};
 
 use super::Output;
 use super::output::with_sources;
 
-/// Between two lines where there is no terminal.
+/// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
+/// How long there may be no line at all.
+const SILENT_MAX: Duration = Duration::from_secs(10);
+/// How often the lines of pictures are drawn again, for their clocks.
+const DRAWN_EVERY: Duration = Duration::from_millis(250);
+/// Pictures that have a line of their own.
+const LINES_MAX: usize = 16;
 
 /// Shows how far an apply is.
 pub struct Progress<'o> {
     output: &'o Output,
+    all: MultiProgress,
     bar: ProgressBar,
     state: Mutex<State>,
     total: u64,
@@ -27,6 +36,8 @@ struct State {
     cost: MicroUsd,
     done: u64,
     told: Instant,
+    /// Pictures under way: their lines, and since when.
+    under_way: HashMap<(CollectionName, AssetKey), Option<ProgressBar>>,
 }
 
 impl<'o> Progress<'o> {
@@ -36,13 +47,14 @@ impl<'o> Progress<'o> {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let all = MultiProgress::with_draw_target(target);
+        let bar = all.add(ProgressBar::new(total));
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {eta} left") {
             bar.set_style(style);
         }
         bar.set_message("$0.00");
-        let state = State { cost: MicroUsd(0), done: 0, told: Instant::now() };
-        Self { output, bar, state: Mutex::new(state), total }
+        let state = State { cost: MicroUsd(0), done: 0, told: Instant::now(), under_way: HashMap::new() };
+        Self { output, all, bar, state: Mutex::new(state), total }
     }
 
     /// Takes what happened.
@@ -50,18 +62,20 @@ impl<'o> Progress<'o> {
         if self.output.is_json() {
             self.tell(&event);
         }
-        let Ok(mut state) = self.state.lock() else { return };
+        let mut state = self.state();
         match event {
             Event::Started { .. } => {}
+            Event::Stage { collection, key, stage } => self.stage(&mut state, collection, key, stage),
+            Event::Unknown { .. } => {}
             Event::Charged { price, .. } => {
                 state.cost.0 += price.0;
                 self.bar.set_message(format!("${}", state.cost));
             }
-            Event::Completed { .. } => self.advance(&mut state),
+            Event::Completed { collection, key, .. } => self.advance(&mut state, collection, key),
             Event::Failed { collection, key, error } => {
-                self.advance(&mut state);
+                self.advance(&mut state, collection, key);
                 if !self.output.is_json() {
-                    self.bar.suspend(|| self.output.failed_asset(collection, key, error));
+                    self.all.suspend(|| self.output.failed_asset(collection, key, error));
                 }
             }
         }
@@ -71,11 +85,13 @@ impl<'o> Progress<'o> {
     fn tell(&self, event: &Event<'_>) {
         let output = self.output;
         match *event {
+            Event::Stage { .. } => {}
             Event::Started { collection, key, action } => output.event(&Line::ApplyStart { collection, key, action }),
             Event::Charged { collection, key, price } => output.event(&Line::ChargeRecorded { collection, key, price }),
+            Event::Unknown { collection, key, call } => output.event(&Line::OutcomeUnknown { collection, key, call }),
             Event::Completed { collection, key, action, progress: (done, total) } => {
                 output.event(&Line::ApplyComplete { collection, key, action, url: None });
-                let cost = self.state.lock().map(|state| state.cost).unwrap_or_default();
+                let cost = self.state().cost;
                 output.event(&Line::ApplyProgress { done, total, cost });
             }
             Event::Failed { collection, key, error } => {
@@ -85,18 +101,90 @@ impl<'o> Progress<'o> {
         }
     }
 
-    /// Takes the bar away.
+    /// Shows a bought picture in a line of its own, where there is room.
+    fn stage(&self, state: &mut State, collection: &CollectionName, key: &AssetKey, stage: Stage) {
+        let id = (collection.clone(), key.clone());
+        if stage == Stage::Waiting {
+            // Who waits is not under way.
+            self.forget(state, id);
+            return;
+        }
+        let room = self.output.shows_progress_bar() && state.under_way.len() < LINES_MAX;
+        let line = state.under_way.entry(id).or_insert_with(|| room.then(|| self.line()));
+        if let Some(line) = line {
+            line.set_message(format!("{}  {}", terminal(key.as_str()), words(stage)));
+        }
+    }
+
+    fn line(&self) -> ProgressBar {
+        let line = self.all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}") {
+            line.set_style(style);
+        }
+        line
+    }
+
+    fn forget(&self, state: &mut State, id: (CollectionName, AssetKey)) {
+        if let Some(Some(line)) = state.under_way.remove(&id) {
+            self.all.remove(&line);
+        }
+    }
+
+    /// Draws the lines again and again; never ends.
+    pub async fn tick(&self) {
+        loop {
+            tokio::time::sleep(DRAWN_EVERY).await;
+            let mut state = self.state();
+            state.under_way.values().flatten().for_each(ProgressBar::tick);
+            if state.told.elapsed() >= SILENT_MAX {
+                self.say(&mut state);
+            }
+        }
+    }
+
+    /// Takes everything away.
     pub fn finish(&self) {
+        for line in self.state().under_way.drain().filter_map(|(_, line)| line) {
+            line.finish_and_clear();
+        }
         self.bar.finish_and_clear();
     }
 
-    fn advance(&self, state: &mut State) {
+    fn advance(&self, state: &mut State, collection: &CollectionName, key: &AssetKey) {
+        self.forget(state, (collection.clone(), key.clone()));
         state.done += 1;
         self.bar.set_position(state.done);
-        let due = state.told.elapsed() >= LINE_EVERY || state.done == self.total;
-        if due && !self.output.shows_progress_bar() && !self.output.is_json() {
-            state.told = Instant::now();
-            self.output.talk(&format!("{} of {} done, ${} so far", state.done, self.total, state.cost));
+        if state.told.elapsed() >= LINE_EVERY || state.done == self.total {
+            self.say(state);
         }
+    }
+
+    /// Says in a line how far everything is, where nothing draws it.
+    fn say(&self, state: &mut State) {
+        state.told = Instant::now();
+        if self.output.shows_progress_bar() || self.output.is_json() {
+            return;
+        }
+        let under_way = match state.under_way.len() {
+            0 => String::new(),
+            count => format!(", {count} under way"),
+        };
+        self.output.talk(&format!("{} of {} done{under_way}, ${} so far", state.done, self.total, state.cost));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says how far a picture is.
+fn words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Waiting => "waits for its turn",
+        Stage::Asking => "is asked for",
+        Stage::Making => "is being made",
+        Stage::Fetching => "is fetched",
+        Stage::Storing => "is stored and published",
+        Stage::Elsewhere => "is made by another run",
     }
 }

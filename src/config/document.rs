@@ -9,6 +9,7 @@ use crate::asset::{GeneratorName, MicroUsd, NAME_BYTES_MAX, TableName, is_identi
 use crate::manifest::Placed;
 use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, nearest};
 
+use super::generator::{GeneratorLine, read_generators};
 use super::{GuardSettings, OnUnknown, RawText};
 
 /// The fields of `pixform.yaml`.
@@ -20,10 +21,6 @@ pub const ENVIRONMENT_FIELDS: [&str; 9] =
 
 /// The fields of `storage`.
 pub const STORAGE_FIELDS: [&str; 7] = ["url", "public_url", "endpoint", "region", "key", "create_bucket", "previous"];
-
-/// The fields of a generator.
-pub const GENERATOR_FIELDS: [&str; 8] =
-    ["kind", "checks_as", "price", "base_url", "api_key", "concurrency", "images_per_minute", "min_interval"];
 
 /// The fields of `guards`.
 pub const GUARD_FIELDS: [&str; 2] = ["max_cost", "max_deletions"];
@@ -42,12 +39,6 @@ pub const IMAGES_CEILING: u64 = 10_000_000;
 
 /// How many deletions `guards.max_deletions` may allow.
 pub const DELETIONS_CEILING: u64 = IMAGES_CEILING;
-
-/// How many calls one generator may have in flight.
-pub const CONCURRENCY_CEILING: u64 = 1_000;
-
-/// How many images a minute one generator may be asked for.
-pub const IMAGES_PER_MINUTE_CEILING: u64 = 1_000_000;
 
 /// The longest pause between two calls of one generator.
 pub const INTERVAL_CEILING: Duration = Duration::from_secs(3_600);
@@ -111,27 +102,6 @@ pub struct StorageLine {
     pub create_bucket: Option<bool>,
     /// The store that was used before.
     pub previous: Option<RawText>,
-}
-
-/// A generator as it is written.
-#[derive(Debug)]
-pub struct GeneratorLine {
-    /// The service.
-    pub kind: Option<Placed<String>>,
-    /// Whose ranges a placeholder applies.
-    pub checks_as: Option<Placed<String>>,
-    /// The price of one image.
-    pub price: Option<Placed<MicroUsd>>,
-    /// The service's address.
-    pub base_url: Option<RawText>,
-    /// The key of the service.
-    pub api_key: Option<RawText>,
-    /// Calls in flight.
-    pub concurrency: Option<u64>,
-    /// Images a minute.
-    pub images_per_minute: Option<u64>,
-    /// The least pause between two calls.
-    pub min_interval: Option<Duration>,
 }
 
 /// Reads a document from a tree, collecting every mistake.
@@ -216,35 +186,6 @@ fn read_storage(node: Node<'_>, mistakes: &mut Mistakes) -> Option<StorageLine> 
     Some(line)
 }
 
-fn read_generators(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<(Placed<GeneratorName>, GeneratorLine)> {
-    let Some(mut fields) = map(fields, "generators", mistakes) else { return Vec::new() };
-    let mut generators = Vec::new();
-    for Entry { key, value } in fields.rest() {
-        let line = read_generator(&format!("the generator `{}`", key.text), value, mistakes);
-        match key.text.parse::<GeneratorName>() {
-            Ok(name) => generators.extend(line.map(|line| (Placed { span: key.span, value: name }, line))),
-            Err(error) => mistakes.add(key.span, error.to_string(), "rename it, here and in the manifests"),
-        }
-    }
-    generators
-}
-
-fn read_generator(what: &str, node: Node<'_>, mistakes: &mut Mistakes) -> Option<GeneratorLine> {
-    let mut fields = Fields::of(node, what, mistakes)?;
-    let line = GeneratorLine {
-        kind: word(&mut fields, "kind", mistakes),
-        checks_as: word(&mut fields, "checks_as", mistakes),
-        price: money(&mut fields, "price", mistakes),
-        base_url: text(&mut fields, "base_url", mistakes),
-        api_key: text(&mut fields, "api_key", mistakes),
-        concurrency: whole(&mut fields, "concurrency", 1, CONCURRENCY_CEILING, mistakes),
-        images_per_minute: whole(&mut fields, "images_per_minute", 1, IMAGES_PER_MINUTE_CEILING, mistakes),
-        min_interval: duration(&mut fields, "min_interval", mistakes),
-    };
-    fields.finish(what, &GENERATOR_FIELDS, mistakes);
-    Some(line)
-}
-
 fn read_tables(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Vec<TableName>> {
     let (key, node) = fields.take("tables")?;
     let items = node.list("`tables`", mistakes)?;
@@ -284,24 +225,24 @@ fn read_on_unknown(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> OnUnknow
 }
 
 /// Opens an inner map; nothing at all is none.
-fn map<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<Fields<'s>> {
+pub(super) fn map<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<Fields<'s>> {
     let (_, node) = fields.take(name)?;
     if node.is_null() { None } else { Fields::of(node, &format!("`{name}`"), mistakes) }
 }
 
-fn scalar<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<(Span, Scalar<'s>)> {
+pub(super) fn scalar<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<(Span, Scalar<'s>)> {
     let (_, node) = fields.take(name)?;
     node.scalar(&format!("`{name}`"), mistakes)
 }
 
 /// Takes a text that may hold variables.
-fn text(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<RawText> {
+pub(super) fn text(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<RawText> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     Some(RawText { span, text: scalar.text.into_owned() })
 }
 
 /// Takes a text that holds none.
-fn word(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<String>> {
+pub(super) fn word(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<String>> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     Some(Placed { span, value: scalar.text.into_owned() })
 }
@@ -314,7 +255,13 @@ fn read_env_file(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Pla
     Some(Placed { span, value: value.into() })
 }
 
-fn whole(fields: &mut Fields<'_>, name: &str, least: u64, most: u64, mistakes: &mut Mistakes) -> Option<u64> {
+pub(super) fn whole(
+    fields: &mut Fields<'_>,
+    name: &str,
+    least: u64,
+    most: u64,
+    mistakes: &mut Mistakes,
+) -> Option<u64> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     let words = match scalar.integer(most) {
         Ok(number) if number >= least => return Some(number),
@@ -325,12 +272,12 @@ fn whole(fields: &mut Fields<'_>, name: &str, least: u64, most: u64, mistakes: &
     None
 }
 
-fn truth(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<bool> {
+pub(super) fn truth(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<bool> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     scalar.truth().map_err(|words| mistakes.add(span, format!("`{name}` {words}"), "write it without quotes")).ok()
 }
 
-fn money(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<MicroUsd>> {
+pub(super) fn money(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<MicroUsd>> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     match scalar.text.parse() {
         Ok(value) => Some(Placed { span, value }),
@@ -342,7 +289,7 @@ fn money(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option
     }
 }
 
-fn duration(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Duration> {
+pub(super) fn duration(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Duration> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
     let read = units.iter().find_map(|(unit, milliseconds)| {

@@ -18,6 +18,7 @@ use crate::manifest::{IMAGES_MAX, Placed};
 use crate::yaml::{Limits, ManifestError, Mistake, Mistakes, parse};
 
 mod document;
+mod generator;
 mod schema;
 mod secret;
 mod settle;
@@ -26,9 +27,10 @@ mod tests;
 mod variables;
 
 pub use document::{
-    CONCURRENCY_CEILING, DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, IMAGES_CEILING,
-    IMAGES_PER_MINUTE_CEILING, INTERVAL_CEILING, LIMIT_FIELDS, ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
+    DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, INTERVAL_CEILING, LIMIT_FIELDS,
+    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
 };
+pub use generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 pub use schema::schema;
 pub use secret::SecretText;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
@@ -142,6 +144,10 @@ pub struct GeneratorSettings {
     pub price: Option<MicroUsd>,
     /// The service's address.
     pub base_url: Option<RawText>,
+    /// Where pictures are asked for, below the address; begins with `/`.
+    pub path: Option<String>,
+    /// Where tasks are asked for, below the address; begins with `/`.
+    pub result_path: Option<String>,
     /// The service's key.
     pub api_key: Option<RawText>,
     /// Most calls in flight.
@@ -150,6 +156,21 @@ pub struct GeneratorSettings {
     pub images_per_minute: Option<u64>,
     /// The least pause between two calls.
     pub min_interval: Option<Duration>,
+    /// How long one picture is waited for.
+    pub deadline: Option<Duration>,
+    /// How long the answer to a request for a picture may take.
+    pub request_timeout: Option<Duration>,
+    /// Whether the service looks at its pictures before it hands them out.
+    pub moderation: Option<ModerationSettings>,
+}
+
+/// How a service looks at its pictures. It belongs to the environment, not to the recipe: it does not change pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModerationSettings {
+    /// How strictly, 0 to 2.
+    pub level: u8,
+    /// What it costs for each picture, where that is said.
+    pub price: Option<MicroUsd>,
 }
 
 /// What a plan may not exceed.

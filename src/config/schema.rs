@@ -6,9 +6,10 @@ use crate::asset::NAME_BYTES_MAX;
 use crate::schema::{DRAFT, described, object, undescribed, whole};
 
 use super::document::{
-    CONCURRENCY_CEILING, DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, IMAGES_CEILING,
-    IMAGES_PER_MINUTE_CEILING, LIMIT_FIELDS, ON_UNKNOWN, ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
+    DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, LIMIT_FIELDS, ON_UNKNOWN,
+    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
 };
+use super::generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 
 /// Returns the JSON Schema (draft 2020-12) of `pixform.yaml`.
 ///
@@ -91,7 +92,7 @@ fn storage(name: &str) -> Value {
 fn generator(name: &str) -> Value {
     match name {
         "kind" => described(
-            "The service: `placeholder` paints labelled pictures, free and offline.",
+            "The service: `novita`, or `placeholder`, which paints labelled pictures, free and offline.",
             json!({ "type": "string" }),
         ),
         "checks_as" => described(
@@ -100,17 +101,34 @@ fn generator(name: &str) -> Value {
         ),
         "price" => money("What one image costs, in US dollars; for a paid kind only, and required there."),
         "base_url" => variable("The address of the service."),
+        "path" => path("Where pictures are asked for, below the address."),
+        "result_path" => path("Where tasks are asked for, below the address."),
         "api_key" => {
             variable("The key of the service; better a `${NAME}` than the key itself. Read when it is needed.")
         }
-        "concurrency" => whole("Most calls in flight at once.", 1, CONCURRENCY_CEILING),
-        "images_per_minute" => whole("Most images asked for in one minute.", 1, IMAGES_PER_MINUTE_CEILING),
-        "min_interval" => described(
-            "The least pause between two calls, at most an hour: `1500ms`, `2s`, `1m`.",
-            json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m)$" }),
+        "concurrency" => whole("Most pictures under way at once.", 1, CONCURRENCY_CEILING),
+        "images_per_minute" => {
+            whole("Most images asked for in any minute; 20 for `novita` unless set.", 1, IMAGES_PER_MINUTE_CEILING)
+        }
+        "min_interval" => duration("The least pause between two requests for a picture, at most an hour."),
+        "deadline" => duration("How long one picture is waited for; the next run goes on waiting. 10m unless set."),
+        "request_timeout" => duration("How long the answer to a request for a picture may take; 90s unless set."),
+        "enable_nsfw_detection" => described(
+            "Whether the service looks for unsafe pictures, which are then not published.",
+            json!({ "type": "boolean" }),
         ),
+        "nsfw_detection_level" => whole("How strictly it looks: 0 is the mildest.", 0, NSFW_LEVEL_CEILING),
+        "nsfw_detection_price" => money("What looking costs for each image, in US dollars; 0.0015 unless set."),
         name => undescribed(name),
     }
+}
+
+fn path(words: &str) -> Value {
+    described(words, json!({ "type": "string", "pattern": "^/[!-~]*$" }))
+}
+
+fn duration(words: &str) -> Value {
+    described(words, json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m)$", "examples": ["1500ms", "2s", "1m"] }))
 }
 
 fn guard(name: &str) -> Value {

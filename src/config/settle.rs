@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::asset::{GeneratorName, MicroUsd};
 use crate::manifest::{IMAGES_MAX, Placed};
-use crate::yaml::{Mistake, Mistakes, Span};
+use crate::yaml::{Mistakes, Span};
 
-use super::document::{Document, EnvironmentLine, GeneratorLine, StorageLine, listed, meant};
+use super::document::{Document, EnvironmentLine, StorageLine, listed, meant};
+use super::generator::settle_generator;
 use super::variables::{Variables, check};
-use super::{ConfigError, GeneratorSettings, Known, Origin, Outside, RawText, SecretText, Settings, StorageSettings};
+use super::{ConfigError, Known, Origin, Outside, RawText, SecretText, Settings, StorageSettings};
 
 /// What settling needs beyond the environment itself.
 pub struct Context<'c> {
@@ -153,72 +153,6 @@ fn settle_storage(
     }
     let create_bucket = create_bucket.unwrap_or_default();
     Some(StorageSettings { url: storage?, public_url, endpoint, region, key, create_bucket, previous })
-}
-
-fn settle_generator(
-    name: Placed<GeneratorName>,
-    line: GeneratorLine,
-    context: &Context<'_>,
-    warnings: &mut Vec<Mistake>,
-    mistakes: &mut Mistakes,
-) -> Option<(GeneratorName, GeneratorSettings)> {
-    let GeneratorLine { kind, checks_as, price, base_url, api_key, concurrency, images_per_minute, min_interval } =
-        line;
-    let known = context.known;
-    for raw in [&base_url, &api_key].into_iter().flatten() {
-        check(raw, context.source, mistakes);
-    }
-    if let Some(Placed { span, value }) = &checks_as
-        && !known.checks.contains(&value.as_str())
-    {
-        let message = format!("there are no ranges of `{value}` to check by");
-        mistakes.add(*span, message, meant(value, known.checks, "write"));
-    }
-    let Some(Placed { span, value: kind }) = kind else {
-        let message = format!("the generator `{}` has no `kind`", name.value);
-        mistakes.add(name.span, message, format!("write `kind:` and one of {}", listed(known.kinds)));
-        return None;
-    };
-    if !known.kinds.contains(&kind.as_str()) {
-        let message = format!("`{kind}` is no kind of generator that this version of pixform knows");
-        let help = meant(&kind, known.kinds, "it knows");
-        mistakes.add(span, message, help);
-        return None;
-    }
-    let price = settle_price(&kind, span, price, known, warnings, mistakes);
-    let checks_as = checks_as.map(|placed| placed.value);
-    let settings =
-        GeneratorSettings { kind, checks_as, price, base_url, api_key, concurrency, images_per_minute, min_interval };
-    Some((name.value, settings))
-}
-
-/// A paid kind needs a price, and a free one has none: being free is a property of the kind.
-fn settle_price(
-    kind: &str,
-    kind_span: Span,
-    price: Option<Placed<MicroUsd>>,
-    known: &Known<'_>,
-    warnings: &mut Vec<Mistake>,
-    mistakes: &mut Mistakes,
-) -> Option<MicroUsd> {
-    let free = known.free_kinds.contains(&kind);
-    let help = "write what one image costs in US dollars, as in `price: 0.015`";
-    match price {
-        Some(Placed { span, .. }) if free => {
-            let message = format!("`{kind}` is free, so its `price` has no meaning");
-            warnings.push(Mistake { span, message, help: "remove `price`".to_owned() });
-            None
-        }
-        Some(Placed { span, value: MicroUsd(0) }) => {
-            mistakes.add(span, format!("`{kind}` is paid, and its `price` is 0"), help);
-            None
-        }
-        None if !free => {
-            mistakes.add(kind_span, format!("`{kind}` is paid, and has no `price`"), help);
-            None
-        }
-        price => price.map(|placed| placed.value),
-    }
 }
 
 /// Fills the variables of a URL in, and makes its path absolute where it has this scheme.

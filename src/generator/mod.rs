@@ -1,23 +1,36 @@
 //! Generators: services that make pictures, behind one small trait.
 //!
 //! One wire format a file. What a recipe may hold is checked offline by [`Kind::check`], so that a plan can refuse it
-//! before money is spent. Which calls are made, and what is remembered of them, is left to `apply`.
+//! before money is spent. Which calls are made, when, and what is remembered of them, is left to `apply`: an adapter
+//! makes exactly one request for each call of its functions, and says of every failure whether a repeat is safe.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::asset::{Complaint, Recipe, Seed};
 
+mod address;
+mod http;
 mod novita;
 mod placeholder;
+mod redact;
+mod trouble;
 
+pub use http::install_tls;
+pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
+pub use redact::Redactor;
+pub use trouble::{CallError, Retry, Trouble};
 
 /// The kinds of generator that this program knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Paints a labelled picture from the recipe's digest: free, offline, deterministic.
     Placeholder,
+    /// Novita's text to image.
+    Novita,
 }
 
 /// Whether calls cost money: a property of the adapter, never of a price.
@@ -25,16 +38,32 @@ pub enum Kind {
 pub enum Cost {
     /// Never charged.
     Free,
+    /// Charged for each picture.
+    Paid,
+}
+
+/// How fast a service may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Most pictures under way at once.
+    pub concurrency: usize,
+    /// Most pictures that are asked for in any minute; `None` for as many as may be.
+    pub images_per_minute: Option<u64>,
+    /// The least time between two requests for a picture.
+    pub min_interval: Duration,
+    /// How long one picture is waited for; after that it stays `submitted`, and the next run asks for it again.
+    pub deadline: Duration,
 }
 
 impl Kind {
     /// All kinds, in the order in which messages list them.
-    pub const ALL: [Self; 1] = [Self::Placeholder];
+    pub const ALL: [Self; 2] = [Self::Placeholder, Self::Novita];
 
     /// Returns the name in `pixform.yaml` and in recipes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Placeholder => "placeholder",
+            Self::Novita => "novita",
         }
     }
 
@@ -42,13 +71,27 @@ impl Kind {
     pub fn cost(self) -> Cost {
         match self {
             Self::Placeholder => Cost::Free,
+            Self::Novita => Cost::Paid,
         }
     }
 
     /// Tells whether the service takes a seed.
     pub fn takes_seeds(self) -> bool {
         match self {
-            Self::Placeholder => true,
+            Self::Placeholder | Self::Novita => true,
+        }
+    }
+
+    /// Returns how fast the service may be asked where nothing else is said.
+    pub fn pace(self) -> Pace {
+        match self {
+            Self::Placeholder => Pace {
+                concurrency: 8,
+                images_per_minute: None,
+                min_interval: Duration::ZERO,
+                deadline: Duration::from_secs(600),
+            },
+            Self::Novita => novita::PACE,
         }
     }
 
@@ -56,6 +99,7 @@ impl Kind {
     pub fn check(self, recipe: &Recipe) -> Vec<Complaint> {
         match self {
             Self::Placeholder => placeholder::check(recipe),
+            Self::Novita => novita::check(recipe),
         }
     }
 }
@@ -99,17 +143,77 @@ pub struct Picture {
     pub seed: Option<Seed>,
 }
 
+/// What came of asking for a picture.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The picture itself.
+    Picture(Picture),
+    /// It is being made: the service's id of the task, by which it can be asked for.
+    Task(String),
+}
+
+/// Where a finished picture can be fetched: a secret, for whoever knows it can.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResultUrl(pub(in crate::generator) String);
+
+impl std::fmt::Debug for ResultUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits, runs, or has a status that we do not know.
+    Running,
+    /// The picture can be fetched.
+    Done {
+        /// From where.
+        result: ResultUrl,
+        /// The seed that the service says it used, where it says one.
+        seed: Option<Seed>,
+    },
+    /// It is said to be done, and there is no picture.
+    Empty,
+    /// It failed, in the service's words.
+    Failed(String),
+    /// The service's moderation flags the picture: it must not be published.
+    Flagged(String),
+}
+
 /// What can go wrong with a generator.
 #[derive(Debug, thiserror::Error)]
 pub enum GeneratorError {
     /// The picture could not be made here.
     #[error("the placeholder could not be painted")]
     Painting(#[from] crate::imaging::ImagingError),
+    /// The service could not be asked, said no, or cannot be understood.
+    #[error(transparent)]
+    Call(#[from] Box<CallError>),
+}
+
+impl GeneratorError {
+    /// Returns what kind of trouble it is.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Painting(_) => Trouble::Refused,
+            Self::Call(error) => error.trouble,
+        }
+    }
 }
 
 /// What pixform needs of a service.
+///
+/// Each function makes one request at most, and none of them repeats it by itself.
 #[async_trait]
 pub trait Generator: Send + Sync {
-    /// Makes the picture of a recipe.
-    async fn generate(&self, recipe: &Recipe) -> Result<Picture, GeneratorError>;
+    /// Asks for the picture of a recipe: the one request that may be charged.
+    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError>;
+
+    /// Asks how a task stands; never charged.
+    async fn poll(&self, task: &str) -> Result<Progress, GeneratorError>;
+
+    /// Fetches a finished picture, at most [`http::PICTURE_BYTES_MAX`] bytes of it; never charged, and without the key.
+    async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError>;
 }

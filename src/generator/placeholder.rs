@@ -5,8 +5,10 @@
 use std::panic;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use super::{Generator, GeneratorError, Picture};
+use super::trouble::{CallError, Trouble};
+use super::{Answer, Generator, GeneratorError, Picture, Progress, ResultUrl};
 use crate::asset::{Complaint, Recipe};
 use crate::imaging;
 
@@ -19,14 +21,26 @@ pub struct Placeholder;
 
 #[async_trait]
 impl Generator for Placeholder {
-    async fn generate(&self, recipe: &Recipe) -> Result<Picture, GeneratorError> {
+    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
         let seed = recipe.seed;
         let recipe = recipe.clone();
         // A large picture takes a second, in which nothing else must stand still.
         let painting = tokio::task::spawn_blocking(move || imaging::paint(&recipe));
         let painted = painting.await.unwrap_or_else(|crash| panic::resume_unwind(crash.into_panic()));
-        Ok(Picture { bytes: painted?.into(), seed })
+        Ok(Answer::Picture(Picture { bytes: painted?.into(), seed }))
     }
+
+    async fn poll(&self, _task: &str) -> Result<Progress, GeneratorError> {
+        Err(no_tasks())
+    }
+
+    async fn download(&self, _result: &ResultUrl) -> Result<Bytes, GeneratorError> {
+        Err(no_tasks())
+    }
+}
+
+fn no_tasks() -> GeneratorError {
+    CallError::new(Trouble::Gone, "the placeholder answers at once: it has no tasks").into()
 }
 
 /// Checks what painting needs: a size.
@@ -82,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn the_picture_is_the_one_asked_for_and_names_the_recipes_seed() {
         let recipe = recipe(40, 60);
-        let picture = Placeholder.generate(&recipe).await.unwrap();
+        let Answer::Picture(picture) = Placeholder.submit(&recipe).await.unwrap() else { panic!("no picture") };
         assert_eq!(picture.seed, recipe.seed);
         assert!(imaging::verify(&picture.bytes, 40, 60).is_ok());
         assert_eq!(picture.bytes, imaging::paint(&recipe).unwrap());
@@ -91,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_recipe_that_was_not_checked_is_an_error_and_no_crash() {
         for (width, height) in [(0, 0), (u32::MAX, u32::MAX)] {
-            assert!(Placeholder.generate(&recipe(width, height)).await.is_err());
+            assert!(Placeholder.submit(&recipe(width, height)).await.is_err());
         }
     }
 }

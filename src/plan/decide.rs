@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::asset::{Asset, AssetKey, CollectionName, Labels, MicroUsd, ObjectPath, RenditionName, SeedBase, SeedFrom};
-use crate::record::{Original, Record};
+use crate::record::{Decision, Original, Record};
 
 use super::differences::differences;
-use super::{Action, Cause, Change, Provenance, Reason, Snapshot};
+use super::{Action, Cause, Change, Decisions, Doubt, Provenance, Reason, Snapshot};
 
 /// A published file that is not as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,15 @@ pub enum RowState {
 pub enum Picture {
     /// It would have to be made.
     ToMake,
+    /// It is paid for and being made.
+    UnderWay,
+    /// It would have to be made, and an earlier call stands in the way.
+    InDoubt {
+        /// What is in doubt.
+        doubt: Doubt,
+        /// Why, in the words of the ledger.
+        why: Option<String>,
+    },
     /// It is there.
     There(Original, Provenance),
     /// An asset further up in the plan gets it made.
@@ -69,6 +78,8 @@ pub struct Seen<'s> {
     pub row: RowState,
     /// Where the picture of the wanted recipe could come from; for a recipe that is published already, its original.
     pub picture: Picture,
+    /// Earlier calls for the picture that are decided about.
+    pub decisions: Decisions,
 }
 
 /// An asset under decision.
@@ -103,7 +114,7 @@ pub fn settle_seed(asset: Asset, record: Option<&Record>) -> Asset {
 /// Decides what is done about one asset. Kept assets have the action [`Action::Keep`]; their reasons are notes.
 pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let Subject { asset, index, key_axes, price } = subject;
-    let Seen { record, moved_from, faults, row, picture } = seen;
+    let Seen { record, moved_from, faults, row, picture, decisions } = seen;
     let held = record.filter(|_| asset.hold);
     let before = record.map(Snapshot::of);
     let after = wanted(asset, record, held);
@@ -122,12 +133,20 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
     let needs_original = new_picture || renders || faulty;
+    let needs_making = matches!(picture, Picture::ToMake | Picture::UnderWay | Picture::InDoubt { .. });
+    if needs_making && needs_original && !new_picture {
+        reasons.push(Reason { cause: Cause::OriginalMissing, place: None });
+    }
+    let under_way = picture == Picture::UnderWay;
     let (action, original) = match picture {
-        Picture::ToMake if needs_original => {
-            if !new_picture {
-                reasons.push(Reason { cause: Cause::OriginalMissing, place: None });
-            }
+        Picture::ToMake if needs_original => (Action::Generate, None),
+        Picture::UnderWay if needs_original => {
+            reasons.push(Reason { cause: Cause::UnderWay, place: None });
             (Action::Generate, None)
+        }
+        Picture::InDoubt { doubt, why } if needs_original => {
+            reasons.push(Reason { cause: Cause::InDoubt { doubt, why }, place: None });
+            (Action::Unknown, None)
         }
         Picture::MadeFor(key) if needs_original => {
             reasons.push(Reason { cause: Cause::SameRecipe(key), place: None });
@@ -137,6 +156,7 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
             let cause = match provenance {
                 Provenance::Kept => Cause::OriginalKept,
                 Provenance::FoundInStorage => Cause::FoundInStorage,
+                Provenance::Accepted => Cause::RejectedAccepted,
             };
             reasons.push(Reason { cause, place: None });
             (Action::Reuse, Some(original))
@@ -154,17 +174,28 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
             };
             let original = match picture {
                 Picture::There(original, _) => Some(original),
-                Picture::ToMake | Picture::MadeFor(_) => None,
+                Picture::ToMake | Picture::UnderWay | Picture::InDoubt { .. } | Picture::MadeFor(_) => None,
             };
             (action, original)
         }
     };
+    let buys = matches!(action, Action::Unknown | Action::Generate | Action::Reuse);
+    let decisions = if buys { decisions } else { Vec::new() };
+    let mut told: Vec<_> = decisions.iter().map(|(_, decision)| *decision).collect();
+    told.dedup();
+    reasons.extend(
+        told.into_iter()
+            .filter(|decision| *decision != Decision::Accepted)
+            .map(|decision| Reason { cause: Cause::Decided(decision), place: None }),
+    );
     Change {
         key: asset.key.clone(),
         extra_labels: beyond_key(&asset.labels, key_axes),
         action,
         reasons,
-        price: if action == Action::Generate { price } else { MicroUsd(0) },
+        price: if action == Action::Generate && !under_way { price } else { MicroUsd(0) },
+        generator: (action == Action::Generate).then(|| asset.generator.clone()),
+        decisions,
         before,
         after: Some(after),
         moved_from,
@@ -193,6 +224,8 @@ pub fn delete(record: &Record, key_axes: &[String], expected: bool) -> Change {
         expected,
         downgrade: false,
         unprotected: false,
+        generator: None,
+        decisions: Vec::new(),
     }
 }
 

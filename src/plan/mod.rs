@@ -4,7 +4,7 @@
 //! whole assets against whole records, for those that differ. `guard` looks at the finished plan and says whether it
 //! may be carried out. Gathering what is there is left to `planner`, carrying it out to `apply`.
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd};
 use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
 use crate::record::{Original, Record};
 
@@ -13,12 +13,14 @@ mod decide;
 mod differences;
 mod guard;
 mod reason;
+mod standing;
 
 pub use compare::{Comparison, Looked, Suspects};
 pub use decide::{ColumnEdit, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
 pub use differences::row_inputs;
 pub use guard::{Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
 pub use reason::{Cause, Reason};
+pub use standing::{Decisions, Doubt, FAILED_MAX, Line, Standing, Verdicts, standing};
 
 /// What is done about one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +140,10 @@ pub struct Change {
     pub downgrade: bool,
     /// The manifest says `protect: false`.
     pub unprotected: bool,
+    /// Who makes the picture, where one is made.
+    pub generator: Option<GeneratorName>,
+    /// Earlier calls for this picture that are decided about.
+    pub decisions: Decisions,
 }
 
 /// A thing that is told and changes nothing.
@@ -305,4 +311,6 @@ pub enum Provenance {
     Kept,
     /// It lies in the storage and the state did not know it.
     FoundInStorage,
+    /// It is not the one asked for, and somebody takes it all the same.
+    Accepted,
 }

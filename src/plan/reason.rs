@@ -1,6 +1,9 @@
 //! Reasons: what is true of an asset that changes, typed, with old and new.
 
 use crate::asset::{AssetKey, CollectionName, ObjectPath, Place, RenditionName};
+use crate::record::Decision;
+
+use super::Doubt;
 
 /// One reason, with the place in the manifest where it was decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +134,19 @@ pub enum Cause {
     },
     /// It is held: the difference is only noted.
     Held,
+    /// An earlier call for the picture is in doubt.
+    InDoubt {
+        /// What is in doubt.
+        doubt: Doubt,
+        /// Why, in the words of the ledger.
+        why: Option<String>,
+    },
+    /// An earlier call in doubt was decided about: it is sent again, or written off.
+    Decided(Decision),
+    /// The picture is paid for and being made.
+    UnderWay,
+    /// A picture that is not the one asked for is taken all the same.
+    RejectedAccepted,
 }
 
 /// A reason in the parts that a plan document has.
@@ -173,6 +189,19 @@ impl Cause {
             Self::HoldChanged { .. } => "hold_changed",
             Self::LabelChanged { .. } => "label_changed",
             Self::Held => "held",
+            Self::InDoubt { doubt, .. } => match doubt {
+                Doubt::Unknown => "outcome_unknown",
+                Doubt::Rejected => "picture_rejected",
+                Doubt::Lost => "picture_lost",
+                Doubt::Failed => "failed_repeatedly",
+            },
+            Self::Decided(decision) => match decision {
+                Decision::Retried => "sent_again",
+                Decision::Forgotten => "written_off",
+                Decision::Accepted => "accepted",
+            },
+            Self::UnderWay => "under_way",
+            Self::RejectedAccepted => "rejected_accepted",
         }
     }
 }
@@ -188,7 +217,11 @@ impl Reason {
             | Cause::FoundInStorage
             | Cause::NotDeclared
             | Cause::Removed
-            | Cause::Held => (None, None, None),
+            | Cause::Held
+            | Cause::UnderWay
+            | Cause::RejectedAccepted
+            | Cause::Decided(_) => (None, None, None),
+            Cause::InDoubt { doubt: _, why } => (None, why.clone(), None),
             Cause::RecipeChanged { field, old, new } => (Some((*field).to_owned()), old.clone(), new.clone()),
             Cause::VarChanged { name, old, new } | Cause::LabelChanged { name, old, new } => {
                 (Some(name.clone()), old.clone(), new.clone())

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use crate::asset::{AssetKey, CollectionName, Heads, MicroUsd, TableName};
 use crate::digest::RecipeDigest;
 use crate::manifest::Manifest;
-use crate::plan::{CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, guard};
+use crate::plan::{
+    CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, Verdicts, guard,
+};
 use crate::state::{Known, KnownCollection, Schema, TableProblem, TableSeen};
 use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
@@ -18,6 +20,7 @@ mod moves;
 mod owners;
 mod second;
 mod selection;
+mod standings;
 
 pub use moves::Moves;
 pub use selection::{Pattern, Selection};
@@ -50,6 +53,10 @@ pub struct Request<'r> {
     pub all_manifests: AllManifests,
     /// What a new picture costs, by generator name; free where it is not listed.
     pub prices: &'r BTreeMap<String, MicroUsd>,
+    /// What was decided about earlier calls in doubt.
+    pub verdicts: &'r Verdicts,
+    /// How often a call without an answer is repeated by itself.
+    pub unknown_retries: u32,
 }
 
 /// Whether every manifest of the environment was read.

@@ -6,13 +6,14 @@ use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, Obj
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::manifest::Manifest;
 use crate::plan::{
-    Action, Cause, CollectionPlan, ColumnEdit, Note, ObjectFault, Picture, Provenance, RowState, Seen, Subject,
-    Suspects, decide, delete, settle_seed,
+    Action, Cause, CollectionPlan, ColumnEdit, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState,
+    Seen, Standing, Subject, Suspects, decide, delete, settle_seed,
 };
 use crate::record::{Original, Record, outputs};
 use crate::state::RowSeen;
 use crate::world::{Listing, StoredOriginal};
 
+use super::standings::Standings;
 use super::{Declared, Gathering, Moves, PlannerError};
 
 /// Assets that the second pass takes at a time.
@@ -28,6 +29,7 @@ struct Batch {
     kept: HashMap<RecipeDigest, Original>,
     by_content: HashMap<ContentDigest, Original>,
     found: HashMap<RecipeDigest, StoredOriginal>,
+    standings: Standings,
 }
 
 impl Gathering<'_> {
@@ -102,6 +104,7 @@ impl Gathering<'_> {
             kept: HashMap::new(),
             by_content: HashMap::new(),
             found: HashMap::new(),
+            standings: Standings::default(),
             records,
         };
         for number in numbers {
@@ -153,6 +156,18 @@ impl Gathering<'_> {
             recipes.into_iter().filter(|recipe| !batch.kept.contains_key(recipe)).collect();
         if !missing.is_empty() {
             batch.found = self.world.originals(&missing).await?;
+            let is_paid = |asset: &Asset| self.request.prices.contains_key(asset.generator.as_str());
+            let paid: HashSet<RecipeDigest> = batch
+                .assets
+                .iter()
+                .filter(|(_, asset)| is_paid(asset))
+                .map(|(_, asset)| asset.recipe.digest())
+                .collect();
+            let to_buy: Vec<RecipeDigest> = missing
+                .into_iter()
+                .filter(|recipe| paid.contains(recipe) && !batch.found.contains_key(recipe))
+                .collect();
+            batch.standings = self.standings(&to_buy).await?;
         }
         Ok(())
     }
@@ -172,6 +187,7 @@ impl Gathering<'_> {
                 _ => asset.recipe.digest(),
             };
             let picture = batch.picture(asset, record, recipe, &self.making);
+            let decisions = batch.decisions(&recipe);
             let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
             let seen = Seen {
                 record,
@@ -179,6 +195,7 @@ impl Gathering<'_> {
                 faults: record.map(|record| batch.faults(record)).unwrap_or_default(),
                 row: batch.row_state(asset, record, &self.world.url_base, manifest.table())?,
                 picture,
+                decisions,
             };
             let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
             let change = decide(subject, seen);
@@ -268,7 +285,31 @@ impl Batch {
             let original = found.clone().into_original(recipe, asset.recipe.width, asset.recipe.height);
             return Picture::There(original, Provenance::FoundInStorage);
         }
-        making.get(&recipe).map_or(Picture::ToMake, |key| Picture::MadeFor(key.clone()))
+        if let Some(key) = making.get(&recipe) {
+            return Picture::MadeFor(key.clone());
+        }
+        match self.standings.by_recipe.get(&recipe) {
+            None | Some(Standing::Clear(_)) => Picture::ToMake,
+            Some(Standing::UnderWay) => Picture::UnderWay,
+            Some(Standing::Accepted { .. }) => match self.standings.accepted.get(&recipe) {
+                Some(original) => Picture::There(original.clone(), Provenance::Accepted),
+                None => Picture::InDoubt { doubt: Doubt::Rejected, why: Some("its file is gone".to_owned()) },
+            },
+            Some(Standing::Undecided { doubt, why, .. }) => Picture::InDoubt { doubt: *doubt, why: why.clone() },
+        }
+    }
+
+    /// Returns what is to be written down about earlier calls for a recipe.
+    fn decisions(&self, recipe: &RecipeDigest) -> Decisions {
+        match self.standings.by_recipe.get(recipe) {
+            Some(Standing::Accepted { .. }) if !self.standings.accepted.contains_key(recipe) => Vec::new(),
+            Some(
+                Standing::Clear(decisions)
+                | Standing::Accepted { decisions, .. }
+                | Standing::Undecided { decisions, .. },
+            ) => decisions.clone(),
+            None | Some(Standing::UnderWay) => Vec::new(),
+        }
     }
 
     fn row_state(

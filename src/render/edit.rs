@@ -128,6 +128,10 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
         | Cause::Removed
         | Cause::ProtectChanged { .. }
         | Cause::HoldChanged { .. }
+        | Cause::InDoubt { .. }
+        | Cause::Decided(_)
+        | Cause::UnderWay
+        | Cause::RejectedAccepted
         | Cause::Held => return None,
     };
     // A label is part of the asset itself, whose place says nothing about the edit.

@@ -206,6 +206,8 @@ impl<'p> ChangeDocument<'p> {
             expected: _,
             downgrade: _,
             unprotected: _,
+            generator: _,
+            decisions: _,
         } = change;
         Self {
             collection: collection.name.as_str(),

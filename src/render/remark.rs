@@ -1,7 +1,8 @@
 //! What is true of an asset besides its edits, in plain words, one remark each.
 
 use crate::asset::CollectionName;
-use crate::plan::{Action, Cause, Change};
+use crate::plan::{Action, Cause, Change, Doubt};
+use crate::record::Decision;
 
 use super::count;
 use super::edit::{is_text, shown_value};
@@ -41,6 +42,12 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         Cause::ProtectChanged { old: _, new: false } => "no longer protected".to_owned(),
         Cause::HoldChanged { old: _, new: true } => "held".to_owned(),
         Cause::HoldChanged { old: _, new: false } => "no longer held".to_owned(),
+        Cause::InDoubt { doubt, why } => in_doubt(*doubt, why.as_deref()),
+        Cause::Decided(Decision::Retried) => "an earlier call is sent again, and may be paid twice".to_owned(),
+        Cause::Decided(Decision::Forgotten) => "an earlier call is written off as spent".to_owned(),
+        Cause::Decided(Decision::Accepted) => "taken as it is".to_owned(),
+        Cause::UnderWay => "paid for already: asked for again, for nothing".to_owned(),
+        Cause::RejectedAccepted => "not the picture asked for, taken as it is".to_owned(),
         Cause::Held => "edits wait until it is no longer held".to_owned(),
         Cause::RecipeChanged { .. }
         | Cause::VarChanged { .. }
@@ -52,4 +59,19 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         | Cause::LabelChanged { .. } => return None,
     };
     Some(super::terminal(&told).into_owned())
+}
+
+/// Says what is in doubt, and how to decide.
+fn in_doubt(doubt: Doubt, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    match doubt {
+        Doubt::Unknown => format!(
+            "an earlier call was sent and may be paid for, its outcome is unknown{why}: `--retry-unknown` sends it again, `--forget-unknown` writes it off"
+        ),
+        Doubt::Rejected => format!(
+            "paid for, and not the picture asked for{why}: `--accept-rejected` takes it, `--retry-rejected` buys another"
+        ),
+        Doubt::Lost => format!("paid for, and can no longer be fetched{why}: `--retry-lost` buys it again"),
+        Doubt::Failed => format!("the service failed three times{why}: `--retry-failed` asks again"),
+    }
 }

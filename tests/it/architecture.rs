@@ -18,14 +18,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("record", &["asset", "digest", "template"]),
     ("manifest", &["asset", "digest", "glob", "record", "schema", "template", "yaml"]),
     ("plan", &["asset", "digest", "record"]),
-    ("render", &["asset", "digest", "plan", "yaml"]),
+    ("render", &["asset", "digest", "plan", "record", "yaml"]),
     ("imaging", &["asset", "digest"]),
     ("config", &["asset", "manifest", "schema", "yaml"]),
     ("state", &["asset", "digest", "process", "record"]),
     ("storage", &["asset"]),
     ("generator", &["asset", "imaging"]),
     ("world", &["asset", "digest", "generator", "record", "state", "storage"]),
-    ("planner", &["asset", "digest", "glob", "manifest", "plan", "record", "state", "storage", "template", "world"]),
+    (
+        "planner",
+        &["asset", "digest", "glob", "manifest", "plan", "process", "record", "state", "storage", "template", "world"],
+    ),
     (
         "apply",
         &[

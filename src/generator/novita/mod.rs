@@ -1,5 +1,157 @@
-//! Novita, text to image: its rules and its wire format.
+//! Novita, text to image: its rules, its wire format, and what its answers mean.
+//!
+//! The endpoint is asynchronous: a submit answers with a task, the task is asked for until it has a picture, and the
+//! picture is fetched from a signed URL. One picture a task, always with the seed.
 
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::{StatusCode, Url};
+
+use super::http::{Http, Question, Reply, Whole};
+use super::trouble::{CallError, Trouble};
+use super::{Answer, Generator, GeneratorError, Pace, Progress, ResultUrl};
+use crate::asset::{MicroUsd, Recipe};
+
+mod answer;
 mod check;
+mod request;
+mod said;
 
 pub(super) use check::check;
+
+/// The service's address unless another is configured.
+const BASE_URL: &str = "https://api.novita.ai";
+/// Where pictures are asked for.
+const SUBMIT_PATH: &str = "/v3/async/txt2img";
+/// Where tasks are asked for.
+const RESULT_PATH: &str = "/v3/async/task-result";
+/// How long the answer to a submit may take. Source: <https://novita.ai/docs/guides/error>, which advises more than 60
+/// seconds, read 2026-11-22.
+const REQUEST_TIME: Duration = Duration::from_secs(90);
+/// What moderation costs for each picture unless another price is configured.
+///
+/// Source: <https://novita.ai/docs/api-reference/model-apis-txt2img>, read 2026-11-22.
+pub const NSFW_DETECTION_PRICE: MicroUsd = MicroUsd(1_500);
+
+/// How fast Novita may be asked: 20 images a minute.
+///
+/// Source: <https://novita.ai/docs/guides/model-apis-rate-limits>, read 2026-11-22.
+pub(super) const PACE: Pace = Pace {
+    concurrency: 4,
+    images_per_minute: Some(20),
+    min_interval: Duration::ZERO,
+    deadline: Duration::from_secs(10 * 60),
+};
+
+/// How Novita looks at pictures before it hands them out: 0 is the mildest, 2 the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moderation {
+    /// The level, 0, 1 or 2.
+    pub level: u8,
+}
+
+/// Where and as whom Novita is asked.
+#[derive(Clone, Default)]
+pub struct NovitaSettings {
+    /// The service's address; `https://api.novita.ai` unless set.
+    pub base_url: Option<String>,
+    /// The key.
+    pub api_key: String,
+    /// Where pictures are asked for, below the address; `/v3/async/txt2img` unless set.
+    pub path: Option<String>,
+    /// Where tasks are asked for, below the address; `/v3/async/task-result` unless set.
+    pub result_path: Option<String>,
+    /// Whether pictures are looked at, and how strictly.
+    pub moderation: Option<Moderation>,
+    /// How long the answer to a submit may take; 90 seconds unless set.
+    pub request_time: Option<Duration>,
+}
+
+/// The settings cannot be used; holds no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The address is none.
+    #[error("`base_url` is no http or https URL")]
+    BaseUrl,
+    /// The clients cannot be set up.
+    #[error("{0}")]
+    Client(String),
+}
+
+/// Novita.
+pub struct Novita {
+    http: Http,
+    path: String,
+    result_path: String,
+    moderation: Option<Moderation>,
+}
+
+impl Novita {
+    /// Prepares to ask Novita; nothing is sent.
+    ///
+    /// # Errors
+    /// The address or the key cannot be used, or the system has no certificates.
+    pub fn new(settings: NovitaSettings) -> Result<Self, SettingsError> {
+        let NovitaSettings { base_url, api_key, path, result_path, moderation, request_time } = settings;
+        let base = Url::parse(base_url.as_deref().unwrap_or(BASE_URL)).map_err(|_| SettingsError::BaseUrl)?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(SettingsError::BaseUrl);
+        }
+        let http = Http::new(base, &api_key, request_time.unwrap_or(REQUEST_TIME)).map_err(SettingsError::Client)?;
+        Ok(Self {
+            http,
+            path: path.unwrap_or_else(|| SUBMIT_PATH.to_owned()),
+            result_path: result_path.unwrap_or_else(|| RESULT_PATH.to_owned()),
+            moderation,
+        })
+    }
+}
+
+#[async_trait]
+impl Generator for Novita {
+    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
+        let body = request::Body::new(recipe, self.moderation);
+        let reply = self.http.ask(Question::Pay { path: &self.path, body: &body }).await?;
+        if !reply.status.is_success() {
+            return Err(said::submit_refused(&reply, self.http.redactor()).into());
+        }
+        Ok(Answer::Task(answer::task(&reply, self.http.redactor())?))
+    }
+
+    async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
+        let question: Question<'_, ()> = Question::Ask { path: &self.result_path, query: &[("task_id", task)] };
+        let reply = self.http.ask(question).await?;
+        if reply.status.is_success() {
+            return Ok(answer::progress(&reply, self.http.redactor())?);
+        }
+        match said::poll_refused(&reply, self.http.redactor()) {
+            Ok(failed) => Ok(failed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError> {
+        let reply = self.http.fetch(&result.0).await?;
+        let Reply { status, pause, body, whole, .. } = reply;
+        let trouble = match status {
+            // A signed URL that has run out answers 403 with XML, not 404.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::Gone,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Busy(pause),
+            status if status.is_server_error() => Trouble::Ambiguous,
+            status if !status.is_success() => Trouble::Broken,
+            _ if whole == Whole::CutOff => {
+                let message = format!("the picture was cut off after {} bytes", body.len());
+                return Err(CallError::new(Trouble::Broken, message).into());
+            }
+            _ => return Ok(body),
+        };
+        let message = format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body)));
+        Err(CallError::new(trouble, self.http.redactor().said(&message)).into())
+    }
+}
+
+fn reply_of(status: StatusCode, body: Bytes) -> Reply {
+    Reply { status, pause: None, body, whole: Whole::Yes, location: None }
+}

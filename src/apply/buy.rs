@@ -1,0 +1,418 @@
+//! Buying: one picture of a paid service, from the ledger line before the request to the original in the storage.
+//!
+//! The order is what keeps money safe. A line is written before the request that may be charged, and what came of it
+//! after. A request that may have been charged is never repeated by itself, unless the environment says so. What was
+//! charged is asked for until it is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::asset::{Asset, GeneratorName, MicroUsd};
+use crate::digest::RecipeDigest;
+use crate::generator::{Answer, Generator, GeneratorError, Picture, Trouble};
+use crate::process::Process;
+use crate::record::{Call, CallStatus, Decision};
+use crate::state::{CallFact, FAILED_MAX, Intent, Lease};
+use crate::world::World;
+
+use super::fetch::{Came, Fetch, Fetched};
+use super::journal::Journal;
+use super::lease::Leases;
+use super::original::{Made, put_original, put_rejected};
+use super::pacing::{Pacing, Slot, backoff};
+use super::stop::{Go, Stop};
+use super::{ApplyError, Event, Listener, Stage, crash_point};
+
+/// How often a request is repeated that a service had no time for.
+const BUSY_MAX: u32 = 12;
+/// How often a service is tried that cannot be reached.
+const UNREACHABLE_MAX: u32 = 5;
+/// How often somebody else's open call is looked at.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Buys the pictures of one collection.
+pub struct Buyer<'b> {
+    /// The environment.
+    pub world: &'b Arc<World>,
+    /// The collection's lease.
+    pub lease: &'b Lease,
+    /// The run's leases, which must be fresh before anything is sent.
+    pub leases: &'b Leases,
+    /// Where everything is written down.
+    pub journal: &'b Journal,
+    /// How fast the services may be asked.
+    pub pacings: &'b Pacings,
+    /// This run.
+    pub run: &'b str,
+    /// How often a call without an answer is repeated by itself.
+    pub unknown_retries: u32,
+    /// How far the run may still go.
+    pub stop: &'b Stop,
+    /// Who listens.
+    pub listen: Listener<'b>,
+    /// What a call costs, by generator name.
+    pub prices: &'b BTreeMap<String, MicroUsd>,
+    /// What was charged by configured prices.
+    pub charged: &'b AtomicU64,
+    /// Room for pictures that came and are not live yet.
+    pub finishing: &'b Semaphore,
+}
+
+/// A picture that is stored, and the room in which it is worked on.
+pub struct Bought<'b> {
+    /// The picture.
+    pub made: Made,
+    /// Given back when its pixels are no longer needed.
+    pub permit: SemaphorePermit<'b>,
+}
+
+/// The pace of every paid service of a run.
+pub type Pacings = BTreeMap<GeneratorName, Pacing>;
+
+/// One picture to buy.
+#[derive(Clone, Copy)]
+pub struct Order<'o> {
+    /// The asset.
+    pub asset: &'o Asset,
+    /// Its recipe's digest.
+    pub recipe: RecipeDigest,
+    /// What it costs; nothing where an earlier run paid for it.
+    pub price: MicroUsd,
+}
+
+/// A service as one picture sees it.
+struct Service<'s> {
+    generator: &'s Arc<dyn Generator>,
+    pacing: &'s Pacing,
+    name: &'s GeneratorName,
+}
+
+/// How a call ended that brought no picture, when it may be made again.
+enum Again {
+    Now,
+    After(Duration),
+}
+
+impl<'b> Buyer<'b> {
+    /// Buys a picture, or goes on with one that is paid for.
+    pub async fn buy(&self, order: &Order<'_>) -> Result<Bought<'b>, ApplyError> {
+        let name = &order.asset.generator;
+        let missing = || ApplyError::NoGenerator(name.clone());
+        let generator = &self.world.service(name).ok_or_else(missing)?.generator;
+        let service = Service { generator, pacing: self.pacings.get(name).ok_or_else(missing)?, name };
+        let (mut busy, mut unreachable) = (0, 0);
+        loop {
+            let slot = self.begin(&service, order).await?;
+            let call = self.call(order);
+            match self.journal.intend(call).await? {
+                Intent::Ours(call) => match self.submit(&service, order, &call).await {
+                    Ok(answer) => match self.fetch(&service, order, &call, answer, slot).await {
+                        Ok(bought) => return Ok(bought),
+                        Err(Ended::Final(error)) => return Err(error),
+                        Err(Ended::Again(again)) => self.wait(again).await,
+                    },
+                    Err(error) => {
+                        drop(slot);
+                        let again = self.refused(&service, order, &call, error, (&mut busy, &mut unreachable)).await?;
+                        self.wait(again).await;
+                    }
+                },
+                Intent::Resumed { call, task, submitted_at: _ } => {
+                    tracing::info!(key = %order.asset.key, "a task of an earlier run is asked for again");
+                    match self.fetch(&service, order, &call, Answer::Task(task), slot).await {
+                        Ok(bought) => return Ok(bought),
+                        Err(Ended::Final(error)) => return Err(error),
+                        Err(Ended::Again(again)) => self.wait(again).await,
+                    }
+                }
+                Intent::Elsewhere => {
+                    drop(slot);
+                    if let Some(bought) = self.made_elsewhere(order).await? {
+                        return Ok(bought);
+                    }
+                }
+                Intent::Undecided => return Err(ApplyError::Undecided { key: order.asset.key.clone() }),
+                Intent::Capped => return Err(ApplyError::Capped { key: order.asset.key.clone() }),
+            }
+        }
+    }
+
+    /// Waits for a slot and a turn, unless the run stops before.
+    async fn begin(&self, service: &Service<'_>, order: &Order<'_>) -> Result<Slot, ApplyError> {
+        let key = &order.asset.key;
+        self.tell(order, Stage::Waiting);
+        let ready = async {
+            let slot = service.pacing.slot().await;
+            // What is only asked for again takes no turn: it is not asked for anew.
+            if order.price > MicroUsd(0) {
+                service.pacing.turn().await;
+            }
+            slot
+        };
+        let slot = tokio::select! {
+            slot = ready => slot,
+            () = self.stop.reached(Go::NothingNew) => return Err(ApplyError::NotBegun { key: key.clone() }),
+        };
+        if self.stop.go() > Go::On {
+            return Err(ApplyError::NotBegun { key: key.clone() });
+        }
+        match service.pacing.closed() {
+            Some(_) => Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() }),
+            None => Ok(slot),
+        }
+    }
+
+    fn call(&self, order: &Order<'_>) -> Call {
+        let Order { asset, recipe, price: _ } = *order;
+        Call {
+            id: Uuid::now_v7().to_string(),
+            run: self.run.to_owned(),
+            collection: self.lease.collection.clone(),
+            key: asset.key.clone(),
+            recipe,
+            generator: asset.recipe.generator.clone(),
+            service: asset.generator.to_string(),
+            model: asset.recipe.model.clone(),
+            price: self.list_price(asset),
+            status: CallStatus::Intended,
+            task: None,
+            reason: None,
+            sha256: None,
+            decision: None,
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
+
+    /// Sends the one request that may be charged.
+    async fn submit(&self, service: &Service<'_>, order: &Order<'_>, call: &str) -> Result<Answer, Unsent> {
+        if self.stop.go() > Go::On || !self.leases.are_fresh() {
+            return Err(Unsent::NotSent);
+        }
+        self.tell(order, Stage::Asking);
+        let answer = service.generator.submit(&order.asset.recipe).await.map_err(Unsent::Failed)?;
+        crash_point("sent");
+        self.charge(order);
+        tracing::debug!(key = %order.asset.key, call, "asked for");
+        Ok(answer)
+    }
+
+    /// Returns what a call for an asset costs, whoever pays for it.
+    fn list_price(&self, asset: &Asset) -> MicroUsd {
+        self.prices.get(asset.generator.as_str()).copied().unwrap_or_default()
+    }
+
+    fn charge(&self, order: &Order<'_>) {
+        let (collection, key, price) = (&self.lease.collection, &order.asset.key, self.list_price(order.asset));
+        self.charged.fetch_add(price.0, Ordering::Relaxed);
+        (self.listen)(Event::Charged { collection, key, price });
+    }
+
+    /// Writes down what came of a request that brought no task, and tells when it may be made again.
+    async fn refused(
+        &self,
+        service: &Service<'_>,
+        order: &Order<'_>,
+        call: &str,
+        error: Unsent,
+        (busy, unreachable): (&mut u32, &mut u32),
+    ) -> Result<Again, ApplyError> {
+        let key = order.asset.key.clone();
+        let error = match error {
+            Unsent::NotSent => {
+                self.settle(call, CallStatus::Refused, "it was not sent: the run had to stop").await?;
+                return Err(ApplyError::NotBegun { key });
+            }
+            Unsent::Failed(error) => error,
+        };
+        let message = error.to_string();
+        let status = match error.trouble() {
+            Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => CallStatus::Unknown,
+            Trouble::Busy(_) | Trouble::Unreachable | Trouble::Refused | Trouble::Closed => CallStatus::Refused,
+        };
+        self.settle(call, status, &message).await?;
+        match error.trouble() {
+            Trouble::Busy(pause) => {
+                let delay = backoff(*busy);
+                service.pacing.pause(pause.unwrap_or_default().max(delay));
+                *busy += 1;
+                if *busy < BUSY_MAX { Ok(Again::Now) } else { Err(ApplyError::Service { key, source: error }) }
+            }
+            Trouble::Unreachable => {
+                *unreachable += 1;
+                if *unreachable < UNREACHABLE_MAX {
+                    return Ok(Again::After(backoff(*unreachable - 1)));
+                }
+                service.pacing.close(&message);
+                Err(ApplyError::Service { key, source: error })
+            }
+            Trouble::Closed => {
+                service.pacing.close(&message);
+                Err(ApplyError::Service { key, source: error })
+            }
+            Trouble::Refused => Err(ApplyError::Service { key, source: error }),
+            Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => self.unknown(order, call, error).await,
+        }
+    }
+
+    /// Tells of a call without an answer; repeats it where the environment says so.
+    async fn unknown(&self, order: &Order<'_>, call: &str, error: GeneratorError) -> Result<Again, ApplyError> {
+        let key = order.asset.key.clone();
+        (self.listen)(Event::Unknown { collection: &self.lease.collection, key: &key, call });
+        if self.unknown_retries > 0 {
+            let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;
+            let unknown = lines.iter().filter(|line| line.call.status == CallStatus::Unknown).count();
+            if unknown <= self.unknown_retries as usize {
+                self.world.state.decide(self.lease, &[(call.to_owned(), Decision::Retried)]).await?;
+                return Ok(Again::After(backoff(1)));
+            }
+        }
+        Err(ApplyError::OutcomeUnknown { key, source: error })
+    }
+
+    /// Waits for the picture, checks it, and stores it.
+    async fn fetch(
+        &self,
+        service: &Service<'_>,
+        order: &Order<'_>,
+        call: &str,
+        answer: Answer,
+        slot: Slot,
+    ) -> Result<Bought<'b>, Ended> {
+        let came = match answer {
+            Answer::Picture(picture) => super::fetch::look(picture, order.asset).await,
+            Answer::Task(task) => {
+                let submitted = CallFact { task: Some(task.clone()), ..fact(call, CallStatus::Submitted) };
+                let fetch = Fetch { generator: service.generator, pacing: service.pacing, stop: self.stop };
+                let tell = |stage| self.tell(order, stage);
+                // The task is polled while its id is written down: neither waits for the other.
+                let (written, came) =
+                    tokio::join!(self.journal.fact(submitted), fetch.picture(order.asset, &task, &tell));
+                // A picture that came is stored even if nothing can be written about it: there it is found again.
+                if !matches!(came, Came::Picture(_)) {
+                    written?;
+                }
+                came
+            }
+        };
+        // The slot is given back only once there is room for the picture: who cannot store fast must not buy faster.
+        let permit = self.room().await?;
+        drop(slot);
+        self.tell(order, Stage::Storing);
+        self.came(order, call, came).await.map(|made| Bought { made, permit })
+    }
+
+    async fn room(&self) -> Result<SemaphorePermit<'b>, ApplyError> {
+        self.finishing.acquire().await.map_err(|_| ApplyError::Worker)
+    }
+
+    /// Writes down what came of a task.
+    async fn came(&self, order: &Order<'_>, call: &str, came: Came) -> Result<Made, Ended> {
+        let key = order.asset.key.clone();
+        match came {
+            Came::Picture(fetched) => Ok(self.store(order, call, fetched).await?),
+            Came::Rejected { why, picture } => {
+                let kept = match picture {
+                    Some(fetched) => Some(put_rejected(self.world, order.recipe, &fetched).await?),
+                    None => None,
+                };
+                let sha256 = kept.as_ref().map(|kept| kept.sha256);
+                let reason = Some(why.clone());
+                let rejected = CallFact { sha256, original: kept, reason, ..fact(call, CallStatus::Rejected) };
+                self.journal.stored(rejected).await?;
+                Err(Ended::Final(ApplyError::Rejected { key, why }))
+            }
+            Came::Failed(why) => {
+                self.settle(call, CallStatus::Failed, &why).await?;
+                let lines =
+                    self.world.state.calls(&[order.recipe], &Process::liveness).await.map_err(ApplyError::from)?;
+                let failed =
+                    lines.iter().filter(|line| line.call.status == CallStatus::Failed && line.call.decision.is_none());
+                match failed.count() as u64 {
+                    failed if failed >= FAILED_MAX => Err(Ended::Final(ApplyError::FailedRepeatedly { key, why })),
+                    failed => Err(Ended::Again(Again::After(backoff(failed as u32)))),
+                }
+            }
+            Came::Lost(why) => {
+                self.settle(call, CallStatus::Lost, &why).await?;
+                Err(Ended::Final(ApplyError::Lost { key, why }))
+            }
+            Came::NotYet(why) => Err(Ended::Final(ApplyError::UnderWay { key, why })),
+            Came::Crashed => Err(Ended::Final(ApplyError::Worker)),
+        }
+    }
+
+    /// Stores a picture that is the one asked for.
+    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched) -> Result<Made, ApplyError> {
+        let received = CallFact { sha256: Some(fetched.sha256), ..fact(call, CallStatus::Received) };
+        let written = self.journal.fact(received).await;
+        crash_point("received");
+        let original = put_original(self.world, order.recipe, &fetched).await?;
+        let finished = CallFact { original: Some(original.clone()), ..fact(call, CallStatus::Finished) };
+        self.journal.stored(finished).await?;
+        crash_point("finished");
+        written.map(|()| Made { original, decoded: fetched.decoded })
+    }
+
+    /// Looks whether another run has made the picture by now.
+    async fn made_elsewhere(&self, order: &Order<'_>) -> Result<Option<Bought<'b>>, ApplyError> {
+        self.tell(order, Stage::Elsewhere);
+        self.wait(Again::After(ELSEWHERE_PAUSE)).await;
+        if self.stop.go() > Go::On {
+            return Err(ApplyError::NotBegun { key: order.asset.key.clone() });
+        }
+        let Some(original) = self.world.state.originals(&[order.recipe]).await?.pop() else { return Ok(None) };
+        let permit = self.room().await?;
+        let bytes = super::original::fetch(self.world, &original).await?;
+        let picture = Picture { bytes, seed: original.seed };
+        match super::fetch::look(picture, order.asset).await {
+            Came::Picture(Fetched { decoded, .. }) => Ok(Some(Bought { made: Made { original, decoded }, permit })),
+            _ => Err(ApplyError::Damaged { path: original.path.to_string() }),
+        }
+    }
+
+    async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
+        self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..fact(call, status) }).await
+    }
+
+    async fn wait(&self, again: Again) {
+        if let Again::After(delay) = again {
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = self.stop.reached(Go::NothingNew) => {}
+            }
+        }
+    }
+
+    fn tell(&self, order: &Order<'_>, stage: Stage) {
+        (self.listen)(Event::Stage { collection: &self.lease.collection, key: &order.asset.key, stage });
+    }
+}
+
+/// Why a request brought no task.
+enum Unsent {
+    NotSent,
+    Failed(GeneratorError),
+}
+
+/// How a call ended without a picture.
+enum Ended {
+    Final(ApplyError),
+    Again(Again),
+}
+
+impl From<ApplyError> for Ended {
+    fn from(error: ApplyError) -> Self {
+        Self::Final(error)
+    }
+}
+
+fn fact(call: &str, status: CallStatus) -> CallFact {
+    CallFact { call: call.to_owned(), status, task: None, sha256: None, original: None, reason: None }
+}

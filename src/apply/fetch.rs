@@ -1,0 +1,252 @@
+//! Fetching: from a task to a picture that is the one asked for, or to a reason why there is none.
+//!
+//! Asking and fetching cost nothing, so everything that may pass is tried again until the picture's deadline. What comes
+//! back is a stranger's: it is bounded, decoded as a whole and compared with what was asked for before anything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::asset::Asset;
+use crate::digest::ContentDigest;
+use crate::generator::{Generator, GeneratorError, Picture, Progress, ResultUrl, Trouble};
+use crate::imaging::{Decoded, ImagingError};
+
+use super::Stage;
+use super::pacing::{Pacing, backoff, poll_pause};
+use super::stop::{Go, Stop};
+
+/// How often something may come that is no whole picture before it counts as lost.
+const MISSES_MAX: u32 = 5;
+/// For how long a task may be unknown to the service that has just made it.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What is needed to fetch one picture.
+pub struct Fetch<'f> {
+    /// Who makes it.
+    pub generator: &'f Arc<dyn Generator>,
+    /// How fast it may be asked.
+    pub pacing: &'f Pacing,
+    /// How far the run may still go.
+    pub stop: &'f Stop,
+}
+
+/// A picture that came, with what was found out about it.
+pub struct Fetched {
+    /// The picture.
+    pub picture: Picture,
+    /// The digest of its bytes.
+    pub sha256: ContentDigest,
+    /// The picture, decoded.
+    pub decoded: Arc<Decoded>,
+}
+
+/// What came of a task.
+pub enum Came {
+    /// The picture that was asked for.
+    Picture(Fetched),
+    /// A whole picture that is not the one asked for.
+    Rejected {
+        /// Why.
+        why: String,
+        /// The picture, where it may be kept for whoever takes it all the same.
+        picture: Option<Fetched>,
+    },
+    /// The service failed at it.
+    Failed(String),
+    /// It can no longer be fetched.
+    Lost(String),
+    /// Nothing yet; the task stays as it is, and is asked for again by the next run.
+    NotYet(String),
+    /// A worker thread ended by itself: a bug.
+    Crashed,
+}
+
+/// What came of one attempt to fetch.
+enum Attempt {
+    Came(Came),
+    /// Worth another attempt at the same address.
+    Passing(GeneratorError),
+    /// No whole picture.
+    Miss(String),
+}
+
+impl Fetch<'_> {
+    /// Waits until a task is done, and fetches its picture.
+    pub async fn picture(&self, asset: &Asset, task: &str, tell: &(dyn Fn(Stage) + Sync)) -> Came {
+        let begun = Instant::now();
+        let deadline = begun + self.pacing.pace().deadline;
+        let mut misses = 0;
+        let mut troubles = 0;
+        tell(Stage::Making);
+        loop {
+            if let Some(why) = self.pause(poll_pause(begun.elapsed()).max(delay(troubles)), deadline).await {
+                return Came::NotYet(why);
+            }
+            let polled = tokio::select! {
+                polled = self.generator.poll(task) => polled,
+                () = self.stop.reached(Go::Leave) => return Came::NotYet(left()),
+            };
+            match polled {
+                Ok(Progress::Running) => troubles = 0,
+                Ok(Progress::Failed(why)) => return Came::Failed(why),
+                Ok(Progress::Flagged(why)) => return Came::Rejected { why, picture: None },
+                Ok(Progress::Empty) => {
+                    misses += 1;
+                    if misses >= MISSES_MAX {
+                        return Came::Lost("the task is done, and has no picture".to_owned());
+                    }
+                    troubles += 1;
+                }
+                Ok(Progress::Done { result, seed }) => {
+                    tell(Stage::Fetching);
+                    troubles = 0;
+                    match self.download(asset, &result, seed, &mut misses, deadline).await {
+                        Some(came) => return came,
+                        // The address may have run out: the next poll brings a fresh one.
+                        None => troubles += misses,
+                    }
+                }
+                Err(error) => {
+                    troubles += 1;
+                    if let Some(came) = self.trouble(&error, begun) {
+                        return came;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells what trouble with a poll comes to; nothing where it may pass.
+    fn trouble(&self, error: &GeneratorError, begun: Instant) -> Option<Came> {
+        let message = error.to_string();
+        tracing::info!("a poll failed: {message}");
+        match error.trouble() {
+            Trouble::Busy(pause) => {
+                self.pacing.pause(pause.unwrap_or(backoff(1)));
+                None
+            }
+            Trouble::Unreachable | Trouble::Ambiguous | Trouble::Broken => None,
+            Trouble::Gone if begun.elapsed() < GRACE => None,
+            Trouble::Gone => Some(Came::Lost(message)),
+            Trouble::Refused => Some(Came::NotYet(message)),
+            Trouble::Closed => {
+                self.pacing.close(&message);
+                Some(Came::NotYet(message))
+            }
+        }
+    }
+
+    /// Fetches a picture, twice where it has to; nothing where a fresh address is needed.
+    async fn download(
+        &self,
+        asset: &Asset,
+        result: &ResultUrl,
+        seed: Option<crate::asset::Seed>,
+        misses: &mut u32,
+        deadline: Instant,
+    ) -> Option<Came> {
+        let mut troubles = 0;
+        let mut missed_here = 0;
+        loop {
+            let attempt = tokio::select! {
+                attempt = self.attempt(asset, result, seed) => attempt,
+                () = self.stop.reached(Go::Leave) => return Some(Came::NotYet(left())),
+            };
+            match attempt {
+                Attempt::Came(came) => return Some(came),
+                Attempt::Passing(error) => {
+                    troubles += 1;
+                    if let Trouble::Busy(Some(pause)) = error.trouble()
+                        && let Some(why) = self.pause(pause, deadline).await
+                    {
+                        return Some(Came::NotYet(why));
+                    }
+                    if let Some(why) = self.pause(delay(troubles), deadline).await {
+                        return Some(Came::NotYet(format!("{why}; {error}")));
+                    }
+                }
+                Attempt::Miss(why) => {
+                    tracing::info!("what was fetched is no whole picture: {why}");
+                    *misses += 1;
+                    missed_here += 1;
+                    if *misses >= MISSES_MAX {
+                        return Some(Came::Lost(why));
+                    }
+                    if missed_here > 1 {
+                        return None;
+                    }
+                    if let Some(why) = self.pause(delay(*misses), deadline).await {
+                        return Some(Came::NotYet(why));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<crate::asset::Seed>) -> Attempt {
+        let bytes = match self.generator.download(result).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                return match error.trouble() {
+                    Trouble::Busy(_) | Trouble::Unreachable | Trouble::Ambiguous => Attempt::Passing(error),
+                    Trouble::Gone | Trouble::Broken | Trouble::Refused | Trouble::Closed => {
+                        Attempt::Miss(error.to_string())
+                    }
+                };
+            }
+        };
+        match look(Picture { bytes, seed }, asset).await {
+            Came::Lost(why) => Attempt::Miss(why),
+            came => Attempt::Came(came),
+        }
+    }
+
+    /// Waits, unless the deadline or the run's end comes first: then says which.
+    async fn pause(&self, pause: Duration, deadline: Instant) -> Option<String> {
+        let wait = async {
+            sleep(pause).await;
+            self.pacing.pause_over().await;
+        };
+        tokio::select! {
+            () = wait => None,
+            () = tokio::time::sleep_until(deadline) => {
+                let seconds = self.pacing.pace().deadline.as_secs();
+                Some(format!("it was not done within {seconds} seconds"))
+            }
+            () = self.stop.reached(Go::Leave) => Some(left()),
+        }
+    }
+}
+
+/// Looks at a picture; [`Came::Lost`] where it is no whole one.
+pub async fn look(picture: Picture, asset: &Asset) -> Came {
+    let (width, height) = (asset.recipe.width, asset.recipe.height);
+    let looked = tokio::task::spawn_blocking(move || {
+        let decoded = Decoded::new(&picture.bytes).map(Arc::new);
+        let sha256 = ContentDigest::of(&picture.bytes);
+        (picture, sha256, decoded)
+    });
+    let Ok((picture, sha256, decoded)) = looked.await else { return Came::Crashed };
+    let decoded = match decoded {
+        Ok(decoded) => decoded,
+        // A file that claims more than is decoded is whole for all we know, and will be the same next time.
+        Err(error @ (ImagingError::TooLarge { .. } | ImagingError::TooLong { .. })) => {
+            return Came::Rejected { why: error.to_string(), picture: None };
+        }
+        Err(error) => return Came::Lost(error.to_string()),
+    };
+    match decoded.verify(width, height) {
+        Ok(_) => Came::Picture(Fetched { picture, sha256, decoded }),
+        Err(error) => Came::Rejected { why: error.to_string(), picture: Some(Fetched { picture, sha256, decoded }) },
+    }
+}
+
+fn left() -> String {
+    "the time of the run was up".to_owned()
+}
+
+fn delay(troubles: u32) -> Duration {
+    if troubles == 0 { Duration::ZERO } else { backoff(troubles - 1) }
+}

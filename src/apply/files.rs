@@ -1,0 +1,124 @@
+//! Files of one asset: found, or prepared to be put; and what record and row say of them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::asset::SeedBase;
+use crate::imaging::Decoded;
+use crate::plan::{Action, row_inputs};
+use crate::record::{Original, Published, Record, RecordedRow, outputs};
+use crate::state::Put;
+use crate::world::World;
+
+use super::ApplyError;
+use super::item::Item;
+use super::publish::{Form, Known, Target, prepare};
+
+/// An original, decoded where it was just made.
+pub type Pictured = Result<(Original, Option<Arc<Decoded>>), ApplyError>;
+
+/// What one asset's files came to.
+pub type Filed = Result<(Original, Vec<Published>), ApplyError>;
+
+/// The files of one item, before they are put.
+pub enum Prepared<'i> {
+    /// Nothing is to be put.
+    There(Original, Vec<Published>),
+    /// Announced first, these are put.
+    ToPut(Box<Target<'i>>, Vec<Form>),
+}
+
+/// Finds or makes the published files of one item.
+pub async fn file<'i>(
+    world: &World,
+    item: &'i Item<'_>,
+    original: Option<Pictured>,
+    known: &Known,
+) -> Result<Prepared<'i>, ApplyError> {
+    let Some(asset) = &item.asset else { return Err(stale(item)) };
+    // Where neither picture nor files change, the record says what is there.
+    let untouched = matches!(item.change.action, Action::Publish | Action::Record);
+    let row_only = item.change.action == Action::Repair && !item.has_object_fault();
+    if let Some(record) = item.record.filter(|_| untouched || row_only) {
+        let known = Original {
+            recipe: record.recipe.digest(),
+            sha256: record.original,
+            path: record.published.first().map(|file| file.path.clone()).ok_or_else(|| stale(item))?,
+            bytes: 0,
+            width: record.recipe.width,
+            height: record.recipe.height,
+            seed: record.recipe.seed,
+        };
+        return Ok(Prepared::There(known, record.published.clone()));
+    }
+    let (original, decoded) = match original {
+        Some(pictured) => pictured?,
+        None => return Err(ApplyError::NoPicture { key: item.change.key.clone() }),
+    };
+    // A held asset keeps the renditions of its record.
+    let asset = match item.record.filter(|_| item.held) {
+        Some(record) => {
+            let mut kept = asset.clone();
+            kept.renditions = record.published.iter().map(|file| file.rendition.clone()).collect();
+            Cow::Owned(kept)
+        }
+        None => Cow::Borrowed(asset),
+    };
+    let target = Target { asset, action: item.change.action, record: item.record, original, decoded };
+    let forms = prepare(world, &target, known).await?;
+    Ok(Prepared::ToPut(Box::new(target), forms))
+}
+
+/// Puts record and row of an item together.
+pub fn entry(
+    world: &World,
+    item: &Item<'_>,
+    original: &Original,
+    published: Vec<Published>,
+) -> Result<Put, ApplyError> {
+    let Item { change, asset: Some(asset), record, held } = item else { return Err(stale(item)) };
+    let held_record = record.filter(|_| *held);
+    let recipe = held_record.map_or(&asset.recipe, |record| &record.recipe);
+    let row = asset.row.as_ref().map(|row| match held_record {
+        Some(record) => row.clone().with_recipe(&record.recipe),
+        None => row.clone(),
+    });
+    let writes_row = change.action != Action::Record;
+    let values = match &row {
+        Some(row) if writes_row => Some(
+            row.values(outputs(&published, &world.url_base))
+                .map_err(|source| ApplyError::Row { key: asset.key.clone(), source })?,
+        ),
+        _ => None,
+    };
+    let first_key = match (record, &asset.seed_from.base) {
+        (Some(record), _) => record.first_key.clone(),
+        (None, SeedBase::Key(key)) => key.parse().unwrap_or_else(|_| asset.key.clone()),
+        (None, SeedBase::Number(_) | SeedBase::Axes(_)) => asset.key.clone(),
+    };
+    let snapshot = change.after;
+    let record = Record {
+        key: asset.key.clone(),
+        first_key,
+        labels: asset.labels.clone(),
+        recipe: recipe.clone(),
+        base: held_record.map_or(&asset.seed_from.base, |record| &record.base).clone(),
+        take: held_record.map_or(asset.seed_from.take, |record| record.take),
+        vars: held_record.map_or(&asset.vars, |record| &record.vars).clone(),
+        original: original.sha256,
+        published,
+        row: row.map(|row| RecordedRow {
+            digest: row.digest(),
+            seen: crate::digest::SeenDigest::from_bytes([0; 32]),
+            id: None,
+            inputs: row_inputs(&row),
+        }),
+        protect: snapshot.is_some_and(|after| after.protect),
+        hold: snapshot.is_some_and(|after| after.hold),
+    };
+    Ok(Put { record, moved_from: change.moved_from.clone(), values })
+}
+
+fn stale(item: &Item<'_>) -> ApplyError {
+    ApplyError::Stale { key: item.change.key.clone() }
+}

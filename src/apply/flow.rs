@@ -1,0 +1,154 @@
+//! The flow: assets of paid services, each on its own way from the request to its row, none waiting for another.
+//!
+//! A paid picture takes seconds, so there are no batches here: while one is waited for, another is rendered and a third
+//! goes live. What is written down goes through the journal, which makes few transactions of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use crate::plan::Change;
+use crate::state::Lease;
+use crate::world::World;
+
+use super::buy::{Bought, Buyer, Order};
+use super::files::{Pictured, Prepared, entry, file};
+use super::item::{Item, item};
+use super::journal::{Book, Journal};
+use super::publish::{Known, fresh, put};
+use super::step::Runner;
+use super::{ApplyError, Records, Work};
+
+/// Pictures that are stored, rendered and put at once; their pixels are in memory meanwhile.
+const FINISHING_MAX: usize = 8;
+/// Assets that wait for their commit, or for somebody else's picture, beside those that are under way.
+const WAITING_MAX: usize = 64;
+
+/// What buying for one collection needs beyond the run itself.
+pub(super) struct Desk {
+    journal: Journal,
+    charged: AtomicU64,
+    finishing: Semaphore,
+}
+
+impl<'r> Runner<'r> {
+    /// Opens what buying for one collection needs.
+    fn desk(&self, work: &Work<'_>, lease: &Lease) -> Desk {
+        let journal = Journal::open(Book {
+            world: Arc::clone(self.world),
+            lease: lease.clone(),
+            table: work.table.cloned(),
+            cap: self.options.cap,
+            stop: Arc::clone(self.options.stop),
+        });
+        Desk { journal, charged: AtomicU64::new(0), finishing: Semaphore::new(FINISHING_MAX) }
+    }
+
+    fn buyer<'b>(&self, lease: &'b Lease, desk: &'b Desk) -> Buyer<'b>
+    where
+        'r: 'b,
+    {
+        Buyer {
+            world: self.world,
+            lease,
+            leases: self.leases,
+            journal: &desk.journal,
+            pacings: self.pacings,
+            prices: self.options.prices,
+            run: &self.options.run.id,
+            unknown_retries: self.options.unknown_retries,
+            stop: self.options.stop,
+            listen: self.listen,
+            charged: &desk.charged,
+            finishing: &desk.finishing,
+        }
+    }
+
+    async fn close(&mut self, desk: Desk) {
+        let Desk { journal, charged, finishing: _ } = desk;
+        journal.close().await;
+        self.outcome.cost.0 += charged.load(Ordering::Relaxed);
+    }
+
+    /// Assets that are worked on at once.
+    fn at_once(&self) -> usize {
+        WAITING_MAX + self.pacings.values().map(|pacing| pacing.pace().concurrency).sum::<usize>()
+    }
+
+    /// Carries out changes that need a picture of a paid service.
+    pub(super) async fn flow(&mut self, work: &Work<'_>, lease: &Lease, records: &Records, changes: &[&Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let desk = self.desk(work, lease);
+        let buyer = self.buyer(lease, &desk);
+        let buyer = &buyer;
+        let listen = self.listen;
+        let mut ways = stream::iter(changes)
+            .map(|change| async move {
+                super::step::started(listen, work, change);
+                (*change, one(buyer, &item(work, records, change)).await)
+            })
+            .buffer_unordered(self.at_once());
+        while let Some((change, result)) = ways.next().await {
+            match result {
+                Ok(()) => self.complete(work, change),
+                Err(error) => self.fail(work, &change.key, error),
+            }
+        }
+        drop(ways);
+        self.close(desk).await;
+    }
+
+    /// Buys the pictures of items that are committed together with others.
+    pub(super) async fn bought(
+        &mut self,
+        work: &Work<'_>,
+        lease: &Lease,
+        items: &[(usize, &Item<'_>)],
+    ) -> Vec<(usize, Pictured)> {
+        if items.is_empty() {
+            return Vec::new();
+        }
+        let desk = self.desk(work, lease);
+        let buyer = self.buyer(lease, &desk);
+        let buyer = &buyer;
+        let pictures = stream::iter(items)
+            .map(|(slot, item)| async move {
+                let picture = bought(buyer, item).await;
+                (*slot, picture.map(|Bought { made, permit: _ }| (made.original, Some(made.decoded))))
+            })
+            .buffer_unordered(self.at_once())
+            .collect::<Vec<_>>()
+            .await;
+        self.close(desk).await;
+        pictures
+    }
+}
+
+async fn bought<'b>(buyer: &Buyer<'b>, item: &Item<'_>) -> Result<Bought<'b>, ApplyError> {
+    let Some(asset) = &item.asset else { return Err(ApplyError::Stale { key: item.change.key.clone() }) };
+    buyer.buy(&Order { asset, recipe: asset.recipe.digest(), price: item.change.price }).await
+}
+
+/// Brings one asset from nothing to live.
+async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
+    let Bought { made, permit } = bought(buyer, item).await?;
+    let (world, journal): (&World, &Journal) = (buyer.world, buyer.journal);
+    let renditions = item.asset.iter().flat_map(|asset| &asset.renditions);
+    let wanted = renditions.map(|rendition| (made.original.sha256, rendition.digest)).collect();
+    let known = journal.objects(wanted).await?;
+    let known: Known = known.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
+    let (original, published) = match file(world, item, Some(Ok((made.original, Some(made.decoded)))), &known).await? {
+        Prepared::There(original, published) => (original, published),
+        Prepared::ToPut(target, forms) => {
+            journal.announce(fresh(&target, &forms, &known)).await?;
+            let published = put(world, &target, forms, &known).await?;
+            (target.original, published)
+        }
+    };
+    drop(permit);
+    journal.publish(entry(world, item, &original, published)?).await
+}

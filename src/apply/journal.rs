@@ -1,0 +1,269 @@
+//! The journal: writes what happens to many pictures at once, in as few transactions as there can be.
+//!
+//! Pictures flow past one another, and each has something to write down before it may go on. A task of its own collects
+//! what came while the last transaction ran and writes it in the next, so that nobody waits for more than two of them.
+//! Records and rows wait a little longer, for they are committed many at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::asset::{MicroUsd, TableSpec};
+use crate::digest::{ContentDigest, RenditionDigest};
+use crate::process::Process;
+use crate::record::{Call, Published};
+use crate::state::{CallFact, Commit, Intent, Lease, Put, StateError};
+use crate::world::{World, WorldError};
+
+use super::stop::{Stop, Why};
+use super::{ApplyError, crash_point};
+
+/// Assets that are committed together at most.
+const COMMIT_MAX: usize = 500;
+/// How long a record waits for others.
+const COMMIT_AFTER: Duration = Duration::from_millis(200);
+/// Entries that may wait.
+const WAITING_MAX: usize = 1_024;
+
+/// What an entry is answered with.
+type Reply<T> = oneshot::Sender<Result<T, Arc<WorldError>>>;
+/// Files by the original and the rendition that they are of.
+type Files = Vec<(ContentDigest, Published)>;
+
+enum Entry {
+    Intend(Box<Call>, Reply<Intent>),
+    Fact(Box<CallFact>, Reply<()>),
+    /// A fact that names a file: files are synced first.
+    Stored(Box<CallFact>, Reply<()>),
+    Announce(Files, Reply<()>),
+    Objects(Vec<(ContentDigest, RenditionDigest)>, Reply<Files>),
+    Publish(Box<Put>, Reply<()>),
+}
+
+/// What a journal writes to.
+pub struct Book {
+    /// The environment.
+    pub world: Arc<World>,
+    /// The collection's lease.
+    pub lease: Lease,
+    /// The collection's table.
+    pub table: Option<TableSpec>,
+    /// What the run may spend.
+    pub cap: Option<MicroUsd>,
+    /// Is asked to stop where the state cannot be written.
+    pub stop: Arc<Stop>,
+}
+
+/// Takes entries; each answers once it is durable.
+pub struct Journal {
+    entries: mpsc::Sender<Entry>,
+    writer: JoinHandle<()>,
+}
+
+impl Journal {
+    /// Begins to write.
+    pub fn open(book: Book) -> Self {
+        let (entries, waiting) = mpsc::channel(WAITING_MAX);
+        Self { entries, writer: tokio::spawn(write_all(book, waiting)) }
+    }
+
+    /// Writes what is left, and ends.
+    pub async fn close(self) {
+        drop(self.entries);
+        // Whoever waited for an entry of a writer that panicked has been told.
+        let _ = self.writer.await;
+    }
+
+    /// Writes down that a call is about to be sent, unless something stands in its way.
+    pub async fn intend(&self, call: Call) -> Result<Intent, ApplyError> {
+        self.enter(|reply| Entry::Intend(Box::new(call), reply)).await
+    }
+
+    /// Writes a fact about a call.
+    pub async fn fact(&self, fact: CallFact) -> Result<(), ApplyError> {
+        self.enter(|reply| Entry::Fact(Box::new(fact), reply)).await
+    }
+
+    /// Writes a fact about a call that names a file which was just put.
+    pub async fn stored(&self, fact: CallFact) -> Result<(), ApplyError> {
+        self.enter(|reply| Entry::Stored(Box::new(fact), reply)).await
+    }
+
+    /// Remembers files about to be put.
+    pub async fn announce(&self, files: Files) -> Result<(), ApplyError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.enter(|reply| Entry::Announce(files, reply)).await
+    }
+
+    /// Returns what was last announced for these originals in these renditions.
+    pub async fn objects(&self, wanted: Vec<(ContentDigest, RenditionDigest)>) -> Result<Files, ApplyError> {
+        self.enter(|reply| Entry::Objects(wanted, reply)).await
+    }
+
+    /// Writes record and row of an asset, together with others; answers once they are live.
+    pub async fn publish(&self, put: Put) -> Result<(), ApplyError> {
+        self.enter(|reply| Entry::Publish(Box::new(put), reply)).await
+    }
+
+    async fn enter<T>(&self, entry: impl FnOnce(Reply<T>) -> Entry) -> Result<T, ApplyError> {
+        let (reply, answer) = oneshot::channel();
+        self.entries.send(entry(reply)).await.map_err(|_| ApplyError::Worker)?;
+        answer.await.map_err(|_| ApplyError::Worker)?.map_err(ApplyError::Journal)
+    }
+}
+
+/// What is written next, by kind.
+#[derive(Default)]
+struct Page {
+    intents: Vec<(Call, Reply<Intent>)>,
+    facts: Vec<(CallFact, Reply<()>)>,
+    stored: usize,
+    announced: Vec<(Files, Reply<()>)>,
+    objects: Vec<(Vec<(ContentDigest, RenditionDigest)>, Reply<Files>)>,
+    puts: Vec<(Put, Reply<()>)>,
+}
+
+impl Page {
+    fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Intend(call, reply) => self.intents.push((*call, reply)),
+            Entry::Fact(fact, reply) => self.facts.push((*fact, reply)),
+            Entry::Stored(fact, reply) => {
+                self.stored += 1;
+                self.facts.push((*fact, reply));
+            }
+            Entry::Announce(files, reply) => self.announced.push((files, reply)),
+            Entry::Objects(wanted, reply) => self.objects.push((wanted, reply)),
+            Entry::Publish(put, reply) => self.puts.push((*put, reply)),
+        }
+    }
+}
+
+async fn write_all(book: Book, mut waiting: mpsc::Receiver<Entry>) {
+    let mut page = Page::default();
+    let mut due: Option<Instant> = None;
+    loop {
+        let next = match due {
+            Some(due) => timeout_at(due, waiting.recv()).await.ok(),
+            None => Some(waiting.recv().await),
+        };
+        let last = matches!(next, Some(None));
+        if let Some(Some(entry)) = next {
+            page.add(entry);
+            while page.puts.len() < COMMIT_MAX
+                && let Ok(entry) = waiting.try_recv()
+            {
+                page.add(entry);
+            }
+        }
+        book.write(&mut page).await;
+        if due.is_none() && !page.puts.is_empty() {
+            due = Some(Instant::now() + COMMIT_AFTER);
+        }
+        if last || page.puts.len() >= COMMIT_MAX || due.is_some_and(|due| due <= Instant::now()) {
+            book.publish(std::mem::take(&mut page.puts)).await;
+            due = None;
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+impl Book {
+    /// Writes everything but records and rows. Facts come first: they are what must not be lost.
+    async fn write(&self, page: &mut Page) {
+        let Page { intents, facts, stored, announced, objects, puts: _ } = page;
+        let state = &self.world.state;
+        if !facts.is_empty() {
+            let (facts, replies) = split(facts);
+            let synced = if *stored > 0 { self.world.storage.sync().await } else { Ok(()) };
+            *stored = 0;
+            let written = match synced {
+                Ok(()) => state.settle(&facts).await.map_err(WorldError::from),
+                Err(error) => Err(error.into()),
+            };
+            self.answer(replies, written.map(|()| vec![(); facts.len()]));
+        }
+        if !intents.is_empty() {
+            let (calls, replies) = split(intents);
+            let answers = state.intend(&self.lease, &calls, self.cap, &Process::liveness).await;
+            crash_point("intended");
+            self.answer(replies, answers.map_err(WorldError::from));
+        }
+        if !announced.is_empty() {
+            let (files, replies) = split(announced);
+            let count = files.len();
+            let files: Files = files.into_iter().flatten().collect();
+            let written = state.announce(&files).await;
+            crash_point("announced");
+            self.answer(replies, written.map(|()| vec![(); count]).map_err(WorldError::from));
+        }
+        if !objects.is_empty() {
+            let (wanted, replies) = split(objects);
+            let all: Vec<_> = wanted.iter().flatten().copied().collect();
+            let found = state.objects(&all).await.map(|found| {
+                let of = |wanted: &Vec<(ContentDigest, RenditionDigest)>| -> Files {
+                    let is_wanted = |(content, file): &&(ContentDigest, Published)| {
+                        wanted.contains(&(*content, file.rendition.digest))
+                    };
+                    found.iter().filter(is_wanted).cloned().collect()
+                };
+                wanted.iter().map(of).collect()
+            });
+            self.answer(replies, found.map_err(WorldError::from));
+        }
+    }
+
+    /// Commits records and rows: files first, so that what is committed refers only to what is durable.
+    async fn publish(&self, puts: Vec<(Put, Reply<()>)>) {
+        if puts.is_empty() {
+            return;
+        }
+        let (put, replies): (Vec<Put>, Vec<_>) = puts.into_iter().unzip();
+        let count = put.len();
+        let written = async {
+            self.world.storage.sync().await?;
+            crash_point("synced");
+            let commit = Commit { put, delete: Vec::new() };
+            self.world.state.commit(&self.lease, self.table.as_ref(), &commit).await?;
+            crash_point("committed");
+            Ok::<_, WorldError>(vec![(); count])
+        };
+        let written = written.await;
+        tracing::debug!(assets = count, "committed");
+        self.answer(replies, written);
+    }
+
+    /// Answers everybody; a state that cannot be written ends the run.
+    fn answer<T>(&self, replies: Vec<Reply<T>>, answers: Result<Vec<T>, WorldError>) {
+        match answers {
+            Ok(answers) => {
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    // Whoever asked may have been dropped at the end of the run.
+                    let _ = reply.send(Ok(answer));
+                }
+            }
+            Err(error) => {
+                tracing::warn!("the journal cannot be written: {error}");
+                if !matches!(error, WorldError::State(StateError::Table { .. })) {
+                    self.stop.ask(Why::Broken);
+                }
+                let error = Arc::new(error);
+                for reply in replies {
+                    let _ = reply.send(Err(Arc::clone(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// Takes entries apart from those who wait for them.
+fn split<E, T>(entries: &mut Vec<(E, Reply<T>)>) -> (Vec<E>, Vec<Reply<T>>) {
+    std::mem::take(entries).into_iter().unzip()
+}

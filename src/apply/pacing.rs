@@ -1,0 +1,235 @@
+//! Pacing: when a service may be asked next, by everybody in this run together.
+//!
+//! Slots bound what is under way. Turns bound how often something new is asked for: never more than so many in any
+//! minute, which a token bucket would not promise, since it lets through a full bucket and a minute's refill. A service
+//! that asks for a pause gets it from everybody; one that says no to everything is not asked again.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+use crate::generator::Pace;
+
+/// The minute in which turns are counted, and a second more: requests do not arrive in equal time.
+pub const WINDOW: Duration = Duration::from_secs(61);
+/// The first delay before a repeat.
+const DELAY_FIRST: Duration = Duration::from_millis(500);
+/// The longest delay before a repeat.
+const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// The pace of one service in one run.
+pub struct Pacing {
+    slots: Arc<Semaphore>,
+    /// What the run as a whole may have under way, where that is bounded.
+    run_slots: Option<Arc<Semaphore>>,
+    pace: Pace,
+    turns: Mutex<Turns>,
+    closed: OnceLock<String>,
+}
+
+#[derive(Default)]
+struct Turns {
+    /// When something was asked for, within [`WINDOW`].
+    asked: VecDeque<Instant>,
+    last: Option<Instant>,
+    paused_until: Option<Instant>,
+}
+
+/// A place among what is under way; given back when it is dropped.
+pub struct Slot {
+    _service: OwnedSemaphorePermit,
+    _run: Option<OwnedSemaphorePermit>,
+}
+
+impl Pacing {
+    /// Begins a run's pace; `recent` tells how long ago earlier runs asked.
+    pub fn new(pace: Pace, run_slots: Option<Arc<Semaphore>>, recent: &[Duration]) -> Self {
+        let now = Instant::now();
+        let mut asked: Vec<Instant> = recent.iter().filter_map(|ago| now.checked_sub(*ago)).collect();
+        asked.sort_unstable();
+        let turns = Turns { asked: asked.into(), last: None, paused_until: None };
+        let slots = Arc::new(Semaphore::new(pace.concurrency));
+        Self { slots, run_slots, pace, turns: Mutex::new(turns), closed: OnceLock::new() }
+    }
+
+    /// Returns how the service may be asked.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Waits for a slot.
+    pub async fn slot(&self) -> Slot {
+        let permit = |slots: &Arc<Semaphore>| Arc::clone(slots).acquire_owned();
+        // The service's own first: who waits for it must not keep another service's pictures waiting.
+        let service = permit(&self.slots).await.expect("slots are never closed");
+        let run = match &self.run_slots {
+            Some(slots) => Some(permit(slots).await.expect("slots are never closed")),
+            None => None,
+        };
+        Slot { _service: service, _run: run }
+    }
+
+    /// Waits until something new may be asked for, and counts it.
+    pub async fn turn(&self) {
+        loop {
+            let wait = self.take_turn(Instant::now());
+            match wait {
+                Ok(()) => return,
+                Err(until) => sleep_until(until).await,
+            }
+        }
+    }
+
+    /// Takes a turn now, or tells when to ask again.
+    fn take_turn(&self, now: Instant) -> Result<(), Instant> {
+        let mut turns = self.turns();
+        while turns.asked.front().is_some_and(|asked| *asked + WINDOW <= now) {
+            turns.asked.pop_front();
+        }
+        let full = self.pace.images_per_minute.filter(|most| turns.asked.len() as u64 >= *most);
+        let window = full.and_then(|most| {
+            let oldest = turns.asked.len() - most as usize;
+            turns.asked.get(oldest).map(|asked| *asked + WINDOW)
+        });
+        let interval = turns.last.map(|last| last + self.pace.min_interval);
+        let until = [window, interval, turns.paused_until].into_iter().flatten().max();
+        match until.filter(|until| *until > now) {
+            Some(until) => Err(until),
+            None => {
+                turns.last = Some(now);
+                if self.pace.images_per_minute.is_some() {
+                    turns.asked.push_back(now);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets nobody ask for so long.
+    pub fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut turns = self.turns();
+        turns.paused_until = Some(turns.paused_until.map_or(until, |known| known.max(until)));
+    }
+
+    /// Waits until a pause that the service asked for is over.
+    pub async fn pause_over(&self) {
+        loop {
+            let until = self.turns().paused_until.filter(|until| *until > Instant::now());
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Lets nobody ask any more in this run.
+    pub fn close(&self, why: &str) {
+        let _ = self.closed.set(why.to_owned());
+    }
+
+    /// Tells why nobody may ask any more.
+    pub fn closed(&self) -> Option<&str> {
+        self.closed.get().map(String::as_str)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the delay before the n-th repeat: full jitter, so that those who failed together do not return together.
+///
+/// Source: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>, read 2026-11-23.
+pub fn backoff(repeat: u32) -> Duration {
+    let bound = DELAY_FIRST.saturating_mul(1 << repeat.min(16)).min(DELAY_MAX);
+    bound.mul_f64(fastrand::f64())
+}
+
+/// Returns the pause before the next poll: 5 % of the time so far, at least 100 ms, at most 5 s.
+pub fn poll_pause(so_far: Duration) -> Duration {
+    so_far.mul_f64(0.05).clamp(Duration::from_millis(100), Duration::from_secs(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(images_per_minute: Option<u64>, min_interval: u64) -> Pace {
+        Pace {
+            concurrency: 4,
+            images_per_minute,
+            min_interval: Duration::from_millis(min_interval),
+            deadline: Duration::from_secs(1),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_minute_has_more_turns_than_it_may() {
+        let pacing = Pacing::new(pace(Some(20), 0), None, &[]);
+        let mut turns = Vec::new();
+        for _ in 0..70 {
+            pacing.turn().await;
+            turns.push(Instant::now());
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        for window in turns.windows(21) {
+            assert!(window[20] - window[0] > Duration::from_secs(60));
+        }
+        let took = turns[69] - turns[0];
+        assert!(took < Duration::from_secs(200), "it waits no longer than it has to: {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_earlier_runs_asked_for_counts() {
+        let begun = Instant::now();
+        let recent: Vec<_> = (0..20).map(|second| Duration::from_secs(30 + second)).collect();
+        let pacing = Pacing::new(pace(Some(20), 0), None, &recent);
+        pacing.turn().await;
+        let waited = begun.elapsed();
+        assert!(waited >= Duration::from_secs(11) && waited < Duration::from_secs(13), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_keep_their_interval_and_a_pause_holds_for_all() {
+        let pacing = Pacing::new(pace(None, 250), None, &[]);
+        let begun = Instant::now();
+        for _ in 0..5 {
+            pacing.turn().await;
+        }
+        assert_eq!(begun.elapsed().as_millis(), 1_000);
+        pacing.pause(Duration::from_secs(7));
+        pacing.pause(Duration::from_secs(2));
+        pacing.turn().await;
+        assert_eq!(begun.elapsed().as_millis(), 8_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_are_given_back() {
+        let pacing = Pacing::new(pace(None, 0), Some(Arc::new(Semaphore::new(2))), &[]);
+        let (one, two) = (pacing.slot().await, pacing.slot().await);
+        let third = tokio::time::timeout(Duration::from_secs(1), pacing.slot()).await;
+        assert!(third.is_err(), "the run has two slots");
+        drop((one, two));
+        pacing.slot().await;
+    }
+
+    #[test]
+    fn delays_grow_and_have_a_bound() {
+        for repeat in 0..40 {
+            assert!(backoff(repeat) <= DELAY_MAX);
+        }
+        assert!((0..1_000).all(|_| backoff(0) <= DELAY_FIRST));
+        assert!((0..1_000).any(|_| backoff(6) > DELAY_FIRST));
+    }
+
+    #[test]
+    fn a_poll_comes_after_a_twentieth_of_the_time() {
+        for (so_far, pause) in [(0, 100), (1_000, 100), (20_000, 1_000), (600_000, 5_000)] {
+            assert_eq!(poll_pause(Duration::from_millis(so_far)), Duration::from_millis(pause));
+        }
+    }
+}

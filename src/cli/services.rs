@@ -1,0 +1,91 @@
+//! The services that make pictures, as the environment configures them; and what they cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::asset::{GeneratorName, MicroUsd};
+use crate::config::{self, GeneratorSettings, ModerationSettings, Outside, RawText, Settings};
+use crate::generator::{Generator, Kind, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, Pace, Placeholder};
+use crate::plan::Plan;
+use crate::world::{Generators, Service};
+
+use super::Failure;
+
+/// Returns a generator's kind.
+pub fn kind(generator: &GeneratorSettings) -> Kind {
+    let known = Kind::ALL.into_iter().find(|kind| kind.name() == generator.kind);
+    known.expect("the configuration holds only kinds that it was told of")
+}
+
+/// Returns what a new picture costs, by generator name: only paid generators have a price.
+pub fn prices(settings: &Settings) -> BTreeMap<String, MicroUsd> {
+    let price = |(name, generator): (&GeneratorName, &GeneratorSettings)| {
+        let looking = generator.moderation.map(|moderation| moderation.price.unwrap_or(NSFW_DETECTION_PRICE));
+        let price = generator.price?.0 + looking.unwrap_or_default().0;
+        Some((name.to_string(), MicroUsd(price)))
+    };
+    settings.generators.iter().filter_map(price).collect()
+}
+
+/// Sets up the services that a plan needs, and reads their keys, which nothing else needs.
+///
+/// # Errors
+/// When one of them is not configured as it has to be.
+pub fn needed(settings: &Settings, plan: &Plan) -> Result<Generators, Failure> {
+    let names: BTreeSet<&GeneratorName> = plan.changes().filter_map(|(_, change)| change.generator.as_ref()).collect();
+    let mut named = BTreeMap::new();
+    for name in names {
+        if let Some(generator) = settings.generators.get(name) {
+            named.insert(name.clone(), service(settings, name, generator)?);
+        }
+    }
+    Ok(Generators { named, any: settings.any_generator.then(placeholder) })
+}
+
+fn placeholder() -> Service {
+    let kind = Kind::Placeholder;
+    Service { generator: Arc::new(Placeholder), cost: kind.cost(), pace: kind.pace() }
+}
+
+fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Service, Failure> {
+    let kind = kind(generator);
+    let service: Arc<dyn Generator> = match kind {
+        Kind::Placeholder => return Ok(placeholder()),
+        Kind::Novita => Arc::new(novita(settings, name, generator)?),
+    };
+    let usual = kind.pace();
+    let pace = Pace {
+        concurrency: generator.concurrency.map_or(usual.concurrency, |most| most as usize),
+        images_per_minute: generator.images_per_minute.or(usual.images_per_minute),
+        min_interval: generator.min_interval.unwrap_or(usual.min_interval),
+        deadline: generator.deadline.unwrap_or(usual.deadline),
+    };
+    Ok(Service { generator: service, cost: kind.cost(), pace })
+}
+
+fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Novita, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let outside = Outside { variable: &variable, read_file: &config::read_file };
+    let expand = |raw: &RawText| settings.expand(raw, &outside).map(|text| text.expose().to_owned());
+    let Some(key) = &generator.api_key else {
+        let message = format!("the generator `{name}` has no `api_key`");
+        return Err(Failure::usage(message, "write `api_key: \"${NOVITA_API_KEY}\"` where it is configured"));
+    };
+    let key = expand(key)?;
+    if key.trim().is_empty() {
+        let message = format!("the `api_key` of the generator `{name}` is empty");
+        return Err(Failure::usage(message, "set the variable that it names"));
+    }
+    let moderation = generator.moderation.map(|ModerationSettings { level, price: _ }| Moderation { level });
+    let settings = NovitaSettings {
+        base_url: generator.base_url.as_ref().map(expand).transpose()?,
+        api_key: key,
+        path: generator.path.clone(),
+        result_path: generator.result_path.clone(),
+        moderation,
+        request_time: generator.request_timeout,
+    };
+    Novita::new(settings).map_err(|error| {
+        Failure::usage(format!("the generator `{name}` cannot be used: {error}"), "correct it in pixform.yaml")
+    })
+}

@@ -1,0 +1,341 @@
+//! HTTP as every service needs it: one request, bounded in time and bytes, told of in the log without its secrets.
+//!
+//! What an answer means is left to the adapter. What is decided here is whether a request that brought no answer was
+//! sent at all. Nothing is repeated and no redirect is followed without looking at where it leads.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use serde::Serialize;
+
+use super::address::{Place, PublicOnly, place};
+use super::redact::Redactor;
+use super::trouble::{CallError, Trouble};
+
+/// Largest answer of a service that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Largest picture that is fetched, in bytes.
+pub const PICTURE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Redirects that are followed when a picture is fetched.
+const REDIRECTS_MAX: usize = 5;
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long an answer to a question that costs nothing may take.
+const QUESTION_TIME: Duration = Duration::from_secs(30);
+/// How long a picture may take to arrive; also how long a server may drip.
+const DOWNLOAD_TIME: Duration = Duration::from_secs(60);
+/// How long a server may be silent in the middle of an answer.
+const SILENCE_TIME: Duration = Duration::from_secs(20);
+/// Longest pause that a service can ask for.
+const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// Variables that name a proxy, which then resolves names in our place.
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Chooses the implementation of TLS, once in a process; before the first [`Http`].
+pub fn install_tls() {
+    // A second call finds it chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// One service.
+pub struct Http {
+    /// Asks what costs money: a connection of its own for each request, so that none is lost on one that had gone stale.
+    paying: Client,
+    /// Asks for free, and fetches pictures from the service itself.
+    asking: Client,
+    /// Fetches pictures from elsewhere.
+    fetching: Client,
+    base: Url,
+    authorization: HeaderValue,
+    paying_time: Duration,
+    redactor: Redactor,
+}
+
+/// An answer, whatever it says.
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// How long the service wants to be left alone.
+    pub pause: Option<Duration>,
+    /// Its body; what had come of it where it was cut off.
+    pub body: Bytes,
+    /// Whether the body is whole.
+    pub whole: Whole,
+    /// Where it leads, for a redirect; without secrets.
+    pub location: Option<String>,
+}
+
+/// Whether a body is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// It is.
+    Yes,
+    /// The connection ended, or the time, or the bytes that are read.
+    CutOff,
+}
+
+/// What is asked, and where.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'q, B> {
+    /// A request that may be charged.
+    Pay {
+        /// Path below the base URL.
+        path: &'q str,
+        /// Its body.
+        body: &'q B,
+    },
+    /// A request that is not.
+    Ask {
+        /// Path below the base URL.
+        path: &'q str,
+        /// The query's parameters.
+        query: &'q [(&'q str, &'q str)],
+    },
+}
+
+impl Http {
+    /// Prepares the clients; nothing is sent.
+    ///
+    /// # Errors
+    /// In words, where the key cannot be a header, or the system's certificates cannot be read.
+    pub fn new(base: Url, key: &str, paying_time: Duration) -> Result<Self, String> {
+        install_tls();
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
+            .map_err(|_| "the key holds a character that no HTTP header can have".to_owned())?;
+        authorization.set_sensitive(true);
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("pixform/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_TIME)
+                .read_timeout(SILENCE_TIME)
+        };
+        let proxied = PROXY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+        let fetching = match proxied {
+            true => builder(),
+            false => builder().dns_resolver(PublicOnly),
+        };
+        let built = |client: reqwest::ClientBuilder| {
+            client.build().map_err(|error| format!("the HTTP client cannot be set up: {}", words(&error)))
+        };
+        Ok(Self {
+            // A service may think for longer than it may be silent in the middle of an answer.
+            paying: built(builder().http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
+            asking: built(builder())?,
+            fetching: built(fetching.no_gzip())?,
+            base,
+            authorization,
+            paying_time,
+            redactor: Redactor::new(Some(key)),
+        })
+    }
+
+    /// Returns what takes this service's secrets out of texts.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Sends one request with the key.
+    ///
+    /// # Errors
+    /// [`Trouble::Unreachable`] where nothing was sent, [`Trouble::Ambiguous`] where no answer came.
+    pub async fn ask<B: Serialize + Sync>(&self, question: Question<'_, B>) -> Result<Reply, Box<CallError>> {
+        let (client, method, path, time) = match question {
+            Question::Pay { path, .. } => (&self.paying, Method::POST, path, self.paying_time),
+            Question::Ask { path, .. } => (&self.asking, Method::GET, path, QUESTION_TIME),
+        };
+        let url = join(&self.base, path);
+        let request = client.request(method.clone(), url.clone()).timeout(time);
+        let request = request.header(AUTHORIZATION, self.authorization.clone());
+        let request = match question {
+            Question::Pay { body, .. } => {
+                tracing::debug!(body = self.redactor.body(&serde_json::to_vec(body).unwrap_or_default()), "request");
+                request.json(body)
+            }
+            Question::Ask { query, .. } => request.query(query),
+        };
+        self.send(request, &method, &url, ANSWER_BYTES_MAX).await
+    }
+
+    /// Fetches a file, without the key; follows redirects to where it may.
+    ///
+    /// # Errors
+    /// [`Trouble::Broken`] where it leads to where nothing may be fetched; as [`Http::ask`] otherwise.
+    pub async fn fetch(&self, url: &str) -> Result<Reply, Box<CallError>> {
+        let broken = |message: String| CallError::new(Trouble::Broken, message);
+        let mut url = Url::parse(url).map_err(|_| broken("the picture's address is no URL".to_owned()))?;
+        for _ in 0..=REDIRECTS_MAX {
+            let client = match place(&url, &self.base).await {
+                Place::Service => &self.asking,
+                Place::Public => &self.fetching,
+                Place::Forbidden => {
+                    let host = bare(&url);
+                    return Err(broken(format!("the picture lies at {host}, which is no public address")));
+                }
+            };
+            let request = client.get(url.clone()).timeout(DOWNLOAD_TIME);
+            let (reply, next) = self.exchange(request, &Method::GET, &url, PICTURE_BYTES_MAX).await?;
+            match next.filter(|_| reply.status.is_redirection()) {
+                Some(location) => {
+                    url = url.join(&location).map_err(|_| broken("it is redirected to no URL".to_owned()))?;
+                }
+                None => return Ok(reply),
+            }
+        }
+        Err(broken(format!("it is redirected more than {REDIRECTS_MAX} times")))
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        url: &Url,
+        bytes_max: u64,
+    ) -> Result<Reply, Box<CallError>> {
+        self.exchange(request, method, url, bytes_max).await.map(|(reply, _)| reply)
+    }
+
+    /// Sends a request and reads the answer; returns with it where it leads.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        url: &Url,
+        bytes_max: u64,
+    ) -> Result<(Reply, Option<String>), Box<CallError>> {
+        let begun = Instant::now();
+        let shown = bare(url);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let error = unanswered(&self.redactor, &shown, error);
+                tracing::info!(%method, url = shown, ms = begun.elapsed().as_millis(), "{error}");
+                return Err(error);
+            }
+        };
+        let (status, pause) = (response.status(), pause(response.headers()));
+        let next = response.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        let picture = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
+        let (body, whole) = read(response, bytes_max).await;
+        let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
+        tracing::info!(%method, url = shown, status = status.as_u16(), ms, bytes, ?whole, "answered");
+        if !picture {
+            tracing::debug!(body = self.redactor.body(&body), "answer");
+        }
+        let location = next.as_deref().map(|next| self.redactor.said(next));
+        Ok((Reply { status, pause, body, whole, location }, next))
+    }
+}
+
+/// Reads a body as far as it comes and may be read.
+async fn read(mut response: Response, bytes_max: u64) -> (Bytes, Whole) {
+    let mut body = BytesMut::new();
+    if response.content_length().is_some_and(|length| length > bytes_max) {
+        return (body.freeze(), Whole::CutOff);
+    }
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 <= bytes_max => body.extend_from_slice(&chunk),
+            Ok(None) => return (body.freeze(), Whole::Yes),
+            Ok(Some(_)) | Err(_) => return (body.freeze(), Whole::CutOff),
+        }
+    }
+}
+
+/// Tells whether a request without an answer was sent.
+fn unanswered(redactor: &Redactor, shown: &str, error: reqwest::Error) -> Box<CallError> {
+    let error = error.without_url();
+    let words = redactor.said(&words(&error));
+    // Refused addresses come as connection errors as well: there is nobody who could be asked again.
+    if words.contains("no public address") {
+        return CallError::new(Trouble::Broken, format!("the picture lies at {shown}, which is no public address"));
+    }
+    if error.is_connect() || error.is_builder() {
+        return CallError::new(Trouble::Unreachable, format!("{shown} cannot be reached ({words})"));
+    }
+    let what = if error.is_timeout() { "no answer in time" } else { "the connection broke before an answer came" };
+    CallError::new(Trouble::Ambiguous, format!("{what} from {shown} ({words})"))
+}
+
+/// Joins an error and its sources into one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}
+
+/// Returns a URL as it may be shown: without user, query and fragment.
+fn bare(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
+}
+
+/// Appends a path to the base URL, whatever path that has.
+fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), path.trim_start_matches('/')));
+    url
+}
+
+/// Reads `Retry-After`: seconds, or a date; never longer than [`PAUSE_MAX`].
+fn pause(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Duration::from_secs_f64(seconds.min(1e6)),
+        Ok(_) => return None,
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            // A date has whole seconds: one more, so that the second has passed.
+            date.duration_since(std::time::SystemTime::now()).unwrap_or_default() + Duration::from_secs(1)
+        }
+    };
+    Some(pause.min(PAUSE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(text: &str) -> HeaderMap {
+        HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())])
+    }
+
+    #[test]
+    fn a_pause_is_seconds_or_a_date_and_has_a_bound() {
+        for (text, wanted) in
+            [("7", Some(7)), ("0", Some(0)), ("1e9", Some(900)), ("-3", None), ("soon", None), ("NaN", None)]
+        {
+            assert_eq!(pause(&headers(text)), wanted.map(Duration::from_secs), "{text}");
+        }
+        let date = std::time::SystemTime::now() + Duration::from_secs(30);
+        let found = pause(&headers(&httpdate::fmt_http_date(date))).unwrap();
+        assert!((29..=31).contains(&found.as_secs()), "{found:?}");
+        let past = httpdate::fmt_http_date(std::time::SystemTime::UNIX_EPOCH);
+        assert_eq!(pause(&headers(&past)), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        let url = Url::parse("https://u:p@a.example:8443/x/y.png?sig=1#z").unwrap();
+        assert_eq!(bare(&url), "https://a.example:8443/x/y.png");
+    }
+
+    #[test]
+    fn a_base_keeps_its_path() {
+        for (base, wanted) in [
+            ("https://a.example", "https://a.example/v3/x"),
+            ("https://a.example/", "https://a.example/v3/x"),
+            ("https://a.example/gateway/", "https://a.example/gateway/v3/x"),
+        ] {
+            assert_eq!(join(&Url::parse(base).unwrap(), "/v3/x").as_str(), wanted);
+        }
+    }
+}

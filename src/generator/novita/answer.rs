@@ -1,0 +1,111 @@
+//! The answers that say yes: a task, and how it stands. Read leniently, for every copy of the documentation differs.
+//!
+//! Source: <https://novita.ai/docs/api-reference/model-apis-task-result>, read 2026-11-22.
+
+use serde_json::Value;
+
+use super::said::{Said, looks};
+use crate::asset::Seed;
+use crate::generator::http::{Reply, Whole};
+use crate::generator::redact::Redactor;
+use crate::generator::trouble::{CallError, Trouble};
+use crate::generator::{Progress, ResultUrl};
+
+/// Longest task id that is taken, in bytes.
+const TASK_BYTES_MAX: usize = 512;
+/// From which confidence on, of 100, a picture counts as unsafe.
+const CONFIDENCE_MIN: f64 = 50.0;
+
+/// Reads the task of a submit that was answered with success: at the top, or in the old envelope.
+pub fn task(reply: &Reply, redactor: &Redactor) -> Result<String, Box<CallError>> {
+    let value = serde_json::from_slice::<Value>(&reply.body).ok();
+    let found = value.as_ref().and_then(|value| {
+        let inside = value.get("data").and_then(|data| data.get("task_id"));
+        text(value.get("task_id")).or_else(|| text(inside))
+    });
+    if let Some(task) = found.filter(|task| task.len() <= TASK_BYTES_MAX && !task.chars().any(char::is_control)) {
+        return Ok(task);
+    }
+    let refused = value.as_ref().and_then(|value| value.get("code")?.as_i64()).is_some_and(|code| code != 0);
+    if refused {
+        let Said { reason, message } = Said::of(&reply.body);
+        let words = reason.or(message).unwrap_or_else(|| looks(&reply.body));
+        return Err(CallError::new(Trouble::Refused, format!("Novita refuses it: {}", redactor.said(&words))));
+    }
+    // A task may have been made, and charged, whose id we do not know.
+    let what = match reply.whole {
+        Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body)),
+        Whole::CutOff => format!("Novita's answer was cut off after {} bytes", reply.body.len()),
+    };
+    Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)))
+}
+
+/// Reads how a task stands.
+pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<CallError>> {
+    let value = match (reply.whole, serde_json::from_slice::<Value>(&reply.body)) {
+        (Whole::Yes, Ok(value)) => value,
+        (Whole::Yes, Err(_)) => {
+            let what = format!("Novita answered with {}", looks(&reply.body));
+            return Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)));
+        }
+        (Whole::CutOff, _) => {
+            return Err(CallError::new(Trouble::Ambiguous, "Novita's answer was cut off".to_owned()));
+        }
+    };
+    let value = value.get("data").filter(|data| data.get("task").is_some()).unwrap_or(&value);
+    let task = value.get("task");
+    let status = task.and_then(|task| text(task.get("status"))).unwrap_or_default();
+    match status.as_str() {
+        "TASK_STATUS_SUCCEED" => {}
+        "TASK_STATUS_FAILED" => {
+            let reason = task.and_then(|task| text(task.get("reason"))).unwrap_or_default();
+            let reason = if reason.is_empty() { "it gave no reason".to_owned() } else { redactor.said(&reason) };
+            return Ok(Progress::Failed(reason));
+        }
+        // Queued, processing, or a status that nobody documents: bounded by the deadline.
+        _ => return Ok(Progress::Running),
+    }
+    let images = [Some(value), task].into_iter().flatten().filter_map(|from| from.get("images")?.as_array());
+    let Some(image) = images.flatten().next() else { return Ok(Progress::Empty) };
+    if let Some(words) = flagged(value, image) {
+        return Ok(Progress::Flagged(words));
+    }
+    let url = text(image.get("image_url")).or_else(|| text(image.get("url"))).or_else(|| text(Some(image)));
+    match url {
+        Some(url) => Ok(Progress::Done { result: ResultUrl(url), seed: seed(value) }),
+        None => Ok(Progress::Empty),
+    }
+}
+
+/// Reads the seed that was used: a decimal text or a number, of 63 bits, or nothing.
+fn seed(value: &Value) -> Option<Seed> {
+    let seed = value.get("extra")?.get("seed")?;
+    let number = seed.as_u64().or_else(|| seed.as_str()?.trim().parse().ok())?;
+    Seed::new(number)
+}
+
+/// Tells why a picture must not be published: its own detection found something, or the task's list says so.
+///
+/// The documentation gives `valid` and `confidence` without a threshold; clients take both together, and so do we.
+fn flagged(value: &Value, image: &Value) -> Option<String> {
+    let words = "the detection of unsafe pictures flags it";
+    let listed = value.get("extra").and_then(|extra| extra.get("has_nsfw_contents")).and_then(Value::as_array);
+    if listed.is_some_and(|listed| listed.iter().any(|flag| flag.as_bool() == Some(true))) {
+        return Some(words.to_owned());
+    }
+    let result = image.get("nsfw_detection_result")?;
+    let confidence = result.get("confidence").and_then(Value::as_f64);
+    let found = result.get("valid")?.as_bool()? && confidence.is_none_or(|confidence| confidence >= CONFIDENCE_MIN);
+    found.then(|| match confidence {
+        Some(confidence) => format!("{words} (confidence {confidence:.0} of 100)"),
+        None => words.to_owned(),
+    })
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
