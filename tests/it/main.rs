@@ -8,6 +8,9 @@ mod broken_world;
 mod commands;
 mod crash;
 mod desk;
+#[path = "../fake/mod.rs"]
+mod fake;
+mod fake_novita;
 mod golden;
 mod hostile;
 mod laws;
