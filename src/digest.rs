@@ -40,6 +40,14 @@ pub const FIELDS: &[(&str, Changes)] = &[
     ("take", Changes::Recipe),
     ("width", Changes::Recipe),
     ("height", Changes::Recipe),
+    ("sd_vae", Changes::Recipe),
+    ("loras", Changes::Recipe),
+    ("embeddings", Changes::Recipe),
+    ("hires_fix", Changes::Recipe),
+    ("refiner", Changes::Recipe),
+    ("clip_skip", Changes::Recipe),
+    ("enable_transparent_background", Changes::Recipe),
+    ("restore_faces", Changes::Recipe),
     ("renditions.format", Changes::Renditions),
     ("renditions.quality", Changes::Renditions),
     ("renditions.width", Changes::Renditions),
@@ -207,6 +215,11 @@ impl<'b> CanonicalObject<'b> {
         self.out.extend_from_slice(value.to_string().as_bytes());
     }
 
+    /// Writes a member whose value is a finite number.
+    pub fn number(&mut self, name: &str, value: f64) {
+        self.raw(name, canonical_number(value).as_bytes());
+    }
+
     /// Writes a member whose value is canonical JSON already.
     pub fn raw(&mut self, name: &str, canonical: &[u8]) {
         self.name(name);
@@ -217,6 +230,13 @@ impl<'b> CanonicalObject<'b> {
     pub fn object(&mut self, name: &str) -> CanonicalObject<'_> {
         self.name(name);
         CanonicalObject::open(self.out)
+    }
+
+    /// Opens a member that is a list of objects.
+    pub fn list(&mut self, name: &str) -> CanonicalList<'_> {
+        self.name(name);
+        self.out.push(b'[');
+        CanonicalList { out: self.out, first: true }
     }
 
     /// Closes the object.
@@ -238,9 +258,36 @@ impl<'b> CanonicalObject<'b> {
     }
 }
 
+/// Writes a list of objects, as [`CanonicalObject::list`] opens it.
+pub struct CanonicalList<'b> {
+    out: &'b mut Vec<u8>,
+    first: bool,
+}
+
+impl CanonicalList<'_> {
+    /// Opens the next object.
+    pub fn object(&mut self) -> CanonicalObject<'_> {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        CanonicalObject::open(self.out)
+    }
+
+    /// Closes the list.
+    pub fn close(self) {
+        self.out.push(b']');
+    }
+}
+
 /// Returns a finite number as canonical JSON writes it.
 pub fn canonical_number(number: f64) -> String {
-    serde_json_canonicalizer::to_string(&number).expect("a finite number has a canonical form")
+    canonical_text(&number)
+}
+
+/// Returns a value's canonical JSON as text; its numbers must be finite.
+pub fn canonical_text<T: Serialize>(value: &T) -> String {
+    serde_json_canonicalizer::to_string(value).expect("text and finite numbers have a canonical form")
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {
@@ -273,6 +320,7 @@ mod tests {
         fn the_fast_writer_writes_what_the_canonicalizer_writes(
             texts in prop::collection::btree_map("[a-z_]{1,9}", any::<String>(), 0..6),
             numbers in prop::collection::btree_map("[a-z_]{1,9}", any::<u32>(), 0..6),
+            fractions in prop::collection::vec(-1e300..1e300, 0..4),
         ) {
             let mut fast = Vec::new();
             let mut object = CanonicalObject::open(&mut fast);
@@ -286,10 +334,18 @@ mod tests {
                 inner.integer(name, *number);
             }
             inner.close();
+            let mut list = object.list("c");
+            for fraction in &fractions {
+                let mut inner = list.object();
+                inner.number("x", *fraction);
+                inner.close();
+            }
+            list.close();
             object.close();
             let slow = serde_json_canonicalizer::to_vec(&BTreeMap::from([
                 ("a", serde_json::json!(texts)),
                 ("b", serde_json::json!(numbers)),
+                ("c", fractions.iter().map(|fraction| serde_json::json!({ "x": fraction })).collect()),
             ])).unwrap();
             prop_assert_eq!(fast, slow);
         }

@@ -222,7 +222,7 @@ impl Fetch<'_> {
 
 /// Looks at a picture; [`Came::Lost`] where it is no whole one.
 pub async fn look(picture: Picture, asset: &Asset) -> Came {
-    let (width, height) = (asset.recipe.width, asset.recipe.height);
+    let (width, height) = asset.recipe.picture_size();
     let looked = tokio::task::spawn_blocking(move || {
         let decoded = Decoded::new(&picture.bytes).map(Arc::new);
         let sha256 = ContentDigest::of(&picture.bytes);

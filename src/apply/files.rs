@@ -40,13 +40,14 @@ pub async fn file<'i>(
     let untouched = matches!(item.change.action, Action::Publish | Action::Record);
     let row_only = item.change.action == Action::Repair && !item.has_object_fault();
     if let Some(record) = item.record.filter(|_| untouched || row_only) {
+        let (width, height) = record.recipe.picture_size();
         let known = Original {
             recipe: record.recipe.digest(),
             sha256: record.original,
             path: record.published.first().map(|file| file.path.clone()).ok_or_else(|| stale(item))?,
             bytes: 0,
-            width: record.recipe.width,
-            height: record.recipe.height,
+            width,
+            height,
             seed: record.recipe.seed,
         };
         return Ok(Prepared::There(known, record.published.clone()));

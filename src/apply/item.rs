@@ -40,7 +40,8 @@ pub fn next_batch<'i>(work: &Work<'_>, records: &'i Records, changes: &[&'i Chan
         let item = item(work, records, change);
         pixels += match (&item.asset, item.change.action) {
             (Some(asset), Action::Generate | Action::Reuse | Action::Render | Action::Repair) => {
-                u64::from(asset.recipe.width) * u64::from(asset.recipe.height)
+                let (width, height) = asset.recipe.picture_size();
+                u64::from(width) * u64::from(height)
             }
             _ => 0,
         };

@@ -60,7 +60,8 @@ pub struct Asset {
     pub protect: Option<bool>,
     /// Whether it is held.
     pub hold: bool,
-    /// Where each field and var that it uses was decided, by name; `""` is the asset itself.
+    /// Where each field and var that it uses was decided, by name; `""` is the asset itself. A field of the recipe whose
+    /// name a var or rendition has, too, is found as `with.name`.
     pub places: BTreeMap<String, Place>,
 }
 
@@ -77,6 +78,11 @@ impl Asset {
     /// Returns the digest over all renditions.
     pub fn renditions_digest(&self) -> RenditionsDigest {
         renditions_digest(self.renditions.iter().map(|rendition| (&rendition.name, &rendition.digest)))
+    }
+
+    /// Returns where a field of the recipe was decided, or else where the asset stands.
+    pub fn field_place(&self, field: &str) -> Option<&Place> {
+        self.places.get(&format!("with.{field}")).or_else(|| self.place(field))
     }
 
     /// Returns where a field was decided, or else where the asset stands.

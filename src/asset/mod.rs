@@ -3,6 +3,7 @@
 //! Everything here is a value with one parsing door. Where the values come from (a manifest) and what is done with them
 //! (a plan) is left to other rooms.
 
+mod diffusion;
 mod heads;
 mod money;
 mod name;
@@ -11,6 +12,7 @@ mod rendition;
 mod row;
 mod table;
 
+pub use diffusion::{Embedding, HiresFix, Lora, Refiner};
 pub use heads::{Asset, Assets, Head, Heads, SeedFrom};
 pub use money::MicroUsd;
 pub use name::{

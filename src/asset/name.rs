@@ -146,7 +146,7 @@ pub type Labels = BTreeMap<String, String>;
 /// A value was out of a generator's range, or a name it does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// The recipe's field.
+    /// The recipe's field, or one part of it: `steps`, `hires_fix.strength`, `loras[0].strength`.
     pub field: &'static str,
     /// What is wrong, in lower case: `must be from 1 to 100, is 0`.
     pub message: String,

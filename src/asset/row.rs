@@ -98,7 +98,7 @@ impl Row {
     /// Takes the recipe's fields from another recipe.
     pub fn with_recipe(mut self, recipe: &Recipe) -> Self {
         for (name, value) in &mut self.inputs {
-            if Recipe::FIELDS.contains(&name.as_str()) && name != "take" {
+            if Recipe::COLUMN_FIELDS.contains(&name.as_str()) && name != "take" {
                 *value = recipe.field(name).unwrap_or_default();
             }
         }
@@ -108,7 +108,7 @@ impl Row {
 
 /// Gives an input its type back; a recipe field without a value is unset.
 fn filling(name: &str, text: &str) -> Filling {
-    let unset = text.is_empty() && Recipe::FIELDS.contains(&name);
+    let unset = text.is_empty() && Recipe::COLUMN_FIELDS.contains(&name);
     match column_type(Some(name)) {
         _ if unset => Filling::Unset,
         ColumnType::Bigint | ColumnType::Integer => {

@@ -46,7 +46,10 @@ fn no_tasks() -> GeneratorError {
 /// Checks what painting needs: a size.
 pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    for (field, value) in [("width", recipe.width), ("height", recipe.height)] {
+    let target = recipe.hires_fix.iter().flat_map(|hires_fix| {
+        [("hires_fix.target_width", hires_fix.target_width), ("hires_fix.target_height", hires_fix.target_height)]
+    });
+    for (field, value) in [("width", recipe.width), ("height", recipe.height)].into_iter().chain(target) {
         if !SIDE.contains(&value) {
             let (from, to) = (SIDE.start(), SIDE.end());
             let message = format!("must be from {from} to {to}, is {value}");
@@ -60,22 +63,10 @@ pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asset::HiresFix;
 
     fn recipe(width: u32, height: u32) -> Recipe {
-        Recipe {
-            generator: "placeholder".into(),
-            model: None,
-            prompt: "a red kite".into(),
-            negative_prompt: None,
-            sampler: None,
-            scheduler: None,
-            steps: None,
-            guidance_scale: None,
-            seed: crate::asset::Seed::new(7),
-            take: None,
-            width,
-            height,
-        }
+        Recipe { seed: crate::asset::Seed::new(7), ..Recipe::new("placeholder", "a red kite", width, height) }
     }
 
     #[test]
@@ -89,6 +80,26 @@ mod tests {
             [
                 ("width", "must be from 1 to 8192, is 0".to_owned()),
                 ("height", "must be from 1 to 8192, is 8193".to_owned())
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_picture_has_the_size_of_the_real_one() {
+        let hires_fix =
+            |target_width, target_height| Some(HiresFix { target_width, target_height, strength: 0.5, upscaler: None });
+        let enlarged = Recipe { hires_fix: hires_fix(80, 120), ..recipe(40, 60) };
+        let Answer::Picture(picture) = Placeholder.submit(&enlarged).await.unwrap() else { panic!("no picture") };
+        assert!(imaging::verify(&picture.bytes, 80, 120).is_ok());
+        let fields: Vec<_> = check(&Recipe { hires_fix: hires_fix(0, 8193), ..recipe(40, 60) })
+            .into_iter()
+            .map(|it| (it.field, it.message))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                ("hires_fix.target_width", "must be from 1 to 8192, is 0".to_owned()),
+                ("hires_fix.target_height", "must be from 1 to 8192, is 8193".to_owned())
             ]
         );
     }

@@ -27,22 +27,23 @@ const TITLE_INK: Ink = Ink(MOSAIC_INKS);
 const PROMPT_INK: Ink = Ink(MOSAIC_INKS + 1);
 const SMALL_INK: Ink = Ink(MOSAIC_INKS + 2);
 
-/// Paints the placeholder of a recipe: a PNG of its width and height.
+/// Paints the placeholder of a recipe: a PNG of the picture's width and height.
 ///
 /// The same recipe always gives the same bytes, and another recipe other bytes: the recipe's digest is in the file.
 ///
 /// # Errors
 /// The size is nothing, or too large.
 pub fn paint(recipe: &Recipe) -> Result<Vec<u8>, ImagingError> {
-    check_size(recipe.width, recipe.height)?;
-    if recipe.width == 0 || recipe.height == 0 {
+    let (width, height) = recipe.picture_size();
+    check_size(width, height)?;
+    if width == 0 || height == 0 {
         let source = "a picture has at least 1 pixel".into();
         return Err(ImagingError::Encoding { format: "png", source });
     }
     let digest = recipe.digest();
     let mut dice = Dice::new(digest.as_bytes());
     let colours = Colours::choose(&mut dice);
-    let mut canvas = Canvas::new(recipe.width as usize, recipe.height as usize);
+    let mut canvas = Canvas::new(width as usize, height as usize);
     let layout = Layout::of(canvas.area());
     lay(&mut canvas, layout.mosaic, layout.tile, &mut dice);
     if let Some(panel) = layout.panel {
@@ -151,8 +152,8 @@ fn write_panel(canvas: &mut Canvas, panel: Area, recipe: &Recipe, digest: &str) 
 /// Returns the small print, the least important first; a recipe has more to say than fits into a small picture.
 fn details(recipe: &Recipe, digest: &str) -> Vec<String> {
     let joined = |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ");
-    let Recipe { model, negative_prompt, sampler, scheduler, steps, guidance_scale, seed, take, width, height, .. } =
-        recipe;
+    let Recipe { model, negative_prompt, sampler, scheduler, steps, guidance_scale, seed, take, .. } = recipe;
+    let (width, height) = recipe.picture_size();
     let lines = [
         negative_prompt.as_ref().map_or_else(String::new, |unwanted| format!("not {unwanted}")),
         model.clone().unwrap_or_default(),
@@ -239,24 +240,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::asset::Seed;
+    use crate::asset::{Embedding, HiresFix, Lora, Refiner, Seed};
     use crate::digest::ContentDigest;
     use crate::imaging::{Decoded, PIXELS_MAX, verify};
 
     fn recipe(prompt: &str, width: u32, height: u32) -> Recipe {
         Recipe {
-            generator: "placeholder".into(),
             model: Some("sd_xl_base_1.0.safetensors".into()),
-            prompt: prompt.into(),
             negative_prompt: Some("low quality, blurry".into()),
             sampler: Some("DPM++ 2M Karras".into()),
-            scheduler: None,
             steps: Some(30),
             guidance_scale: Some(7.5),
             seed: Seed::new(1_839_201_147),
-            take: None,
-            width,
-            height,
+            ..Recipe::new("placeholder", prompt, width, height)
         }
     }
 
@@ -264,9 +260,14 @@ mod tests {
         recipe("photorealistic studio portrait photograph, one adult person, a woman in her forties", 512, 768)
     }
 
+    fn hires_fix(target_width: u32, target_height: u32) -> Option<HiresFix> {
+        Some(HiresFix { target_width, target_height, strength: 0.5, upscaler: None })
+    }
+
     fn check(recipe: &Recipe) -> Vec<u8> {
         let png = paint(recipe).unwrap();
-        verify(&png, recipe.width, recipe.height).unwrap();
+        let (width, height) = recipe.picture_size();
+        verify(&png, width, height).unwrap();
         png
     }
 
@@ -313,6 +314,15 @@ mod tests {
             Recipe { take: Some(1), ..base.clone() },
             Recipe { width: 513, ..base.clone() },
             Recipe { height: 769, ..base.clone() },
+            Recipe { sd_vae: Some("a".into()), ..base.clone() },
+            Recipe { loras: vec![Lora { model_name: "a".into(), strength: 0.5 }], ..base.clone() },
+            Recipe { embeddings: vec![Embedding { model_name: "a".into() }], ..base.clone() },
+            Recipe { hires_fix: hires_fix(512, 768), ..base.clone() },
+            Recipe { hires_fix: hires_fix(600, 400), ..base.clone() },
+            Recipe { refiner: Some(Refiner { switch_at: 0.8 }), ..base.clone() },
+            Recipe { clip_skip: Some(2), ..base.clone() },
+            Recipe { enable_transparent_background: true, ..base.clone() },
+            Recipe { restore_faces: true, ..base.clone() },
             base,
         ];
         let pixels: BTreeSet<_> = all.iter().map(|recipe| Decoded::new(&check(recipe)).unwrap().pixels.bytes).collect();
@@ -380,8 +390,8 @@ mod tests {
         ) {
             let [model, negative_prompt, sampler, scheduler] = texts;
             let recipe = Recipe {
-                model, prompt, negative_prompt, sampler, scheduler, steps, guidance_scale,
-                generator: "placeholder".into(), seed: seed.and_then(Seed::new), take: steps, width, height,
+                model, negative_prompt, sampler, scheduler, steps, guidance_scale,
+                seed: seed.and_then(Seed::new), take: steps, ..Recipe::new("placeholder", &prompt, width, height)
             };
             let png = paint(&recipe).unwrap();
             prop_assert!(verify(&png, width, height).is_ok());

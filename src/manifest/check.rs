@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::asset::{Heads, OUTPUTS, RowShape, TableName, TableSpec, column_type};
+use crate::asset::{Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
 use crate::glob::KeyGlob;
 use crate::yaml::{Mistake, Mistakes, Span};
 
 use super::axis::Axis;
 use super::document::{Placed, Pool};
 use super::image::Image;
-use super::layer::{LayerId, SETTINGS, Setting, undefined_help};
+use super::layer::{LayerId, Setting, undefined_help};
 use super::matrix::{Block, Slot};
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
@@ -270,7 +270,7 @@ impl Manifest {
             pending.extend(by_var.get(name).into_iter().flatten());
         }
         let unused = by_var.iter().filter(|(name, templates)| !used.contains(*name) && !templates.is_empty());
-        let known = used.iter().copied().filter(|name| !SETTINGS.contains(name)).collect::<Vec<_>>();
+        let known = used.iter().copied().filter(|name| !Recipe::COLUMN_FIELDS.contains(name)).collect::<Vec<_>>();
         unused
             .map(|(name, templates)| {
                 let span = templates.first().map(|template| self.pool.templates[*template as usize].span);

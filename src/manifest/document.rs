@@ -31,12 +31,12 @@ pub const FIELDS: [&str; 12] = [
 /// The fields of an entry of `moved`.
 pub const MOVED_FIELDS: [&str; 2] = ["from", "to"];
 
-/// Names that labels, vars and renditions cannot have beyond those of the recipe's fields: templates know them already.
+/// Names that labels, vars and renditions cannot have beyond [`Recipe::COLUMN_FIELDS`]: templates know them already.
 pub const RESERVED: [&str; 7] = ["url", "path", "sha256", "bytes", "content_type", "digest", "ext"];
 
 /// Tells whether a name means something in templates already.
 pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name) || Recipe::FIELDS.contains(&name)
+    RESERVED.contains(&name) || Recipe::COLUMN_FIELDS.contains(&name)
 }
 
 /// Names that key axes cannot have beyond [`RESERVED`]: the published table has columns of these names.

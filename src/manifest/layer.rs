@@ -6,19 +6,20 @@ use crate::yaml::scalar::shown;
 use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Style, Value, cut_by_comma, nearest, scalar};
 
 use super::document::{Placed, Pool, name_is_free};
+use super::structure::{Structure, read_structure};
 
 /// A layer's number in [`Pool::layers`]; 0 is the empty one.
 pub type LayerId = u32;
 
 /// The fields that `defaults` and `with` can set, in the order in which people read them.
-pub const SETTINGS: [&str; 12] = Recipe::FIELDS;
+pub const SETTINGS: [&str; 20] = Recipe::FIELDS;
 
 /// Returns the number of a field in [`SETTINGS`].
 pub fn setting(name: &str) -> usize {
     SETTINGS.iter().position(|known| *known == name).expect("the name is one of SETTINGS")
 }
 
-/// Largest width, height, number of steps or take; a service's own limits are checked by its generator.
+/// Largest width, height, number of steps or layers, or take; a service's own limits are checked by its generator.
 pub const COUNT_MAX: u64 = 1_000_000;
 
 /// The value of one field.
@@ -26,14 +27,18 @@ pub const COUNT_MAX: u64 = 1_000_000;
 pub enum Setting {
     /// The number of a template: prompts.
     Template(u32),
-    /// Text as it stands: model, sampler, scheduler, generator.
+    /// Text as it stands: model, sampler, scheduler, generator, VAE.
     Text(Box<str>),
-    /// A number: steps, take, width, height.
+    /// A number: steps, take, width, height, layers left out.
     Count(u32),
+    /// Whether something is done; `false` is the same as nothing.
+    Flag(bool),
     /// A number that may have a fraction.
     Number(f64),
     /// Where the seed comes from.
     Seed(SeedSetting),
+    /// What has parts; an empty list is the same as nothing.
+    Structure(Box<Structure>),
     /// Something that cannot be read and was told of; nothing else is said about the field.
     Broken,
 }
@@ -114,13 +119,17 @@ fn read_setting(name: &str, node: Node<'_>, source: &str, pool: &mut Pool, mista
     match name {
         "prompt" | "negative_prompt" => text(node, name, source, pool, mistakes).map(Setting::Template),
         "seed" => read_seed(node, mistakes),
+        "loras" | "embeddings" | "hires_fix" | "refiner" => {
+            read_structure(name, node, mistakes).map(|structure| Setting::Structure(Box::new(structure)))
+        }
         _ => {
             let (span, scalar) = node.scalar(&format!("`{name}`"), mistakes)?;
             let value = match name {
-                "steps" | "take" | "width" | "height" => {
+                "steps" | "take" | "width" | "height" | "clip_skip" => {
                     scalar.integer(COUNT_MAX).map(|count| Setting::Count(count as u32))
                 }
                 "guidance_scale" => scalar.number().map(Setting::Number),
+                "enable_transparent_background" | "restore_faces" => scalar.truth().map(Setting::Flag),
                 "generator" => scalar
                     .text
                     .parse::<GeneratorName>()
@@ -136,6 +145,8 @@ fn read_setting(name: &str, node: Node<'_>, source: &str, pool: &mut Pool, mista
                         "guidance_scale" => "write digits, with a point for a fraction: `guidance_scale: 7.5`",
                         "steps" => "write digits only: `steps: 30`",
                         "take" => "write digits only: `take: 1`",
+                        "clip_skip" => "write digits only: `clip_skip: 2`",
+                        "enable_transparent_background" | "restore_faces" => "write it without quotes",
                         _ => "write the number of pixels in digits only: `width: 512`, `height: 768`",
                     };
                     mistakes.add(span, format!("`{name}` {words}"), help);

@@ -22,6 +22,8 @@ mod recipe;
 mod resolve;
 mod schema;
 mod scratch;
+mod setting_schema;
+mod structure;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,7 @@ pub use document::{FIELDS, Placed, RESERVED};
 pub use layer::{COUNT_MAX, SETTINGS};
 pub use publish::{EDGE_MAX, RENDITION_FIELDS};
 pub use schema::schema;
+pub use structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};
 
 use document::{Keys, MovedLine, Pool};
 use matrix::{Block, Cells, Slot};

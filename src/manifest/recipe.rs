@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::asset::{AssetKey, GeneratorName, Recipe, SeedBase, SeedFrom};
+use crate::asset::{AssetKey, Complaint, GeneratorName, Recipe, Seed, SeedBase, SeedFrom};
 use crate::template::TemplateError;
 use crate::yaml::{Span, nearest};
 
@@ -10,6 +10,7 @@ use super::GeneratorRules;
 use super::layer::{SETTINGS, SeedSetting, Setting, complaint_words, setting, template_help, undefined_help};
 use super::resolve::Worker;
 use super::scratch::{DEPTH_MAX, Failure, Fault};
+use super::structure::{PartPlace, Parts};
 
 /// A recipe with what goes with it.
 pub struct Decided {
@@ -66,15 +67,36 @@ impl<'m> Worker<'m> {
             Prompt::Text(text) => text,
             Prompt::Unset | Prompt::Broken => String::new(),
         };
-        let (width, height) = (width.unwrap_or_default(), height.unwrap_or_default());
-        let recipe = Recipe {
-            generator: rules.kind.to_owned(),
+        let negative_prompt = match negative_prompt {
+            Prompt::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        };
+        let size = (width.unwrap_or_default(), height.unwrap_or_default());
+        let recipe = self.recipe(rules.kind, (prompt, negative_prompt), (seed, take), size);
+        for complaint in (rules.check)(&recipe) {
+            if !doubtful.contains(&(complaint.field, true)) {
+                self.complain(&complaint, key);
+            }
+        }
+        (self.mistakes.len() == before && doubtful.iter().all(|(_, doubtful)| !doubtful)).then_some(Decided {
+            generator,
+            recipe,
+            seed_from,
+        })
+    }
+
+    fn recipe(
+        &self,
+        generator: &str,
+        (prompt, negative_prompt): (String, Option<String>),
+        (seed, take): (Option<Seed>, Option<u32>),
+        (width, height): (u32, u32),
+    ) -> Recipe {
+        Recipe {
+            generator: generator.to_owned(),
             model: self.text_setting("model").map(str::to_owned),
             prompt,
-            negative_prompt: match negative_prompt {
-                Prompt::Text(text) if !text.is_empty() => Some(text),
-                _ => None,
-            },
+            negative_prompt,
             sampler: self.text_setting("sampler").map(str::to_owned),
             scheduler: self.text_setting("scheduler").map(str::to_owned),
             steps: self.count("steps"),
@@ -86,24 +108,43 @@ impl<'m> Worker<'m> {
             take,
             width,
             height,
-        };
-        for complaint in (rules.check)(&recipe) {
-            if doubtful.contains(&(complaint.field, true)) {
-                continue;
-            }
-            let (message, help) = complaint_words(&complaint);
-            let field = SETTINGS.contains(&complaint.field).then(|| self.field(complaint.field)).flatten();
-            match field {
-                Some((Setting::Broken, _)) => {}
-                Some((_, span)) => self.mistakes.add(span, message, help),
-                None => self.mistakes.add(self.block_span(), message, format!("{help}; `{key}` needs it")),
-            }
+            sd_vae: self.text_setting("sd_vae").map(str::to_owned),
+            loras: match self.parts("loras") {
+                Some(Parts::Loras(loras)) => loras.clone(),
+                _ => Vec::new(),
+            },
+            embeddings: match self.parts("embeddings") {
+                Some(Parts::Embeddings(embeddings)) => embeddings.clone(),
+                _ => Vec::new(),
+            },
+            hires_fix: match self.parts("hires_fix") {
+                Some(Parts::HiresFix(hires_fix)) => Some(hires_fix.clone()),
+                _ => None,
+            },
+            refiner: match self.parts("refiner") {
+                Some(Parts::Refiner(refiner)) => Some(refiner.clone()),
+                _ => None,
+            },
+            clip_skip: self.count("clip_skip"),
+            enable_transparent_background: self.flag("enable_transparent_background"),
+            restore_faces: self.flag("restore_faces"),
         }
-        (self.mistakes.len() == before && doubtful.iter().all(|(_, doubtful)| !doubtful)).then_some(Decided {
-            generator,
-            recipe,
-            seed_from,
-        })
+    }
+
+    /// Tells of a generator's complaint where the field stands, or the part of it.
+    fn complain(&mut self, complaint: &Complaint, key: &AssetKey) {
+        let (message, help) = complaint_words(complaint);
+        let name = complaint.field.split(['.', '[']).next().unwrap_or_default();
+        match SETTINGS.contains(&name).then(|| self.field(name)).flatten() {
+            Some((Setting::Broken, _)) => {}
+            Some((Setting::Structure(structure), span)) => match structure.place(complaint.field) {
+                PartPlace::At(part) => self.mistakes.add(part, message, help),
+                PartPlace::Broken => {}
+                PartPlace::Unset => self.mistakes.add(span, message, help),
+            },
+            Some((_, span)) => self.mistakes.add(span, message, help),
+            None => self.mistakes.add(self.block_span(), message, format!("{help}; `{key}` needs it")),
+        }
     }
 
     fn generator_rules(&mut self, name: &GeneratorName) -> Option<GeneratorRules> {
@@ -138,6 +179,17 @@ impl<'m> Worker<'m> {
     fn count(&self, name: &str) -> Option<u32> {
         match self.field(name) {
             Some((Setting::Count(count), _)) => Some(*count),
+            _ => None,
+        }
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.field(name), Some((Setting::Flag(true), _)))
+    }
+
+    fn parts(&self, name: &str) -> Option<&'m Parts> {
+        match self.field(name) {
+            Some((Setting::Structure(structure), _)) => Some(&structure.parts),
             _ => None,
         }
     }

@@ -240,8 +240,8 @@ impl<'m> Worker<'m> {
                 "negative_prompt" => recipe.negative_prompt.as_deref().unwrap_or_default().into(),
                 "take" => seed_from.take.to_string().into(),
                 URL_BASE => self.manifest.rules.url_base.clone().into(),
-                name if Recipe::FIELDS.contains(&name) => recipe.field(name).unwrap_or_default().into(),
-                name => self.value(name, *span, &[&OUTPUTS[..], &Recipe::FIELDS].concat())?.into(),
+                name if Recipe::COLUMN_FIELDS.contains(&name) => recipe.field(name).unwrap_or_default().into(),
+                name => self.value(name, *span, &[&OUTPUTS[..], &Recipe::COLUMN_FIELDS].concat())?.into(),
             };
             values.push(value);
         }
@@ -268,15 +268,6 @@ impl<'m> Worker<'m> {
     fn places(&self, vars: &BTreeMap<String, String>) -> BTreeMap<String, crate::asset::Place> {
         let manifest = self.manifest;
         let mut places = BTreeMap::from([(String::new(), manifest.place(self.scratch.block.span))]);
-        for (name, field) in SETTINGS.iter().zip(&self.scratch.fields) {
-            if let Some((setting, span)) = field {
-                let span = match setting {
-                    Setting::Template(template) => manifest.pool.templates[*template as usize].span,
-                    _ => *span,
-                };
-                places.insert((*name).to_owned(), manifest.place(span));
-            }
-        }
         for name in vars.keys() {
             if let Some(span) = self.scratch.var_span(name) {
                 places.insert(name.clone(), manifest.place(span));
@@ -290,6 +281,17 @@ impl<'m> Worker<'m> {
         }
         for (column, span) in manifest.row.iter().flat_map(|plan| &plan.places) {
             places.insert(format!("columns.{column}"), manifest.place(*span));
+        }
+        for (name, field) in SETTINGS.iter().zip(&self.scratch.fields) {
+            if let Some((setting, span)) = field {
+                let span = match setting {
+                    Setting::Template(template) => manifest.pool.templates[*template as usize].span,
+                    _ => *span,
+                };
+                // Some fields share their name with a var or a rendition, which was there first.
+                let name = if places.contains_key(*name) { format!("with.{name}") } else { (*name).to_owned() };
+                places.insert(name, manifest.place(span));
+            }
         }
         places
     }

@@ -6,19 +6,19 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::{Fit, Format, NAME_BYTES_MAX, Recipe, Seed, URL_BASE, VALUE_BYTES_MAX};
-use crate::schema::{DRAFT, described, object, undescribed, whole};
+use crate::asset::{Fit, Format, NAME_BYTES_MAX, Recipe, URL_BASE, VALUE_BYTES_MAX};
+use crate::schema::{DRAFT, described, object, undescribed};
 use crate::template::RESERVED_WORDS;
 
 use super::axis::LAYER_FIELDS;
 use super::check::PATH_NAMES;
 use super::document::{FIELDS, MOVED_FIELDS, RESERVED, RESERVED_FOR_KEYS};
 use super::image::IMAGE_FIELDS;
-use super::layer::{COUNT_MAX, SETTINGS};
 use super::publish::{EDGE_MAX, PUBLISH_FIELDS, QUALITY_DEFAULT, RENDITION_FIELDS};
+use super::setting_schema::settings;
 
 /// What a scalar may be to YAML where the reader takes it as text.
-const SCALAR: [&str; 3] = ["string", "number", "boolean"];
+pub(super) const SCALAR: [&str; 3] = ["string", "number", "boolean"];
 
 /// Letters of a label value.
 const VALUE: &str = "^[A-Za-z0-9._+-]+$";
@@ -97,7 +97,7 @@ fn top(field: &str) -> Value {
             "propertyNames": {
                 "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
                 "maxLength": NAME_BYTES_MAX,
-                "not": { "enum": Recipe::FIELDS.iter().chain(&RESERVED).collect::<Vec<_>>() },
+                "not": { "enum": Recipe::COLUMN_FIELDS.iter().chain(&RESERVED).collect::<Vec<_>>() },
             },
             "additionalProperties": { "$ref": "#/$defs/rendition" },
         }),
@@ -112,7 +112,8 @@ fn top(field: &str) -> Value {
 
 /// The name of a label or var.
 fn name() -> Value {
-    let names = Recipe::FIELDS.iter().chain(&RESERVED).chain(&RESERVED_WORDS).chain(&PATH_NAMES).chain([&URL_BASE]);
+    let names =
+        Recipe::COLUMN_FIELDS.iter().chain(&RESERVED).chain(&RESERVED_WORDS).chain(&PATH_NAMES).chain([&URL_BASE]);
     let mut taken: Vec<&str> = names.copied().collect();
     taken.sort_unstable();
     taken.dedup();
@@ -143,52 +144,6 @@ fn vars() -> Value {
             "type": or_null(&SCALAR),
         },
     })
-}
-
-fn settings() -> Value {
-    let mut settings = object(&SETTINGS, &[], setting);
-    settings["type"] = json!(["object", "null"]);
-    settings
-}
-
-/// One field of `defaults` or `with`; null takes it away.
-fn setting(field: &str) -> Value {
-    let text = || json!({ "type": or_null(&SCALAR) });
-    let count = || json!({ "type": ["integer", "null"], "minimum": 0, "maximum": COUNT_MAX });
-    let (description, schema) = match field {
-        "generator" => (
-            "Who makes the picture: a name that the environment maps to a service.",
-            json!({ "type": ["string", "null"], "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": NAME_BYTES_MAX }),
-        ),
-        "model" => ("The model's name at the service.", text()),
-        "prompt" => ("What the picture shows; labels and vars stand in it as `{{ name }}`.", text()),
-        "negative_prompt" => ("What the picture must not show; labels and vars as in `prompt`.", text()),
-        "sampler" => ("The sampler's name at the service.", text()),
-        "scheduler" => ("The scheduler's name at the service.", text()),
-        "steps" => ("Sampling steps; the service has its own limits.", count()),
-        "guidance_scale" => ("How closely the prompt is followed, as in 7.5.", json!({ "type": ["number", "null"] })),
-        "seed" => ("Where the picture's randomness starts.", seed()),
-        "take" => ("Another picture of the same seed: 1, 2, …; 0 is the first one.", count()),
-        "width" => ("Width of the original, in pixels.", count()),
-        "height" => ("Height of the original, in pixels.", count()),
-        field => undescribed(field),
-    };
-    described(description, schema)
-}
-
-fn seed() -> Value {
-    let number = whole("The seed itself.", 0, Seed::MAX);
-    let derived = json!({ "description": "Derived from the image's key.", "const": "derived" });
-    let from = json!({ "type": "array", "items": { "type": "string" } });
-    let from =
-        described("The labels that the seed is derived from: images that share their values share the seed.", from);
-    let from = json!({
-        "type": "object",
-        "properties": { "derived": from },
-        "required": ["derived"],
-        "additionalProperties": false,
-    });
-    json!({ "anyOf": [number, derived, from, { "type": "null" }] })
 }
 
 fn axis() -> Value {
@@ -340,6 +295,7 @@ fn refer(description: &str, definition: &str) -> Value {
     described(description, json!({ "$ref": format!("#/$defs/{definition}") }))
 }
 
-fn or_null<'t>(types: &[&'t str]) -> Vec<&'t str> {
+/// Adds null to the types that a value may have.
+pub(super) fn or_null<'t>(types: &[&'t str]) -> Vec<&'t str> {
     types.iter().copied().chain(["null"]).collect()
 }

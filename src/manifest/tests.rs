@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::asset::{Embedding, Lora, Refiner};
 
 const GOOD: &str = "\
 version: 1
@@ -89,6 +90,55 @@ fn a_manifest_becomes_its_assets_in_order() {
     let hero = manifest.asset(3);
     assert_eq!((hero.recipe.width, hero.recipe.prompt.starts_with("photograph, ")), (1024, true));
     assert_eq!(manifest.warnings, []);
+}
+
+#[test]
+fn settings_with_parts_come_through_all_layers() {
+    let set = "  loras: [{ model_name: style_42, strength: 0.6 }]\n  hires_fix: { target_width: 1024, target_height: 1536, \
+               strength: 0.5, upscaler: Latent }\n  refiner: { switch_at: 0.8 }\n  clip_skip: 2\n  restore_faces: true\n";
+    let source = GOOD
+        .replace("  seed: derived\n", &format!("  seed: derived\n{set}"))
+        .replace("with: { steps: 28 }", "with: { loras: [], refiner: ~, embeddings: [{ model_name: easy }] }")
+        .replace("with: { seed: 7 }", "with: { seed: 7, hires_fix: ~, clip_skip: ~, restore_faces: false }");
+    let (manifest, _) = load(&source);
+    let [first, last] = [0, 2].map(|index| manifest.asset(index).recipe);
+    assert_eq!(first.loras, [Lora { model_name: "style_42".to_owned(), strength: 0.6 }]);
+    assert_eq!((first.picture_size(), first.width, first.height), ((1024, 1536), 512, 768));
+    assert_eq!(first.hires_fix.unwrap().upscaler.as_deref(), Some("Latent"));
+    assert_eq!(first.refiner, Some(Refiner { switch_at: 0.8 }));
+    assert_eq!((first.clip_skip, first.restore_faces, first.embeddings), (Some(2), true, vec![]));
+    assert_eq!((last.loras, last.refiner, last.hires_fix), (vec![], None, None));
+    assert_eq!((last.clip_skip, last.restore_faces), (None, false));
+    assert_eq!(last.embeddings, [Embedding { model_name: "easy".to_owned() }]);
+}
+
+/// Fields that came later reserve no name: a var, a label or a rendition that has one keeps its meaning.
+#[test]
+fn a_var_that_is_called_as_a_further_field_is_still_a_var() {
+    let source = GOOD
+        .replace("outfit", "loras")
+        .replace("{{ value }} x", "{{ value }} {{ loras }}")
+        .replace("style", "refiner")
+        .replace(
+            "  main:",
+            "  hires_fix: { format: png, path: \"h/{{ loras | upper }}-{{ digest }}.{{ ext }}\" }\n  main:",
+        )
+        .replace("loras: a shirt", "loras: shirt")
+        .replace("loras: a jacket", "loras: jacket")
+        .replace("loras: a coat", "loras: coat");
+    let (plain, _) = load(&source);
+    let fields = "  seed: derived\n  loras: [{ model_name: x, strength: 1 }]\n  refiner: { switch_at: 0.8 }\n";
+    let (manifest, _) = load(&source.replace("  seed: derived\n", fields));
+    let (plain, asset) = (plain.asset(0), manifest.asset(0));
+    assert_eq!(asset.recipe.prompt, "photograph, one adult person, a student, fully clothed in shirt");
+    assert_eq!(asset.row.as_ref().unwrap().inputs["loras"], "shirt");
+    assert_eq!((asset.row.clone(), &asset.renditions), (plain.row, &plain.renditions));
+    assert_ne!(asset.recipe.digest(), plain.recipe.digest());
+    let line = |place: Option<&Place>| place.map(|place| place.line);
+    assert_eq!((line(asset.place("loras")), line(asset.field_place("loras"))), (Some(27), Some(14)));
+    assert_eq!((line(asset.field_place("refiner")), line(asset.field_place("steps"))), (Some(15), Some(9)));
+    assert!(mistakes("{{ value }} x", "{{ sd_vae }}")[0].contains("`sd_vae` is not defined here"));
+    assert!(manifest.warnings.is_empty());
 }
 
 #[test]

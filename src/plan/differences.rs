@@ -53,7 +53,7 @@ fn recipe_reasons(asset: &Asset, record: &Record, reasons: &mut Vec<Reason>) {
         let (old, new) = (record.recipe.field(field), asset.recipe.field(field));
         if old != new {
             let cause = Cause::RecipeChanged { field, old, new };
-            reasons.push(Reason { cause, place: asset.place(field).cloned() });
+            reasons.push(Reason { cause, place: asset.field_place(field).cloned() });
         }
     }
 }
@@ -120,7 +120,7 @@ fn row_reasons(asset: &Asset, record: &Record, reasons: &mut Vec<Reason>) {
     let names: BTreeSet<&String> = declared.keys().chain(recorded.keys()).collect();
     for name in names {
         let (old, new) = (recorded.get(name).cloned(), declared.get(name).cloned());
-        if old != new && !Recipe::FIELDS.contains(&name.as_str()) {
+        if old != new && !Recipe::COLUMN_FIELDS.contains(&name.as_str()) {
             reasons.push(Reason {
                 cause: Cause::RowChanged { field: name.clone(), old, new },
                 place: asset.place(name).cloned(),

@@ -282,7 +282,8 @@ impl Batch {
             return Picture::There(original.clone(), Provenance::Kept);
         }
         if let Some(found) = self.found.get(&recipe) {
-            let original = found.clone().into_original(recipe, asset.recipe.width, asset.recipe.height);
+            let (width, height) = asset.recipe.picture_size();
+            let original = found.clone().into_original(recipe, width, height);
             return Picture::There(original, Provenance::FoundInStorage);
         }
         if let Some(key) = making.get(&recipe) {

@@ -43,6 +43,8 @@ fn change(key: &str, action: Action, causes: impl IntoIterator<Item = (Cause, u3
         expected: false,
         downgrade: false,
         unprotected: false,
+        generator: None,
+        decisions: Vec::new(),
     }
 }
 

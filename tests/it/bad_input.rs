@@ -28,7 +28,7 @@ fn a_field_that_is_misspelt_is_one_mistake() {
             "defaults:\n",
             "defaults:\n  colour: red\n",
             &[
-                "6:3 `defaults` has no field `colour` | `defaults` has the fields `generator`, `model`, `prompt`, `negative_prompt`, `sampler`, `scheduler`, `steps`, `guidance_scale`, `seed`, `take`, `width`, `height`",
+                "6:3 `defaults` has no field `colour` | `defaults` has the fields `generator`, `model`, `prompt`, `negative_prompt`, `sampler`, `scheduler`, `steps`, `guidance_scale`, `seed`, `take`, `width`, `height`, `sd_vae`, `loras`, `embeddings`, `hires_fix`, `refiner`, `clip_skip`, `enable_transparent_background`, `restore_faces`",
             ],
         ),
         (
@@ -329,6 +329,263 @@ fn a_number_out_of_range_is_told_with_the_range() {
             &[
                 "9:10 `steps` must be a single value, is a list | write it on one line, in quotes if it holds `{`, `[`, `: ` or ` #`",
             ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_part_of_a_setting_is_told_by_its_path() {
+    check(&[
+        (
+            "seed: derived",
+            "seed: derived\n  loras: style_42",
+            &[
+                "14:10 `loras` must be a list, is a single value | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: { model_name: style_42, strength: 0.6 }",
+            &["14:10 `loras` must be a list, is a map | write `loras: [{ model_name: style_42, strength: 0.6 }]`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [style_42, ~, []]",
+            &[
+                "14:11 `loras[0]` must be a map, is a single value | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+                "14:21 `loras[1]` must be a map, is empty | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+                "14:24 `loras[2]` must be a map, is a list | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: style_42 }]",
+            &["14:11 `loras[0].strength` is missing | write `loras: [{ model_name: style_42, strength: 0.6 }]`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{}]",
+            &[
+                "14:11 `loras[0].model_name` is missing | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+                "14:11 `loras[0].strength` is missing | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_nam: style_42, strenght: 0.6 }]",
+            &[
+                "14:13 `loras[0]` has no field `model_nam` | did you mean `model_name`?",
+                "14:34 `loras[0]` has no field `strenght` | did you mean `strength`?",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: style_42, strength: 0.6, weight: 1 }]",
+            &["14:50 `loras[0]` has no field `weight` | `loras[0]` has the fields `model_name`, `strength`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: style_42, strength: high }]",
+            &[
+                "14:45 `loras[0].strength` must be a number like 7.5, is `high` | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: style_42, strength: .nan }]",
+            &[
+                "14:45 `loras[0].strength` must be a number like 7.5, is `.nan` | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: style_42, strength: \"0.6\" }]",
+            &["14:45 `loras[0].strength` must be a number, is the text \"0.6\" | remove the quotes"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: ~, strength: [1] }]",
+            &[
+                "14:25 `loras[0].model_name` is empty | write a value behind the colon",
+                "14:38 `loras[0].strength` must be a single value, is a list | write it on one line, in quotes if it holds `{`, `[`, `: ` or ` #`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: a, b, strength: 1 }]",
+            &[
+                "14:28 a comma inside `{ }` ends the text, so `b` is read as a field of its own | put the text into double quotes",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  embeddings: [easy]",
+            &[
+                "14:16 `embeddings[0]` must be a map, is a single value | write `embeddings: [{ model_name: style_42 }]`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  embeddings: [{ name: easy }]",
+            &[
+                "14:16 `embeddings[0].model_name` is missing | write `embeddings: [{ model_name: style_42 }]`",
+                "14:18 `embeddings[0]` has no field `name` | `embeddings[0]` has the fields `model_name`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: true",
+            &[
+                "14:14 `hires_fix` must be a map, is a single value | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: { strength: 0.5 }",
+            &[
+                "14:14 `hires_fix.target_width` is missing | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+                "14:14 `hires_fix.target_height` is missing | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: { target_width: 10.5, target_height: -1, strength: x, upscaler: [Latent] }",
+            &[
+                "14:30 `hires_fix.target_width` must be a whole number in plain digits, is 10.5 | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+                "14:51 `hires_fix.target_height` must not be negative, is -1 | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+                "14:65 `hires_fix.strength` must be a number like 7.5, is `x` | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+                "14:78 `hires_fix.upscaler` must be a single value, is a list | write it on one line, in quotes if it holds `{`, `[`, `: ` or ` #`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix:\n    target_width: 1024\n    target_heigth: 1024\n    strength: 0.5",
+            &["16:5 `hires_fix` has no field `target_heigth` | did you mean `target_height`?"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  refiner: 0.8",
+            &["14:12 `refiner` must be a map, is a single value | write `refiner: { switch_at: 0.8 }`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  refiner: { at: 0.8 }",
+            &[
+                "14:12 `refiner.switch_at` is missing | write `refiner: { switch_at: 0.8 }`",
+                "14:14 `refiner` has no field `at` | `refiner` has the fields `switch_at`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  refiner: {{ x }}",
+            &[
+                "14:12 a text that begins with `{{` needs quotes: to YAML it is a map | write \"{{ name }} …\" in double quotes, or put the text below `>-`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  clip_skip: two",
+            &["14:14 `clip_skip` must be a whole number, is `two` | write digits only: `clip_skip: 2`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  clip_skip: 2.5",
+            &["14:14 `clip_skip` must be a whole number in plain digits, is 2.5 | write digits only: `clip_skip: 2`"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  enable_transparent_background: yes\n  restore_faces: \"true\"",
+            &[
+                "14:34 `enable_transparent_background` must be `true` or `false`, is `yes` | write it without quotes",
+                "15:18 `restore_faces` must be `true` or `false`, is `true` | write it without quotes",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  sd_vae: [a]",
+            &[
+                "14:11 `sd_vae` must be a single value, is a list | write it on one line, in quotes if it holds `{`, `[`, `: ` or ` #`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  sd_vea: a",
+            &["14:3 `defaults` has no field `sd_vea` | did you mean `sd_vae`?"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_part_that_novita_does_not_take_is_told_where_it_stands() {
+    check(&[
+        (
+            "seed: derived",
+            "seed: derived\n  sd_vae: \"\"",
+            &["14:11 `sd_vae` must not be empty | write the VAE's name as Novita lists it"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: a, strength: 1 }, { model_name: style_42.safetensors, strength: 1.5 }, { model_name: \"\", strength: -0.1 }]",
+            &[
+                "14:57 `loras[1].model_name` must not end with `.safetensors`, is `style_42.safetensors` | write `style_42`",
+                "14:89 `loras[1].strength` must be from 0 to 1, is 1.5 | write a number from 0 to 1",
+                "14:110 `loras[2].model_name` must not be empty | write the LoRA's name as Novita lists it",
+                "14:124 `loras[2].strength` must be from 0 to 1, is -0.1 | write a number from 0 to 1",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{ model_name: a, strength: x }, b, { model_name: c, strength: 2 }]",
+            &[
+                "14:38 `loras[0].strength` must be a number like 7.5, is `x` | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+                "14:43 `loras[1]` must be a map, is a single value | write `loras: [{ model_name: style_42, strength: 0.6 }]`",
+                "14:73 `loras[2].strength` must be from 0 to 1, is 2 | write a number from 0 to 1",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  embeddings: [{ model_name: a }, { model_name: b }, { model_name: c }, { model_name: d }, { model_name: e }, { model_name: f }]",
+            &["14:15 `embeddings` must have at most 5 entries, has 6 | keep the 5 that matter most"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: { target_width: 100, target_height: 5000, strength: 2, upscaler: latent }",
+            &[
+                "14:30 `hires_fix.target_width` must be from 128 to 4096, is 100 | write a number from 128 to 4096",
+                "14:50 `hires_fix.target_height` must be from 128 to 4096, is 5000 | write a number from 128 to 4096",
+                "14:66 `hires_fix.strength` must be from 0 to 1, is 2 | write a number from 0 to 1",
+                "14:79 `hires_fix.upscaler` must be an upscaler of Novita, is `latent` | did you mean `Latent`?",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: { target_width: wide, target_height: 100, strength: 0.5 }",
+            &[
+                "14:30 `hires_fix.target_width` must be a whole number, is `wide` | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+                "14:51 `hires_fix.target_height` must be from 128 to 4096, is 100 | write a number from 128 to 4096",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  hires_fix: { target_width: 9999999999, target_height: 128, strength: 0.5 }",
+            &[
+                "14:30 `hires_fix.target_width` must be at most 1000000, is 9999999999 | write `hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }`",
+            ],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  refiner: { switch_at: 80 }",
+            &["14:25 `refiner.switch_at` must be from 0 to 1, is 80 | write a number from 0 to 1"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  clip_skip: 0",
+            &["14:14 `clip_skip` must be from 1 to 12, is 0 | write a number from 1 to 12"],
+        ),
+        (
+            "seed: derived",
+            "seed: derived\n  loras: [{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}]",
+            &["14:10 `loras` must have at most 100 entries, has 101 | take some of them out"],
         ),
     ]);
 }

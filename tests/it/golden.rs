@@ -112,6 +112,43 @@ fn the_digests_of_a_manifest_stay_what_they_are() {
     ");
 }
 
+/// Fields that came later, set one after the other in the style `realistic`.
+#[test]
+fn the_digest_of_each_further_field_stays_what_it_is() {
+    let digest = |field: &str| {
+        let was = "look: photograph }";
+        assert!(MANIFEST.contains(was));
+        let (_, heads) = load(&MANIFEST.replace(was, &format!("{was}, with: {{ {field} }}")));
+        format!("{}  {field}\n", heads.all()[0].recipe.hex())
+    };
+    let digests: String = [
+        "sd_vae: some_vae.safetensors",
+        "loras: [{ model_name: style_42, strength: 0.6 }, { model_name: style_7, strength: 1.0 }]",
+        "embeddings: [{ model_name: easy }]",
+        "hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5, upscaler: Latent }",
+        "hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }",
+        "refiner: { switch_at: 0.8 }",
+        "clip_skip: 2",
+        "enable_transparent_background: true",
+        "restore_faces: true",
+        "loras: [], embeddings: [], enable_transparent_background: false, restore_faces: false",
+    ]
+    .map(digest)
+    .concat();
+    insta::assert_snapshot!(digests, @r"
+    69244d923356f08cde8d4930ffad1940dac2e3328ce90d702abb831c186cc552  sd_vae: some_vae.safetensors
+    0af0ba1fc62307ac02388649258f65af3072c46cde6a4ffaa6fe9b6edcfbb634  loras: [{ model_name: style_42, strength: 0.6 }, { model_name: style_7, strength: 1.0 }]
+    882b75fc17bc64b176588bf8947b36b6559d6cd40f6ab5e5ac471a35e0aa5490  embeddings: [{ model_name: easy }]
+    cfa57c02d18d29f42a41d6da7d8cf04208490fecf6911cf1a6560e5b2ecbd472  hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5, upscaler: Latent }
+    fdead738259109855a32a341a357d6f633aaf3415445d7af3a70d1070c53ad05  hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5 }
+    eacf80b8ea8b6c3985af0f36d4f2b965e3201f5a9305933dd285c1842ed3c746  refiner: { switch_at: 0.8 }
+    2107687ae650697f08fd9a2656e9e3806766e9a61c067c667f78539fffc73550  clip_skip: 2
+    801b6a112495cb0c94c2c9ecb807d5e2b11d9dca1204e5a7c80d4f2377921474  enable_transparent_background: true
+    0d24697c7cfdf37724ba7996b36836daad98194e9c2874ecb6306e0eed360ebf  restore_faces: true
+    f11abdf70dfa1fd54383532cb556ba57ef99ba7b0145c8f7aacbe97b283ba2ea  loras: [], embeddings: [], enable_transparent_background: false, restore_faces: false
+    ");
+}
+
 #[test]
 fn another_way_to_write_the_same_manifest_has_the_same_digests() {
     let written = MANIFEST
@@ -134,6 +171,7 @@ fn the_digest_of_a_plan_stays_what_it_is() {
             faults: Vec::new(),
             row: RowState::NotLooked,
             picture: Picture::ToMake,
+            decisions: Vec::new(),
         };
         decide(subject, seen)
     };

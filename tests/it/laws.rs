@@ -1,21 +1,21 @@
 //! Laws of planning and applying, over manifests made at random: in one process, with SQLite and storage in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use pixform::apply::{self, Leases, Options, Outcome, Work};
+use bytes::Bytes;
+use pixform::apply::{self, Leases, Options, Outcome, Stop, Work};
 use pixform::asset::{Assets, Recipe};
 use pixform::digest::{Changes, FIELDS, RecipeDigest};
-use pixform::generator::{Generator, GeneratorError, Picture, Placeholder};
+use pixform::generator::{Answer, Generator, GeneratorError, Kind, Placeholder, Progress, ResultUrl};
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
-use pixform::plan::{Action, Limits, Looked, Plan};
+use pixform::plan::{Action, Limits, Looked, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Declared, Moves, Request, Selection};
 use pixform::process::Process;
 use pixform::state::{Access, Origin, Run};
 use pixform::storage::TakeStorage;
-use pixform::world::{Addresses, Generators, World};
+use pixform::world::{Addresses, Generators, Service, World};
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
@@ -123,20 +123,29 @@ struct Counting(Mutex<Vec<RecipeDigest>>);
 
 #[async_trait]
 impl Generator for Counting {
-    async fn generate(&self, recipe: &Recipe) -> Result<Picture, GeneratorError> {
+    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
         self.0.lock().unwrap().push(recipe.digest());
-        Placeholder.generate(recipe).await
+        Placeholder.submit(recipe).await
+    }
+
+    async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
+        Placeholder.poll(task).await
+    }
+
+    async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError> {
+        Placeholder.download(result).await
     }
 }
 
-async fn world(generator: Arc<Counting>) -> World {
+async fn world(generator: Arc<Counting>) -> Arc<World> {
     let addresses = Addresses { state: "sqlite::memory:", storage: "memory:" };
-    let generators = Generators { named: BTreeMap::new(), any: Some(generator) };
+    let service = Service { generator, cost: Kind::Placeholder.cost(), pace: Kind::Placeholder.pace() };
+    let generators = Generators { named: BTreeMap::new(), any: Some(service) };
     let world = World::open("local", addresses, Access::Write, generators, "/files/".to_owned()).await.unwrap();
     world.state.migrate().await.unwrap();
     let known = world.state.known().await.unwrap();
     apply::claim(&world, &known, NOW, TakeStorage::No).await.unwrap();
-    world
+    Arc::new(world)
 }
 
 async fn plan(world: &World, declared: &Declared) -> Plan {
@@ -150,11 +159,13 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
         prices: &BTreeMap::new(),
+        verdicts: &Verdicts::new(),
+        unknown_retries: 0,
     };
     planner::plan(world, &request).await.unwrap()
 }
 
-async fn carry_out(world: &World, declared: &Declared, plan: &Plan, number: usize) -> Outcome {
+async fn carry_out(world: &Arc<World>, declared: &Declared, plan: &Plan, number: usize) -> Outcome {
     let run = Run {
         id: format!("run-{number}"),
         command: "apply".to_owned(),
@@ -168,7 +179,14 @@ async fn carry_out(world: &World, declared: &Declared, plan: &Plan, number: usiz
         table: declared.manifest.table(),
         moves: Moves::remembered(world, &declared.manifest).await.unwrap(),
     };
-    let options = Options { run: &run, stop: &AtomicBool::new(false) };
+    let options = Options {
+        run: &run,
+        stop: &Arc::new(Stop::default()),
+        prices: &BTreeMap::new(),
+        cap: None,
+        unknown_retries: 0,
+        parallelism: None,
+    };
     let outcome = apply::run(world, &[work], &leases, &options, &|_| {}).await.unwrap();
     leases.release(&*world.state).await;
     outcome
@@ -262,6 +280,13 @@ defaults:
   seed: 7
   width: 16
   height: 16
+  sd_vae: v0
+  loras: [{ model_name: l0, strength: 0.6 }]
+  embeddings: [{ model_name: e0 }]
+  hires_fix: { target_width: 32, target_height: 32, strength: 0.5, upscaler: u0 }
+  refiner: { switch_at: 0.8 }
+  clip_skip: 2
+  enable_transparent_background: true
   prompt: p0
 images:
   - matrix: { value: [a] }
@@ -287,6 +312,14 @@ fn edit(field: &str) -> Option<(&'static str, &'static str)> {
         "take" => ("seed: 7", "seed: 7\n  take: 1"),
         "width" => ("  width: 16", "  width: 17"),
         "height" => ("  height: 16", "  height: 17"),
+        "sd_vae" => ("v0", "v1"),
+        "loras" => ("strength: 0.6", "strength: 0.7"),
+        "embeddings" => ("[{ model_name: e0 }]", "[]"),
+        "hires_fix" => ("target_width: 32", "target_width: 33"),
+        "refiner" => ("switch_at: 0.8", "switch_at: 0.9"),
+        "clip_skip" => ("clip_skip: 2", "clip_skip: ~"),
+        "enable_transparent_background" => ("background: true", "background: false"),
+        "restore_faces" => ("  prompt: p0", "  prompt: p0\n  restore_faces: true"),
         "renditions.format" => ("format: jpeg", "format: webp"),
         "renditions.quality" => ("quality: 80", "quality: 81"),
         "renditions.width" => ("width: 8,", "width: 9,"),
@@ -323,6 +356,27 @@ fn each_field_changes_the_digest_that_the_table_names_and_no_other() {
         assert_eq!(before.recipe.digest() != after.recipe.digest(), expect[0], "{field}");
         assert_eq!(before.renditions_digest() != after.renditions_digest(), expect[1], "{field}");
     }
+}
+
+/// What a field is without a value may be written, too.
+#[test]
+fn an_empty_list_and_false_change_nothing() {
+    let first = load(FIELDED);
+    let bare = ["loras", "embeddings", "enable_transparent_background"];
+    let lines = FIELDED.lines().filter(|line| !bare.iter().any(|field| line.trim_start().starts_with(field)));
+    let bare = lines.map(|line| format!("{line}\n")).collect::<String>();
+    let said = "  loras: []\n  embeddings: []\n  enable_transparent_background: false\n  restore_faces: false\n";
+    let heads = [
+        load(&bare),
+        load(&bare.replace("  prompt: p0\n", &format!("  prompt: p0\n{said}"))),
+        load(
+            &FIELDED
+                .replace("images:\n", &format!("cells:\n  a:\n    with:\n{}images:\n", said.replace("  ", "      "))),
+        ),
+    ]
+    .map(|declared| declared.heads.all().to_vec());
+    assert_ne!(heads[0], first.heads.all());
+    assert_eq!((&heads[1], &heads[2]), (&heads[0], &heads[0]));
 }
 
 #[test]

@@ -30,6 +30,15 @@ defaults:
   seed: derived
   prompt: "{{ look }}, one adult person, {{ subject }}, {{ clothed }}, {{ year }}"
   negative_prompt: blurry
+  sd_vae: vae.safetensors
+  loras: [{ model_name: style_42, strength: 0.6 }, { model_name: 42, strength: 1 }]
+  embeddings:
+    - model_name: easy
+  hires_fix: { target_width: 1024, target_height: 1536, strength: 0.5, upscaler: Latent }
+  refiner: { switch_at: 0.8 }
+  clip_skip: 2
+  enable_transparent_background: true
+  restore_faces: false
 axes:
   style:
     realistic: { vars: { look: photograph } }
@@ -45,7 +54,7 @@ images:
         012: { vars: { subject: an adult, outfit: a coat } }
     exclude: [{ value: 18-19, style: anime }, { value: [70+, 012], style: no }, { style: no }]
     vars: { more: "{{ category }}" }
-    with: { seed: { derived: [category, value] } }
+    with: { seed: { derived: [category, value] }, loras: [], hires_fix: ~, refiner: ~, restore_faces: ~ }
   - at: { category: hero, value: [true], style: realistic, year: 2020 }
     vars: { subject: a woman, outfit: a coat }
     with: { width: 1024, seed: 9223372036854775807 }
@@ -241,7 +250,15 @@ fn the_shipped_manifests_are_valid() {
 #[test]
 fn the_schemas_describe_every_field_that_is_read() {
     let ours = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
-    let manifest_fields = ours(&[&manifest::FIELDS, &manifest::SETTINGS, &manifest::RENDITION_FIELDS]);
+    let manifest_fields = ours(&[
+        &manifest::FIELDS,
+        &manifest::SETTINGS,
+        &manifest::LORA_FIELDS,
+        &manifest::EMBEDDING_FIELDS,
+        &manifest::HIRES_FIX_FIELDS,
+        &manifest::REFINER_FIELDS,
+        &manifest::RENDITION_FIELDS,
+    ]);
     let config_fields = ours(&[
         &config::FIELDS,
         &config::ENVIRONMENT_FIELDS,
@@ -304,6 +321,26 @@ fn schema_and_reader_refuse_the_same_manifests() {
             ("steps: 30", "steps: -1"),
             ("steps: 30", "steps: 1000001"),
             ("guidance_scale: 7.5", "guidance_scale: high"),
+            ("sd_vae: vae.safetensors", "sd_vae: [a]"),
+            ("loras: [{ model_name: style_42, strength: 0.6 }, ", "loras: [style_42, "),
+            ("loras: [{ model_name: style_42, strength: 0.6 }, ", "loras: [~, "),
+            ("loras: [{ model_name: style_42, strength: 0.6 }, ", "loras: [{ model_name: style_42 }, "),
+            ("loras: [{ model_name: style_42, strength: 0.6 }, ", "loras: [{ strength: 0.6 }, "),
+            ("strength: 0.6", "strength: high"),
+            ("strength: 0.6", "strength: \"0.6\""),
+            ("strength: 0.6", "strength: ~"),
+            ("    - model_name: easy", "    model_name: easy"),
+            ("target_width: 1024, ", ""),
+            ("target_width: 1024", "target_width: 1024.5"),
+            ("target_width: 1024", "target_width: -1"),
+            ("target_width: 1024", "target_width: 1000001"),
+            ("strength: 0.5, ", ""),
+            ("upscaler: Latent", "upscaler: [Latent]"),
+            ("refiner: { switch_at: 0.8 }", "refiner: 0.8"),
+            ("refiner: { switch_at: 0.8 }", "refiner: {}"),
+            ("clip_skip: 2", "clip_skip: 1.5"),
+            ("enable_transparent_background: true", "enable_transparent_background: yes"),
+            ("restore_faces: false", "restore_faces: 0"),
             ("seed: 7 }", "seed: 9223372036854775808 }"),
             ("seed: 7 }", "seed: drived }"),
             ("seed: 7 }", "seed: { derived: category } }"),

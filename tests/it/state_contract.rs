@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use pixform::asset::{
-    AssetKey, CollectionName, ColumnType, Encoding, Format, MicroUsd, PathPattern, Recipe, Rendition, Resize, Seed,
-    SeedBase, TableName, TableSpec,
+    AssetKey, CollectionName, ColumnType, Encoding, Format, Lora, MicroUsd, PathPattern, Recipe, Rendition, Resize,
+    Seed, SeedBase, TableName, TableSpec,
 };
 use pixform::digest::{ContentDigest, RecipeDigest, RenditionDigest, RowDigest, SeenDigest};
 use pixform::process::{Liveness, Process};
@@ -96,18 +96,13 @@ pub fn record(at: &str, number: u32) -> Record {
         first_key: key("first/made"),
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         recipe: Recipe {
-            generator: "placeholder".to_owned(),
             model: Some("a \"model\"".to_owned()),
-            prompt: format!("prompt ü {number}"),
-            negative_prompt: None,
-            sampler: None,
-            scheduler: None,
             steps: Some(30),
             guidance_scale: Some(0.1 + 0.2),
             seed: Seed::new(Seed::MAX),
-            take: None,
-            width: 512,
-            height: 768,
+            loras: vec![Lora { model_name: "style_42".to_owned(), strength: 0.1 + 0.7 }],
+            restore_faces: true,
+            ..Recipe::new("placeholder", &format!("prompt ü {number}"), 512, 768)
         },
         base: SeedBase::Key("first/made".to_owned()),
         take: number,

@@ -221,6 +221,29 @@ fn an_absent_field_is_null_in_the_row() {
     project.assert_settled();
 }
 
+#[test]
+fn an_enlarged_picture_has_the_size_of_the_target_wherever_it_is_found() {
+    let columns = "    width: \"{{ width }}\"\n    height: \"{{ height }}\"\n";
+    let project = Project::new(&format!("{PEOPLE}{columns}"));
+    let hires_fix = "  hires_fix: { target_width: 96, target_height: 144, strength: 0.5 }\n";
+    project.edit("  seed: derived\n", &format!("  seed: derived\n{hires_fix}"));
+    project.apply();
+    let sizes = || {
+        let originals = project.query("SELECT DISTINCT width, height FROM pixform_originals");
+        (project.query("SELECT DISTINCT width, height FROM people"), originals)
+    };
+    let enlarged = vec!["96 | 144".to_owned()];
+    assert_eq!(sizes(), (enlarged.clone(), enlarged.clone()));
+    project.assert_settled();
+    let shown = project.ok(&["show", "age/young/photo"]);
+    assert!(shown.contains(r#"  hires_fix        {"strength":0.5,"target_height":144,"target_width":96}"#), "{shown}");
+    fs::remove_file(project.database()).unwrap();
+    project.ok(&["apply", "--yes", "--take-storage"]);
+    assert_eq!(sizes(), (enlarged.clone(), enlarged));
+    assert_eq!(project.paints(), 0);
+    project.assert_settled();
+}
+
 // Renames.
 
 /// Checks that the same pictures, seeds and row ids are there under other keys, and nothing was painted.
