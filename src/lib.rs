@@ -15,7 +15,7 @@
 //! | [`world`] | an environment, opened |
 //! | [`state`], [`storage`], [`generator`] | the ports: what is remembered, where files lie, who makes pictures |
 //! | [`config`] | `pixform.yaml` (pure, but for reading files that it is handed) |
-//! | [`render`] | plans and mistakes in words (pure) |
+//! | [`render`] | plans, mistakes and the ledger in words (pure) |
 //! | [`manifest`] | from text to assets (pure) |
 //! | [`plan`] | what differs, decided (pure) |
 //! | [`imaging`] | pictures as bytes (pure) |

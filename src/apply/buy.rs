@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use crate::asset::{Asset, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
-use crate::generator::{Answer, Generator, GeneratorError, Picture, Trouble};
+use crate::generator::{Answer, Generator, GeneratorError, Picture};
 use crate::process::Process;
-use crate::record::{Call, CallStatus, Decision};
+use crate::record::{Call, CallStatus};
 use crate::state::{CallFact, FAILED_MAX, Intent, Lease};
 use crate::world::World;
 
@@ -25,14 +25,10 @@ use super::fetch::{Came, Fetch, Fetched};
 use super::journal::Journal;
 use super::lease::Leases;
 use super::original::{Made, put_original, put_rejected};
-use super::pacing::{Pacing, Slot, backoff};
+use super::pacing::{Pacing, Pacings, Slot, backoff};
 use super::stop::{Go, Stop};
 use super::{ApplyError, Event, Listener, Stage, crash_point};
 
-/// How often a request is repeated that a service had no time for.
-const BUSY_MAX: u32 = 12;
-/// How often a service is tried that cannot be reached.
-const UNREACHABLE_MAX: u32 = 5;
 /// How often somebody else's open call is looked at.
 const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -72,9 +68,6 @@ pub struct Bought<'b> {
     pub permit: SemaphorePermit<'b>,
 }
 
-/// The pace of every paid service of a run.
-pub type Pacings = BTreeMap<GeneratorName, Pacing>;
-
 /// One picture to buy.
 #[derive(Clone, Copy)]
 pub struct Order<'o> {
@@ -87,14 +80,14 @@ pub struct Order<'o> {
 }
 
 /// A service as one picture sees it.
-struct Service<'s> {
-    generator: &'s Arc<dyn Generator>,
-    pacing: &'s Pacing,
-    name: &'s GeneratorName,
+pub(super) struct Service<'s> {
+    pub generator: &'s Arc<dyn Generator>,
+    pub pacing: &'s Pacing,
+    pub name: &'s GeneratorName,
 }
 
 /// How a call ended that brought no picture, when it may be made again.
-enum Again {
+pub(super) enum Again {
     Now,
     After(Duration),
 }
@@ -197,7 +190,7 @@ impl<'b> Buyer<'b> {
         }
         self.tell(order, Stage::Asking);
         let answer = service.generator.submit(&order.asset.recipe).await.map_err(Unsent::Failed)?;
-        crash_point("sent");
+        crash_point("paid-sent");
         self.charge(order);
         tracing::debug!(key = %order.asset.key, call, "asked for");
         Ok(answer)
@@ -212,68 +205,6 @@ impl<'b> Buyer<'b> {
         let (collection, key, price) = (&self.lease.collection, &order.asset.key, self.list_price(order.asset));
         self.charged.fetch_add(price.0, Ordering::Relaxed);
         (self.listen)(Event::Charged { collection, key, price });
-    }
-
-    /// Writes down what came of a request that brought no task, and tells when it may be made again.
-    async fn refused(
-        &self,
-        service: &Service<'_>,
-        order: &Order<'_>,
-        call: &str,
-        error: Unsent,
-        (busy, unreachable): (&mut u32, &mut u32),
-    ) -> Result<Again, ApplyError> {
-        let key = order.asset.key.clone();
-        let error = match error {
-            Unsent::NotSent => {
-                self.settle(call, CallStatus::Refused, "it was not sent: the run had to stop").await?;
-                return Err(ApplyError::NotBegun { key });
-            }
-            Unsent::Failed(error) => error,
-        };
-        let message = error.to_string();
-        let status = match error.trouble() {
-            Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => CallStatus::Unknown,
-            Trouble::Busy(_) | Trouble::Unreachable | Trouble::Refused | Trouble::Closed => CallStatus::Refused,
-        };
-        self.settle(call, status, &message).await?;
-        match error.trouble() {
-            Trouble::Busy(pause) => {
-                let delay = backoff(*busy);
-                service.pacing.pause(pause.unwrap_or_default().max(delay));
-                *busy += 1;
-                if *busy < BUSY_MAX { Ok(Again::Now) } else { Err(ApplyError::Service { key, source: error }) }
-            }
-            Trouble::Unreachable => {
-                *unreachable += 1;
-                if *unreachable < UNREACHABLE_MAX {
-                    return Ok(Again::After(backoff(*unreachable - 1)));
-                }
-                service.pacing.close(&message);
-                Err(ApplyError::Service { key, source: error })
-            }
-            Trouble::Closed => {
-                service.pacing.close(&message);
-                Err(ApplyError::Service { key, source: error })
-            }
-            Trouble::Refused => Err(ApplyError::Service { key, source: error }),
-            Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => self.unknown(order, call, error).await,
-        }
-    }
-
-    /// Tells of a call without an answer; repeats it where the environment says so.
-    async fn unknown(&self, order: &Order<'_>, call: &str, error: GeneratorError) -> Result<Again, ApplyError> {
-        let key = order.asset.key.clone();
-        (self.listen)(Event::Unknown { collection: &self.lease.collection, key: &key, call });
-        if self.unknown_retries > 0 {
-            let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;
-            let unknown = lines.iter().filter(|line| line.call.status == CallStatus::Unknown).count();
-            if unknown <= self.unknown_retries as usize {
-                self.world.state.decide(self.lease, &[(call.to_owned(), Decision::Retried)]).await?;
-                return Ok(Again::After(backoff(1)));
-            }
-        }
-        Err(ApplyError::OutcomeUnknown { key, source: error })
     }
 
     /// Waits for the picture, checks it, and stores it.
@@ -352,7 +283,7 @@ impl<'b> Buyer<'b> {
     async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched) -> Result<Made, ApplyError> {
         let received = CallFact { sha256: Some(fetched.sha256), ..fact(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
-        crash_point("received");
+        crash_point("paid-received");
         let original = put_original(self.world, order.recipe, &fetched).await?;
         let finished = CallFact { original: Some(original.clone()), ..fact(call, CallStatus::Finished) };
         self.journal.stored(finished).await?;
@@ -377,7 +308,7 @@ impl<'b> Buyer<'b> {
         }
     }
 
-    async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
+    pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
         self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..fact(call, status) }).await
     }
 
@@ -396,7 +327,7 @@ impl<'b> Buyer<'b> {
 }
 
 /// Why a request brought no task.
-enum Unsent {
+pub(super) enum Unsent {
     NotSent,
     Failed(GeneratorError),
 }

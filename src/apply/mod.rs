@@ -4,22 +4,20 @@
 //! stored, then record and row in one fenced transaction. Whatever was done before the kill is found by the next run.
 //! Nothing is decided here: a plan leaves nothing to decide.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use tokio::sync::Semaphore;
 
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
-use crate::generator::{Cost, GeneratorError};
+use crate::generator::GeneratorError;
 use crate::plan::{Action, Change, CollectionPlan, Plan, Snapshot};
 use crate::record::Record;
-use crate::state::{AppliedMove, HistoryQuery, Holder, Run, State, StateError};
+use crate::state::{AppliedMove, Holder, Run, State, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod buy;
 mod crash;
+mod event;
 mod fetch;
 mod files;
 mod flow;
@@ -32,92 +30,13 @@ mod publish;
 mod step;
 mod stop;
 mod store;
+mod unsent;
 
 pub use crash::crash_point;
+pub use event::{Event, Listener, Stage};
 pub use lease::Leases;
 pub use stop::{Go, Stop, Why};
 pub use store::claim;
-
-/// How far a bought picture is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It waits for its turn.
-    Waiting,
-    /// The service is asked.
-    Asking,
-    /// The service makes it.
-    Making,
-    /// It is fetched.
-    Fetching,
-    /// It is stored, rendered, and published.
-    Storing,
-    /// Another run makes it.
-    Elsewhere,
-}
-
-/// What happens while a plan is carried out.
-#[derive(Debug, Clone)]
-pub enum Event<'e> {
-    /// Work on an asset begins.
-    Started {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// What is done.
-        action: Action,
-    },
-    /// A bought picture is further on.
-    Stage {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// How far it is.
-        stage: Stage,
-    },
-    /// A call was sent that may be charged, and no answer came.
-    Unknown {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// The ledger's name of the call.
-        call: &'e str,
-    },
-    /// A call was made that the configured price applies to.
-    Charged {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// The configured price.
-        price: MicroUsd,
-    },
-    /// The asset is live.
-    Completed {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// What was done.
-        action: Action,
-        /// How many assets are done, and of how many.
-        progress: (u64, u64),
-    },
-    /// The asset failed; whatever was live before still is.
-    Failed {
-        /// Its collection.
-        collection: &'e CollectionName,
-        /// The asset.
-        key: &'e AssetKey,
-        /// Why.
-        error: &'e ApplyError,
-    },
-}
-
-/// Takes events; called from several threads.
-pub type Listener<'l> = &'l (dyn Fn(Event<'_>) + Sync);
 
 /// A collection's plan with its assets.
 pub struct Work<'w> {
@@ -390,7 +309,7 @@ pub async fn run(
     }
     crash_point("leased");
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();
-    let pacings = pacings(world, works, options).await?;
+    let pacings = pacing::pacings(world, works, options).await?;
     let outcome = Outcome::default();
     let mut runner = step::Runner { world, options, leases, pacings: &pacings, listen, outcome, total, done: 0 };
     for (work, records) in works.iter().zip(before) {
@@ -464,40 +383,4 @@ pub fn collections(plan: &Plan) -> Vec<CollectionName> {
     names.sort();
     names.dedup();
     names
-}
-
-/// Begins the pace of every paid service that a plan needs; what earlier runs asked for in the last minute counts.
-async fn pacings(world: &World, works: &[Work<'_>], options: &Options<'_>) -> Result<buy::Pacings, ApplyError> {
-    let names: BTreeSet<&GeneratorName> =
-        works.iter().flat_map(|work| &work.plan.changes).filter_map(|change| change.generator.as_ref()).collect();
-    let run_slots = options.parallelism.map(|most| Arc::new(Semaphore::new(most)));
-    let mut pacings = buy::Pacings::new();
-    let mut recent: Option<Vec<(String, Duration)>> = None;
-    for name in names {
-        let Some(service) = world.service(name).filter(|service| service.cost == Cost::Paid) else { continue };
-        if recent.is_none() && service.pace.images_per_minute.is_some() {
-            recent = Some(last_minute(world).await?);
-        }
-        let asked = recent.iter().flatten().filter(|(service, _)| service == name.as_str());
-        let asked: Vec<Duration> = asked.map(|(_, ago)| *ago).collect();
-        pacings.insert(name.clone(), pacing::Pacing::new(service.pace, run_slots.clone(), &asked));
-    }
-    Ok(pacings)
-}
-
-/// Returns the calls of the last minute, by service, with how long ago they were made.
-async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_millis()).unwrap_or_default();
-    let window = i64::try_from(pacing::WINDOW.as_millis()).unwrap_or_default();
-    let query = HistoryQuery { since: Some(now - window), ..HistoryQuery::default() };
-    let mut calls = Vec::new();
-    world
-        .state
-        .history(&query, &mut |line| {
-            let ago = u64::try_from(now - line.call.created_at).unwrap_or_default();
-            calls.push((line.call.service, Duration::from_millis(ago)));
-        })
-        .await?;
-    Ok(calls)
 }

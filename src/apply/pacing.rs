@@ -4,21 +4,29 @@
 //! minute, which a token bucket would not promise, since it lets through a full bucket and a minute's refill. A service
 //! that asks for a pause gets it from everybody; one that says no to everything is not asked again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use crate::generator::Pace;
+use crate::asset::GeneratorName;
+use crate::generator::{Cost, Pace};
+use crate::state::{HistoryQuery, StateError};
+use crate::world::World;
+
+use super::{ApplyError, Options, Work};
 
 /// The minute in which turns are counted, and a second more: requests do not arrive in equal time.
-pub const WINDOW: Duration = Duration::from_secs(61);
+const WINDOW: Duration = Duration::from_secs(61);
 /// The first delay before a repeat.
 const DELAY_FIRST: Duration = Duration::from_millis(500);
 /// The longest delay before a repeat.
 const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// The pace of every paid service of a run.
+pub type Pacings = BTreeMap<GeneratorName, Pacing>;
 
 /// The pace of one service in one run.
 pub struct Pacing {
@@ -152,6 +160,42 @@ pub fn backoff(repeat: u32) -> Duration {
 /// Returns the pause before the next poll: 5 % of the time so far, at least 100 ms, at most 5 s.
 pub fn poll_pause(so_far: Duration) -> Duration {
     so_far.mul_f64(0.05).clamp(Duration::from_millis(100), Duration::from_secs(5))
+}
+
+/// Begins the pace of every paid service that a plan needs; what earlier runs asked for in the last minute counts.
+pub async fn pacings(world: &World, works: &[Work<'_>], options: &Options<'_>) -> Result<Pacings, ApplyError> {
+    let names: BTreeSet<&GeneratorName> =
+        works.iter().flat_map(|work| &work.plan.changes).filter_map(|change| change.generator.as_ref()).collect();
+    let run_slots = options.parallelism.map(|most| Arc::new(Semaphore::new(most)));
+    let mut pacings = Pacings::new();
+    let mut recent: Option<Vec<(String, Duration)>> = None;
+    for name in names {
+        let Some(service) = world.service(name).filter(|service| service.cost == Cost::Paid) else { continue };
+        if recent.is_none() && service.pace.images_per_minute.is_some() {
+            recent = Some(last_minute(world).await?);
+        }
+        let asked = recent.iter().flatten().filter(|(service, _)| service == name.as_str());
+        let asked: Vec<Duration> = asked.map(|(_, ago)| *ago).collect();
+        pacings.insert(name.clone(), Pacing::new(service.pace, run_slots.clone(), &asked));
+    }
+    Ok(pacings)
+}
+
+/// Returns the calls of the last minute, by service, with how long ago they were made.
+async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_millis()).unwrap_or_default();
+    let window = i64::try_from(WINDOW.as_millis()).unwrap_or_default();
+    let query = HistoryQuery { since: Some(now - window), ..HistoryQuery::default() };
+    let mut calls = Vec::new();
+    world
+        .state
+        .history(&query, &mut |line| {
+            let ago = u64::try_from(now - line.call.created_at).unwrap_or_default();
+            calls.push((line.call.service, Duration::from_millis(ago)));
+        })
+        .await?;
+    Ok(calls)
 }
 
 #[cfg(test)]

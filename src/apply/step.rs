@@ -15,11 +15,11 @@ use crate::record::{CallStatus, Decision, Original};
 use crate::state::{CallFact, Commit, Lease};
 use crate::world::World;
 
-use super::buy::Pacings;
 use super::files::{Filed, Pictured, Prepared, entry, file};
 use super::item::{Item, item, next_batch};
 use super::lease::Leases;
 use super::original::{Wanted, make};
+use super::pacing::Pacings;
 use super::publish::{Known, fresh, put};
 use super::stop::{Go, Why};
 use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
@@ -80,7 +80,7 @@ impl Runner<'_> {
             work.plan.changes.iter().flat_map(|change| change.decisions.iter().cloned()).collect();
         if !decisions.is_empty() {
             self.world.state.decide(lease, &decisions.into_iter().collect::<Vec<_>>()).await?;
-            crash_point("decided");
+            crash_point("paid-decided");
         }
         Ok(())
     }

@@ -8,14 +8,14 @@ use crate::asset::Assets;
 use crate::plan::Plan;
 use crate::planner::Moves;
 use crate::process::Process;
-use crate::state::{Access, Origin, Run};
+use crate::state::{Access, Run};
 use crate::world::World;
 
 use super::context::{self, Loaded};
 use super::plan::{self, LookArgs, Prepared};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{Failure, Global, ManifestArgs, Output, applied, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, origin, services};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -104,7 +104,7 @@ pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run,
     let known = world.state.known().await?;
     apply::claim(world, &known, context::now(), look.take()).await?;
     let id = uuid::Uuid::now_v7().to_string();
-    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: Origin::default() };
+    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
     world.state.start_run(&run).await?;
     let doubtful = world.state.doubt(&Process::liveness).await?;
     tracing::info!(run = run.id, doubtful, "run begins");

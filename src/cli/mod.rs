@@ -16,8 +16,10 @@ mod context;
 mod destroy;
 mod explain;
 mod failure;
+mod history;
 mod init;
 mod list;
+mod origin;
 mod output;
 mod plan;
 mod progress;
@@ -93,6 +95,8 @@ enum Command {
     List(list::ListArgs),
     /// Tell why an asset is or is not up to date
     Explain(explain::ExplainArgs),
+    /// Show the calls to generators, and what they cost
+    History(history::HistoryArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),
     /// Delete a collection's rows and records; files stay
@@ -178,6 +182,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::Show(args) => show::run(&args, global, output).await,
         Command::List(args) => list::run(&args, global, output).await,
         Command::Explain(args) => explain::run(&args, global, output).await,
+        Command::History(args) => history::run(&args, global, output).await,
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),

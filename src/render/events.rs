@@ -1,13 +1,17 @@
 //! Event lines: what happens, as one JSON object a line, for programs that watch.
 //!
-//! The first field is always `type`. No event carries a time: what reads the lines knows when it read them.
+//! The first field is always `type`. No event carries a time, for what reads the lines knows when it read them; only
+//! those of the history tell of times long gone.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::digest::{ContentDigest, RecipeDigest};
 use crate::plan::{Action, Plan};
+use crate::record::Decision;
 use crate::yaml::ManifestError;
 
+use super::history::{Charge, HistoryCosts, HistoryEntry};
 use super::json::{ChangeDocument, PlanTotals, line};
 
 /// How bad a diagnostic is.
@@ -99,6 +103,22 @@ pub enum Event<'e> {
         /// The ledger's name of the call.
         call: &'e str,
     },
+    /// A call to a generator, of whenever; made by [`Event::history_call`].
+    HistoryCall(CallDocument<'e>),
+    /// What calls cost that have something in common, or all of them; made by [`Event::history_cost`].
+    HistoryCost {
+        /// What they have in common, by heading; empty for all.
+        #[serde(serialize_with = "pairs")]
+        group: Vec<(&'e str, Option<&'e str>)>,
+        /// How many they are.
+        calls: u64,
+        /// What was charged, by the configured price.
+        #[serde(serialize_with = "money")]
+        charged: MicroUsd,
+        /// What may have been charged beside it.
+        #[serde(serialize_with = "money")]
+        maybe_charged: MicroUsd,
+    },
     /// A mistake or a warning.
     Diagnostic {
         /// How bad it is.
@@ -120,10 +140,81 @@ pub enum Event<'e> {
     },
 }
 
-impl Event<'_> {
+/// A call as its event shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallDocument<'e> {
+    call: &'e str,
+    created_at: &'e str,
+    collection: &'e str,
+    key: &'e str,
+    recipe: RecipeDigest,
+    generator: &'e str,
+    kind: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'e str>,
+    price: String,
+    charge: Charge,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<ContentDigest>,
+    run: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_url: Option<&'e str>,
+}
+
+impl<'e> Event<'e> {
     /// Returns the event as JSON on one line, without a line feed, that no terminal obeys.
     pub fn line(&self) -> String {
         line(self)
+    }
+
+    /// Makes the event of a call.
+    pub fn history_call(entry: &'e HistoryEntry) -> Self {
+        let HistoryEntry { time, call, ended: _, command, host, actor, commit, run_url } = entry;
+        Self::HistoryCall(CallDocument {
+            call: &call.id,
+            created_at: time,
+            collection: call.collection.as_str(),
+            key: call.key.as_str(),
+            recipe: call.recipe,
+            generator: &call.service,
+            kind: &call.generator,
+            model: call.model.as_deref(),
+            price: call.price.to_string(),
+            charge: entry.charge(),
+            status: call.status.name(),
+            decision: call.decision.map(Decision::name),
+            task: call.task.as_deref(),
+            reason: call.reason.as_deref(),
+            sha256: call.sha256,
+            run: &call.run,
+            command: command.as_deref(),
+            host: host.as_deref(),
+            actor: actor.as_deref(),
+            commit: commit.as_deref(),
+            run_url: run_url.as_deref(),
+        })
+    }
+
+    /// Makes the event of what calls cost that have these values in common.
+    pub fn history_cost(headings: &[&'e str], values: &'e [Option<String>], costs: HistoryCosts) -> Self {
+        let HistoryCosts { calls, charged, maybe } = costs;
+        let group = headings.iter().copied().zip(values.iter().map(Option::as_deref)).collect();
+        Self::HistoryCost { group, calls, charged, maybe_charged: maybe }
     }
 }
 
@@ -147,17 +238,22 @@ pub fn error_events(error: &ManifestError) -> impl Iterator<Item = Event<'_>> {
     })
 }
 
-fn name<S: serde::Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
+fn name<S: Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(action.name())
 }
 
-fn money<S: serde::Serializer>(money: &MicroUsd, serializer: S) -> Result<S::Ok, S::Error> {
+fn money<S: Serializer>(money: &MicroUsd, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(money)
+}
+
+fn pairs<S: Serializer>(pairs: &[(&str, Option<&str>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::CallStatus;
 
     #[test]
     fn every_event_is_one_line_that_begins_with_its_type() {
@@ -195,6 +291,36 @@ mod tests {
         {"type":"charge_recorded","collection":"heroes","key":"hero/dark","price":"0.015"}
         {"type":"outcome_unknown","collection":"heroes","key":"hero/dark","call":"0197f1"}
         {"type":"diagnostic","severity":"warning","message":"the var `age` is not used"}
+        "#);
+    }
+
+    #[test]
+    fn calls_and_what_they_cost_are_events() {
+        let entry = super::super::tests::entry(CallStatus::Failed);
+        let bare = Event::history_call(&entry);
+        let mut whole = entry.clone();
+        whole.call.model = Some("sd_xl".to_owned());
+        whole.call.decision = Some(Decision::Retried);
+        whole.call.task = Some("task".to_owned());
+        whole.call.reason = Some("their\n\u{9b}2J".to_owned());
+        whole.call.sha256 = Some(ContentDigest::from_bytes([8; 32]));
+        let (command, host) = (Some("apply".to_owned()), Some("ci-1".to_owned()));
+        let (actor, commit) = (Some("ann".to_owned()), Some("0123".to_owned()));
+        let whole = HistoryEntry { command, host, actor, commit, run_url: Some("https://b/1".to_owned()), ..whole };
+        let mut costs = HistoryCosts::default();
+        costs.add(&entry);
+        let values = [Some("heroes".to_owned()), None];
+        let lines = [
+            bare.line(),
+            Event::history_call(&whole).line(),
+            Event::history_cost(&["collection", "model"], &values, costs).line(),
+            Event::history_cost(&[], &[], HistoryCosts { charged: MicroUsd(1_230_000), ..costs }).line(),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","price":"0.015","charge":"maybe","status":"failed","run":"0197f0"}
+        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","model":"sd_xl","price":"0.015","charge":"maybe","status":"failed","decision":"retried","task":"task","reason":"their\n\u009b2J","sha256":"sha256:0808080808080808080808080808080808080808080808080808080808080808","run":"0197f0","command":"apply","host":"ci-1","actor":"ann","commit":"0123","run_url":"https://b/1"}
+        {"type":"history_cost","group":{"collection":"heroes","model":null},"calls":1,"charged":"0.00","maybe_charged":"0.015"}
+        {"type":"history_cost","group":{},"calls":1,"charged":"1.23","maybe_charged":"0.015"}
         "#);
     }
 

@@ -1,4 +1,4 @@
-//! Plans and mistakes in words: text for people, JSON for programs.
+//! Plans, mistakes and the ledger in words: text for people, JSON for programs.
 //!
 //! Pure: plans in, text out. A plan holds strangers' strings (prompts, rows, file names), so each medium escapes for
 //! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
@@ -10,6 +10,7 @@ mod edit;
 mod escape;
 mod events;
 mod group;
+mod history;
 mod json;
 mod legend;
 mod note;
@@ -22,7 +23,8 @@ mod text;
 mod tests;
 
 pub use escape::terminal;
-pub use events::{Event, Severity, error_events, plan_events};
+pub use events::{CallDocument, Event, Severity, error_events, plan_events};
+pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use note::note_sentence;
 pub use snippet::{Layout, manifest_report, warning_report};

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::asset::{MicroUsd, Place};
 use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use crate::plan::{Action, Cause, Change, CollectionPlan, Completeness, Note, Plan, Reason, Refusal, Sights, Snapshot};
+use crate::record::{Call, CallStatus};
 
 use super::*;
 
@@ -651,5 +652,36 @@ proptest! {
         let causes = [(var("leaf", &old, &new), 1), (var("outer", &around(&old), &around(&new)), 2)];
         let change = change("a/b/c", Action::Generate, causes);
         prop_assert!(!edit::edits(&change).is_empty());
+    }
+}
+
+/// A call of that status, and a run that nothing is known of.
+pub(super) fn entry(status: CallStatus) -> HistoryEntry {
+    HistoryEntry {
+        time: "2026-11-22T10:03:12Z".to_owned(),
+        call: Call {
+            id: "0197f1".to_owned(),
+            run: "0197f0".to_owned(),
+            collection: "heroes".parse().unwrap(),
+            key: "hero/dark".parse().unwrap(),
+            recipe: RecipeDigest::from_bytes([7; 32]),
+            generator: "novita".to_owned(),
+            service: "painter".to_owned(),
+            model: None,
+            price: MicroUsd(15_000),
+            status,
+            task: None,
+            reason: None,
+            sha256: None,
+            decision: None,
+            created_at: 0,
+            updated_at: 0,
+        },
+        ended: false,
+        command: None,
+        host: None,
+        actor: None,
+        commit: None,
+        run_url: None,
     }
 }

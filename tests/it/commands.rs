@@ -30,6 +30,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       show         Show one asset: recipe, prompt, files
       list         List the declared assets
       explain      Tell why an asset is or is not up to date
+      history      Show the calls to generators, and what they cost
       unlock       Show who is applying a collection, and break the lease with --force
       destroy      Delete a collection's rows and records; files stay
       schema       Print the JSON Schema of manifests, or of pixform.yaml
@@ -260,6 +261,34 @@ fn the_help_of_explain_stays_what_it_is() {
           --no-refresh     Take what is recorded for true: look at no file and no row
           --config <FILE>  The pixform.yaml to use instead of the one here or above
           --env <NAME>     The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --json           One JSON event a line on stdout instead of words
+          --no-color       No colours, also on a terminal
+      -v, --verbose...     Tell more on stderr; twice for everything
+      -h, --help           Print help
+      -V, --version        Print version
+    ");
+}
+
+#[test]
+fn the_help_of_history_stays_what_it_is() {
+    insta::assert_snapshot!(help(&["history"]), @r"
+    Show the calls to generators, and what they cost
+
+    Usage: pixform history [OPTIONS] [KEY]
+
+    Arguments:
+      [KEY]  Only this asset: `age/70+/anime`, or `collection:age/70+/anime`
+
+    Options:
+      -C <DIR>             Run as if started in this folder
+          --since <TIME>   Only calls that are no older than this: 90m, 12h, 30d, 2w
+          --config <FILE>  The pixform.yaml to use instead of the one here or above
+          --limit <N>      Show so many calls, the newest [default: 100]
+          --cost           Show what the calls cost instead
+          --env <NAME>     The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --by <BY>        By what costs are summed up; several with commas between [default:
+                           collection] [possible values: collection, model, generator, status, actor,
+                           month, day, run]
           --json           One JSON event a line on stdout instead of words
           --no-color       No colours, also on a terminal
       -v, --verbose...     Tell more on stderr; twice for everything
@@ -596,6 +625,12 @@ fn what_cannot_be_meant_is_a_usage_error() {
         (&["plan", "nowhere.yaml"], "`nowhere.yaml` cannot be read"),
         (&["-C", "nowhere", "plan"], "`nowhere` is no folder that can be entered"),
         (&["plna"], "plan"),
+        (&["history", "--since", "5"], "`5` is no time; write 90m, 12h, 30d or 2w"),
+        (&["history", "--by", "model"], "--cost"),
+        (&["history", "--cost", "--by", "mood"], "possible values"),
+        (&["history", "--cost", "--limit", "5"], "--limit"),
+        (&["history", "--limit", "0"], "--limit"),
+        (&["history", "a//b"], "a//b"),
     ] {
         let ran = project.run(args).expect(1);
         assert!(ran.stderr.contains(words), "{args:?}: {}", ran.stderr);
@@ -689,6 +724,171 @@ fn explain_tells_each_digest_each_difference_and_where_it_comes_from() {
     ");
     let text = project.ok(&["explain", "age/young/photo"]);
     assert!(text.contains("subject              manifests/people.yaml:20:"), "{text}");
+}
+
+/// A project whose ledger is known to the second: five calls of two runs, one of which nobody remembers.
+fn with_a_ledger() -> Project {
+    let project = Project::applied();
+    let database = rusqlite::Connection::open(project.database()).unwrap();
+    let day = 1_732_269_792_000_i64;
+    database.execute_batch("DELETE FROM pixform_calls; DELETE FROM pixform_leases; DELETE FROM pixform_runs").unwrap();
+    database
+        .execute(
+            "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
+             VALUES ('run-1', 'apply', 'ci-1', '', '', 7, 0, 'ann\u{1b}[1m', '0123456789abcdef', 'https://ci.example.com/1')",
+            [],
+        )
+        .unwrap();
+    let calls = [
+        ("c1", "run-0", "age/aged/photo", None, "intended", None, None, 40),
+        ("c2", "run-1", "age/aged/photo", Some("sd_xl"), "unknown", Some("retried"), Some("no answer\nwithin 60 s"), 3),
+        ("c3", "run-1", "age/aged/photo", Some("sd_xl"), "finished", None, None, 2),
+        ("c4", "run-1", "body/tall/photo", Some("sd_xl"), "refused", None, Some("their filter"), 1),
+        ("c5", "run-1", "body/tall/photo", Some("other"), "submitted", None, None, 0),
+    ];
+    for (id, run, key, model, status, decision, reason, days) in calls {
+        let values = rusqlite::params![id, run, key, model, status, decision, reason, day - days * 86_400_000];
+        database
+            .execute(
+                "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, price,
+                   status, decision, reason, created_at)
+                 VALUES (?1, ?2, ?2, 'people', ?3, randomblob(32), 'novita', 'painter', ?4, 15000, ?5, ?6, ?7, ?8)",
+                values,
+            )
+            .unwrap();
+    }
+    project
+}
+
+#[test]
+fn history_tells_each_call_and_counts_them() {
+    let project = with_a_ledger();
+    // It needs neither a manifest nor a right to write.
+    fs::remove_dir_all(project.root().join("manifests")).unwrap();
+    let before = project.listing();
+    insta::assert_snapshot!(project.ok(&["history"]), @r"
+    time (UTC)           key                     status                             configured price  generator        actor    commit
+    2024-11-22 10:03:12  people:body/tall/photo  sent, in the making                          $0.015  painter (other)  ann␛[1m  01234567
+        run: https://ci.example.com/1
+    2024-11-21 10:03:12  people:body/tall/photo  refused                                      $0.015  painter (sd_xl)  ann␛[1m  01234567
+        reason: their filter
+        run: https://ci.example.com/1
+    2024-11-20 10:03:12  people:age/aged/photo   finished                                     $0.015  painter (sd_xl)  ann␛[1m  01234567
+        run: https://ci.example.com/1
+    2024-11-19 10:03:12  people:age/aged/photo   sent, no answer; to be made again            $0.015  painter (sd_xl)  ann␛[1m  01234567
+        reason: no answer␊within 60 s
+        run: https://ci.example.com/1
+    2024-10-13 10:03:12  people:age/aged/photo   sent or not: unknown                         $0.015  painter          -        -
+
+    5 calls. Charged $0.03, maybe charged $0.03 more, at the configured price.
+    ");
+    insta::assert_snapshot!(project.ok(&["history", "people:age/aged/photo", "--limit", "1"]), @r"
+    time (UTC)           key                    status    configured price  generator        actor    commit
+    2024-11-20 10:03:12  people:age/aged/photo  finished            $0.015  painter (sd_xl)  ann␛[1m  01234567
+        run: https://ci.example.com/1
+
+    3 calls, the newest 1 shown. Charged $0.015, maybe charged $0.03 more, at the configured price.
+    ");
+    assert_eq!(project.ok(&["history", "others:age/aged/photo"]), "No calls.\n");
+    assert_eq!(project.ok(&["history", "--since", "0m"]), "No calls.\n");
+    assert_eq!(project.ok(&["history", "--since", "9999w"]), project.ok(&["history"]));
+    assert_eq!(project.listing(), before, "looking changes nothing");
+}
+
+#[test]
+fn history_tells_what_calls_cost_by_what_they_have_in_common() {
+    let project = with_a_ledger();
+    insta::assert_snapshot!(project.ok(&["history", "--cost"]), @r"
+    At the configured price, for services tell none:
+
+    collection  calls  charged  maybe charged
+    people          5    $0.03          $0.03
+    total           5    $0.03          $0.03
+    ");
+    insta::assert_snapshot!(project.ok(&["history", "--cost", "--by", "month,actor,month"]), @r"
+    At the configured price, for services tell none:
+
+    month    actor    calls  charged  maybe charged
+    2024-10  -            1    $0.00         $0.015
+    2024-11  ann␛[1m      4    $0.03         $0.015
+    total                 5    $0.03          $0.03
+    ");
+    for by in ["model", "generator", "status", "day", "run"] {
+        let told = project.ok(&["history", "--cost", "--by", by]);
+        let total = told.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
+        assert_eq!(total, ["total", "5", "$0.03", "$0.03"], "{told}");
+    }
+    assert_eq!(project.ok(&["history", "--cost", "nothing/is/here"]), "No calls.\n");
+}
+
+#[test]
+fn the_events_of_history_are_calls_and_sums() {
+    let project = with_a_ledger();
+    let calls = events(&project, &["history", "--json", "--limit", "2"], 0);
+    assert_eq!(types(&calls), ["version", "history_call", "history_call", "history_cost"]);
+    let fields = [
+        "type",
+        "call",
+        "created_at",
+        "collection",
+        "key",
+        "recipe",
+        "generator",
+        "kind",
+        "model?",
+        "price",
+        "charge",
+        "status",
+        "decision?",
+        "task?",
+        "reason?",
+        "sha256?",
+        "run",
+        "command?",
+        "host?",
+        "actor?",
+        "commit?",
+        "run_url?",
+    ];
+    for call in &calls[1..3] {
+        check_fields(call, &fields);
+        assert!(is_digest(&call["recipe"]));
+    }
+    let told = |field: &str| calls[1..3].iter().map(|call| call[field].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!((told("call"), told("charge")), (vec!["c5", "c4"], vec!["charged", "nothing"]));
+    assert_eq!((told("created_at")[0], told("price")[0]), ("2024-11-22T10:03:12Z", "0.015"));
+    let sums = json!({ "type": "history_cost", "group": {}, "calls": 5, "charged": "0.03", "maybe_charged": "0.03" });
+    assert_eq!(calls[3], sums);
+    let costs = events(&project, &["history", "--json", "--cost", "--by", "model"], 0);
+    let groups: Vec<_> = costs[1..].iter().map(|event| event["group"].clone()).collect();
+    assert_eq!(groups, [json!({ "model": null }), json!({ "model": "other" }), json!({ "model": "sd_xl" }), json!({})]);
+    assert_eq!(costs.last(), Some(&sums));
+}
+
+#[test]
+fn a_history_of_nothing_says_so_and_creates_nothing() {
+    let project = Project::new(PEOPLE);
+    assert_eq!(project.ok(&["history"]), "No calls.\n");
+    assert_eq!(types(&events(&project, &["history", "--json"], 0)), ["version", "history_cost"]);
+    assert!(!project.root().join(".pixform").exists());
+}
+
+#[test]
+fn a_run_remembers_who_began_it() {
+    let project = Project::new(PEOPLE);
+    let mut command = project.command(&["apply", "--yes"]);
+    command.envs([
+        ("PIXFORM_ACTOR", "ann"),
+        ("GITHUB_SHA", "0123"),
+        ("BUILD_URL", "https://u:secret@ci.example.com/1?x"),
+    ]);
+    assert!(command.output().unwrap().status.success());
+    let calls = events(&project, &["history", "--json"], 0);
+    assert_eq!(calls.len(), 10);
+    for call in &calls[1..9] {
+        let told = ["command", "actor", "commit", "run_url", "generator", "kind", "status"].map(|field| &call[field]);
+        assert_eq!(told, ["apply", "ann", "0123", "https://ci.example.com/1", "painter", "placeholder", "finished"]);
+    }
 }
 
 #[test]

@@ -97,10 +97,17 @@ environments:
         checks_as: novita
         price: 0.015
         base_url: "https://example.com"
+        path: /v3/async/txt2img
+        result_path: /v3/async/task-result
         api_key: "${KEY}"
         concurrency: 4
         images_per_minute: 20
         min_interval: 1500ms
+        deadline: 10m
+        request_timeout: 90s
+        enable_nsfw_detection: true
+        nsfw_detection_level: 2
+        nsfw_detection_price: 0.0015
     guards: { max_cost: "5.00", max_deletions: 0 }
     limits: { images: 100 }
     publish: { tables: [attribute_images, shop.images] }
