@@ -122,12 +122,19 @@ fn the_help_of_plan_stays_what_it_is() {
           --env <NAME>         The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
           --no-refresh         Take what is recorded for true: look at no file and no row
           --json               One JSON event a line on stdout instead of words
-          --max-cost <USD>     Refuse a plan that costs more, in dollars; 0 buys nothing [env:
-                               PIXFORM_MAX_COST=]
+          --max-cost <USD>     Spend no more than so many dollars; 0 buys nothing. The lowest of this,
+                               PIXFORM_MAX_COST and guards.max_cost wins
           --no-color           No colours, also on a terminal
           --take-storage       Take the storage over, whatever its marker says
-          --out <FILE>         Write the plan as one JSON document
+          --retry-unknown      Send calls again whose outcome is unknown: each may be paid for twice
       -v, --verbose...         Tell more on stderr; twice for everything
+          --forget-unknown     Write calls off whose outcome is unknown: they count as spent, and the
+                               next run may buy anew
+          --accept-rejected    Take paid pictures that are not the ones asked for
+          --retry-rejected     Buy another picture where a paid one is not the one asked for
+          --retry-lost         Buy again what was paid for and can no longer be fetched
+          --retry-failed       Ask again for what the service failed at three times
+          --out <FILE>         Write the plan as one JSON document
           --detailed-exitcode  Exit with 2 when there are changes
       -h, --help               Print help
       -V, --version            Print version
@@ -154,14 +161,24 @@ fn the_help_of_apply_stays_what_it_is() {
           --env <NAME>        The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
           --no-refresh        Take what is recorded for true: look at no file and no row
           --json              One JSON event a line on stdout instead of words
-          --max-cost <USD>    Refuse a plan that costs more, in dollars; 0 buys nothing [env:
-                              PIXFORM_MAX_COST=]
+          --max-cost <USD>    Spend no more than so many dollars; 0 buys nothing. The lowest of this,
+                              PIXFORM_MAX_COST and guards.max_cost wins
           --no-color          No colours, also on a terminal
           --take-storage      Take the storage over, whatever its marker says
+          --retry-unknown     Send calls again whose outcome is unknown: each may be paid for twice
       -v, --verbose...        Tell more on stderr; twice for everything
+          --forget-unknown    Write calls off whose outcome is unknown: they count as spent, and the
+                              next run may buy anew
+          --accept-rejected   Take paid pictures that are not the ones asked for
+          --retry-rejected    Buy another picture where a paid one is not the one asked for
+          --retry-lost        Buy again what was paid for and can no longer be fetched
+          --retry-failed      Ask again for what the service failed at three times
           --yes               Go on without asking
           --wait <TIME>       Wait so long for another run that works on the collection: 30s, 5m, 1h
                               [default: 0s]
+          --timeout <TIME>    Begin nothing new after so long, and leave what is under way to the next
+                              run: 90s, 30m, 2h
+          --parallelism <N>   Have at most so many pictures under way, of all services together
       -h, --help              Print help
       -V, --version           Print version
     ");
