@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::asset::{Asset, GeneratorName, MicroUsd};
-use crate::digest::RecipeDigest;
-use crate::generator::{Answer, Generator, GeneratorError, Picture};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::generator::{Answer, Generator, GeneratorError};
+use crate::imaging::Decoded;
 use crate::process::Process;
 use crate::record::{Call, CallStatus};
 use crate::state::{CallFact, FAILED_MAX, Intent, Lease};
@@ -100,9 +101,10 @@ impl<'b> Buyer<'b> {
         let generator = &self.world.service(name).ok_or_else(missing)?.generator;
         let service = Service { generator, pacing: self.pacings.get(name).ok_or_else(missing)?, name };
         let (mut busy, mut unreachable) = (0, 0);
+        let mut elsewhere = Elsewhere::default();
         loop {
             let slot = self.begin(&service, order).await?;
-            let call = self.call(order);
+            let call = Call { sha256: elsewhere.gone, ..self.call(order) };
             match self.journal.intend(call).await? {
                 Intent::Ours(call) => match self.submit(&service, order, &call).await {
                     Ok(answer) => match self.fetch(&service, order, &call, answer, slot).await {
@@ -126,7 +128,7 @@ impl<'b> Buyer<'b> {
                 }
                 Intent::Elsewhere => {
                     drop(slot);
-                    if let Some(bought) = self.made_elsewhere(order).await? {
+                    if let Some(bought) = self.made_elsewhere(&service, order, &mut elsewhere).await? {
                         return Ok(bought);
                     }
                 }
@@ -291,21 +293,34 @@ impl<'b> Buyer<'b> {
         written.map(|()| Made { original, decoded: fetched.decoded })
     }
 
-    /// Looks whether another run has made the picture by now.
-    async fn made_elsewhere(&self, order: &Order<'_>) -> Result<Option<Bought<'b>>, ApplyError> {
+    /// Looks whether somebody else has made the picture by now, and waits a little where they are still at it.
+    async fn made_elsewhere(
+        &self,
+        service: &Service<'_>,
+        order: &Order<'_>,
+        elsewhere: &mut Elsewhere,
+    ) -> Result<Option<Bought<'b>>, ApplyError> {
+        let key = || order.asset.key.clone();
         self.tell(order, Stage::Elsewhere);
+        let original = self.world.state.originals(&[order.recipe]).await?.pop();
+        if let Some(original) = original.filter(|original| elsewhere.gone != Some(original.sha256)) {
+            if self.world.storage.size(&original.path).await? != Some(original.bytes) {
+                // It was made, and its file is gone: this is why it is bought again.
+                elsewhere.gone = Some(original.sha256);
+                return Ok(None);
+            }
+            let permit = self.room().await?;
+            let bytes = super::original::fetch(self.world, &original).await?;
+            let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await;
+            let decoded = decoded.map_err(|_| ApplyError::Worker)?;
+            let decoded = Arc::new(decoded.map_err(|source| ApplyError::Picture { key: key(), source })?);
+            return Ok(Some(Bought { made: Made { original, decoded }, permit }));
+        }
+        if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {
+            return Err(ApplyError::MadeElsewhere { key: key() });
+        }
         self.wait(Again::After(ELSEWHERE_PAUSE)).await;
-        if self.stop.go() > Go::On {
-            return Err(ApplyError::NotBegun { key: order.asset.key.clone() });
-        }
-        let Some(original) = self.world.state.originals(&[order.recipe]).await?.pop() else { return Ok(None) };
-        let permit = self.room().await?;
-        let bytes = super::original::fetch(self.world, &original).await?;
-        let picture = Picture { bytes, seed: original.seed };
-        match super::fetch::look(picture, order.asset).await {
-            Came::Picture(Fetched { decoded, .. }) => Ok(Some(Bought { made: Made { original, decoded }, permit })),
-            _ => Err(ApplyError::Damaged { path: original.path.to_string() }),
-        }
+        Ok(None)
     }
 
     pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
@@ -330,6 +345,15 @@ impl<'b> Buyer<'b> {
 pub(super) enum Unsent {
     NotSent,
     Failed(GeneratorError),
+}
+
+/// What is known of somebody else's work on the same picture.
+#[derive(Default)]
+struct Elsewhere {
+    /// Since when it is waited for.
+    since: Option<Instant>,
+    /// The digest of an original whose file is gone.
+    gone: Option<ContentDigest>,
 }
 
 /// How a call ended without a picture.

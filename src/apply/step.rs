@@ -342,6 +342,8 @@ impl Runner<'_> {
     /// Counts and tells of an asset that failed; one that was not begun has not.
     pub(super) fn fail(&mut self, work: &Work<'_>, key: &AssetKey, error: ApplyError) {
         if matches!(error, ApplyError::NotBegun { .. }) {
+            // Something is left: the run did not come to its end.
+            self.is_over();
             return;
         }
         self.done += 1;

@@ -44,7 +44,8 @@ pub enum Intent {
         /// When the task became known: milliseconds since 1970 by the state's clock.
         submitted_at: i64,
     },
-    /// A living run is making it, or we are and there is no task to poll.
+    /// A living run is making it, or we are and there is no task to poll; or it was made since whoever asks looked: the
+    /// recipe has a current original, and it is not the one that [`Call::sha256`] names as known to be gone.
     Elsewhere,
     /// A call for the recipe was or may have been paid for, and somebody has to decide what becomes of it.
     Undecided,

@@ -11,10 +11,13 @@ mod desk;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;
+mod flow;
 mod golden;
 mod hostile;
 mod laws;
+mod money;
 mod project;
+mod purchase;
 mod schema;
 mod shipped;
 mod state_contract;

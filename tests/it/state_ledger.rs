@@ -264,6 +264,21 @@ async fn only_open_questions_are_decided(make: Maker<'_>) {
     assert_eq!(line(&*state, "c4").await.decision, Some(Decision::Accepted));
 }
 
+async fn a_picture_that_was_made_meanwhile_is_not_bought(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    state.settle(&[made("c1", CallStatus::Finished, original(1, 1))]).await.unwrap();
+    let other = other_run(&*state).await;
+    let asked = paid("d1", "run-2", 1);
+    assert_eq!(asks(&*state, &other, std::slice::from_ref(&asked), &alive).await, [Intent::Elsewhere]);
+    // Whoever knows that its file is gone may buy it again; whoever knows of another one may not.
+    let knows = |original: Original| Call { sha256: Some(original.sha256), ..asked.clone() };
+    assert_eq!(asks(&*state, &other, &[knows(original(1, 2))], &alive).await, [Intent::Elsewhere]);
+    assert_eq!(asks(&*state, &other, &[knows(original(1, 1))], &alive).await, [ours("d1")]);
+    assert_eq!(line(&*state, "d1").await.sha256, None, "what is known to be gone is not what it will make");
+}
+
 async fn a_cap_holds_for_all_that_a_run_sends(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
@@ -272,11 +287,11 @@ async fn a_cap_holds_for_all_that_a_run_sends(make: Maker<'_>) {
     let answers = state.intend(&lease, &asked, cap(2), &alive).await.unwrap();
     assert_eq!(answers, [ours("c1"), ours("c2"), Intent::Capped]);
     assert_eq!(history(&*state).await.len(), 2, "what is capped is not written");
-    // What is ours already is not counted twice; what costs nothing is never capped; a smaller one may still fit.
+    // What another of our own pictures is at is not counted twice; what costs nothing is never capped; a smaller one may still fit.
     let small = Call { price: MicroUsd(1), ..paid("c5", "run-1", 5) };
     let free = Call { price: MicroUsd(0), ..paid("c4", "run-1", 4) };
     let answers = state.intend(&lease, &[asked[1].clone(), free, small], Some(MicroUsd(2 * PRICE + 1)), &alive).await;
-    assert_eq!(answers.unwrap(), [ours("c2"), ours("c4"), ours("c5")]);
+    assert_eq!(answers.unwrap(), [Intent::Elsewhere, ours("c4"), ours("c5")]);
     let free = Call { price: MicroUsd(0), ..paid("c6", "run-1", 6) };
     assert_eq!(state.intend(&lease, &[free], Some(MicroUsd(0)), &alive).await.unwrap(), [ours("c6")]);
     // Only a refused call is known to cost nothing.
@@ -488,6 +503,7 @@ macro_rules! contracts {
             a_paid_call_that_left_a_question_waits_for_a_decision,
             failures_are_repeated_a_few_times_and_then_decided,
             only_open_questions_are_decided,
+            a_picture_that_was_made_meanwhile_is_not_bought,
             a_cap_holds_for_all_that_a_run_sends,
             what_is_taken_over_is_capped_too,
             the_paid_calls_of_dead_runs_are_doubted,

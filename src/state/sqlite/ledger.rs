@@ -171,6 +171,7 @@ struct Ledger<'t> {
     purse: Purse,
     fates: Fates<'t>,
     open: Statement<'t>,
+    made: Statement<'t>,
     undecided: Statement<'t>,
     insert: Statement<'t>,
     take_over: Statement<'t>,
@@ -193,6 +194,8 @@ impl<'t> Ledger<'t> {
                 "SELECT id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)
                  FROM pixform_calls WHERE recipe = ?1 AND status IN ({OPEN})"
             ))?,
+            made: transaction
+                .prepare("SELECT 1 FROM pixform_originals WHERE recipe = ?1 AND current = 1 AND sha256 IS NOT ?2")?,
             undecided: transaction.prepare(&format!(
                 "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost')), 0), coalesce(sum(status = 'failed'), 0)
                  FROM pixform_calls WHERE recipe = ?1 AND decision IS NULL AND generator <> '{FREE}'"
@@ -227,6 +230,7 @@ impl<'t> Ledger<'t> {
             Some(line) if line.holder == self.run => Ok(ours(line)),
             Some(line) if !self.fates.is_dead(&line.holder)? => Ok(Intent::Elsewhere),
             Some(line) => self.inherit(line, call),
+            None if self.is_made(call)? => Ok(Intent::Elsewhere),
             None if self.is_undecided(call)? => Ok(Intent::Undecided),
             None => self.begin(call),
         }
@@ -252,6 +256,12 @@ impl<'t> Ledger<'t> {
             0 => Ok(Intent::Elsewhere),
             _ => Ok(Intent::Resumed { call: id, task, submitted_at }),
         }
+    }
+
+    /// Tells whether a paid picture is there by now that whoever asks has not seen.
+    fn is_made(&mut self, call: &Call) -> Result<bool, Failure> {
+        let seen = call.sha256.as_ref().map(|digest| digest.as_bytes());
+        Ok(call.generator != FREE && self.made.exists(params![call.recipe.as_bytes(), seen])?)
     }
 
     fn is_undecided(&mut self, call: &Call) -> Result<bool, Failure> {
@@ -285,7 +295,8 @@ impl<'t> Ledger<'t> {
 fn ours(line: Line) -> Intent {
     match line.task {
         Some(task) if !line.is_intended => Intent::Resumed { call: line.id, task, submitted_at: line.submitted_at },
-        _ if line.is_intended || line.is_free => Intent::Ours(line.id),
+        _ if line.is_free => Intent::Ours(line.id),
+        // Another of our own pictures is at it: whether it was sent is for that one to say.
         _ => Intent::Elsewhere,
     }
 }
