@@ -33,13 +33,16 @@ type Reply<T> = oneshot::Sender<Result<T, Arc<WorldError>>>;
 /// Files by the original and the rendition that they are of.
 type Files = Vec<(ContentDigest, Published)>;
 
+/// Files that are asked for, by original and rendition.
+type Wanted = Vec<(ContentDigest, RenditionDigest)>;
+
 enum Entry {
     Intend(Box<Call>, Reply<Intent>),
     Fact(Box<CallFact>, Reply<()>),
     /// A fact that names a file: files are synced first.
     Stored(Box<CallFact>, Reply<()>),
     Announce(Files, Reply<()>),
-    Objects(Vec<(ContentDigest, RenditionDigest)>, Reply<Files>),
+    Objects(Wanted, Reply<Files>),
     Publish(Box<Put>, Reply<()>),
 }
 
@@ -101,7 +104,7 @@ impl Journal {
     }
 
     /// Returns what was last announced for these originals in these renditions.
-    pub async fn objects(&self, wanted: Vec<(ContentDigest, RenditionDigest)>) -> Result<Files, ApplyError> {
+    pub async fn objects(&self, wanted: Wanted) -> Result<Files, ApplyError> {
         self.enter(|reply| Entry::Objects(wanted, reply)).await
     }
 
@@ -124,7 +127,7 @@ struct Page {
     facts: Vec<(CallFact, Reply<()>)>,
     stored: usize,
     announced: Vec<(Files, Reply<()>)>,
-    objects: Vec<(Vec<(ContentDigest, RenditionDigest)>, Reply<Files>)>,
+    objects: Vec<(Wanted, Reply<Files>)>,
     puts: Vec<(Put, Reply<()>)>,
 }
 
@@ -208,7 +211,7 @@ impl Book {
             let (wanted, replies) = split(objects);
             let all: Vec<_> = wanted.iter().flatten().copied().collect();
             let found = state.objects(&all).await.map(|found| {
-                let of = |wanted: &Vec<(ContentDigest, RenditionDigest)>| -> Files {
+                let of = |wanted: &Wanted| -> Files {
                     let is_wanted = |(content, file): &&(ContentDigest, Published)| {
                         wanted.contains(&(*content, file.rendition.digest))
                     };

@@ -141,7 +141,7 @@ impl Runner<'_> {
         let mut failed = false;
         for batch in changes.chunks(64) {
             let items: Vec<Item<'_>> = batch.iter().map(|change| item(work, records, change)).collect();
-            match self.into_commit(work, lease, &items, &mut commit).await {
+            match self.bring_to_commit(work, lease, &items, &mut commit).await {
                 Ok((done, all)) => {
                     finished.extend(done);
                     failed |= !all;
@@ -166,7 +166,7 @@ impl Runner<'_> {
 
     async fn batch(&mut self, work: &Work<'_>, lease: &Lease, items: Vec<Item<'_>>) -> Result<(), ApplyError> {
         let mut commit = Commit::default();
-        let (finished, _) = self.into_commit(work, lease, &items, &mut commit).await?;
+        let (finished, _) = self.bring_to_commit(work, lease, &items, &mut commit).await?;
         self.commit(work, lease, commit).await?;
         for change in finished {
             self.complete(work, change);
@@ -175,7 +175,7 @@ impl Runner<'_> {
     }
 
     /// Brings items as far as a commit; returns those that got there, and whether all did.
-    async fn into_commit<'c>(
+    async fn bring_to_commit<'c>(
         &mut self,
         work: &Work<'_>,
         lease: &Lease,
