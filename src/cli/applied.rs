@@ -1,7 +1,9 @@
 //! What an apply came to, in words and as an exit code.
 
+use std::collections::BTreeMap;
+
 use crate::apply::{ApplyError, Ended, Outcome, Why};
-use crate::asset::{AssetKey, CollectionName};
+use crate::asset::{AssetKey, CollectionName, GeneratorName};
 use crate::config::Settings;
 use crate::plan::Action;
 use crate::world::World;
@@ -29,6 +31,7 @@ pub fn tell(
     let capped = !not_bought.is_empty() || any(|error| matches!(error, ApplyError::Capped { .. }));
     name(output, "waits for a decision", "wait for a decision", undecided.iter().map(|(name, key)| (name, key)));
     name(output, "was not bought", "were not bought", not_bought.iter().map(|(name, key, _)| (name, key)));
+    not_asked(&failed, output);
     let unfinished = decision || capped || ended.is_some() || !failed.is_empty();
     if unfinished {
         output.visitors_see(&seen(count));
@@ -97,6 +100,20 @@ fn name<'k>(
         named.push(format!("and {} more", count - named.len()));
     }
     output.talk(&format!("{} {verb}", named.join(", ")));
+}
+
+/// Counts those that were not asked for, because their generator says no to everything.
+fn not_asked(failed: &[(CollectionName, AssetKey, ApplyError)], output: &Output) {
+    let mut counts: BTreeMap<&GeneratorName, u64> = BTreeMap::new();
+    for (_, _, error) in failed {
+        if let ApplyError::NotAsked { generator, .. } = error {
+            *counts.entry(generator).or_insert(0) += 1;
+        }
+    }
+    for (generator, count) in counts {
+        let were = if count == 1 { "asset was" } else { "assets were" };
+        output.talk(&format!("{count} more {were} not asked for, since `{generator}` says no to everything"));
+    }
 }
 
 fn needs_decision(error: &ApplyError) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{Event, Stage};
+use crate::apply::{ApplyError, Event, Stage};
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::render::{Event as Line, terminal};
 
@@ -74,7 +74,9 @@ impl<'o> Progress<'o> {
             Event::Completed { collection, key, .. } => self.advance(&mut state, collection, key),
             Event::Failed { collection, key, error } => {
                 self.advance(&mut state, collection, key);
-                if !self.output.is_json() {
+                // Those that were not asked for are counted at the end: the first of them said why.
+                let told = self.output.is_json() || matches!(error, ApplyError::NotAsked { .. });
+                if !told {
                     self.all.suspend(|| self.output.failed_asset(collection, key, error));
                 }
             }

@@ -102,8 +102,11 @@ impl Http {
     /// In words, where the key cannot be a header, or the system's certificates cannot be read.
     pub fn new(base: Url, key: &str, paying_time: Duration) -> Result<Self, String> {
         install_tls();
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("its `api_key` holds a blank, or a character that is not ASCII".to_owned());
+        }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
-            .map_err(|_| "the key holds a character that no HTTP header can have".to_owned())?;
+            .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
         authorization.set_sensitive(true);
         let builder = || {
             Client::builder()

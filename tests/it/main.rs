@@ -19,6 +19,7 @@ mod money;
 mod project;
 mod purchase;
 mod schema;
+mod secrets;
 mod shipped;
 mod state_contract;
 mod state_ledger;
