@@ -212,8 +212,11 @@ impl Fetch<'_> {
         tokio::select! {
             () = wait => None,
             () = tokio::time::sleep_until(deadline) => {
-                let seconds = self.pacing.pace().deadline.as_secs();
-                Some(format!("it was not done within {seconds} seconds"))
+                let deadline = self.pacing.pace().deadline;
+                Some(match deadline.as_secs() {
+                    1 => "it was not done within 1 second".to_owned(),
+                    seconds => format!("it was not done within {seconds} seconds"),
+                })
             }
             () = self.stop.reached(Go::Leave) => Some(left()),
         }

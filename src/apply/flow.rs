@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
+use crate::asset::MicroUsd;
 use crate::plan::Change;
 use crate::state::Lease;
 use crate::world::World;
@@ -18,8 +19,8 @@ use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
 use super::publish::{Known, fresh, put};
-use super::step::Runner;
-use super::{ApplyError, Records, Work};
+use super::step::{Part, Runner};
+use super::{ApplyError, Work};
 
 /// Pictures that are stored, rendered and put at once; their pixels are in memory meanwhile.
 const FINISHING_MAX: usize = 8;
@@ -77,29 +78,37 @@ impl<'r> Runner<'r> {
         WAITING_MAX + self.pacings.values().map(|pacing| pacing.pace().concurrency).sum::<usize>()
     }
 
-    /// Carries out changes that need a picture of a paid service.
-    pub(super) async fn flow(&mut self, work: &Work<'_>, lease: &Lease, records: &Records, changes: &[&Change]) {
-        if changes.is_empty() {
-            return;
+    /// Carries out the changes of all collections that need a picture of a paid service.
+    pub(super) async fn flow(&mut self, parts: &[Part<'_>]) {
+        let buying: Vec<&Part<'_>> = parts.iter().filter(|part| !part.order.paid.is_empty()).collect();
+        let desks: Vec<Desk> = buying.iter().map(|part| self.desk(part.work, part.lease)).collect();
+        let buyers: Vec<Buyer<'_>> =
+            buying.iter().zip(&desks).map(|(part, desk)| self.buyer(part.lease, desk)).collect();
+        let mut changes: Vec<(usize, &Change)> = Vec::new();
+        for (number, part) in buying.iter().enumerate() {
+            changes.extend(part.order.paid.iter().map(|change| (number, *change)));
         }
-        let desk = self.desk(work, lease);
-        let buyer = self.buyer(lease, &desk);
-        let buyer = &buyer;
-        let listen = self.listen;
+        // What is paid for comes first: it takes no turn, and must not wait for those that do.
+        changes.sort_by_key(|(_, change)| change.price > MicroUsd(0));
+        let (listen, buying, buyers) = (self.listen, &buying, &buyers);
         let mut ways = stream::iter(changes)
-            .map(|change| async move {
+            .map(|(number, change)| async move {
+                let Part { work, records, .. } = buying[number];
                 super::step::started(listen, work, change);
-                (*change, one(buyer, &item(work, records, change)).await)
+                (number, change, one(&buyers[number], &item(work, records, change)).await)
             })
             .buffer_unordered(self.at_once());
-        while let Some((change, result)) = ways.next().await {
+        while let Some((number, change, result)) = ways.next().await {
+            let work = buying[number].work;
             match result {
                 Ok(()) => self.complete(work, change),
                 Err(error) => self.fail(work, &change.key, error),
             }
         }
         drop(ways);
-        self.close(desk).await;
+        for desk in desks {
+            self.close(desk).await;
+        }
     }
 
     /// Buys the pictures of items that are committed together with others.

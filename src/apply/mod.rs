@@ -312,15 +312,18 @@ pub async fn run(
     let pacings = pacing::pacings(world, works, options).await?;
     let outcome = Outcome::default();
     let mut runner = step::Runner { world, options, leases, pacings: &pacings, listen, outcome, total, done: 0 };
-    for (work, records) in works.iter().zip(before) {
-        let lease = leases.of(&work.plan.name)?;
-        runner.collection(work, lease, &records).await;
-        if runner.outcome.ended.is_some() {
-            break;
-        }
-        let (keep, forgotten) = &work.moves;
-        if *forgotten > 0 {
-            world.state.keep_moves(lease, &all_moves(keep, work)).await?;
+    let mut parts = Vec::with_capacity(works.len());
+    for (work, records) in works.iter().zip(&before) {
+        parts.push(runner.part(work, leases.of(&work.plan.name)?, records));
+    }
+    runner.carry_out(&parts).await;
+    if runner.outcome.ended.is_none() {
+        for work in works {
+            let (keep, forgotten) = &work.moves;
+            if *forgotten > 0 {
+                let lease = leases.of(&work.plan.name)?;
+                world.state.keep_moves(lease, &all_moves(keep, work)).await?;
+            }
         }
     }
     Ok(runner.outcome)

@@ -1,4 +1,4 @@
-//! Steps: the changes of a collection, in the order that leaves nothing dangling.
+//! Steps: the changes of a run, in the order that leaves nothing dangling.
 //!
 //! Renames come first and together. Then what costs nothing goes in batches, each batch through all its steps before the
 //! next; then what is bought, each asset on its own way; then what shares a picture with those, and deletions.
@@ -47,31 +47,54 @@ pub struct Runner<'r> {
     pub done: u64,
 }
 
+/// One collection's part of a run.
+pub struct Part<'p> {
+    /// Its plan with its assets.
+    pub work: &'p Work<'p>,
+    /// Its lease.
+    pub lease: &'p Lease,
+    /// The records that its plan touches.
+    pub records: &'p Records,
+    /// Its changes.
+    pub order: Order<'p>,
+}
+
 /// The changes of a collection, by when they are carried out.
 #[derive(Default)]
-struct Order<'c> {
+pub struct Order<'c> {
     renamed: Vec<&'c Change>,
     free: Vec<&'c Change>,
-    paid: Vec<&'c Change>,
+    /// Those that need a picture of a paid service.
+    pub paid: Vec<&'c Change>,
     last: Vec<&'c Change>,
 }
 
 impl Runner<'_> {
-    /// Carries out one collection's plan.
-    pub async fn collection(&mut self, work: &Work<'_>, lease: &Lease, records: &Records) {
-        if let Err(error) = self.decisions(work, lease).await {
-            self.outcome.ended = Some(Ended::Broken(error));
-            return;
+    /// Sorts a collection's changes.
+    pub fn part<'p>(&mut self, work: &'p Work<'p>, lease: &'p Lease, records: &'p Records) -> Part<'p> {
+        let order = self.order(work);
+        Part { work, lease, records, order }
+    }
+
+    /// Carries out the plans of all collections.
+    pub async fn carry_out(&mut self, parts: &[Part<'_>]) {
+        for Part { work, lease, records, order } in parts {
+            if let Err(error) = self.decisions(work, lease).await {
+                self.outcome.ended = Some(Ended::Broken(error));
+                return;
+            }
+            if !order.renamed.is_empty() && !self.is_over() {
+                self.renames(work, lease, records, &order.renamed).await;
+            }
+            self.batches(work, lease, records, &order.free).await;
         }
-        let Order { renamed, free, paid, last } = self.order(work);
-        if !renamed.is_empty() && !self.is_over() {
-            self.renames(work, lease, records, &renamed).await;
+        let buys = parts.iter().any(|part| !part.order.paid.is_empty());
+        if buys && !self.is_over() {
+            self.flow(parts).await;
         }
-        self.batches(work, lease, records, &free).await;
-        if !self.is_over() {
-            self.flow(work, lease, records, &paid).await;
+        for Part { work, lease, records, order } in parts {
+            self.batches(work, lease, records, &order.last).await;
         }
-        self.batches(work, lease, records, &last).await;
     }
 
     /// Writes down what was decided about earlier calls, before anything is done because of it.
@@ -348,6 +371,10 @@ impl Runner<'_> {
         }
         self.done += 1;
         (self.listen)(Event::Failed { collection: &work.plan.name, key, error: &error });
+        if error.ends_the_run() {
+            // Nothing more is bought that could not be kept.
+            self.options.stop.ask(Why::Broken);
+        }
         if error.ends_the_run() && self.outcome.ended.is_none() {
             self.outcome.ended = Some(Ended::Broken(error));
             return;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::Serialize;
+use url::Host;
 
 use super::address::{Place, PublicOnly, place};
 use super::redact::Redactor;
@@ -108,6 +109,14 @@ impl Http {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
         authorization.set_sensitive(true);
+        // A proxy is for what lies outside of this machine.
+        let local = match base.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let own = |client: reqwest::ClientBuilder| if local { client.no_proxy() } else { client };
         let builder = || {
             Client::builder()
                 .user_agent(concat!("pixform/", env!("CARGO_PKG_VERSION")))
@@ -126,8 +135,8 @@ impl Http {
         };
         Ok(Self {
             // A service may think for longer than it may be silent in the middle of an answer.
-            paying: built(builder().http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
-            asking: built(builder())?,
+            paying: built(own(builder()).http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
+            asking: built(own(builder()))?,
             fetching: built(fetching.no_gzip())?,
             base,
             authorization,

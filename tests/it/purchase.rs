@@ -243,6 +243,39 @@ fn two_runs_never_pay_for_one_picture() {
 }
 
 #[test]
+fn collections_do_not_wait_for_one_another() {
+    let fake = fake(400);
+    let project = Project::new(&people());
+    configure(&project, &fake, ", concurrency: 24, images_per_minute: 100000", "");
+    for name in ["cousins", "friends"] {
+        project.write(&format!("manifests/{name}.yaml"), &people().replace("people", name).replace("first", name));
+    }
+    project.apply();
+    let at: Vec<Duration> = fake.charges().into_iter().map(|charge| charge.at).collect();
+    assert_eq!(at.len(), 24);
+    let (first, last) = (at.iter().min().unwrap(), at.iter().max().unwrap());
+    assert!(*last - *first < Duration::from_millis(400), "all were asked for before the first was there: {at:?}");
+}
+
+#[test]
+fn a_storage_that_breaks_ends_the_buying_and_loses_nothing() {
+    let (project, fake) = shop(600, "", "");
+    let child = under_way(&project, &fake, 3, None);
+    // A file in the place of the folder: what is under way cannot be stored.
+    let (storage, aside) = (project.storage(), project.root().join("aside"));
+    fs::rename(&storage, &aside).unwrap();
+    fs::write(&storage, "").unwrap();
+    let ended = ran(child.wait_with_output().unwrap()).expect(1);
+    assert!(ended.stderr.contains("visitors see: what they saw before"), "{ended:?}");
+    assert_eq!(fake.charges().len(), 3, "nothing is bought that cannot be kept: {ended:?}");
+    fs::remove_file(&storage).unwrap();
+    fs::rename(&aside, &storage).unwrap();
+    project.apply();
+    assert_eq!(fake.charges().len(), 8);
+    project.assert_settled();
+}
+
+#[test]
 fn no_more_is_under_way_than_the_run_may_have() {
     let fake = fake(300);
     let project = Project::new(&people());
