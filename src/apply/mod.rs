@@ -27,6 +27,7 @@ mod lease;
 mod original;
 mod pacing;
 mod publish;
+mod reuse;
 mod step;
 mod stop;
 mod store;

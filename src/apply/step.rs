@@ -3,7 +3,7 @@
 //! Renames come first and together. Then what costs nothing goes in batches, each batch through all its steps before the
 //! next; then what is bought, each asset on its own way; then what shares a picture with those, and deletions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
@@ -11,8 +11,8 @@ use futures::{StreamExt, stream};
 use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
 use crate::plan::{Action, Change};
-use crate::record::{CallStatus, Decision, Original};
-use crate::state::{CallFact, Commit, Lease};
+use crate::record::Decision;
+use crate::state::{Commit, Lease};
 use crate::world::World;
 
 use super::files::{Filed, Pictured, Prepared, entry, file};
@@ -21,6 +21,7 @@ use super::lease::Leases;
 use super::original::{Wanted, make};
 use super::pacing::Pacings;
 use super::publish::{Known, fresh, put};
+use super::reuse::take_over;
 use super::stop::{Go, Why};
 use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
 
@@ -243,7 +244,7 @@ impl Runner<'_> {
     /// Makes sure that original and published files of each item are there.
     async fn files(&mut self, work: &Work<'_>, lease: &Lease, items: &[Item<'_>]) -> Result<Vec<Filed>, ApplyError> {
         let mut originals = self.make(work, lease, items).await?;
-        self.take_over(items, &mut originals).await?;
+        take_over(self.world, items, &mut originals).await?;
         let mut wanted = Vec::new();
         for (item, original) in items.iter().zip(&originals) {
             if let (Some(asset), Some(Ok((original, _)))) = (&item.asset, original) {
@@ -320,39 +321,6 @@ impl Runner<'_> {
         Ok(originals)
     }
 
-    /// Fills in the originals that are there: those the plan names, and those made for another asset of this plan.
-    async fn take_over(&self, items: &[Item<'_>], originals: &mut [Option<Pictured>]) -> Result<(), ApplyError> {
-        let reused = items.iter().filter(|item| item.change.action == Action::Reuse);
-        let (accepted, found): (Vec<&Item<'_>>, Vec<&Item<'_>>) = reused.partition(|item| accepted(item).is_some());
-        let found: Vec<Original> = found.iter().filter_map(|item| item.change.original.clone()).collect();
-        if !found.is_empty() {
-            self.world.state.found(&found).await?;
-        }
-        let facts: Vec<CallFact> = accepted.iter().filter_map(|item| fact(item)).collect();
-        if !facts.is_empty() {
-            self.world.state.settle(&facts).await?;
-        }
-        let mut open = Vec::new();
-        for (item, original) in items.iter().zip(originals.iter_mut()) {
-            if original.is_some() {
-                continue;
-            }
-            match (&item.change.original, &item.asset) {
-                (Some(known), _) => *original = Some(Ok((known.clone(), None))),
-                (None, Some(asset)) => open.push(asset.recipe.digest()),
-                (None, None) => {}
-            }
-        }
-        let known = self.world.state.originals(&open).await?;
-        let known: HashMap<_, _> = known.into_iter().map(|original| (original.recipe, original)).collect();
-        for (item, original) in items.iter().zip(originals.iter_mut()) {
-            if let (None, Some(asset)) = (&original, &item.asset) {
-                *original = known.get(&asset.recipe.digest()).map(|known| Ok((known.clone(), None)));
-            }
-        }
-        Ok(())
-    }
-
     /// Counts and tells of an asset that is live.
     pub(super) fn complete(&mut self, work: &Work<'_>, change: &Change) {
         self.done += 1;
@@ -387,16 +355,4 @@ impl Runner<'_> {
 pub(super) fn started(listen: Listener<'_>, work: &Work<'_>, change: &Change) {
     let Change { key, action, .. } = change;
     listen(Event::Started { collection: &work.plan.name, key, action: *action });
-}
-
-/// Returns the call whose rejected picture is taken all the same.
-fn accepted<'i>(item: &'i Item<'_>) -> Option<&'i str> {
-    let mut decisions = item.change.decisions.iter();
-    decisions.find(|(_, decision)| *decision == Decision::Accepted).map(|(call, _)| call.as_str())
-}
-
-fn fact(item: &Item<'_>) -> Option<CallFact> {
-    let original = item.change.original.clone();
-    let call = accepted(item)?.to_owned();
-    Some(CallFact { call, status: CallStatus::Finished, task: None, sha256: None, original, reason: None })
 }
