@@ -53,6 +53,7 @@ Exit codes:
     4  applied in part: some assets failed
     5  somebody else is applying
     6  the plan is stale
+    7  a paid call needs a decision; everything else was done first
   130, 143  interrupted";
 
 #[derive(Debug, Args)]

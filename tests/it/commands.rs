@@ -56,6 +56,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
         4  applied in part: some assets failed
         5  somebody else is applying
         6  the plan is stale
+        7  a paid call needs a decision; everything else was done first
       130, 143  interrupted
     ");
 }
