@@ -1,7 +1,7 @@
 //! Serves the fake Novita of the tests, to try pixform from a shell without paying anybody.
 //!
 //! ```console
-//! $ cargo run --example fake-novita -- --port 8787 --latency-ms 300 --rate 20 --chaos 0.1
+//! $ cargo run --example fake-novita -- --port 8787 --latency-ms 300 --rate 20 --chaos 0.1 --lose 1
 //! listening on http://127.0.0.1:8787; key: test-key
 //! $ curl -X POST http://127.0.0.1:8787/fake/faults -d '{"when": "once", "fault": {"submit": "lost_answer"}}'
 //! $ curl http://127.0.0.1:8787/fake/charges
@@ -18,6 +18,7 @@ use tokio::runtime;
 
 use fake::FakeNovita;
 use fake::behaviour::{Behaviour, Chaos};
+use fake::script::OnSubmit;
 
 /// Serves a fake Novita until Ctrl-C, and logs every charge.
 #[derive(Parser)]
@@ -40,10 +41,13 @@ struct Args {
     /// Where the sequence of these failures starts
     #[arg(long, default_value_t = 1)]
     chaos_seed: u64,
+    /// How many of the first orders are charged and get no answer
+    #[arg(long, default_value_t = 0)]
+    lose: u32,
 }
 
 fn main() -> io::Result<()> {
-    let Args { port, latency_ms, rate, key, chaos, chaos_seed } = Args::parse();
+    let Args { port, latency_ms, rate, key, chaos, chaos_seed, lose } = Args::parse();
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false).init();
     let behaviour = Behaviour {
         key: key.clone(),
@@ -53,6 +57,7 @@ fn main() -> io::Result<()> {
         ..Behaviour::default()
     };
     let fake = if port == 0 { FakeNovita::start(behaviour) } else { FakeNovita::start_at(port, behaviour)? };
+    fake.fault_next(lose, OnSubmit::LostAnswer);
     println!("listening on {}; key: {key}", fake.base_url());
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(tokio::signal::ctrl_c())
 }

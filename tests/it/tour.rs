@@ -1,59 +1,175 @@
-//! The README's tour, run from its text: each command by a shell, each line below it looked for in the output.
+//! What the documents show, run from their text: each file written, each command run by a shell, each line below it looked
+//! for in what it prints. Where a line has a `…`, anything may stand there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// One command of the tour, and the lines that its output must hold, in this order.
+use tempfile::TempDir;
+
+use super::fake::FakeNovita;
+use super::fake::behaviour::Behaviour;
+use super::fake::script::OnSubmit;
+
+/// What starts the fake in a shell; a test starts it in its own process, on a port that is free.
+const FAKE: &str = "cargo run --example fake-novita -- ";
+/// Where the documents have it.
+const FAKE_PORT: &str = "8791";
+
+/// One step of a document.
 #[derive(Debug)]
-struct Step {
-    command: String,
-    lines: Vec<String>,
+enum Step {
+    /// A file to write.
+    Write { path: String, content: String },
+    /// A command, and the lines that its output must hold, in this order.
+    Run { command: String, lines: Vec<String> },
 }
 
-fn steps(readme: &str) -> Vec<Step> {
+/// A folder in which a document's steps are run.
+struct Tour {
+    folder: TempDir,
+    fake: Option<FakeNovita>,
+    variables: Vec<(&'static str, &'static str)>,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl Into<PathBuf>) -> String {
+    let path = root().join(path.into());
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn steps(document: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line {
-            "```console tour" => inside = true,
-            "```" => inside = false,
-            line if inside => match line.strip_prefix("$ ") {
-                Some(command) => steps.push(Step { command: command.to_owned(), lines: Vec::new() }),
-                None => steps.last_mut().expect("a command comes first").lines.push(line.to_owned()),
+    let mut inside = "";
+    for line in document.lines() {
+        match (inside, line.strip_prefix("```")) {
+            ("", Some("console tour")) => inside = "console",
+            ("", Some(opened)) => match opened.split_once(' ') {
+                Some(("yaml", path)) => {
+                    steps.push(Step::Write { path: path.to_owned(), content: String::new() });
+                    inside = "file";
+                }
+                _ => inside = "other",
             },
-            _ => {}
+            ("", None) => {}
+            (_, Some(_)) => inside = "",
+            ("file", None) => match steps.last_mut() {
+                Some(Step::Write { content, .. }) => *content += &format!("{line}\n"),
+                _ => unreachable!("a file was begun"),
+            },
+            ("console", None) => match (line.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => steps.push(Step::Run { command: command.to_owned(), lines: Vec::new() }),
+                (None, Some(Step::Run { lines, .. })) => lines.push(line.to_owned()),
+                (None, _) => panic!("a command comes before `{line}`"),
+            },
+            (_, None) => {}
         }
     }
     steps
 }
 
-#[test]
-fn the_tour_of_the_readme_shows_what_it_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let steps = steps(&std::fs::read_to_string(root.join("README.md")).unwrap());
-    assert!(steps.len() >= 10, "the tour was not found: {steps:#?}");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("manifests")).unwrap();
-    let manifest = "manifests/attribute-images.yaml";
-    std::fs::copy(root.join(manifest), folder.path().join(manifest)).unwrap();
-    let binaries = Path::new(env!("CARGO_BIN_EXE_pixform")).parent().unwrap();
-    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
-    for Step { command, lines } in steps {
-        let output = Command::new("bash")
-            .args(["-c", &command])
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PATH", &path)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut rest = text.as_str();
-        for line in lines {
-            let at = rest.find(&line);
-            let at = at.unwrap_or_else(|| panic!("`{command}` does not print `{line}`, but:\n{text}"));
-            rest = &rest[at + line.len()..];
+impl Tour {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("manifests")).unwrap();
+        Self { folder, fake: None, variables: Vec::new() }
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        std::fs::write(self.folder.path().join(path), content).unwrap();
+    }
+
+    /// Starts the fake as the arguments of the example say.
+    fn start_fake(&mut self, arguments: &str) {
+        let (mut rate, mut lose) = (Behaviour::default().rate, 0);
+        let mut words = arguments.split_whitespace();
+        while let Some(word) = words.next().filter(|word| *word != "&") {
+            let value = words.next().unwrap_or_else(|| panic!("`{word}` has no value"));
+            match word {
+                "--port" => assert_eq!(value, FAKE_PORT),
+                "--rate" => rate = value.parse().ok().filter(|rate| *rate > 0),
+                "--lose" => lose = value.parse().unwrap(),
+                other => panic!("`{other}` is not known here"),
+            }
+        }
+        let fake = FakeNovita::start_at(0, Behaviour { rate, ..Behaviour::default() }).unwrap();
+        fake.fault_next(lose, OnSubmit::LostAnswer);
+        self.fake = Some(fake);
+    }
+
+    /// Returns a text of the document with the port that the fake has here; a reader's may be taken.
+    fn here(&self, text: &str) -> String {
+        match &self.fake {
+            Some(fake) => text.replace(&format!("http://127.0.0.1:{FAKE_PORT}"), fake.base_url()),
+            None => text.to_owned(),
         }
     }
+
+    fn shell(&self, command: &str) -> String {
+        let binaries = Path::new(env!("CARGO_BIN_EXE_pixform")).parent().unwrap();
+        let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+        let output = Command::new("bash")
+            .args(["-c", &format!("exec 2>&1; {command}")])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", &path)
+            .envs(self.variables.iter().copied())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn run(&mut self, step: &Step) {
+        let (command, lines) = match step {
+            Step::Write { path, content } => return self.write(path, &self.here(content)),
+            Step::Run { command, lines } => (command, lines),
+        };
+        let text = match command.strip_prefix(FAKE) {
+            Some(arguments) => {
+                self.start_fake(arguments);
+                // The files that were written before name the port of the document.
+                let config = std::fs::read_to_string(self.folder.path().join("pixform.yaml")).unwrap();
+                self.write("pixform.yaml", &self.here(&config));
+                let fake = self.fake.as_ref().unwrap();
+                format!("listening on {}; key: {}", fake.base_url(), Behaviour::default().key)
+            }
+            None => self.shell(&self.here(command)),
+        };
+        let mut rest = text.as_str();
+        for line in lines {
+            for part in self.here(line).split('…').map(str::trim) {
+                let at = rest.find(part);
+                let at = at.unwrap_or_else(|| panic!("`{command}` does not print `{line}`, but:\n{text}"));
+                rest = &rest[at + part.len()..];
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tour_of_the_readme_shows_what_it_says() {
+    let steps = steps(&read("README.md"));
+    assert!(steps.len() >= 18, "the tour was not found: {steps:#?}");
+    let mut tour = Tour::new();
+    let manifest = "manifests/attribute-images.yaml";
+    tour.write(manifest, &read(manifest));
+    steps.iter().for_each(|step| tour.run(step));
+    assert_eq!(tour.fake.unwrap().charges().len(), 43, "what the tour says was charged was");
+}
+
+#[test]
+fn what_the_page_about_money_shows_is_what_is_printed() {
+    let steps = steps(&read("docs/money.md"));
+    assert!(steps.len() >= 8, "there is little to run: {steps:#?}");
+    let mut tour = Tour::new();
+    tour.variables.push(("PIXFORM_ENV", "production"));
+    tour.start_fake("--rate 0 --lose 1");
+    tour.write("manifests/portraits.yaml", &read("src/cli/templates/portraits.yaml"));
+    let config = self::steps(&read("README.md")).into_iter().find(|step| matches!(step, Step::Write { .. }));
+    tour.run(&config.unwrap());
+    steps.iter().for_each(|step| tour.run(step));
 }
 
 #[test]
