@@ -8,6 +8,7 @@ mod broken_world;
 mod commands;
 mod crash;
 mod desk;
+mod docs;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;
