@@ -22,6 +22,8 @@ use super::{ApplyError, Options, Work};
 const WINDOW: Duration = Duration::from_secs(61);
 /// The first delay before a repeat.
 const DELAY_FIRST: Duration = Duration::from_millis(500);
+/// Pauses from this length on are told of in the log.
+const TOLD_FROM: Duration = Duration::from_secs(1);
 /// The longest delay before a repeat.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
@@ -118,6 +120,9 @@ impl Pacing {
 
     /// Lets nobody ask for so long.
     pub fn pause(&self, pause: Duration) {
+        if pause >= TOLD_FROM {
+            tracing::info!(seconds = pause.as_secs(), "nothing new is asked for: the service needs a pause");
+        }
         let until = Instant::now() + pause;
         let mut turns = self.turns();
         turns.paused_until = Some(turns.paused_until.map_or(until, |known| known.max(until)));

@@ -100,8 +100,10 @@ impl Runner<'_> {
 
     /// Writes down what was decided about earlier calls, before anything is done because of it.
     async fn decisions(&self, work: &Work<'_>, lease: &Lease) -> Result<(), ApplyError> {
+        // What is not bought is not decided about either.
+        let decided = work.plan.changes.iter().filter(|change| !self.is_too_dear(change));
         let decisions: BTreeMap<String, Decision> =
-            work.plan.changes.iter().flat_map(|change| change.decisions.iter().cloned()).collect();
+            decided.flat_map(|change| change.decisions.iter().cloned()).collect();
         if !decisions.is_empty() {
             self.world.state.decide(lease, &decisions.into_iter().collect::<Vec<_>>()).await?;
             crash_point("paid-decided");
@@ -120,8 +122,7 @@ impl Runner<'_> {
                     let list = if forgotten { &mut self.outcome.forgotten } else { &mut self.outcome.undecided };
                     list.push((work.plan.name.clone(), change.key.clone()));
                 }
-                // A cap of nothing buys nothing: what is free is done all the same.
-                _ if change.price > MicroUsd(0) && self.options.cap == Some(MicroUsd(0)) => {
+                _ if self.is_too_dear(change) => {
                     self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));
                 }
                 _ if change.moved_from.is_some() => order.renamed.push(change),
@@ -132,6 +133,11 @@ impl Runner<'_> {
             }
         }
         order
+    }
+
+    /// A cap of nothing buys nothing: what is free is done all the same.
+    fn is_too_dear(&self, change: &Change) -> bool {
+        change.price > MicroUsd(0) && self.options.cap == Some(MicroUsd(0))
     }
 
     fn is_paid(&self, change: &Change) -> bool {

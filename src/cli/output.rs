@@ -1,6 +1,7 @@
 //! The printer: data to stdout, talk to stderr, and what went wrong in words that help.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tracing_subscriber::Layer;
@@ -25,6 +26,8 @@ pub struct Output {
     verbose: u8,
     stdout: Colour,
     stderr: Colour,
+    /// The arguments that say where: each with a blank after it.
+    place: String,
 }
 
 impl Output {
@@ -38,7 +41,19 @@ impl Output {
             true => Colour::Ansi,
             false => Colour::Plain,
         };
+        let quoted = |path: &Path| format!("'{}'", path.display());
+        let place = [
+            global.directory.as_deref().map(|path| format!("-C {} ", quoted(path))),
+            global.config.as_deref().map(|path| format!("--config {} ", quoted(path))),
+            // A variable is still set when the next command is run.
+            global
+                .env
+                .as_ref()
+                .filter(|name| std::env::var("PIXFORM_ENV").as_ref() != Ok(name))
+                .map(|name| format!("--env {name} ")),
+        ];
         Self {
+            place: place.into_iter().flatten().collect(),
             json: global.json,
             verbose: global.verbose,
             stdout: colour(std::io::stdout().is_terminal()),
@@ -115,9 +130,10 @@ impl Output {
         }
     }
 
-    /// Names the one command to run next.
+    /// Names the one command to run next, in the same environment.
     pub fn next(&self, command: &str) {
-        self.talk(&format!("next: {command}"));
+        let here = command.strip_prefix("pixform ").map(|rest| format!("pixform {}{rest}", self.place));
+        self.talk(&format!("next: {}", here.as_deref().unwrap_or(command)));
     }
 
     /// Tells what visitors of the product see now.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
-use crate::plan::{Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
+use crate::plan::{Cap, CapSetter, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
 use crate::planner::{self, Request};
 use crate::record::Decision;
 use crate::render;
@@ -112,9 +112,14 @@ impl LookArgs {
 
     /// Returns what a plan may not exceed: the lowest cap wins.
     fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
-        let caps = [self.max_cost, settings.guards.max_cost, cap_variable()?];
+        let caps = [
+            (self.max_cost, CapSetter::Argument),
+            (cap_variable()?, CapSetter::Variable),
+            (settings.guards.max_cost, CapSetter::Guards),
+        ];
+        let caps = caps.into_iter().filter_map(|(most, set_by)| Some(Cap { most: most?, set_by }));
         Ok(Limits {
-            max_cost: caps.into_iter().flatten().min(),
+            max_cost: caps.min(),
             max_deletions: settings.guards.max_deletions.unwrap_or(MAX_DELETIONS_DEFAULT),
         })
     }

@@ -1,7 +1,7 @@
 //! Progress: one bar for the run and one line for each bought picture on a terminal, a plain line now and then elsewhere,
 //! events where they are wanted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ struct State {
     told: Instant,
     /// Pictures under way: their lines, and since when.
     under_way: HashMap<(CollectionName, AssetKey), Option<ProgressBar>>,
+    /// Pictures that wait for their turn, or for a service that needs a pause.
+    waiting: HashSet<(CollectionName, AssetKey)>,
 }
 
 impl<'o> Progress<'o> {
@@ -53,7 +55,13 @@ impl<'o> Progress<'o> {
             bar.set_style(style);
         }
         bar.set_message("$0.00");
-        let state = State { cost: MicroUsd(0), done: 0, told: Instant::now(), under_way: HashMap::new() };
+        let state = State {
+            cost: MicroUsd(0),
+            done: 0,
+            told: Instant::now(),
+            under_way: HashMap::new(),
+            waiting: HashSet::new(),
+        };
         Self { output, all, bar, state: Mutex::new(state), total }
     }
 
@@ -108,9 +116,11 @@ impl<'o> Progress<'o> {
         let id = (collection.clone(), key.clone());
         if stage == Stage::Waiting {
             // Who waits is not under way.
-            self.forget(state, id);
+            self.forget(state, &id);
+            state.waiting.insert(id);
             return;
         }
+        state.waiting.remove(&id);
         let room = self.output.shows_progress_bar() && state.under_way.len() < LINES_MAX;
         let line = state.under_way.entry(id).or_insert_with(|| room.then(|| self.line()));
         if let Some(line) = line {
@@ -126,8 +136,9 @@ impl<'o> Progress<'o> {
         line
     }
 
-    fn forget(&self, state: &mut State, id: (CollectionName, AssetKey)) {
-        if let Some(Some(line)) = state.under_way.remove(&id) {
+    fn forget(&self, state: &mut State, id: &(CollectionName, AssetKey)) {
+        state.waiting.remove(id);
+        if let Some(Some(line)) = state.under_way.remove(id) {
             self.all.remove(&line);
         }
     }
@@ -153,7 +164,7 @@ impl<'o> Progress<'o> {
     }
 
     fn advance(&self, state: &mut State, collection: &CollectionName, key: &AssetKey) {
-        self.forget(state, (collection.clone(), key.clone()));
+        self.forget(state, &(collection.clone(), key.clone()));
         state.done += 1;
         self.bar.set_position(state.done);
         if state.told.elapsed() >= LINE_EVERY || state.done == self.total {
@@ -167,11 +178,9 @@ impl<'o> Progress<'o> {
         if self.output.shows_progress_bar() || self.output.is_json() {
             return;
         }
-        let under_way = match state.under_way.len() {
-            0 => String::new(),
-            count => format!(", {count} under way"),
-        };
-        self.output.talk(&format!("{} of {} done{under_way}, ${} so far", state.done, self.total, state.cost));
+        let some = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+        let (under_way, waiting) = (some(state.under_way.len(), "under way"), some(state.waiting.len(), "waiting"));
+        self.output.talk(&format!("{} of {} done{under_way}{waiting}, ${} so far", state.done, self.total, state.cost));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -32,7 +32,9 @@ impl Signals {
                     let first = signals.code.swap(code, Ordering::SeqCst) == 0;
                     let impatient = std::env::var("CI").is_ok_and(|value| value == "true");
                     if !first || impatient {
-                        talk(&format!("{name}: stopped at once; the next `pixform apply` goes on from here"));
+                        talk(&format!(
+                            "{name}: stopped at once; the next `pixform apply` goes on from here, and asks about calls that have no answer yet"
+                        ));
                         std::process::exit(i32::from(code));
                     }
                     signals.stop.ask(Why::Signal);

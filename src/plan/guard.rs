@@ -10,9 +10,29 @@ use super::{Action, CollectionPlan, Plan};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The lowest cap on the cost; `None` without one. A cap of 0 means "buy nothing" and refuses nothing by itself.
-    pub max_cost: Option<MicroUsd>,
+    pub max_cost: Option<Cap>,
     /// Deletions that need not be listed under `removed`.
     pub max_deletions: u64,
+}
+
+/// A cap on the cost, and who set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cap {
+    /// The most that may be spent.
+    pub most: MicroUsd,
+    /// Where it can be raised.
+    pub set_by: CapSetter,
+}
+
+/// Who can set a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CapSetter {
+    /// The argument `--max-cost`.
+    Argument,
+    /// The variable `PIXFORM_MAX_COST`.
+    Variable,
+    /// The environment's `guards.max_cost`.
+    Guards,
 }
 
 /// Deletions that go without `removed` unless the environment says otherwise.
@@ -77,12 +97,18 @@ fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
     })
 }
 
-fn cost(plan: &Plan, cap: Option<MicroUsd>) -> Option<Refusal> {
-    let (cap, cost) = (cap?, plan.cost());
-    (cap.0 > 0 && cost > cap).then(|| Refusal {
+fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {
+    let (Cap { most, set_by }, cost) = (cap?, plan.cost());
+    // The lowest cap wins: only where that one is raised does it help.
+    let raise = match set_by {
+        CapSetter::Argument => format!("raise the cap with `--max-cost {cost}`"),
+        CapSetter::Variable => format!("raise the cap with `PIXFORM_MAX_COST={cost}`"),
+        CapSetter::Guards => format!("raise `guards: {{ max_cost: {cost} }}` in pixform.yaml"),
+    };
+    (most.0 > 0 && cost > most).then(|| Refusal {
         code: "cost",
-        message: format!("the plan costs ${cost}, which is over the cap of ${cap}"),
-        way_out: format!("raise the cap with `--max-cost {cost}`, or take fewer with `--only`"),
+        message: format!("the plan costs ${cost}, which is over the cap of ${most}"),
+        way_out: format!("{raise}, or take fewer with `--only`"),
     })
 }
 

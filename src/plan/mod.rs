@@ -18,7 +18,7 @@ mod standing;
 pub use compare::{Comparison, Looked, Suspects};
 pub use decide::{ColumnEdit, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
 pub use differences::row_inputs;
-pub use guard::{Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
+pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
 pub use reason::{Cause, Reason};
 pub use standing::{Decisions, Doubt, FAILED_MAX, Line, Standing, Verdicts, standing};
 

@@ -161,7 +161,7 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
         created_at: request.created_at.clone(),
         collections,
         refusals: Vec::new(),
-        cap: request.limits.max_cost,
+        cap: request.limits.max_cost.map(|cap| cap.most),
         completeness,
         notes,
     };
