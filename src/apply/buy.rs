@@ -28,6 +28,7 @@ use super::lease::Leases;
 use super::original::{Made, put_original, put_rejected};
 use super::pacing::{Pacing, Pacings, Slot, backoff};
 use super::stop::{Go, Stop};
+use super::unsent::heed;
 use super::{ApplyError, Event, Listener, Stage, crash_point};
 
 /// How often somebody else's open call is looked at.
@@ -113,6 +114,8 @@ impl<'b> Buyer<'b> {
                         Err(Ended::Again(again)) => self.wait(again).await,
                     },
                     Err(error) => {
+                        // Before the slot is free: who gets it next must know what the service said.
+                        heed(&service, &error, busy);
                         drop(slot);
                         let again = self.refused(&service, order, &call, error, (&mut busy, &mut unreachable)).await?;
                         self.wait(again).await;
@@ -187,8 +190,16 @@ impl<'b> Buyer<'b> {
 
     /// Sends the one request that may be charged.
     async fn submit(&self, service: &Service<'_>, order: &Order<'_>, call: &str) -> Result<Answer, Unsent> {
+        // What another picture was told while this one was being written down counts for this one, too.
+        tokio::select! {
+            () = service.pacing.pause_over() => {}
+            () = self.stop.reached(Go::NothingNew) => {}
+        }
         if self.stop.go() > Go::On || !self.leases.are_fresh() {
             return Err(Unsent::NotSent);
+        }
+        if service.pacing.closed().is_some() {
+            return Err(Unsent::NotAsked);
         }
         self.tell(order, Stage::Asking);
         let answer = service.generator.submit(&order.asset.recipe).await.map_err(Unsent::Failed)?;
@@ -234,11 +245,12 @@ impl<'b> Buyer<'b> {
                 came
             }
         };
-        // The slot is given back only once there is room for the picture: who cannot store fast must not buy faster.
+        // The slot is given back only once the picture is stored: who cannot store must not buy more.
         let permit = self.room().await?;
-        drop(slot);
         self.tell(order, Stage::Storing);
-        self.came(order, call, came).await.map(|made| Bought { made, permit })
+        let made = self.came(order, call, came).await;
+        drop(slot);
+        made.map(|made| Bought { made, permit })
     }
 
     async fn room(&self) -> Result<SemaphorePermit<'b>, ApplyError> {
@@ -259,7 +271,10 @@ impl<'b> Buyer<'b> {
                 let reason = Some(why.clone());
                 let rejected = CallFact { sha256, original: kept, reason, ..fact(call, CallStatus::Rejected) };
                 self.journal.stored(rejected).await?;
-                Err(Ended::Final(ApplyError::Rejected { key, why }))
+                Err(Ended::Final(match sha256 {
+                    Some(_) => ApplyError::Rejected { key, why },
+                    None => ApplyError::Withheld { key, why },
+                }))
             }
             Came::Failed(why) => {
                 self.settle(call, CallStatus::Failed, &why).await?;
@@ -344,6 +359,7 @@ impl<'b> Buyer<'b> {
 /// Why a request brought no task.
 pub(super) enum Unsent {
     NotSent,
+    NotAsked,
     Failed(GeneratorError),
 }
 

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::asset::Asset;
+use crate::asset::{Asset, Seed};
 use crate::digest::ContentDigest;
 use crate::generator::{Generator, GeneratorError, Picture, Progress, ResultUrl, Trouble};
 use crate::imaging::{Decoded, ImagingError};
@@ -72,70 +72,68 @@ enum Attempt {
     Miss(String),
 }
 
+/// How far it has come with one picture.
+struct Course {
+    begun: Instant,
+    deadline: Instant,
+    /// Times that no whole picture came.
+    misses: u32,
+    /// Troubles since the last answer that was none.
+    troubles: u32,
+    /// The last of them, in words.
+    last: Option<String>,
+}
+
 impl Fetch<'_> {
     /// Waits until a task is done, and fetches its picture.
     pub async fn picture(&self, asset: &Asset, task: &str, tell: &(dyn Fn(Stage) + Sync)) -> Came {
         let begun = Instant::now();
         let deadline = begun + self.pacing.pace().deadline;
-        let mut misses = 0;
-        let mut troubles = 0;
+        let mut course = Course { begun, deadline, misses: 0, troubles: 0, last: None };
         tell(Stage::Making);
         loop {
-            if let Some(why) = self.pause(poll_pause(begun.elapsed()).max(delay(troubles)), deadline).await {
+            let pause = poll_pause(begun.elapsed()).max(delay(course.troubles));
+            if let Some(why) = self.pause(pause, &course).await {
                 return Came::NotYet(why);
             }
             let polled = tokio::select! {
                 polled = self.generator.poll(task) => polled,
-                () = self.stop.reached(Go::Leave) => return Came::NotYet(left()),
+                why = self.over(&course) => return Came::NotYet(why),
             };
-            match polled {
-                Ok(Progress::Running) => troubles = 0,
-                Ok(Progress::Failed(why)) => return Came::Failed(why),
-                Ok(Progress::Flagged(why)) => return Came::Rejected { why, picture: None },
-                Ok(Progress::Empty) => {
-                    misses += 1;
-                    if misses >= MISSES_MAX {
-                        return Came::Lost("the task is done, and has no picture".to_owned());
-                    }
-                    troubles += 1;
-                }
+            let came = match polled {
+                Ok(Progress::Running) => course.passed(),
+                Ok(Progress::Failed(why)) => Some(Came::Failed(why)),
+                Ok(Progress::Flagged(why)) => Some(Came::Rejected { why, picture: None }),
+                Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned()),
                 Ok(Progress::Done { result, seed }) => {
                     tell(Stage::Fetching);
-                    troubles = 0;
-                    match self.download(asset, &result, seed, &mut misses, deadline).await {
-                        Some(came) => return came,
-                        // The address may have run out: the next poll brings a fresh one.
-                        None => troubles += misses,
-                    }
+                    self.download(asset, &result, seed, &mut course).await
                 }
-                Err(error) => {
-                    troubles += 1;
-                    if let Some(came) = self.trouble(&error, begun) {
-                        return came;
-                    }
-                }
+                Err(error) => self.trouble(&error, &mut course),
+            };
+            if let Some(came) = came {
+                return came;
             }
         }
     }
 
     /// Tells what trouble with a poll comes to; nothing where it may pass.
-    fn trouble(&self, error: &GeneratorError, begun: Instant) -> Option<Came> {
+    fn trouble(&self, error: &GeneratorError, course: &mut Course) -> Option<Came> {
         let message = error.to_string();
         tracing::info!("a poll failed: {message}");
         match error.trouble() {
-            Trouble::Busy(pause) => {
-                self.pacing.pause(pause.unwrap_or(backoff(1)));
-                None
-            }
-            Trouble::Unreachable | Trouble::Ambiguous | Trouble::Broken => None,
-            Trouble::Gone if begun.elapsed() < GRACE => None,
-            Trouble::Gone => Some(Came::Lost(message)),
-            Trouble::Refused => Some(Came::NotYet(message)),
+            Trouble::Busy(pause) => self.pacing.pause(pause.unwrap_or(backoff(1))),
+            Trouble::Unreachable | Trouble::Ambiguous | Trouble::Broken => {}
+            Trouble::Gone if course.begun.elapsed() < GRACE => {}
+            Trouble::Gone => return Some(Came::Lost(message)),
+            Trouble::Refused => return Some(Came::NotYet(message)),
             Trouble::Closed => {
                 self.pacing.close(&message);
-                Some(Came::NotYet(message))
+                return Some(Came::NotYet(message));
             }
         }
+        course.troubled(message);
+        None
     }
 
     /// Fetches a picture, twice where it has to; nothing where a fresh address is needed.
@@ -143,49 +141,41 @@ impl Fetch<'_> {
         &self,
         asset: &Asset,
         result: &ResultUrl,
-        seed: Option<crate::asset::Seed>,
-        misses: &mut u32,
-        deadline: Instant,
+        seed: Option<Seed>,
+        course: &mut Course,
     ) -> Option<Came> {
-        let mut troubles = 0;
-        let mut missed_here = 0;
+        course.passed();
+        let mut missed_here = false;
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt(asset, result, seed) => attempt,
-                () = self.stop.reached(Go::Leave) => return Some(Came::NotYet(left())),
+                why = self.over(course) => return Some(Came::NotYet(why)),
             };
+            let mut pause = Duration::ZERO;
             match attempt {
                 Attempt::Came(came) => return Some(came),
                 Attempt::Passing(error) => {
-                    troubles += 1;
-                    if let Trouble::Busy(Some(pause)) = error.trouble()
-                        && let Some(why) = self.pause(pause, deadline).await
-                    {
-                        return Some(Came::NotYet(why));
+                    if let Trouble::Busy(Some(asked)) = error.trouble() {
+                        pause = asked;
                     }
-                    if let Some(why) = self.pause(delay(troubles), deadline).await {
-                        return Some(Came::NotYet(format!("{why}; {error}")));
-                    }
+                    course.troubled(error.to_string());
                 }
                 Attempt::Miss(why) => {
                     tracing::info!("what was fetched is no whole picture: {why}");
-                    *misses += 1;
-                    missed_here += 1;
-                    if *misses >= MISSES_MAX {
-                        return Some(Came::Lost(why));
-                    }
-                    if missed_here > 1 {
-                        return None;
-                    }
-                    if let Some(why) = self.pause(delay(*misses), deadline).await {
-                        return Some(Came::NotYet(why));
+                    // The address may have run out: the next poll brings a fresh one.
+                    match course.missed(why) {
+                        None if !missed_here => missed_here = true,
+                        came => return came,
                     }
                 }
+            }
+            if let Some(why) = self.pause(pause.max(delay(course.troubles)), course).await {
+                return Some(Came::NotYet(why));
             }
         }
     }
 
-    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<crate::asset::Seed>) -> Attempt {
+    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<Seed>) -> Attempt {
         let bytes = match self.generator.download(result).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -204,22 +194,55 @@ impl Fetch<'_> {
     }
 
     /// Waits, unless the deadline or the run's end comes first: then says which.
-    async fn pause(&self, pause: Duration, deadline: Instant) -> Option<String> {
+    async fn pause(&self, pause: Duration, course: &Course) -> Option<String> {
         let wait = async {
             sleep(pause).await;
             self.pacing.pause_over().await;
         };
         tokio::select! {
             () = wait => None,
-            () = tokio::time::sleep_until(deadline) => {
-                let deadline = self.pacing.pace().deadline;
-                Some(match deadline.as_secs() {
+            why = self.over(course) => Some(why),
+        }
+    }
+
+    /// Waits for the deadline or the run's end, and says which came.
+    async fn over(&self, course: &Course) -> String {
+        let why = tokio::select! {
+            () = sleep_until(course.deadline) => {
+                match self.pacing.pace().deadline.as_secs() {
                     1 => "it was not done within 1 second".to_owned(),
                     seconds => format!("it was not done within {seconds} seconds"),
-                })
+                }
             }
-            () = self.stop.reached(Go::Leave) => Some(left()),
+            () = self.stop.reached(Go::Leave) => "the time of the run was up".to_owned(),
+        };
+        match &course.last {
+            Some(last) => format!("{why} ({last})"),
+            None => why,
         }
+    }
+}
+
+impl Course {
+    fn passed(&mut self) -> Option<Came> {
+        (self.troubles, self.last) = (0, None);
+        None
+    }
+
+    fn troubled(&mut self, why: String) {
+        self.troubles += 1;
+        self.last = Some(why);
+    }
+
+    /// Counts that no whole picture came; the last time it is lost.
+    fn missed(&mut self, why: String) -> Option<Came> {
+        self.misses += 1;
+        if self.misses >= MISSES_MAX {
+            return Some(Came::Lost(why));
+        }
+        self.troubles = self.misses;
+        self.last = Some(why);
+        None
     }
 }
 
@@ -244,10 +267,6 @@ pub async fn look(picture: Picture, asset: &Asset) -> Came {
         Ok(_) => Came::Picture(Fetched { picture, sha256, decoded }),
         Err(error) => Came::Rejected { why: error.to_string(), picture: Some(Fetched { picture, sha256, decoded }) },
     }
-}
-
-fn left() -> String {
-    "the time of the run was up".to_owned()
 }
 
 fn delay(troubles: u32) -> Duration {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
 use crate::generator::GeneratorError;
-use crate::plan::{Action, Change, CollectionPlan, Plan, Snapshot};
+use crate::plan::{Action, Change, CollectionPlan, Doubt, Plan, Snapshot};
 use crate::record::Record;
 use crate::state::{AppliedMove, Holder, Run, State, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
@@ -76,8 +76,8 @@ pub struct Outcome {
     pub cost: MicroUsd,
     /// Assets that failed.
     pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
-    /// Assets that wait for a decision about an earlier call.
-    pub undecided: Vec<(CollectionName, AssetKey)>,
+    /// Assets that wait for a decision about an earlier call, and what is in doubt about it.
+    pub undecided: Vec<(CollectionName, AssetKey, Doubt)>,
     /// Assets whose earlier call was written off.
     pub forgotten: Vec<(CollectionName, AssetKey)>,
     /// Assets that were not bought, because nothing was to be bought, and what they cost.
@@ -163,6 +163,14 @@ pub enum ApplyError {
     /// A whole picture came that is not the one asked for.
     #[error("the picture of `{key}` is paid for and not the one asked for: {why}")]
     Rejected {
+        /// The asset.
+        key: AssetKey,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The picture is paid for and cannot be taken by anybody.
+    #[error("the picture of `{key}` is paid for and cannot be used: {why}")]
+    Withheld {
         /// The asset.
         key: AssetKey,
         /// What is wrong with it.
@@ -271,6 +279,7 @@ impl ApplyError {
             | Self::OutcomeUnknown { .. }
             | Self::Undecided { .. }
             | Self::Rejected { .. }
+            | Self::Withheld { .. }
             | Self::Lost { .. }
             | Self::FailedRepeatedly { .. }
             | Self::UnderWay { .. }

@@ -119,8 +119,11 @@ impl Runner<'_> {
             match change.action {
                 Action::Unknown => {
                     let forgotten = change.decisions.iter().any(|(_, decision)| *decision == Decision::Forgotten);
-                    let list = if forgotten { &mut self.outcome.forgotten } else { &mut self.outcome.undecided };
-                    list.push((work.plan.name.clone(), change.key.clone()));
+                    let (name, key) = (work.plan.name.clone(), change.key.clone());
+                    match change.doubt().filter(|_| !forgotten) {
+                        Some(doubt) => self.outcome.undecided.push((name, key, doubt)),
+                        None => self.outcome.forgotten.push((name, key)),
+                    }
                 }
                 _ if self.is_too_dear(change) => {
                     self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));

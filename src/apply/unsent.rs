@@ -13,6 +13,16 @@ const BUSY_MAX: u32 = 12;
 /// How often a service is tried that cannot be reached.
 const UNREACHABLE_MAX: u32 = 5;
 
+/// Lets everybody who asks a service know what it wants of them.
+pub(super) fn heed(service: &Service<'_>, error: &Unsent, busy: u32) {
+    let Unsent::Failed(error) = error else { return };
+    match error.trouble() {
+        Trouble::Busy(pause) => service.pacing.pause(pause.unwrap_or_default().max(backoff(busy))),
+        Trouble::Closed => service.pacing.close(&error.to_string()),
+        Trouble::Unreachable | Trouble::Ambiguous | Trouble::Refused | Trouble::Gone | Trouble::Broken => {}
+    }
+}
+
 impl Buyer<'_> {
     /// Writes down what came of a request that brought no task, and tells when it may be made again.
     pub(super) async fn refused(
@@ -29,6 +39,10 @@ impl Buyer<'_> {
                 self.settle(call, CallStatus::Refused, "it was not sent: the run had to stop").await?;
                 return Err(ApplyError::NotBegun { key });
             }
+            Unsent::NotAsked => {
+                self.settle(call, CallStatus::Refused, "it was not sent: the service says no to everything").await?;
+                return Err(ApplyError::NotAsked { key, generator: service.name.clone() });
+            }
             Unsent::Failed(error) => error,
         };
         let message = error.to_string();
@@ -38,9 +52,7 @@ impl Buyer<'_> {
         };
         self.settle(call, status, &message).await?;
         match error.trouble() {
-            Trouble::Busy(pause) => {
-                let delay = backoff(*busy);
-                service.pacing.pause(pause.unwrap_or_default().max(delay));
+            Trouble::Busy(_) => {
                 *busy += 1;
                 if *busy < BUSY_MAX { Ok(Again::Now) } else { Err(ApplyError::Service { key, source: error }) }
             }
@@ -52,11 +64,7 @@ impl Buyer<'_> {
                 service.pacing.close(&message);
                 Err(ApplyError::Service { key, source: error })
             }
-            Trouble::Closed => {
-                service.pacing.close(&message);
-                Err(ApplyError::Service { key, source: error })
-            }
-            Trouble::Refused => Err(ApplyError::Service { key, source: error }),
+            Trouble::Refused | Trouble::Closed => Err(ApplyError::Service { key, source: error }),
             Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => self.unknown(order, call, error).await,
         }
     }

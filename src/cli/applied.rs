@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::apply::{ApplyError, Ended, Outcome, Why};
 use crate::asset::{AssetKey, CollectionName, GeneratorName};
 use crate::config::Settings;
-use crate::plan::Action;
+use crate::generator::{Retry, Trouble};
+use crate::plan::{Action, Doubt};
+use crate::render::ways_out;
 use crate::world::World;
 
 use super::{Failure, Output, context};
@@ -25,11 +27,15 @@ pub fn tell(
     if !output.is_json() {
         summary(world, settings, &outcome, output);
     }
-    let Outcome { done: _, cost: _, failed, undecided, forgotten: _, not_bought, ended } = outcome;
+    let waiting = waiting(&outcome);
+    for (ways, assets) in &waiting {
+        let [one, several] = ["waits", "wait"].map(|verb| format!("{verb} for a decision: {ways}"));
+        name(output, &one, &several, assets.iter().copied());
+    }
+    let decision = !waiting.is_empty();
+    let Outcome { done: _, cost: _, failed, undecided: _, forgotten: _, not_bought, ended } = outcome;
     let any = |wanted: fn(&ApplyError) -> bool| failed.iter().any(|(_, _, error)| wanted(error));
-    let decision = !undecided.is_empty() || any(needs_decision);
     let capped = !not_bought.is_empty() || any(|error| matches!(error, ApplyError::Capped { .. }));
-    name(output, "waits for a decision", "wait for a decision", undecided.iter().map(|(name, key)| (name, key)));
     name(output, "was not bought", "were not bought", not_bought.iter().map(|(name, key, _)| (name, key)));
     not_asked(&failed, output);
     let unfinished = decision || capped || ended.is_some() || !failed.is_empty();
@@ -63,11 +69,15 @@ fn summary(world: &World, settings: &Settings, outcome: &Outcome, output: &Outpu
         let count = outcome.done.get(action).copied().unwrap_or_default();
         (count > 0).then(|| format!("{count} {}", past(*action)))
     });
+    let count = |wanted: fn(&ApplyError) -> bool| outcome.failed.iter().filter(|(_, _, error)| wanted(error)).count();
+    let (under_way, unasked) = (count(is_under_way), count(is_not_asked));
     let further = [
         (outcome.forgotten.len(), "written off"),
         (outcome.undecided.len(), "undecided"),
         (outcome.not_bought.len(), "not bought"),
-        (outcome.failed.len(), "failed"),
+        (under_way, "under way"),
+        (unasked, "not asked for"),
+        (outcome.failed.len() - under_way - unasked, "failed"),
     ];
     let further = further.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let parts: Vec<String> = parts.chain(further).collect();
@@ -116,23 +126,43 @@ fn not_asked(failed: &[(CollectionName, AssetKey, ApplyError)], output: &Output)
     }
 }
 
-fn needs_decision(error: &ApplyError) -> bool {
-    matches!(
-        error,
-        ApplyError::OutcomeUnknown { .. }
-            | ApplyError::Undecided { .. }
-            | ApplyError::Rejected { .. }
-            | ApplyError::Lost { .. }
-            | ApplyError::FailedRepeatedly { .. }
-    )
+/// Returns the assets that wait for a decision, by the ways to decide.
+fn waiting(outcome: &Outcome) -> BTreeMap<&'static str, Vec<(&CollectionName, &AssetKey)>> {
+    let before = outcome.undecided.iter().map(|(name, key, doubt)| ((name, key), ways_out(*doubt)));
+    let new = outcome.failed.iter().filter_map(|(name, key, error)| Some(((name, key), decision(error)?)));
+    let mut waiting = BTreeMap::<_, Vec<_>>::new();
+    for (asset, ways) in before.chain(new) {
+        waiting.entry(ways).or_default().push(asset);
+    }
+    waiting
+}
+
+/// Tells how to decide about what went wrong; nothing where there is nothing to decide.
+fn decision(error: &ApplyError) -> Option<&'static str> {
+    let doubt = match error {
+        ApplyError::OutcomeUnknown { .. } => Doubt::Unknown,
+        ApplyError::Rejected { .. } => Doubt::Rejected,
+        ApplyError::Withheld { .. } => Doubt::Withheld,
+        ApplyError::Lost { .. } => Doubt::Lost,
+        ApplyError::FailedRepeatedly { .. } => Doubt::Failed,
+        ApplyError::Undecided { .. } => return Some("`pixform plan` tells how to decide"),
+        _ => return None,
+    };
+    Some(ways_out(doubt))
+}
+
+fn is_not_asked(error: &ApplyError) -> bool {
+    matches!(error, ApplyError::NotAsked { .. })
 }
 
 fn is_under_way(error: &ApplyError) -> bool {
     matches!(error, ApplyError::UnderWay { .. })
 }
 
+/// Tells whether the same request may succeed later, or once the key, the credit or the address is in order.
 fn is_passing(error: &ApplyError) -> bool {
-    matches!(error, ApplyError::Service { source, .. } if source.trouble().retry() == crate::generator::Retry::Safe)
+    let ApplyError::Service { source, .. } = error else { return false };
+    source.trouble().retry() == Retry::Safe || source.trouble() == Trouble::Closed
 }
 
 /// Says what visitors of the product see after so many assets were switched.

@@ -83,6 +83,7 @@ impl VerdictArgs {
             (self.forget_unknown, Doubt::Unknown, Decision::Forgotten),
             (self.accept_rejected, Doubt::Rejected, Decision::Accepted),
             (self.retry_rejected, Doubt::Rejected, Decision::Retried),
+            (self.retry_rejected, Doubt::Withheld, Decision::Retried),
             (self.retry_lost, Doubt::Lost, Decision::Retried),
             (self.retry_failed, Doubt::Failed, Decision::Retried),
         ];

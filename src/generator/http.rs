@@ -268,19 +268,24 @@ fn unanswered(redactor: &Redactor, shown: &str, error: reqwest::Error) -> Box<Ca
     if error.is_connect() || error.is_builder() {
         return CallError::new(Trouble::Unreachable, format!("{shown} cannot be reached ({words})"));
     }
-    let what = if error.is_timeout() { "no answer in time" } else { "the connection broke before an answer came" };
-    CallError::new(Trouble::Ambiguous, format!("{what} from {shown} ({words})"))
+    let what = match error.is_timeout() {
+        true => format!("no answer came from {shown} in time"),
+        false => format!("the connection to {shown} broke before an answer came ({words})"),
+    };
+    CallError::new(Trouble::Ambiguous, what)
 }
 
-/// Joins an error and its sources into one line.
+/// Returns what an error came from, in the words of its last source: those before it only name layers of the library.
 fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
     }
-    words
+    let words = last.to_string();
+    match words.rfind(" (os error ") {
+        Some(number) => words[..number].to_owned(),
+        None => words,
+    }
 }
 
 /// Returns a URL as it may be shown: without user, query and fragment.

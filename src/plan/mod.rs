@@ -146,6 +146,16 @@ pub struct Change {
     pub decisions: Decisions,
 }
 
+impl Change {
+    /// Returns what is in doubt about an earlier call, where somebody has to decide about it.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let doubt = |reason: &Reason| {
+            if let Cause::InDoubt { doubt, .. } = reason.cause { Some(doubt) } else { None }
+        };
+        self.reasons.iter().find_map(doubt)
+    }
+}
+
 /// A thing that is told and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {

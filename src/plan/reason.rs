@@ -192,6 +192,7 @@ impl Cause {
             Self::InDoubt { doubt, .. } => match doubt {
                 Doubt::Unknown => "outcome_unknown",
                 Doubt::Rejected => "picture_rejected",
+                Doubt::Withheld => "picture_withheld",
                 Doubt::Lost => "picture_lost",
                 Doubt::Failed => "failed_repeatedly",
             },

@@ -16,8 +16,10 @@ pub const FAILED_MAX: usize = 3;
 pub enum Doubt {
     /// It was sent, and no answer came: it may be charged.
     Unknown,
-    /// A whole picture came that is not the one asked for: it is charged.
+    /// A whole picture came that is not the one asked for: it is charged, and kept.
     Rejected,
+    /// A picture that cannot be taken, because it may not be shown or is no size to work with: it is charged.
+    Withheld,
     /// The picture can no longer be fetched: it is charged.
     Lost,
     /// The service failed at it again and again.
@@ -26,13 +28,14 @@ pub enum Doubt {
 
 impl Doubt {
     /// All doubts, in the order in which they are told.
-    pub const ALL: [Self; 4] = [Self::Unknown, Self::Rejected, Self::Lost, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Unknown, Self::Rejected, Self::Withheld, Self::Lost, Self::Failed];
 
     /// Returns the name in plan documents.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
+            Self::Withheld => "withheld",
             Self::Lost => "lost",
             Self::Failed => "failed",
         }
@@ -42,7 +45,7 @@ impl Doubt {
     fn status(self) -> CallStatus {
         match self {
             Self::Unknown => CallStatus::Unknown,
-            Self::Rejected => CallStatus::Rejected,
+            Self::Rejected | Self::Withheld => CallStatus::Rejected,
             Self::Lost => CallStatus::Lost,
             Self::Failed => CallStatus::Failed,
         }
@@ -132,8 +135,15 @@ pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> St
 
 /// Tells whether a line stands in the way for this reason; one that was decided about does not.
 fn is_doubtful(doubt: Doubt, line: &Line<'_>) -> bool {
+    let kept = line.call.sha256.is_some();
     let undecided = line.call.decision.is_none();
-    undecided && (line.call.status == doubt.status() || (doubt == Doubt::Unknown && has_no_answer(line)))
+    let fits = match doubt {
+        Doubt::Unknown => has_no_answer(line),
+        Doubt::Rejected => line.call.status == doubt.status() && kept,
+        Doubt::Withheld => line.call.status == doubt.status() && !kept,
+        Doubt::Lost | Doubt::Failed => line.call.status == doubt.status(),
+    };
+    undecided && fits
 }
 
 /// A line whose run died before it could write what came of it is as good as one without an answer.
@@ -245,7 +255,10 @@ mod tests {
         let accepted = Standing::Accepted { sha256: ContentDigest::of(b"picture"), decisions };
         assert_eq!(check(std::slice::from_ref(&rejected), false, &verdicts, 0), accepted);
         rejected.sha256 = None;
-        assert_eq!(check(&[rejected], false, &verdicts, 0), undecided(Doubt::Rejected));
+        let withheld = std::slice::from_ref(&rejected);
+        assert_eq!(check(withheld, false, &verdicts, 0), undecided(Doubt::Withheld));
+        let retried = Standing::Clear(vec![("1".to_owned(), Decision::Retried)]);
+        assert_eq!(check(withheld, false, &[(Doubt::Withheld, Decision::Retried)], 0), retried);
     }
 
     #[test]

@@ -294,7 +294,7 @@ impl Batch {
             Some(Standing::UnderWay) => Picture::UnderWay,
             Some(Standing::Accepted { .. }) => match self.standings.accepted.get(&recipe) {
                 Some(original) => Picture::There(original.clone(), Provenance::Accepted),
-                None => Picture::InDoubt { doubt: Doubt::Rejected, why: Some("its file is gone".to_owned()) },
+                None => Picture::InDoubt { doubt: Doubt::Withheld, why: Some("its file is gone".to_owned()) },
             },
             Some(Standing::Undecided { doubt, why, .. }) => Picture::InDoubt { doubt: *doubt, why: why.clone() },
         }

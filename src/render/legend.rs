@@ -72,7 +72,7 @@ pub(super) fn legend(plan: &Plan, colour: Colour) -> String {
 
 fn meaning(action: Action, before: Before, cost: MicroUsd) -> &'static str {
     match (action, before, cost) {
-        (Action::Unknown, _, _) => "an earlier paid call has no known outcome; decide before it is paid for again",
+        (Action::Unknown, _, _) => "an earlier paid call needs a decision before another one is made",
         (Action::Adopt, _, _) => "takes over the picture and the row that are there; costs nothing",
         (Action::Generate, Before::Nothing, MicroUsd(0)) => "makes a picture",
         (Action::Generate, Before::Nothing, _) => "buys a picture",

@@ -27,6 +27,7 @@ pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use note::note_sentence;
+pub use remark::ways_out;
 pub use snippet::{Layout, manifest_report, warning_report};
 pub use style::{Colour, Listing, Style};
 pub use text::{PlanFacts, plan_text};

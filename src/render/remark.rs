@@ -64,14 +64,23 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
 /// Says what is in doubt, and how to decide.
 fn in_doubt(doubt: Doubt, why: Option<&str>) -> String {
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    let what = match doubt {
+        Doubt::Unknown => "an earlier call was sent and may be paid for, its outcome is unknown",
+        Doubt::Rejected => "paid for, and not the picture asked for",
+        Doubt::Withheld => "paid for, and no picture that can be used",
+        Doubt::Lost => "paid for, and can no longer be fetched",
+        Doubt::Failed => "the service failed three times",
+    };
+    format!("{what}{why}: {}", ways_out(doubt))
+}
+
+/// Says how to decide about a doubt: the options of a command, each with what it does.
+pub fn ways_out(doubt: Doubt) -> &'static str {
     match doubt {
-        Doubt::Unknown => format!(
-            "an earlier call was sent and may be paid for, its outcome is unknown{why}: `--retry-unknown` sends it again, `--forget-unknown` writes it off"
-        ),
-        Doubt::Rejected => format!(
-            "paid for, and not the picture asked for{why}: `--accept-rejected` takes it, `--retry-rejected` buys another"
-        ),
-        Doubt::Lost => format!("paid for, and can no longer be fetched{why}: `--retry-lost` buys it again"),
-        Doubt::Failed => format!("the service failed three times{why}: `--retry-failed` asks again"),
+        Doubt::Unknown => "`--retry-unknown` sends it again, `--forget-unknown` writes it off",
+        Doubt::Rejected => "`--accept-rejected` takes it, `--retry-rejected` buys another",
+        Doubt::Withheld => "`--retry-rejected` buys another",
+        Doubt::Lost => "`--retry-lost` buys it again",
+        Doubt::Failed => "`--retry-failed` asks again",
     }
 }

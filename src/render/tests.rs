@@ -316,7 +316,7 @@ fn every_action_and_reason_has_its_words() {
       - body/tall/anime   delete     no longer declared
       - body/slim/anime   delete     listed under removed
 
-      ? unknown    an earlier paid call has no known outcome; decide before it is paid for again
+      ? unknown    an earlier paid call needs a decision before another one is made
       @ adopt      takes over the picture and the row that are there; costs nothing
       + generate   buys a picture
       ~ generate   buys a picture; the old one stays live until the new one is up

@@ -45,6 +45,8 @@ pub enum OnSubmit {
     LostAnswer,
     /// Charged; 200 whose JSON stops in the middle, with the connection.
     CutAnswer,
+    /// 302 to this URL.
+    Redirect(String),
     /// 200 with a page of HTML.
     HtmlAnswer,
     /// No answer, ever.

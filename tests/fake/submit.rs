@@ -71,6 +71,7 @@ fn course(fault: Option<&Fault>, key: &str) -> Course {
         OnSubmit::RouteNotFound => answer::of_text(404, "404 route not found\n"),
         OnSubmit::Refused { reason, message } => answer::of_error(400, reason, message),
         OnSubmit::Reset => Outcome::Reset,
+        OnSubmit::Redirect(url) => answer::of_redirect(url),
         OnSubmit::HtmlAnswer => answer::of_html(200, "Welcome"),
         OnSubmit::Stall(Charging::Free) => Outcome::Stall,
         OnSubmit::EchoedKey => {

@@ -12,11 +12,13 @@ mod docs;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;
+mod faults;
 mod flow;
 mod golden;
 mod hostile;
 mod laws;
 mod money;
+mod paid;
 mod project;
 mod purchase;
 mod schema;

@@ -11,6 +11,9 @@ use crate::generator::http::Reply;
 use crate::generator::redact::Redactor;
 use crate::generator::trouble::{CallError, Trouble};
 
+/// What is told of a request that does not fit.
+const MISFIT: &str = "the request does not fit: correct its recipe";
+
 /// What a body says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
@@ -23,7 +26,7 @@ pub struct Said {
 /// What a reason means for the next request.
 enum Class {
     Busy,
-    Refused,
+    Refused(&'static str),
     Closed(&'static str),
     Ambiguous,
     TaskGone,
@@ -62,18 +65,17 @@ impl Said {
             "CREATE_TASK_FAILED" | "GET_RESULT_FAILED" => Class::Ambiguous,
             "TASK_NOT_FOUND" => Class::TaskGone,
             "TASK_FAILED" => Class::TaskFailed,
+            "ILLEGAL_PROMPT" | "ILLEGAL_IMAGE_CONTENT" => Class::Refused("the prompt is not allowed: change it"),
             "INVALID_REQUEST_BODY"
             | "VALIDATOR"
             | "VALIDATOR_PARAM"
-            | "ILLEGAL_PROMPT"
-            | "ILLEGAL_IMAGE_CONTENT"
             | "IMAGE_FILE_EXCEEDS_MAX_SIZE"
             | "INVALID_IMAGE_FORMAT"
             | "IMAGE_EXCEEDS_MAX_RESOLUTION"
             | "INVALID_IMAGE_SIZE"
             | "IMAGE_NO_FACE_DETECTED"
             | "INVALID_CUSTOM_OUTPUT_PATH"
-            | "INVALID_AUDIO_FILE" => Class::Refused,
+            | "INVALID_AUDIO_FILE" => Class::Refused(MISFIT),
             _ => return None,
         };
         Some(class)
@@ -86,7 +88,7 @@ pub fn submit_refused(reply: &Reply, redactor: &Redactor) -> Box<CallError> {
     let class = Said::of(&reply.body).class().unwrap_or_else(|| submit_class(reply.status));
     match class {
         Class::Busy => CallError::new(Trouble::Busy(reply.pause), format!("Novita {said}")),
-        Class::Refused => CallError::new(Trouble::Refused, format!("Novita refuses it: it {said}")),
+        Class::Refused(why) => CallError::new(Trouble::Refused, format!("{why} (Novita {said})")),
         Class::Closed(why) => CallError::new(Trouble::Closed, format!("{why} (Novita {said})")),
         Class::Ambiguous | Class::TaskFailed | Class::TaskGone => {
             CallError::new(Trouble::Ambiguous, format!("Novita {said}"))
@@ -102,7 +104,7 @@ fn submit_class(status: StatusCode) -> Class {
         404 | 405 | 410 => Class::Closed("the endpoint is retired, or `base_url` or `path` is wrong"),
         408 => Class::Ambiguous,
         300..=399 => Class::Closed("the endpoint is elsewhere: check `base_url`"),
-        400..=499 => Class::Refused,
+        400..=499 => Class::Refused(MISFIT),
         _ => Class::Ambiguous,
     }
 }
@@ -121,7 +123,7 @@ pub fn poll_refused(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<
         Class::Busy => Trouble::Busy(reply.pause),
         Class::Closed(why) => return Err(CallError::new(Trouble::Closed, format!("{why} (Novita {said})"))),
         Class::TaskGone => Trouble::Gone,
-        Class::Refused => Trouble::Refused,
+        Class::Refused(_) => Trouble::Refused,
         Class::Ambiguous => Trouble::Ambiguous,
     };
     Err(CallError::new(trouble, format!("Novita {said}")))
