@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::asset::{Asset, GeneratorName, MicroUsd};
-use crate::digest::{ContentDigest, RecipeDigest};
+use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
-use crate::imaging::Decoded;
 use crate::process::Process;
 use crate::record::{Call, CallStatus};
 use crate::state::{CallFact, FAILED_MAX, Intent, Lease};
 use crate::world::World;
 
+use super::elsewhere::Elsewhere;
 use super::fetch::{Came, Fetch, Fetched};
 use super::journal::Journal;
 use super::lease::Leases;
@@ -30,9 +30,6 @@ use super::pacing::{Pacing, Pacings, Slot, backoff};
 use super::stop::{Go, Stop};
 use super::unsent::heed;
 use super::{ApplyError, Event, Listener, Stage, crash_point};
-
-/// How often somebody else's open call is looked at.
-const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Buys the pictures of one collection.
 pub struct Buyer<'b> {
@@ -56,10 +53,21 @@ pub struct Buyer<'b> {
     pub listen: Listener<'b>,
     /// What a call costs, by generator name.
     pub prices: &'b BTreeMap<String, MicroUsd>,
-    /// What was charged by configured prices.
-    pub charged: &'b AtomicU64,
+    /// What was charged, and what may have been.
+    pub tally: &'b Tally,
     /// Room for pictures that came and are not live yet.
     pub finishing: &'b Semaphore,
+}
+
+/// What the calls of a run came to, as far as money goes.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Charged, by configured prices, in millionths of a dollar.
+    pub charged: AtomicU64,
+    /// Calls without an answer, which may be charged.
+    pub unknown: AtomicU64,
+    /// Calls that the service failed at, which may be charged.
+    pub failed: AtomicU64,
 }
 
 /// A picture that is stored, and the room in which it is worked on.
@@ -190,16 +198,16 @@ impl<'b> Buyer<'b> {
 
     /// Sends the one request that may be charged.
     async fn submit(&self, service: &Service<'_>, order: &Order<'_>, call: &str) -> Result<Answer, Unsent> {
-        // What another picture was told while this one was being written down counts for this one, too.
-        tokio::select! {
-            () = service.pacing.pause_over() => {}
-            () = self.stop.reached(Go::NothingNew) => {}
-        }
         if self.stop.go() > Go::On || !self.leases.are_fresh() {
             return Err(Unsent::NotSent);
         }
         if service.pacing.closed().is_some() {
             return Err(Unsent::NotAsked);
+        }
+        // What another picture was told while this one was being written down counts for this one, too. The line is given
+        // back: a run that is killed while it waits must not leave a question about what was never sent.
+        if service.pacing.is_paused() {
+            return Err(Unsent::Paused);
         }
         self.tell(order, Stage::Asking);
         let answer = service.generator.submit(&order.asset.recipe).await.map_err(Unsent::Failed)?;
@@ -216,7 +224,7 @@ impl<'b> Buyer<'b> {
 
     fn charge(&self, order: &Order<'_>) {
         let (collection, key, price) = (&self.lease.collection, &order.asset.key, self.list_price(order.asset));
-        self.charged.fetch_add(price.0, Ordering::Relaxed);
+        self.tally.charged.fetch_add(price.0, Ordering::Relaxed);
         (self.listen)(Event::Charged { collection, key, price });
     }
 
@@ -253,7 +261,7 @@ impl<'b> Buyer<'b> {
         made.map(|made| Bought { made, permit })
     }
 
-    async fn room(&self) -> Result<SemaphorePermit<'b>, ApplyError> {
+    pub(super) async fn room(&self) -> Result<SemaphorePermit<'b>, ApplyError> {
         self.finishing.acquire().await.map_err(|_| ApplyError::Worker)
     }
 
@@ -277,6 +285,11 @@ impl<'b> Buyer<'b> {
                 }))
             }
             Came::Failed(why) => {
+                // Nobody documents whether a task that fails is charged.
+                let less = |charged: u64| Some(charged.saturating_sub(order.price.0));
+                // What an earlier run paid for costs this one nothing, and has no price here.
+                let _ = self.tally.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+                self.tally.failed.fetch_add(1, Ordering::Relaxed);
                 self.settle(call, CallStatus::Failed, &why).await?;
                 let lines =
                     self.world.state.calls(&[order.recipe], &Process::liveness).await.map_err(ApplyError::from)?;
@@ -308,41 +321,11 @@ impl<'b> Buyer<'b> {
         written.map(|()| Made { original, decoded: fetched.decoded })
     }
 
-    /// Looks whether somebody else has made the picture by now, and waits a little where they are still at it.
-    async fn made_elsewhere(
-        &self,
-        service: &Service<'_>,
-        order: &Order<'_>,
-        elsewhere: &mut Elsewhere,
-    ) -> Result<Option<Bought<'b>>, ApplyError> {
-        let key = || order.asset.key.clone();
-        self.tell(order, Stage::Elsewhere);
-        let original = self.world.state.originals(&[order.recipe]).await?.pop();
-        if let Some(original) = original.filter(|original| elsewhere.gone != Some(original.sha256)) {
-            if self.world.storage.size(&original.path).await? != Some(original.bytes) {
-                // It was made, and its file is gone: this is why it is bought again.
-                elsewhere.gone = Some(original.sha256);
-                return Ok(None);
-            }
-            let permit = self.room().await?;
-            let bytes = super::original::fetch(self.world, &original).await?;
-            let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await;
-            let decoded = decoded.map_err(|_| ApplyError::Worker)?;
-            let decoded = Arc::new(decoded.map_err(|source| ApplyError::Picture { key: key(), source })?);
-            return Ok(Some(Bought { made: Made { original, decoded }, permit }));
-        }
-        if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {
-            return Err(ApplyError::MadeElsewhere { key: key() });
-        }
-        self.wait(Again::After(ELSEWHERE_PAUSE)).await;
-        Ok(None)
-    }
-
     pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
         self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..fact(call, status) }).await
     }
 
-    async fn wait(&self, again: Again) {
+    pub(super) async fn wait(&self, again: Again) {
         if let Again::After(delay) = again {
             tokio::select! {
                 () = sleep(delay) => {}
@@ -351,7 +334,7 @@ impl<'b> Buyer<'b> {
         }
     }
 
-    fn tell(&self, order: &Order<'_>, stage: Stage) {
+    pub(super) fn tell(&self, order: &Order<'_>, stage: Stage) {
         (self.listen)(Event::Stage { collection: &self.lease.collection, key: &order.asset.key, stage });
     }
 }
@@ -360,16 +343,8 @@ impl<'b> Buyer<'b> {
 pub(super) enum Unsent {
     NotSent,
     NotAsked,
+    Paused,
     Failed(GeneratorError),
-}
-
-/// What is known of somebody else's work on the same picture.
-#[derive(Default)]
-struct Elsewhere {
-    /// Since when it is waited for.
-    since: Option<Instant>,
-    /// The digest of an original whose file is gone.
-    gone: Option<ContentDigest>,
 }
 
 /// How a call ended without a picture.

@@ -4,7 +4,6 @@
 //! goes live. What is written down goes through the journal, which makes few transactions of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
@@ -14,7 +13,7 @@ use crate::plan::Change;
 use crate::state::Lease;
 use crate::world::World;
 
-use super::buy::{Bought, Buyer, Order};
+use super::buy::{Bought, Buyer, Order, Tally};
 use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
@@ -30,7 +29,7 @@ const WAITING_MAX: usize = 64;
 /// What buying for one collection needs beyond the run itself.
 pub(super) struct Desk {
     journal: Journal,
-    charged: AtomicU64,
+    tally: Tally,
     finishing: Semaphore,
 }
 
@@ -44,7 +43,7 @@ impl<'r> Runner<'r> {
             cap: self.options.cap,
             stop: Arc::clone(self.options.stop),
         });
-        Desk { journal, charged: AtomicU64::new(0), finishing: Semaphore::new(FINISHING_MAX) }
+        Desk { journal, tally: Tally::default(), finishing: Semaphore::new(FINISHING_MAX) }
     }
 
     fn buyer<'b>(&self, lease: &'b Lease, desk: &'b Desk) -> Buyer<'b>
@@ -62,15 +61,17 @@ impl<'r> Runner<'r> {
             unknown_retries: self.options.unknown_retries,
             stop: self.options.stop,
             listen: self.listen,
-            charged: &desk.charged,
+            tally: &desk.tally,
             finishing: &desk.finishing,
         }
     }
 
     async fn close(&mut self, desk: Desk) {
-        let Desk { journal, charged, finishing: _ } = desk;
+        let Desk { journal, tally: Tally { charged, unknown, failed }, finishing: _ } = desk;
         journal.close().await;
-        self.outcome.cost.0 += charged.load(Ordering::Relaxed);
+        self.outcome.cost.0 += charged.into_inner();
+        self.outcome.unknown_calls += unknown.into_inner();
+        self.outcome.failed_calls += failed.into_inner();
     }
 
     /// Assets that are worked on at once.

@@ -4,7 +4,8 @@ use crate::asset::Asset;
 use crate::plan::{Action, Change, settle_seed};
 use crate::record::Record;
 
-use super::{Records, Work, source};
+use super::Work;
+use super::records::{Records, source};
 
 /// Assets of one batch at most.
 const BATCH: usize = 500;

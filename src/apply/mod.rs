@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
 use crate::generator::GeneratorError;
-use crate::plan::{Action, Change, CollectionPlan, Doubt, Plan, Snapshot};
-use crate::record::Record;
-use crate::state::{AppliedMove, Holder, Run, State, StateError};
+use crate::plan::{Action, CollectionPlan, Doubt, Plan};
+use crate::state::{AppliedMove, Holder, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod buy;
 mod crash;
+mod elsewhere;
 mod event;
 mod fetch;
 mod files;
@@ -27,6 +27,7 @@ mod lease;
 mod original;
 mod pacing;
 mod publish;
+mod records;
 mod reuse;
 mod step;
 mod stop;
@@ -36,6 +37,7 @@ mod unsent;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
 pub use lease::Leases;
+pub use records::Records;
 pub use stop::{Go, Stop, Why};
 pub use store::claim;
 
@@ -74,6 +76,12 @@ pub struct Outcome {
     pub done: HashMap<Action, u64>,
     /// What was charged by configured prices.
     pub cost: MicroUsd,
+    /// Calls without an answer, which may be charged too.
+    pub unknown_calls: u64,
+    /// Calls that the service failed at, which may be charged too.
+    pub failed_calls: u64,
+    /// Assets that were not begun before the run had to stop.
+    pub not_begun: u64,
     /// Assets that failed.
     pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
     /// Assets that wait for a decision about an earlier call, and what is in doubt about it.
@@ -310,7 +318,7 @@ pub async fn run(
 ) -> Result<Outcome, ApplyError> {
     let mut before = Vec::with_capacity(works.len());
     for work in works {
-        before.push(touched(&*world.state, work.plan).await?);
+        before.push(records::touched(&*world.state, work.plan).await?);
         if let Some(table) = work.table {
             world.state.ensure_table(table).await?;
         }
@@ -346,44 +354,6 @@ fn all_moves(standing: &[AppliedMove], work: &Work<'_>) -> Vec<AppliedMove> {
         Some((collection, from, change.key.clone()))
     });
     standing.iter().cloned().chain(renamed).collect()
-}
-
-/// The records that a plan touches, by where they are now.
-pub type Records = HashMap<(CollectionName, AssetKey), Record>;
-
-/// Reads the touched records again and refuses a plan that was made from others.
-async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records, ApplyError> {
-    let mut keys: HashMap<CollectionName, Vec<AssetKey>> = HashMap::new();
-    for change in &plan.changes {
-        let (collection, key) = source(plan, change);
-        keys.entry(collection).or_default().push(key);
-    }
-    let mut records = HashMap::new();
-    for (collection, keys) in keys {
-        for record in state.records(&collection, &keys).await? {
-            records.insert((collection.clone(), record.key.clone()), record);
-        }
-    }
-    for change in &plan.changes {
-        let record = records.get(&source(plan, change));
-        let now = record.map(Snapshot::of);
-        // Where the record of a new asset's key is renamed away in the same plan, it is another asset's record.
-        let renamed_away = || {
-            let from_here = |other: &Change| {
-                other.moved_from.as_ref().is_some_and(|(name, key)| *name == plan.name && *key == change.key)
-            };
-            change.before.is_none() && plan.changes.iter().any(from_here)
-        };
-        if now != change.before && !renamed_away() {
-            return Err(ApplyError::Stale { key: change.key.clone() });
-        }
-    }
-    Ok(records)
-}
-
-/// Returns where a change's record is now.
-fn source(plan: &CollectionPlan, change: &Change) -> (CollectionName, AssetKey) {
-    change.moved_from.clone().unwrap_or_else(|| (plan.name.clone(), change.key.clone()))
 }
 
 /// Returns the collections that need a lease for a plan, by name: changed ones, and those that records leave.

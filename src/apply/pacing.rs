@@ -128,11 +128,19 @@ impl Pacing {
         turns.paused_until = Some(turns.paused_until.map_or(until, |known| known.max(until)));
     }
 
+    /// Tells whether the service needs a pause now.
+    pub fn is_paused(&self) -> bool {
+        self.paused_until().is_some()
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.turns().paused_until.filter(|until| *until > Instant::now())
+    }
+
     /// Waits until a pause that the service asked for is over.
     pub async fn pause_over(&self) {
         loop {
-            let until = self.turns().paused_until.filter(|until| *until > Instant::now());
-            match until {
+            match self.paused_until() {
                 Some(until) => sleep_until(until).await,
                 None => return,
             }

@@ -343,6 +343,7 @@ impl Runner<'_> {
     pub(super) fn fail(&mut self, work: &Work<'_>, key: &AssetKey, error: ApplyError) {
         if matches!(error, ApplyError::NotBegun { .. }) {
             // Something is left: the run did not come to its end.
+            self.outcome.not_begun += 1;
             self.is_over();
             return;
         }

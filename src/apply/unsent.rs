@@ -1,5 +1,7 @@
 //! Requests that brought no task: written down for what they are, and repeated only where that is safe.
 
+use std::sync::atomic::Ordering;
+
 use crate::generator::{GeneratorError, Trouble};
 use crate::process::Process;
 use crate::record::{CallStatus, Decision};
@@ -43,6 +45,10 @@ impl Buyer<'_> {
                 self.settle(call, CallStatus::Refused, "it was not sent: the service says no to everything").await?;
                 return Err(ApplyError::NotAsked { key, generator: service.name.clone() });
             }
+            Unsent::Paused => {
+                self.settle(call, CallStatus::Refused, "it was not sent: the service needed a pause").await?;
+                return Ok(Again::Now);
+            }
             Unsent::Failed(error) => error,
         };
         let message = error.to_string();
@@ -72,6 +78,7 @@ impl Buyer<'_> {
     /// Tells of a call without an answer; repeats it where the environment says so.
     async fn unknown(&self, order: &Order<'_>, call: &str, error: GeneratorError) -> Result<Again, ApplyError> {
         let key = order.asset.key.clone();
+        self.tally.unknown.fetch_add(1, Ordering::Relaxed);
         (self.listen)(Event::Unknown { collection: &self.lease.collection, key: &key, call });
         if self.unknown_retries > 0 {
             let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;

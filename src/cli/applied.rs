@@ -7,7 +7,7 @@ use crate::asset::{AssetKey, CollectionName, GeneratorName};
 use crate::config::Settings;
 use crate::generator::{Retry, Trouble};
 use crate::plan::{Action, Doubt};
-use crate::render::ways_out;
+use crate::render::{Event, ways_out};
 use crate::world::World;
 
 use super::{Failure, Output, context};
@@ -28,12 +28,16 @@ pub fn tell(
         summary(world, settings, &outcome, output);
     }
     let waiting = waiting(&outcome);
+    for (collection, key, doubt) in outcome.undecided.iter().filter(|_| output.is_json()) {
+        let message = format!("an earlier call needs a decision: {}", ways_out(*doubt));
+        output.event(&Event::ApplyErrored { collection, key, message: &message });
+    }
     for (ways, assets) in &waiting {
         let [one, several] = ["waits", "wait"].map(|verb| format!("{verb} for a decision: {ways}"));
         name(output, &one, &several, assets.iter().copied());
     }
     let decision = !waiting.is_empty();
-    let Outcome { done: _, cost: _, failed, undecided: _, forgotten: _, not_bought, ended } = outcome;
+    let Outcome { failed, not_bought, ended, .. } = outcome;
     let any = |wanted: fn(&ApplyError) -> bool| failed.iter().any(|(_, _, error)| wanted(error));
     let capped = !not_bought.is_empty() || any(|error| matches!(error, ApplyError::Capped { .. }));
     name(output, "was not bought", "were not bought", not_bought.iter().map(|(name, key, _)| (name, key)));
@@ -78,17 +82,22 @@ fn summary(world: &World, settings: &Settings, outcome: &Outcome, output: &Outpu
         (under_way, "under way"),
         (unasked, "not asked for"),
         (outcome.failed.len() - under_way - unasked, "failed"),
+        (outcome.not_begun as usize, "not begun"),
     ];
     let further = further.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let parts: Vec<String> = parts.chain(further).collect();
     let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
-    let unknown = outcome.failed.iter().filter(|(_, _, error)| matches!(error, ApplyError::OutcomeUnknown { .. }));
-    let unknown = match unknown.count() {
+    let unknown = match outcome.unknown_calls {
         0 => String::new(),
         1 => " 1 call has an unknown outcome, and may be charged too.".to_owned(),
         count => format!(" {count} calls have an unknown outcome, and may be charged too."),
     };
-    output.data(&format!("\nApplied: {parts}. Cost: ${}.{unknown}\n", outcome.cost));
+    let failed = match outcome.failed_calls {
+        0 => String::new(),
+        1 => " The service failed at 1 call, which may be charged too.".to_owned(),
+        count => format!(" The service failed at {count} calls, which may be charged too."),
+    };
+    output.data(&format!("\nApplied: {parts}. Cost: ${}.{unknown}{failed}\n", outcome.cost));
     output.data(&format!("Pictures: {}\n", context::describe_storage(settings, world)));
     output.data(&format!("Database: {}\n", context::describe_state(settings)));
 }

@@ -220,6 +220,7 @@ impl Http {
     ) -> Result<(Reply, Option<String>), Box<CallError>> {
         let begun = Instant::now();
         let shown = bare(url);
+        tracing::info!(%method, url = shown, "asked");
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {

@@ -69,7 +69,8 @@ fn an_environment_that_repeats_does_so_once_and_not_twice() {
     let once = Paid::new(&portraits(1));
     once.configure(&[], repeats);
     once.fake.fault(OnSubmit::LostAnswer);
-    once.apply(&[]).expect(0);
+    let repeated = once.apply(&[]).expect(0);
+    assert!(repeated.stdout.contains("1 call has an unknown outcome, and may be charged too"), "{}", repeated.stdout);
     assert_eq!(
         (once.fake.charges().len(), once.statuses(BAKER)),
         (2, vec!["unknown".to_owned(), "finished".to_owned()])
@@ -79,7 +80,7 @@ fn an_environment_that_repeats_does_so_once_and_not_twice() {
     always.configure(&[], repeats);
     always.fake.fault_always(OnSubmit::LostAnswer);
     let first = always.apply(&[]).expect(7);
-    assert!(first.stdout.contains("1 call has an unknown outcome"), "{}", first.stdout);
+    assert!(first.stdout.contains("2 calls have an unknown outcome"), "{}", first.stdout);
     assert_eq!((always.fake.charges().len(), always.statuses(BAKER).len()), (2, 2));
     // Nor does the next run repeat it.
     always.fake.clear_faults();
