@@ -34,7 +34,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Variables that name a proxy, which then resolves names in our place.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Chooses the implementation of TLS, once in a process; before the first [`Http`].
+/// Chooses the implementation of TLS, once in a process; before the first `Http`.
 pub fn install_tls() {
     // A second call finds it chosen already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -214,6 +214,6 @@ pub trait Generator: Send + Sync {
     /// Asks how a task stands; never charged.
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError>;
 
-    /// Fetches a finished picture, at most [`http::PICTURE_BYTES_MAX`] bytes of it; never charged, and without the key.
+    /// Fetches a finished picture, at most `http::PICTURE_BYTES_MAX` bytes of it; never charged, and without the key.
     async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError>;
 }
