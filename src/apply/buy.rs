@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use crate::asset::{Asset, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
@@ -25,7 +24,7 @@ use super::elsewhere::Elsewhere;
 use super::fetch::{Came, Fetch, Fetched};
 use super::journal::Journal;
 use super::lease::Leases;
-use super::original::{Made, put_original, put_rejected};
+use super::original::{Made, Wanted, intended, put_original, put_rejected};
 use super::pacing::{Pacing, Pacings, Slot, backoff};
 use super::stop::{Go, Stop};
 use super::unsent::heed;
@@ -176,24 +175,7 @@ impl<'b> Buyer<'b> {
 
     fn call(&self, order: &Order<'_>) -> Call {
         let Order { asset, recipe, price: _ } = *order;
-        Call {
-            id: Uuid::now_v7().to_string(),
-            run: self.run.to_owned(),
-            collection: self.lease.collection.clone(),
-            key: asset.key.clone(),
-            recipe,
-            generator: asset.recipe.generator.clone(),
-            service: asset.generator.to_string(),
-            model: asset.recipe.model.clone(),
-            price: self.list_price(asset),
-            status: CallStatus::Intended,
-            task: None,
-            reason: None,
-            sha256: None,
-            decision: None,
-            created_at: 0,
-            updated_at: 0,
-        }
+        intended(self.run, &self.lease.collection, &Wanted { asset, recipe }, self.list_price(asset))
     }
 
     /// Sends the one request that may be charged.

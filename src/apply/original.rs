@@ -22,7 +22,7 @@ use crate::world::{World, original_path, rejected_path};
 use super::fetch::{Came, Fetched, look};
 use super::{ApplyError, crash_point};
 
-/// One picture that is wanted of a free generator.
+/// One picture that is wanted.
 pub struct Wanted<'w> {
     /// The asset.
     pub asset: &'w Asset,
@@ -53,7 +53,7 @@ pub async fn make(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let calls: Vec<Call> = wanted.iter().map(|wanted| call(&lease.collection, run, wanted)).collect();
+    let calls: Vec<Call> = wanted.iter().map(|wanted| intended(run, &lease.collection, wanted, MicroUsd(0))).collect();
     let ours = world.state.intend(lease, &calls, None, &Process::liveness).await?;
     crash_point("intended");
     let made = stream::iter(wanted.iter().zip(&ours))
@@ -81,17 +81,19 @@ pub async fn make(
     Ok(made)
 }
 
-fn call(collection: &CollectionName, run: &str, wanted: &Wanted<'_>) -> Call {
+/// Returns the ledger line of a call that is about to be made.
+pub fn intended(run: &str, collection: &CollectionName, wanted: &Wanted<'_>, price: MicroUsd) -> Call {
+    let Wanted { asset, recipe } = wanted;
     Call {
         id: Uuid::now_v7().to_string(),
         run: run.to_owned(),
         collection: collection.clone(),
-        key: wanted.asset.key.clone(),
-        recipe: wanted.recipe,
-        generator: wanted.asset.recipe.generator.clone(),
-        service: wanted.asset.generator.to_string(),
-        model: wanted.asset.recipe.model.clone(),
-        price: MicroUsd(0),
+        key: asset.key.clone(),
+        recipe: *recipe,
+        generator: asset.recipe.generator.clone(),
+        service: asset.generator.to_string(),
+        model: asset.recipe.model.clone(),
+        price,
         status: CallStatus::Intended,
         task: None,
         reason: None,

@@ -70,8 +70,8 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
     let code = if plan.is_empty() {
         0
     } else {
-        confirm(args.yes, &plan, output)?;
         let services = services::needed(&settings, &plan)?;
+        confirm(args.yes, &plan, output)?;
         let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
         let prepared = Prepared { settings, loaded, plan };
         let code = carry_out(&world, &prepared, args, output).await?;

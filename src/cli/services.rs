@@ -32,7 +32,10 @@ pub fn prices(settings: &Settings) -> BTreeMap<String, MicroUsd> {
 /// # Errors
 /// When one of them is not configured as it has to be.
 pub fn needed(settings: &Settings, plan: &Plan) -> Result<Generators, Failure> {
-    let names: BTreeSet<&GeneratorName> = plan.changes().filter_map(|(_, change)| change.generator.as_ref()).collect();
+    // A run that buys nothing needs no key, except for what is paid for already.
+    let buys = plan.cap != Some(MicroUsd(0));
+    let carried_out = plan.changes().filter(|(_, change)| buys || change.price == MicroUsd(0));
+    let names: BTreeSet<&GeneratorName> = carried_out.filter_map(|(_, change)| change.generator.as_ref()).collect();
     let mut named = BTreeMap::new();
     for name in names {
         if let Some(generator) = settings.generators.get(name) {

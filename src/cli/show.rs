@@ -51,6 +51,10 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
         Some(record) => {
             for original in world.state.originals_by_content(&[record.original]).await? {
                 line("original", original.path.as_str());
+                // What is asked for is in the recipe; a service may use another one, and says so.
+                if let Some(seed) = original.seed.filter(|seed| record.recipe.seed != Some(*seed)) {
+                    line("seed used", &seed.to_string());
+                }
             }
             for file in &record.published {
                 let size = format!("{} x {}, {} bytes", file.width, file.height, file.bytes);

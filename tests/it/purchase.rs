@@ -131,6 +131,21 @@ fn a_cap_of_nothing_does_what_is_free_and_names_what_is_not() {
 }
 
 #[test]
+fn a_run_that_buys_nothing_needs_no_key() {
+    let (project, fake) = shop(10, "", "");
+    project.apply();
+    let config = fs::read_to_string(project.root().join("pixform.yaml")).unwrap();
+    project.write("pixform.yaml", &config.replace("api_key: test-key", "api_key: \"${NOVITA_API_KEY}\""));
+    project.edit("quality: 90", "quality: 80");
+    project.apply();
+    project.edit("subject: a young woman", "subject: a woman of thirty");
+    apply_with(&project, &["--max-cost", "0"], &[]).expect(3);
+    let needs = apply_with(&project, &[], &[]).expect(1);
+    assert!(needs.stderr.contains("the variable `NOVITA_API_KEY` is not set"), "{needs:?}");
+    assert_eq!(fake.charges().len(), 8);
+}
+
+#[test]
 fn a_cap_stops_before_the_call_that_would_pass_it() {
     let (project, fake) = shop(10, "", "");
     fake.fault_next(2, OnPoll::Failed("no luck".to_owned()));

@@ -42,6 +42,12 @@ fn the_seed_that_was_used_is_remembered_and_the_one_that_was_asked_for_is_publis
         let remembered = paid.project.query("SELECT seed FROM pixform_originals");
         assert_eq!(remembered, [used.unwrap_or("NULL")], "{answer:?}");
         assert_eq!(paid.project.query("SELECT seed FROM portraits"), ["12345"], "{answer:?}");
+        let other = used.filter(|used| *used != "12345");
+        let shown = paid.project.ok(&["show", "baker"]);
+        assert_eq!(
+            shown.lines().find(|line| line.contains("seed used")).and_then(|line| line.split(' ').next_back()),
+            other
+        );
         // A seed that differs is no reason to do anything.
         assert_eq!(paid.planned(), Vec::<String>::new(), "{answer:?}");
     }
