@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -59,15 +60,20 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 }
 
 /// Resolves names to public addresses only.
-#[derive(Debug, Clone, Copy)]
-pub struct PublicOnly;
+#[derive(Debug, Clone)]
+pub struct PublicOnly {
+    /// The hosts of configured proxies, which may be anywhere: they resolve the other names in our place.
+    pub proxies: Arc<[String]>,
+}
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         let host = name.as_str().to_owned();
+        let is_proxy = self.proxies.contains(&host);
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
+            let public: Vec<SocketAddr> =
+                found.into_iter().filter(|address| is_proxy || is_public(address.ip())).collect();
             if public.is_empty() {
                 let words = "the name leads to no public address";
                 return Err(Box::new(io::Error::new(io::ErrorKind::PermissionDenied, words)) as Box<_>);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 use url::Host;
 
@@ -31,7 +31,7 @@ const DOWNLOAD_TIME: Duration = Duration::from_secs(60);
 const SILENCE_TIME: Duration = Duration::from_secs(20);
 /// Longest pause that a service can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
-/// Variables that name a proxy, which then resolves names in our place.
+/// Variables that name a proxy, which may lie in our own network.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Chooses the implementation of TLS, once in a process; before the first `Http`.
@@ -116,7 +116,7 @@ impl Http {
             Some(Host::Domain(name)) => name == "localhost",
             None => false,
         };
-        let own = |client: reqwest::ClientBuilder| if local { client.no_proxy() } else { client };
+        let own = |client: ClientBuilder| if local { client.no_proxy() } else { client };
         let builder = || {
             Client::builder()
                 .user_agent(concat!("pixform/", env!("CARGO_PKG_VERSION")))
@@ -125,19 +125,19 @@ impl Http {
                 .connect_timeout(CONNECT_TIME)
                 .read_timeout(SILENCE_TIME)
         };
-        let proxied = PROXY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-        let fetching = match proxied {
-            true => builder(),
-            false => builder().dns_resolver(PublicOnly),
-        };
-        let built = |client: reqwest::ClientBuilder| {
-            client.build().map_err(|error| format!("the HTTP client cannot be set up: {}", words(&error)))
+        let resolver = PublicOnly { proxies: proxies().into() };
+        let built = |make: &dyn Fn() -> ClientBuilder| {
+            // A service without TLS can be used on a system without certificates.
+            let again = |error| if base.scheme() == "http" { make().tls_certs_only([]).build() } else { Err(error) };
+            make().build().or_else(again).map_err(|error| {
+                format!("the system's certificates cannot be used ({}): install ca-certificates", words(&error))
+            })
         };
         Ok(Self {
             // A service may think for longer than it may be silent in the middle of an answer.
-            paying: built(own(builder()).http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
-            asking: built(own(builder()))?,
-            fetching: built(fetching.no_gzip())?,
+            paying: built(&|| own(builder()).http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
+            asking: built(&|| own(builder()))?,
+            fetching: built(&|| builder().dns_resolver(resolver.clone()).no_gzip())?,
             base,
             authorization,
             paying_time,
@@ -241,6 +241,16 @@ impl Http {
         let location = next.as_deref().map(|next| self.redactor.said(next));
         Ok((Reply { status, pause, body, whole, location }, next))
     }
+}
+
+/// Returns the hosts of the proxies that the environment names.
+fn proxies() -> Vec<String> {
+    let named = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+    let host = |text: String| {
+        let url = Url::parse(&text).or_else(|_| Url::parse(&format!("http://{text}"))).ok()?;
+        Some(url.host_str()?.to_owned())
+    };
+    named.filter_map(host).collect()
 }
 
 /// Reads a body as far as it comes and may be read.

@@ -315,3 +315,16 @@ fn requests_keep_their_interval() {
         assert!(two[1] - two[0] >= Duration::from_millis(80), "{charges:?}");
     }
 }
+
+#[test]
+fn a_service_without_tls_needs_neither_certificates_nor_a_proxy() {
+    let (project, fake) = shop(10, "", "");
+    let bare = [
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("http_proxy", "http://127.0.0.1:1"),
+    ];
+    apply_with(&project, &[], &bare).expect(0);
+    assert_eq!(fake.charges().len(), 8);
+}
