@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fake::FakeNovita;
-use crate::fake::script::OnPoll;
+use crate::fake::script::{OnPoll, OnSubmit};
 use crate::money::{configure, fake, people};
-use crate::project::{Project, Ran, ran, wait};
+use crate::project::{Project, Ran, Stopped, ran, wait};
 
 const FAST: &str = ", concurrency: 3, images_per_minute: 100000";
 
@@ -327,4 +327,36 @@ fn a_service_without_tls_needs_neither_certificates_nor_a_proxy() {
     ];
     apply_with(&project, &[], &bare).expect(0);
     assert_eq!(fake.charges().len(), 8);
+}
+
+#[test]
+fn a_decision_that_was_written_down_is_not_asked_for_again() {
+    let (project, fake) = shop(10, "", "");
+    fake.fault(OnSubmit::LostAnswer);
+    apply_with(&project, &[], &[]).expect(7);
+    let crashed = apply_with(&project, &["--retry-unknown"], &[("PIXFORM_CRASH", "paid-decided")]);
+    assert_eq!((crashed.code, fake.charges().len()), (134, 8));
+    project.apply();
+    assert_eq!(fake.charges().len(), 9);
+    project.assert_settled();
+}
+
+#[test]
+fn a_run_that_stood_still_and_lost_its_lease_pays_for_nothing_twice() {
+    let (project, fake) = shop(10, ", deadline: 2s", "");
+    let first = Stopped::new(project.command(&["apply", "--yes"]), "intended:1");
+    project.ok(&["unlock", "--force"]);
+    // The first run lives: what it has begun is waited for, and not bought beside it.
+    let second = project.run(&["apply", "--yes"]).expect(4);
+    assert!(second.stderr.contains("another run is making the picture"), "{second:?}");
+    let between = fake.charges().len();
+    assert!((1..8).contains(&between), "{between}");
+    let first = first.go_on();
+    assert_ne!(first.code, 0, "{first:?}");
+    assert!(first.stderr.contains("was taken by another run"), "{first:?}");
+    let third = project.run(&["apply", "--yes"]);
+    assert_eq!(third.code, 0, "{third:?}");
+    assert_eq!(fake.charges().len(), 8);
+    project.assert_settled();
+    project.assert_painted_once();
 }
