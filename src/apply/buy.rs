@@ -26,7 +26,7 @@ use super::journal::Journal;
 use super::lease::Leases;
 use super::original::{Made, Wanted, intended, put_original, put_rejected};
 use super::pacing::{Pacing, Pacings, Slot, backoff};
-use super::stop::{Go, Stop};
+use super::stop::{Go, Stop, Why};
 use super::unsent::heed;
 use super::{ApplyError, Event, Listener, Stage, crash_point};
 
@@ -235,12 +235,9 @@ impl<'b> Buyer<'b> {
                 came
             }
         };
-        // The slot is given back only once the picture is stored: who cannot store must not buy more.
         let permit = self.room().await?;
         self.tell(order, Stage::Storing);
-        let made = self.came(order, call, came).await;
-        drop(slot);
-        made.map(|made| Bought { made, permit })
+        self.came(order, call, came, slot).await.map(|made| Bought { made, permit })
     }
 
     pub(super) async fn room(&self) -> Result<SemaphorePermit<'b>, ApplyError> {
@@ -248,10 +245,10 @@ impl<'b> Buyer<'b> {
     }
 
     /// Writes down what came of a task.
-    async fn came(&self, order: &Order<'_>, call: &str, came: Came) -> Result<Made, Ended> {
+    async fn came(&self, order: &Order<'_>, call: &str, came: Came, slot: Slot) -> Result<Made, Ended> {
         let key = order.asset.key.clone();
         match came {
-            Came::Picture(fetched) => Ok(self.store(order, call, fetched).await?),
+            Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
             Came::Rejected { why, picture } => {
                 let kept = match picture {
                     Some(fetched) => Some(put_rejected(self.world, order.recipe, &fetched).await?),
@@ -292,11 +289,17 @@ impl<'b> Buyer<'b> {
     }
 
     /// Stores a picture that is the one asked for.
-    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched) -> Result<Made, ApplyError> {
+    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched, slot: Slot) -> Result<Made, ApplyError> {
         let received = CallFact { sha256: Some(fetched.sha256), ..fact(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");
-        let original = put_original(self.world, order.recipe, &fetched).await?;
+        let original = put_original(self.world, order.recipe, &fetched).await;
+        if original.as_ref().is_err_and(ApplyError::ends_the_run) {
+            // Before the slot is given back: who cannot store must not buy more.
+            self.stop.ask(Why::Broken);
+        }
+        drop(slot);
+        let original = original?;
         let finished = CallFact { original: Some(original.clone()), ..fact(call, CallStatus::Finished) };
         self.journal.stored(finished).await?;
         crash_point("finished");
