@@ -95,6 +95,13 @@ pub(super) struct Service<'s> {
     pub name: &'s GeneratorName,
 }
 
+/// Whether a round begins with a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Taken,
+    NotNeeded,
+}
+
 /// How a call ended that brought no picture, when it may be made again.
 pub(super) enum Again {
     Now,
@@ -110,8 +117,11 @@ impl<'b> Buyer<'b> {
         let service = Service { generator, pacing: self.pacings.get(name).ok_or_else(missing)?, name };
         let (mut busy, mut unreachable) = (0, 0);
         let mut elsewhere = Elsewhere::default();
+        // What is only asked for again takes no turn: it is not asked for anew. Once it may be, it does.
+        let mut turn = if order.price > MicroUsd(0) { Turn::Taken } else { Turn::NotNeeded };
         loop {
-            let slot = self.begin(&service, order).await?;
+            let slot = self.begin(&service, order, turn).await?;
+            turn = Turn::Taken;
             let call = Call { sha256: elsewhere.gone, ..self.call(order) };
             match self.journal.intend(call).await? {
                 Intent::Ours(call) => match self.submit(&service, order, &call).await {
@@ -149,13 +159,12 @@ impl<'b> Buyer<'b> {
     }
 
     /// Waits for a slot and a turn, unless the run stops before.
-    async fn begin(&self, service: &Service<'_>, order: &Order<'_>) -> Result<Slot, ApplyError> {
+    async fn begin(&self, service: &Service<'_>, order: &Order<'_>, turn: Turn) -> Result<Slot, ApplyError> {
         let key = &order.asset.key;
         self.tell(order, Stage::Waiting);
         let ready = async {
             let slot = service.pacing.slot().await;
-            // What is only asked for again takes no turn: it is not asked for anew.
-            if order.price > MicroUsd(0) {
+            if turn == Turn::Taken {
                 service.pacing.turn().await;
             }
             slot
@@ -163,14 +172,18 @@ impl<'b> Buyer<'b> {
         let slot = tokio::select! {
             slot = ready => slot,
             () = self.stop.reached(Go::NothingNew) => return Err(ApplyError::NotBegun { key: key.clone() }),
+            // Nobody waits for a turn at a service that says no to everything.
+            () = service.pacing.closing() => {
+                return Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() });
+            }
         };
         if self.stop.go() > Go::On {
             return Err(ApplyError::NotBegun { key: key.clone() });
         }
-        match service.pacing.closed() {
-            Some(_) => Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() }),
-            None => Ok(slot),
+        if service.pacing.is_closed() {
+            return Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() });
         }
+        Ok(slot)
     }
 
     fn call(&self, order: &Order<'_>) -> Call {
@@ -183,7 +196,7 @@ impl<'b> Buyer<'b> {
         if self.stop.go() > Go::On || !self.leases.are_fresh() {
             return Err(Unsent::NotSent);
         }
-        if service.pacing.closed().is_some() {
+        if service.pacing.is_closed() {
             return Err(Unsent::NotAsked);
         }
         // What another picture was told while this one was being written down counts for this one, too. The line is given
@@ -284,7 +297,6 @@ impl<'b> Buyer<'b> {
                 Err(Ended::Final(ApplyError::Lost { key, why }))
             }
             Came::NotYet(why) => Err(Ended::Final(ApplyError::UnderWay { key, why })),
-            Came::Crashed => Err(Ended::Final(ApplyError::Worker)),
         }
     }
 

@@ -7,9 +7,12 @@ use tokio::time::Instant;
 
 use crate::digest::ContentDigest;
 use crate::imaging::Decoded;
+use crate::process::Process;
+use crate::record::CallStatus;
 
 use super::buy::{Again, Bought, Buyer, Order, Service};
 use super::original::Made;
+use super::stop::Go;
 use super::{ApplyError, Stage};
 
 /// How often somebody else's open call is looked at.
@@ -51,7 +54,19 @@ impl<'b> Buyer<'b> {
         if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {
             return Err(ApplyError::MadeElsewhere { key: key() });
         }
-        self.wait(Again::After(PAUSE)).await;
-        Ok(None)
+        loop {
+            self.wait(Again::After(PAUSE)).await;
+            let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;
+            let at_it = lines.iter().any(|line| !line.abandoned && is_open(line.call.status));
+            let waited = elsewhere.since.get_or_insert_with(Instant::now).elapsed();
+            // Without a slot and without a turn: those are for pictures that are bought.
+            if !at_it || waited > service.pacing.pace().deadline || self.stop.go() > Go::On {
+                return Ok(None);
+            }
+        }
     }
+}
+
+fn is_open(status: CallStatus) -> bool {
+    matches!(status, CallStatus::Intended | CallStatus::Submitted | CallStatus::Received)
 }

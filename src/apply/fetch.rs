@@ -59,8 +59,6 @@ pub enum Came {
     Lost(String),
     /// Nothing yet; the task stays as it is, and is asked for again by the next run.
     NotYet(String),
-    /// A worker thread ended by itself: a bug.
-    Crashed,
 }
 
 /// What came of one attempt to fetch.
@@ -128,7 +126,7 @@ impl Fetch<'_> {
             Trouble::Gone => return Some(Came::Lost(message)),
             Trouble::Refused => return Some(Came::NotYet(message)),
             Trouble::Closed => {
-                self.pacing.close(&message);
+                self.pacing.close();
                 return Some(Came::NotYet(message));
             }
         }
@@ -240,7 +238,8 @@ impl Course {
         if self.misses >= MISSES_MAX {
             return Some(Came::Lost(why));
         }
-        self.troubles = self.misses;
+        // Longer each time: a picture that is paid for is not given up within seconds.
+        self.troubles = self.misses + 1;
         self.last = Some(why);
         None
     }
@@ -254,7 +253,9 @@ pub async fn look(picture: Picture, asset: &Asset) -> Came {
         let sha256 = ContentDigest::of(&picture.bytes);
         (picture, sha256, decoded)
     });
-    let Ok((picture, sha256, decoded)) = looked.await else { return Came::Crashed };
+    let Ok((picture, sha256, decoded)) = looked.await else {
+        return Came::Rejected { why: "it makes the decoder crash".to_owned(), picture: None };
+    };
     let decoded = match decoded {
         Ok(decoded) => decoded,
         // A file that claims more than is decoded is whole for all we know, and will be the same next time.

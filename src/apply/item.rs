@@ -60,10 +60,14 @@ pub fn item<'i>(work: &Work<'_>, records: &'i Records, change: &'i Change) -> It
         Some(_) => records.get(&source(work.plan, change)),
         None => None,
     };
-    let asset = match (change.index, work.assets) {
+    let mut asset = match (change.index, work.assets) {
         (Some(index), Some(assets)) => Some(settle_seed(assets.asset(index), record)),
         _ => None,
     };
     let held = record.is_some() && asset.as_ref().is_some_and(|asset| asset.hold);
+    if let (Some(asset), Some(record), true) = (&mut asset, record, held) {
+        // A picture that has to be made again is the one that is held, whatever the manifest says by now.
+        asset.recipe = record.recipe.clone();
+    }
     Item { change, asset, record, held }
 }

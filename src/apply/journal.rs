@@ -25,6 +25,10 @@ use super::{ApplyError, crash_point};
 const COMMIT_MAX: usize = 500;
 /// How long a record waits for others.
 const COMMIT_AFTER: Duration = Duration::from_millis(200);
+/// How long facts wait that could not be written.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often facts are tried to be written.
+const TROUBLES_MAX: u32 = 30;
 /// Entries that may wait.
 const WAITING_MAX: usize = 1_024;
 
@@ -125,7 +129,10 @@ impl Journal {
 struct Page {
     intents: Vec<(Call, Reply<Intent>)>,
     facts: Vec<(CallFact, Reply<()>)>,
-    stored: usize,
+    /// Facts that name a file.
+    stored: Vec<(CallFact, Reply<()>)>,
+    /// How often the facts could not be written.
+    troubles: u32,
     announced: Vec<(Files, Reply<()>)>,
     objects: Vec<(Wanted, Reply<Files>)>,
     puts: Vec<(Put, Reply<()>)>,
@@ -136,10 +143,7 @@ impl Page {
         match entry {
             Entry::Intend(call, reply) => self.intents.push((*call, reply)),
             Entry::Fact(fact, reply) => self.facts.push((*fact, reply)),
-            Entry::Stored(fact, reply) => {
-                self.stored += 1;
-                self.facts.push((*fact, reply));
-            }
+            Entry::Stored(fact, reply) => self.stored.push((*fact, reply)),
             Entry::Announce(files, reply) => self.announced.push((files, reply)),
             Entry::Objects(wanted, reply) => self.objects.push((wanted, reply)),
             Entry::Publish(put, reply) => self.puts.push((*put, reply)),
@@ -156,6 +160,9 @@ async fn write_all(book: Book, mut waiting: mpsc::Receiver<Entry>) {
             None => Some(waiting.recv().await),
         };
         let last = matches!(next, Some(None));
+        if last {
+            page.troubles = page.troubles.max(TROUBLES_MAX - 1);
+        }
         if let Some(Some(entry)) = next {
             page.add(entry);
             while page.puts.len() < COMMIT_MAX
@@ -172,6 +179,9 @@ async fn write_all(book: Book, mut waiting: mpsc::Receiver<Entry>) {
             book.publish(std::mem::take(&mut page.puts)).await;
             due = None;
         }
+        if page.troubles > 0 && due.is_none() {
+            due = Some(Instant::now() + AGAIN_AFTER);
+        }
         if last {
             return;
         }
@@ -181,18 +191,23 @@ async fn write_all(book: Book, mut waiting: mpsc::Receiver<Entry>) {
 impl Book {
     /// Writes everything but records and rows. Facts come first: they are what must not be lost.
     async fn write(&self, page: &mut Page) {
-        let Page { intents, facts, stored, announced, objects, puts: _ } = page;
+        // Those that name no file need no file to be synced, and must not fail with one that cannot be.
+        let troubled = self.settle(&mut page.facts, page.troubles).await;
+        let troubled = match page.stored.is_empty() {
+            true => troubled,
+            false => match self.world.storage.sync().await {
+                Ok(()) => self.settle(&mut page.stored, page.troubles).await || troubled,
+                Err(error) => {
+                    let (facts, replies) = split(&mut page.stored);
+                    self.answer(replies, Err::<Vec<()>, _>(error.into()));
+                    tracing::debug!(facts = facts.len(), "files could not be synced");
+                    troubled
+                }
+            },
+        };
+        page.troubles = if troubled { page.troubles + 1 } else { 0 };
+        let Page { intents, announced, objects, .. } = page;
         let state = &self.world.state;
-        if !facts.is_empty() {
-            let (facts, replies) = split(facts);
-            let synced = if *stored > 0 { self.world.storage.sync().await } else { Ok(()) };
-            *stored = 0;
-            let written = match synced {
-                Ok(()) => state.settle(&facts).await.map_err(WorldError::from),
-                Err(error) => Err(error.into()),
-            };
-            self.answer(replies, written.map(|()| vec![(); facts.len()]));
-        }
         if !intents.is_empty() {
             let (calls, replies) = split(intents);
             let answers = state.intend(&self.lease, &calls, self.cap, &Process::liveness).await;
@@ -221,6 +236,26 @@ impl Book {
             });
             self.answer(replies, found.map_err(WorldError::from));
         }
+    }
+
+    /// Writes facts; where that fails they stay for the next time, until it has failed too often. Tells whether they stay.
+    async fn settle(&self, facts: &mut Vec<(CallFact, Reply<()>)>, troubles: u32) -> bool {
+        if facts.is_empty() {
+            return false;
+        }
+        let (written, replies) = split(facts);
+        let count = written.len();
+        match self.world.state.settle(&written).await {
+            Ok(()) => self.answer(replies, Ok(vec![(); count])),
+            Err(error) if troubles + 1 < TROUBLES_MAX => {
+                // A task whose id is not written down would be a question tomorrow.
+                tracing::warn!(facts = count, "facts cannot be written, and are kept: {error}");
+                facts.extend(written.into_iter().zip(replies));
+                return true;
+            }
+            Err(error) => self.answer(replies, Err::<Vec<()>, _>(error.into())),
+        }
+        false
     }
 
     /// Commits records and rows: files first, so that what is committed refers only to what is durable.

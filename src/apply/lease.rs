@@ -39,14 +39,23 @@ impl Leases {
         let mut leases = Self { held: Vec::new(), renewed: Mutex::new(begun) };
         for collection in collections {
             loop {
+                let asked = Instant::now();
                 match state.take_lease(collection, run, &Process::liveness).await? {
                     LeaseAnswer::Taken(lease) => {
                         tracing::info!(%collection, fence = lease.fence, "lease taken");
+                        if leases.held.is_empty() {
+                            *leases.renewed() = asked;
+                        }
                         leases.held.push(lease);
                         break;
                     }
                     LeaseAnswer::Held(_) if begun.elapsed().as_secs() < wait_seconds => {
                         tokio::time::sleep(ASKED_EVERY).await;
+                        // Those taken before must not end while the next one is waited for.
+                        if !leases.held.is_empty() && leases.renewed().elapsed() > RENEWED_EVERY {
+                            state.renew(&leases.held).await?;
+                            *leases.renewed() = asked;
+                        }
                     }
                     LeaseAnswer::Held(holder) => {
                         leases.release(state).await;

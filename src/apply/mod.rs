@@ -236,7 +236,7 @@ pub enum ApplyError {
         source: crate::imaging::ImagingError,
     },
     /// An original is not what its digest says.
-    #[error("the original `{path}` is damaged: its bytes are not those that were stored")]
+    #[error("the original `{path}` is damaged, its bytes are not those that were stored: delete it and run again")]
     Damaged {
         /// Where it lies.
         path: String,
@@ -257,7 +257,7 @@ pub enum ApplyError {
         key: AssetKey,
     },
     /// An asset that shares a rename with this one failed.
-    #[error("`{key}` was not renamed, because another rename failed")]
+    #[error("`{key}` was not renamed, because another rename of the collection could not be carried out")]
     RenameHeldBack {
         /// The asset.
         key: AssetKey,

@@ -131,7 +131,6 @@ async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetche
         Came::Rejected { why, .. } | Came::Failed(why) | Came::Lost(why) | Came::NotYet(why) => {
             Err(ApplyError::Rejected { key: key(), why })
         }
-        Came::Crashed => Err(ApplyError::Worker),
     }
 }
 

@@ -5,10 +5,10 @@
 //! that asks for a pause gets it from everybody; one that says no to everything is not asked again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::asset::GeneratorName;
@@ -37,7 +37,7 @@ pub struct Pacing {
     run_slots: Option<Arc<Semaphore>>,
     pace: Pace,
     turns: Mutex<Turns>,
-    closed: OnceLock<String>,
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl Pacing {
         asked.sort_unstable();
         let turns = Turns { asked: asked.into(), last: None, paused_until: None };
         let slots = Arc::new(Semaphore::new(pace.concurrency));
-        Self { slots, run_slots, pace, turns: Mutex::new(turns), closed: OnceLock::new() }
+        Self { slots, run_slots, pace, turns: Mutex::new(turns), closed: watch::Sender::new(false) }
     }
 
     /// Returns how the service may be asked.
@@ -148,13 +148,19 @@ impl Pacing {
     }
 
     /// Lets nobody ask any more in this run.
-    pub fn close(&self, why: &str) {
-        let _ = self.closed.set(why.to_owned());
+    pub fn close(&self) {
+        self.closed.send_replace(true);
     }
 
-    /// Tells why nobody may ask any more.
-    pub fn closed(&self) -> Option<&str> {
-        self.closed.get().map(String::as_str)
+    /// Tells whether nobody may ask any more.
+    pub fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Waits until nobody may ask any more.
+    pub async fn closing(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {

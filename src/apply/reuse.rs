@@ -2,14 +2,24 @@
 
 use std::collections::HashMap;
 
-use crate::plan::Action;
+use futures::{StreamExt, stream};
+
+use crate::asset::ObjectPath;
+use crate::digest::RecipeDigest;
+use crate::imaging::{self, Facts};
+use crate::plan::{Action, Cause};
 use crate::record::{CallStatus, Decision, Original};
 use crate::state::CallFact;
-use crate::world::World;
+use crate::storage::Overwrite;
+use crate::world::{World, original_path};
 
 use super::ApplyError;
 use super::files::Pictured;
 use super::item::Item;
+use super::original::fetch;
+
+/// Files that are read at once.
+const AT_ONCE: usize = 8;
 
 /// Fills in the originals that are there: those the plan names, and those made for another asset of this plan.
 pub async fn take_over(
@@ -19,21 +29,28 @@ pub async fn take_over(
 ) -> Result<(), ApplyError> {
     let reused = items.iter().filter(|item| item.change.action == Action::Reuse);
     let (accepted, found): (Vec<&Item<'_>>, Vec<&Item<'_>>) = reused.partition(|item| accepted(item).is_some());
-    let found: Vec<Original> = found.iter().filter_map(|item| item.change.original.clone()).collect();
+    let damaged = damaged(world, &found).await;
+    let whole = |original: &Original| !damaged.contains_key(&original.path);
+    let found = found.iter().filter_map(|item| item.change.original.clone());
+    let found: Vec<Original> = found.filter(whole).collect();
     if !found.is_empty() {
         world.state.found(&found).await?;
     }
-    let facts: Vec<CallFact> = accepted.iter().filter_map(|item| fact(item)).collect();
-    if !facts.is_empty() {
-        world.state.settle(&facts).await?;
-    }
+    let taken = accept(world, &accepted).await?;
+    let mut damaged = damaged;
     let mut open = Vec::new();
     for (item, original) in items.iter().zip(originals.iter_mut()) {
         if original.is_some() {
             continue;
         }
         match (&item.change.original, &item.asset) {
-            (Some(known), _) => *original = Some(Ok((known.clone(), None))),
+            (Some(known), _) => {
+                *original = Some(match (damaged.remove(&known.path), taken.get(&known.recipe)) {
+                    (Some(error), _) => Err(error),
+                    (None, Some(taken)) => Ok((taken.clone(), None)),
+                    (None, None) => Ok((known.clone(), None)),
+                });
+            }
             (None, Some(asset)) => open.push(asset.recipe.digest()),
             (None, None) => {}
         }
@@ -54,8 +71,37 @@ fn accepted<'i>(item: &'i Item<'_>) -> Option<&'i str> {
     decisions.find(|(_, decision)| *decision == Decision::Accepted).map(|(call, _)| call.as_str())
 }
 
-fn fact(item: &Item<'_>) -> Option<CallFact> {
-    let original = item.change.original.clone();
-    let call = accepted(item)?.to_owned();
-    Some(CallFact { call, status: CallStatus::Finished, task: None, sha256: None, original, reason: None })
+/// Looks at originals that only the storage knew: what ends a ledger line must be what its path says, for a file that was
+/// cut off by a power cut is no picture, and its task may still be asked for.
+async fn damaged(world: &World, found: &[&Item<'_>]) -> HashMap<ObjectPath, ApplyError> {
+    let unknown = |item: &&&Item<'_>| item.change.reasons.iter().any(|reason| reason.cause == Cause::FoundInStorage);
+    let unknown = found.iter().filter(unknown).filter_map(|item| item.change.original.as_ref());
+    let looked = stream::iter(unknown).map(|original| async move {
+        let error = fetch(world, original).await.err()?;
+        Some((original.path.clone(), error))
+    });
+    looked.buffer_unordered(AT_ONCE).filter_map(|damaged| async move { damaged }).collect().await
+}
+
+/// Takes rejected pictures all the same: they are put where originals lie, and their lines are finished.
+async fn accept(world: &World, items: &[&Item<'_>]) -> Result<HashMap<RecipeDigest, Original>, ApplyError> {
+    let mut taken = HashMap::new();
+    let mut facts = Vec::new();
+    for item in items {
+        let (Some(call), Some(rejected)) = (accepted(item), &item.change.original) else { continue };
+        let bytes = fetch(world, rejected).await?;
+        let Facts { format, .. } =
+            imaging::inspect(&bytes).map_err(|source| ApplyError::Picture { key: item.change.key.clone(), source })?;
+        let path = original_path(&rejected.recipe, &rejected.sha256, format.extension());
+        world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
+        let original = Original { path, ..rejected.clone() };
+        taken.insert(rejected.recipe, original.clone());
+        let (status, call) = (CallStatus::Finished, call.to_owned());
+        facts.push(CallFact { call, status, task: None, sha256: None, original: Some(original), reason: None });
+    }
+    if !facts.is_empty() {
+        world.storage.sync().await?;
+        world.state.settle(&facts).await?;
+    }
+    Ok(taken)
 }

@@ -3,14 +3,14 @@
 //! Renames come first and together. Then what costs nothing goes in batches, each batch through all its steps before the
 //! next; then what is bought, each asset on its own way; then what shares a picture with those, and deletions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
 use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
 use crate::state::{Commit, Lease};
 use crate::world::World;
@@ -64,6 +64,10 @@ pub struct Part<'p> {
 #[derive(Default)]
 pub struct Order<'c> {
     renamed: Vec<&'c Change>,
+    /// Renames that take a picture which is bought for another asset.
+    renamed_late: Vec<&'c Change>,
+    /// Renames that wait, because another one of the collection cannot be carried out.
+    held_back: Vec<&'c Change>,
     free: Vec<&'c Change>,
     /// Those that need a picture of a paid service.
     pub paid: Vec<&'c Change>,
@@ -84,6 +88,9 @@ impl Runner<'_> {
                 self.outcome.ended = Some(Ended::Broken(error));
                 return;
             }
+            for change in &order.held_back {
+                self.fail(work, &change.key, ApplyError::RenameHeldBack { key: change.key.clone() });
+            }
             if !order.renamed.is_empty() && !self.is_over() {
                 self.renames(work, lease, records, &order.renamed).await;
             }
@@ -94,14 +101,21 @@ impl Runner<'_> {
             self.flow(parts).await;
         }
         for Part { work, lease, records, order } in parts {
+            if !order.renamed_late.is_empty() && !self.is_over() {
+                self.renames(work, lease, records, &order.renamed_late).await;
+            }
             self.batches(work, lease, records, &order.last).await;
         }
     }
 
     /// Writes down what was decided about earlier calls, before anything is done because of it.
     async fn decisions(&self, work: &Work<'_>, lease: &Lease) -> Result<(), ApplyError> {
-        // What is not bought is not decided about either.
-        let decided = work.plan.changes.iter().filter(|change| !self.is_too_dear(change));
+        // What is not bought is not decided about either, whichever asset would have bought it.
+        let recipe = |change: &Change| change.after.map(|after| after.recipe);
+        let too_dear = work.plan.changes.iter().filter(|change| self.is_too_dear(change));
+        let too_dear: BTreeSet<_> = too_dear.filter_map(recipe).collect();
+        let decided = work.plan.changes.iter();
+        let decided = decided.filter(|change| recipe(change).is_none_or(|recipe| !too_dear.contains(&recipe)));
         let decisions: BTreeMap<String, Decision> =
             decided.flat_map(|change| change.decisions.iter().cloned()).collect();
         if !decisions.is_empty() {
@@ -114,13 +128,18 @@ impl Runner<'_> {
     /// Sorts the changes; those that wait for a decision, or for money, are only told of.
     fn order<'c>(&mut self, work: &'c Work<'_>) -> Order<'c> {
         let mut order = Order::default();
+        let renames = || work.plan.changes.iter().filter(|change| change.moved_from.is_some());
+        // Renames may swap keys, so they go together or not at all.
+        let held_back = renames().any(|change| change.action == Action::Unknown || self.is_too_dear(change));
+        let late = renames().any(|change| change.action == Action::Reuse && change.original.is_none());
         for change in &work.plan.changes {
             let paid = change.action == Action::Generate && self.is_paid(change);
             match change.action {
                 Action::Unknown => {
                     let forgotten = change.decisions.iter().any(|(_, decision)| *decision == Decision::Forgotten);
                     let (name, key) = (work.plan.name.clone(), change.key.clone());
-                    match change.doubt().filter(|_| !forgotten) {
+                    // Only an unknown outcome can be written off; whatever else is in doubt stays so.
+                    match change.doubt().filter(|doubt| !forgotten || *doubt != Doubt::Unknown) {
                         Some(doubt) => self.outcome.undecided.push((name, key, doubt)),
                         None => self.outcome.forgotten.push((name, key)),
                     }
@@ -128,6 +147,8 @@ impl Runner<'_> {
                 _ if self.is_too_dear(change) => {
                     self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));
                 }
+                _ if change.moved_from.is_some() && held_back => order.held_back.push(change),
+                _ if change.moved_from.is_some() && late => order.renamed_late.push(change),
                 _ if change.moved_from.is_some() => order.renamed.push(change),
                 _ if paid => order.paid.push(change),
                 Action::Delete => order.last.push(change),

@@ -20,7 +20,7 @@ pub(super) fn heed(service: &Service<'_>, error: &Unsent, busy: u32) {
     let Unsent::Failed(error) = error else { return };
     match error.trouble() {
         Trouble::Busy(pause) => service.pacing.pause(pause.unwrap_or_default().max(backoff(busy))),
-        Trouble::Closed => service.pacing.close(&error.to_string()),
+        Trouble::Closed => service.pacing.close(),
         Trouble::Unreachable | Trouble::Ambiguous | Trouble::Refused | Trouble::Gone | Trouble::Broken => {}
     }
 }
@@ -67,7 +67,7 @@ impl Buyer<'_> {
                 if *unreachable < UNREACHABLE_MAX {
                     return Ok(Again::After(backoff(*unreachable - 1)));
                 }
-                service.pacing.close(&message);
+                service.pacing.close();
                 Err(ApplyError::Service { key, source: error })
             }
             Trouble::Refused | Trouble::Closed => Err(ApplyError::Service { key, source: error }),

@@ -37,12 +37,12 @@ pub fn tell(
         name(output, &one, &several, assets.iter().copied());
     }
     let decision = !waiting.is_empty();
-    let Outcome { failed, not_bought, ended, .. } = outcome;
+    let Outcome { failed, not_bought, not_begun, ended, .. } = outcome;
     let any = |wanted: fn(&ApplyError) -> bool| failed.iter().any(|(_, _, error)| wanted(error));
     let capped = !not_bought.is_empty() || any(|error| matches!(error, ApplyError::Capped { .. }));
     name(output, "was not bought", "were not bought", not_bought.iter().map(|(name, key, _)| (name, key)));
     not_asked(&failed, output);
-    let unfinished = decision || capped || ended.is_some() || !failed.is_empty();
+    let unfinished = decision || capped || ended.is_some() || !failed.is_empty() || not_begun > 0;
     if unfinished {
         output.visitors_see(&seen(count));
     }

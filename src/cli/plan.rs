@@ -1,5 +1,6 @@
 //! `pixform plan`
 
+use std::env::VarError;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -98,7 +99,11 @@ fn cap_variable() -> Result<Option<MicroUsd>, Failure> {
             let help = "write dollars with at most six decimals, as in `0.015`";
             Failure::usage(format!("`{CAP_VARIABLE}` is no amount of money"), help)
         }),
-        Ok(_) | Err(_) => Ok(None),
+        Ok(_) | Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            let help = "write dollars with at most six decimals, as in `0.015`";
+            Err(Failure::usage(format!("`{CAP_VARIABLE}` is no amount of money"), help))
+        }
     }
 }
 

@@ -289,7 +289,12 @@ pub(super) fn money(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes
     }
 }
 
-pub(super) fn duration(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Duration> {
+pub(super) fn duration(
+    fields: &mut Fields<'_>,
+    name: &str,
+    least: Duration,
+    mistakes: &mut Mistakes,
+) -> Option<Duration> {
     let (span, scalar) = scalar(fields, name, mistakes)?;
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
     let read = units.iter().find_map(|(unit, milliseconds)| {
@@ -299,6 +304,10 @@ pub(super) fn duration(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mista
         Some(Duration::from_millis(number.checked_mul(*milliseconds)?))
     });
     match read {
+        Some(duration) if duration < least => {
+            let help = format!("write at least `{}ms`", least.as_millis());
+            mistakes.add(span, format!("`{name}` is too short: nothing can be done within it"), help);
+        }
         Some(duration) if duration <= INTERVAL_CEILING => return Some(duration),
         Some(_) => {
             mistakes.add(span, format!("`{name}` must be at most an hour"), "write it as in `1500ms`, `2s`, `1m`")

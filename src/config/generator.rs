@@ -36,6 +36,9 @@ pub const CONCURRENCY_CEILING: u64 = 1_000;
 /// How many images a minute one generator may be asked for.
 pub const IMAGES_PER_MINUTE_CEILING: u64 = 1_000_000;
 
+/// The shortest time in which anything can be answered.
+const TIME_LEAST: Duration = Duration::from_millis(1);
+
 /// The strictest level of moderation.
 pub const NSFW_LEVEL_CEILING: u64 = 2;
 
@@ -86,9 +89,9 @@ fn read_generator(what: &str, node: Node<'_>, mistakes: &mut Mistakes) -> Option
         api_key: text(&mut fields, "api_key", mistakes),
         concurrency: whole(&mut fields, "concurrency", 1, CONCURRENCY_CEILING, mistakes),
         images_per_minute: whole(&mut fields, "images_per_minute", 1, IMAGES_PER_MINUTE_CEILING, mistakes),
-        min_interval: duration(&mut fields, "min_interval", mistakes),
-        deadline: duration(&mut fields, "deadline", mistakes),
-        request_timeout: duration(&mut fields, "request_timeout", mistakes),
+        min_interval: duration(&mut fields, "min_interval", Duration::ZERO, mistakes),
+        deadline: duration(&mut fields, "deadline", TIME_LEAST, mistakes),
+        request_timeout: duration(&mut fields, "request_timeout", TIME_LEAST, mistakes),
         moderation: read_moderation(&mut fields, mistakes),
     };
     fields.finish(what, &GENERATOR_FIELDS, mistakes);

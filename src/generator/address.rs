@@ -95,13 +95,17 @@ pub enum Place {
 }
 
 /// Tells where a URL leads, as far as it says so itself; a name is left to [`PublicOnly`].
-pub async fn place(url: &Url, service: &Url) -> Place {
+pub async fn place(url: &Url, service: &Url, proxies: &[String]) -> Place {
     if !matches!(url.scheme(), "http" | "https") {
         return Place::Forbidden;
     }
     let same_port = url.port_or_known_default() == service.port_or_known_default();
     if same_port && url.host() == service.host() {
         return Place::Service;
+    }
+    // A proxy's own host is let through by its name, which may lead anywhere.
+    if url.host_str().is_some_and(|host| proxies.iter().any(|proxy| proxy == host)) {
+        return Place::Forbidden;
     }
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
@@ -172,8 +176,13 @@ mod tests {
             ("file:///etc/passwd", Place::Forbidden),
             ("https://1.1.1.1/x.png", Place::Public),
             ("https://cdn.example.com/x.png", Place::Public),
+            ("http://proxy.internal:9/x.png", Place::Forbidden),
         ] {
-            assert_eq!(place(&Url::parse(url).unwrap(), &service).await, wanted, "{url}");
+            assert_eq!(
+                place(&Url::parse(url).unwrap(), &service, &["proxy.internal".to_owned()]).await,
+                wanted,
+                "{url}"
+            );
         }
     }
 }

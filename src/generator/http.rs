@@ -3,6 +3,7 @@
 //! What an answer means is left to the adapter. What is decided here is whether a request that brought no answer was
 //! sent at all. Nothing is repeated and no redirect is followed without looking at where it leads.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -49,6 +50,8 @@ pub struct Http {
     /// Fetches pictures from elsewhere.
     fetching: Client,
     base: Url,
+    /// The hosts of configured proxies, from which nothing is fetched.
+    proxies: Arc<[String]>,
     authorization: HeaderValue,
     paying_time: Duration,
     redactor: Redactor,
@@ -125,7 +128,8 @@ impl Http {
                 .connect_timeout(CONNECT_TIME)
                 .read_timeout(SILENCE_TIME)
         };
-        let resolver = PublicOnly { proxies: proxies().into() };
+        let proxies: Arc<[String]> = proxies().into();
+        let resolver = PublicOnly { proxies: Arc::clone(&proxies) };
         let built = |make: &dyn Fn() -> ClientBuilder| {
             // A service without TLS can be used on a system without certificates.
             let again = |error| if base.scheme() == "http" { make().tls_certs_only([]).build() } else { Err(error) };
@@ -139,6 +143,7 @@ impl Http {
             asking: built(&|| own(builder()))?,
             fetching: built(&|| builder().dns_resolver(resolver.clone()).no_gzip())?,
             base,
+            proxies,
             authorization,
             paying_time,
             redactor: Redactor::new(Some(key)),
@@ -180,7 +185,7 @@ impl Http {
         let broken = |message: String| CallError::new(Trouble::Broken, message);
         let mut url = Url::parse(url).map_err(|_| broken("the picture's address is no URL".to_owned()))?;
         for _ in 0..=REDIRECTS_MAX {
-            let client = match place(&url, &self.base).await {
+            let client = match place(&url, &self.base, &self.proxies).await {
                 Place::Service => &self.asking,
                 Place::Public => &self.fetching,
                 Place::Forbidden => {

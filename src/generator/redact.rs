@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// Longest text of a service that is repeated, in characters.
 const SAID_MAX: usize = 300;
+/// Bytes of a body that is no JSON from which a text is taken.
+const LOGGED_MAX: usize = 64 * 1024;
 /// Shortest key that is looked for: a shorter one would be found in every other word.
 const KEY_MIN: usize = 6;
 
@@ -52,7 +54,7 @@ impl Redactor {
                 self.value(&mut value);
                 value.to_string()
             }
-            Err(_) => self.said(&String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SAID_MAX)])),
+            Err(_) => self.said(&String::from_utf8_lossy(&bytes[..bytes.len().min(LOGGED_MAX)])),
         }
     }
 

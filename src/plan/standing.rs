@@ -111,6 +111,9 @@ pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> St
         let why = last.reason.clone();
         let all = |decision| doubtful.iter().map(move |call| (call.id.clone(), decision));
         let by_itself = || {
+            if last.decision.is_some() {
+                return last.decision;
+            }
             let sent = lines.iter().filter(|line| has_no_answer(line)).count();
             (doubt == Doubt::Unknown && sent <= retries_max as usize).then_some(Decision::Retried)
         };
@@ -136,7 +139,9 @@ pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> St
 /// Tells whether a line stands in the way for this reason; one that was decided about does not.
 fn is_doubtful(doubt: Doubt, line: &Line<'_>) -> bool {
     let kept = line.call.sha256.is_some();
-    let undecided = line.call.decision.is_none();
+    // Who accepts a picture has it only once its line is finished, and a run may end in between.
+    let accepted = line.call.status == CallStatus::Rejected && line.call.decision == Some(Decision::Accepted);
+    let undecided = line.call.decision.is_none() || accepted;
     let fits = match doubt {
         Doubt::Unknown => has_no_answer(line),
         Doubt::Rejected => line.call.status == doubt.status() && kept,

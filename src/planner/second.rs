@@ -157,11 +157,12 @@ impl Gathering<'_> {
         if !missing.is_empty() {
             batch.found = self.world.originals(&missing).await?;
             let is_paid = |asset: &Asset| self.request.prices.contains_key(asset.generator.as_str());
-            let paid: HashSet<RecipeDigest> = batch
-                .assets
-                .iter()
-                .filter(|(_, asset)| is_paid(asset))
-                .map(|(_, asset)| asset.recipe.digest())
+            let paid = batch.assets.iter().filter(|(_, asset)| is_paid(asset));
+            let paid: HashSet<RecipeDigest> = paid
+                .map(|(_, asset)| match batch.record(manifest, moves, &asset.key) {
+                    Some(record) if asset.hold => record.recipe.digest(),
+                    _ => asset.recipe.digest(),
+                })
                 .collect();
             let to_buy: Vec<RecipeDigest> = missing
                 .into_iter()

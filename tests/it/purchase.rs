@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fake::FakeNovita;
-use crate::fake::script::{OnPoll, OnSubmit};
+use crate::fake::script::{OnDownload, OnPoll, OnSubmit, RetryAfter};
 use crate::money::{configure, fake, people};
 use crate::project::{Project, Ran, Stopped, ran, wait};
 
@@ -358,4 +358,127 @@ fn a_run_that_stood_still_and_lost_its_lease_pays_for_nothing_twice() {
     assert_eq!(fake.charges().len(), 8);
     project.assert_settled();
     project.assert_painted_once();
+}
+
+#[test]
+fn renames_that_swap_keys_go_together_or_not_at_all() {
+    let (project, fake) = shop(10, "", "");
+    project.apply();
+    let before = project.rows();
+    let swapped =
+        people().replace("a young woman", "a woman of forty").replace("young:", "old:").replace("aged:", "young:");
+    let swapped = swapped.replace("old:", "aged:");
+    project.manifest(&format!(
+        "{swapped}moved:\n  - {{ from: age/young/*, to: age/aged/* }}\n  - {{ from: age/aged/*, to: age/young/* }}\n"
+    ));
+    let ran = apply_with(&project, &["--max-cost", "0"], &[]).expect(3);
+    assert_eq!(project.rows(), before, "{ran:?}");
+    assert!(ran.stderr.contains("was not renamed"), "{ran:?}");
+    assert_eq!(fake.charges().len(), 8);
+    project.apply();
+    assert_eq!((project.rows().len(), fake.charges().len()), (8, 10));
+    project.assert_settled();
+}
+
+#[test]
+fn a_picture_that_was_accepted_is_not_bought_again_by_a_run_that_follows_a_crash() {
+    for point in ["paid-decided", "announced", "synced"] {
+        let (project, fake) = shop(10, "", "");
+        fake.fault_for("an old man", OnDownload::Flat);
+        apply_with(&project, &[], &[]).expect(7);
+        let charges = fake.charges().len();
+        let crashed = apply_with(&project, &["--accept-rejected"], &[("PIXFORM_CRASH", point)]);
+        assert_eq!(crashed.code, 134, "{point}: {crashed:?}");
+        project.apply();
+        assert_eq!((project.rows().len(), fake.charges().len()), (8, charges), "{point}");
+        project.assert_settled();
+        let rejected = project.query("SELECT path FROM pixform_originals WHERE path LIKE '%rejected%'");
+        assert_eq!(rejected, Vec::<String>::new(), "{point}: it lies where originals are found");
+    }
+}
+
+#[test]
+fn an_original_that_was_cut_off_is_not_taken_for_the_picture() {
+    let (project, fake) = shop(10, "", "");
+    let crash = [("PIXFORM_CRASH", "original-put")];
+    let crashed = apply_with(&project, &["--only", "age/young/photo"], &crash);
+    assert_eq!(crashed.code, 134, "{crashed:?}");
+    let mut originals = Vec::new();
+    files(&project.storage().join("originals"), &mut originals);
+    let original = originals.into_iter().find(|path| path.extension().is_some_and(|end| end == "png")).unwrap();
+    let whole = fs::read(&original).unwrap();
+    fs::write(&original, &whole[..whole.len() / 2]).unwrap();
+    let ran = apply_with(&project, &["--only", "age/young/photo"], &[]).expect(4);
+    assert!(ran.stderr.contains("delete it and run again"), "{ran:?}");
+    fs::remove_file(&original).unwrap();
+    apply_with(&project, &["--only", "age/young/photo"], &[]).expect(0);
+    assert_eq!(fake.charges().len(), 1, "its task was asked for again, for nothing");
+}
+
+fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => files(&entry.path(), found),
+            false => found.push(entry.path()),
+        }
+    }
+}
+
+#[test]
+fn a_held_picture_that_is_lost_is_bought_as_it_was() {
+    let (project, fake) = shop(10, "", "");
+    project.apply();
+    let picture = project.picture("age/young/photo");
+    project.edit("subject: a young woman", "subject: a woman of thirty");
+    let held = fs::read_to_string(project.root().join("manifests/people.yaml")).unwrap();
+    project.manifest(&format!("{held}cells:\n  \"age/young/*\": {{ hold: true }}\n"));
+    fs::remove_file(picture).unwrap();
+    fs::remove_dir_all(project.storage().join("originals")).unwrap();
+    fs::create_dir(project.storage().join("originals")).unwrap();
+    apply_with(&project, &["--take-storage"], &[]).expect(0);
+    let last = fake.charges().pop().unwrap();
+    assert_eq!((fake.charges().len(), last.prompt.as_str()), (9, "a photograph of a young woman"));
+    project.ok(&["plan", "--detailed-exitcode"]);
+}
+
+#[test]
+fn a_task_that_is_sent_anew_keeps_to_the_pace() {
+    let (project, fake) = shop(10, ", deadline: 1s", "");
+    fake.fault_always(OnPoll::NeverEnds);
+    apply_with(&project, &["--only", "age/young/photo"], &[]).expect(4);
+    fake.clear_faults();
+    fake.fault(OnPoll::Failed("no luck".to_owned()));
+    fake.fault(OnSubmit::RateLimited(RetryAfter::Seconds(2)));
+    let begun = std::time::Instant::now();
+    apply_with(&project, &["--only", "age/young/photo"], &[]).expect(0);
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    let lines = project.query("SELECT count(*) FROM pixform_calls")[0].parse::<u32>().unwrap();
+    assert!(lines <= 5, "{lines} lines for one failed task, one no and one picture");
+}
+
+#[test]
+fn nobody_waits_for_a_turn_at_a_service_that_says_no_to_everything() {
+    let fake = fake(10);
+    let project = Project::new(&people());
+    configure(&project, &fake, ", images_per_minute: 4", "");
+    fake.set(|behaviour| behaviour.key = "another".to_owned());
+    let begun = std::time::Instant::now();
+    apply_with(&project, &[], &[]).expect(4);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_state_that_is_locked_for_long_keeps_no_task_from_being_written_down() {
+    let (project, fake) = shop(10, "", "");
+    fake.set(|behaviour| behaviour.submit_delay = Duration::from_secs(1));
+    let child = project.start(&["apply", "--yes", "--only", "age/young/photo"]);
+    wait("nothing was asked for", || !fake.charges().is_empty());
+    // Longer than a writer is patient.
+    let other = rusqlite::Connection::open(project.database()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::sleep(Duration::from_secs(13));
+    other.execute_batch("ROLLBACK").unwrap();
+    ran(child.wait_with_output().unwrap()).expect(0);
+    assert_eq!(statuses(&project), ["finished 1"]);
+    assert_eq!(fake.charges().len(), 1);
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::said::{Said, looks};
+use super::said::{envelope_refused, looks};
 use crate::asset::Seed;
 use crate::generator::http::{Reply, Whole};
 use crate::generator::redact::Redactor;
@@ -28,13 +28,11 @@ pub fn task(reply: &Reply, redactor: &Redactor) -> Result<String, Box<CallError>
     }
     let refused = value.as_ref().and_then(|value| value.get("code")?.as_i64()).is_some_and(|code| code != 0);
     if refused {
-        let Said { reason, message } = Said::of(&reply.body);
-        let words = reason.or(message).unwrap_or_else(|| looks(&reply.body));
-        return Err(CallError::new(Trouble::Refused, format!("Novita refuses it: {}", redactor.said(&words))));
+        return Err(envelope_refused(reply, redactor));
     }
     // A task may have been made, and charged, whose id we do not know.
     let what = match reply.whole {
-        Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body)),
+        Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body, redactor)),
         Whole::CutOff => format!("Novita's answer was cut off after {} bytes", reply.body.len()),
     };
     Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)))
@@ -45,7 +43,7 @@ pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<Call
     let value = match (reply.whole, serde_json::from_slice::<Value>(&reply.body)) {
         (Whole::Yes, Ok(value)) => value,
         (Whole::Yes, Err(_)) => {
-            let what = format!("Novita answered with {}", looks(&reply.body));
+            let what = format!("Novita answered with {}", looks(&reply.body, redactor));
             return Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)));
         }
         (Whole::CutOff, _) => {

@@ -147,7 +147,8 @@ impl Generator for Novita {
             }
             _ => return Ok(body),
         };
-        let message = format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body)));
+        let message =
+            format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body), self.http.redactor()));
         Err(CallError::new(trouble, self.http.redactor().said(&message)).into())
     }
 }

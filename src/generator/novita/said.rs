@@ -14,6 +14,9 @@ use crate::generator::trouble::{CallError, Trouble};
 /// What is told of a request that does not fit.
 const MISFIT: &str = "the request does not fit: correct its recipe";
 
+/// Bytes of a body that are looked at to say what it is.
+const LOOKED_AT: usize = 64 * 1024;
+
 /// What a body says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
@@ -84,8 +87,18 @@ impl Said {
 
 /// Tells what an answer to a submit that is no success means.
 pub fn submit_refused(reply: &Reply, redactor: &Redactor) -> Box<CallError> {
-    let said = redactor.said(&answered(reply));
     let class = Said::of(&reply.body).class().unwrap_or_else(|| submit_class(reply.status));
+    refused(class, reply, redactor)
+}
+
+/// Tells what the old envelope means that holds an error in an answer of success.
+pub fn envelope_refused(reply: &Reply, redactor: &Redactor) -> Box<CallError> {
+    let class = Said::of(&reply.body).class().unwrap_or(Class::Refused(MISFIT));
+    refused(class, reply, redactor)
+}
+
+fn refused(class: Class, reply: &Reply, redactor: &Redactor) -> Box<CallError> {
+    let said = redactor.said(&answered(reply, redactor));
     match class {
         Class::Busy => CallError::new(Trouble::Busy(reply.pause), format!("Novita {said}")),
         Class::Refused(why) => CallError::new(Trouble::Refused, format!("{why} (Novita {said})")),
@@ -111,7 +124,7 @@ fn submit_class(status: StatusCode) -> Class {
 
 /// Tells what an answer to a poll that is no success means: that the task failed, or that it cannot be told.
 pub fn poll_refused(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<CallError>> {
-    let said = redactor.said(&answered(reply));
+    let said = redactor.said(&answered(reply, redactor));
     let by_status = || match reply.status.as_u16() {
         429 | 503 => Class::Busy,
         401 | 403 => Class::Closed("the key is not accepted: check `api_key`"),
@@ -130,7 +143,7 @@ pub fn poll_refused(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<
 }
 
 /// Says how an answer looks: status, reason and words, or what a gateway put in their place.
-pub fn answered(reply: &Reply) -> String {
+pub fn answered(reply: &Reply, redactor: &Redactor) -> String {
     let status = match reply.status.canonical_reason() {
         Some(words) => format!("answered {} {words}", reply.status.as_u16()),
         None => format!("answered {}", reply.status.as_u16()),
@@ -141,13 +154,14 @@ pub fn answered(reply: &Reply) -> String {
         (Some(reason), None, _) => format!("{status}, {reason}"),
         (None, Some(message), _) => format!("{status}: {message}"),
         (None, None, Some(location)) => format!("{status}, which leads to {location}"),
-        (None, None, None) => format!("{status} with {}", looks(&reply.body)),
+        (None, None, None) => format!("{status} with {}", looks(&reply.body, redactor)),
     }
 }
 
 /// Says what a body looks like that is not what it should be.
-pub fn looks(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4_096)]);
+pub fn looks(body: &[u8], redactor: &Redactor) -> String {
+    // Redacted before it is cut: half a key is a secret, too.
+    let text = redactor.text(&String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]));
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     if text.is_empty() {

@@ -20,6 +20,9 @@ const FREE: &str = "placeholder";
 /// The statuses of an open line, as SQL; the unique index on open lines names the same.
 pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
 
+/// Whether a line has no decision that is carried out: an accepted picture is taken once its line is finished.
+const UNDECIDED: &str = "(decision IS NULL OR status = 'rejected' AND decision = 'accepted')";
+
 /// Why a dead run's call is unknown.
 const ENDED: &str = "the run ended before an answer came";
 
@@ -103,7 +106,7 @@ pub(super) fn decide(
     lease::check(transaction, lease)?;
     let mut decide = transaction.prepare(&format!(
         "UPDATE pixform_calls SET decision = ?2, updated_at = {NOW}
-         WHERE id = ?1 AND decision IS NULL AND status IN ('unknown', 'rejected', 'lost', 'failed')"
+         WHERE id = ?1 AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed')"
     ))?;
     for (call, decision) in decisions {
         decide.execute([call.as_str(), decision.name()])?;
@@ -198,7 +201,7 @@ impl<'t> Ledger<'t> {
                 .prepare("SELECT 1 FROM pixform_originals WHERE recipe = ?1 AND current = 1 AND sha256 IS NOT ?2")?,
             undecided: transaction.prepare(&format!(
                 "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost')), 0), coalesce(sum(status = 'failed'), 0)
-                 FROM pixform_calls WHERE recipe = ?1 AND decision IS NULL AND generator <> '{FREE}'"
+                 FROM pixform_calls WHERE recipe = ?1 AND generator <> '{FREE}' AND {UNDECIDED}"
             ))?,
             insert: transaction.prepare(
                 "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, price,
