@@ -142,6 +142,9 @@ impl Failure {
                 "a row has one owner: give one of the two another key or another table, or, where the asset went from one to the other, say so with `moved`"
                     .to_owned(),
             ),
+            Self::Planner(PlannerError::Torn { leaves, .. }) => {
+                Some(format!("select both, with `--only {leaves}` beside it, or none of the two"))
+            }
             Self::Apply(ApplyError::Journal(error)) => match &**error {
                 WorldError::State(error) => state_help(error),
                 WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error)) => storage_help(error),

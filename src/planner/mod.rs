@@ -108,6 +108,14 @@ pub enum PlannerError {
         .0.key, .0.table, .0.collections[0], .0.collections[1]
     )]
     Shared(Box<SharedRow>),
+    /// A selection takes an asset whose key another one, which is not selected, has to leave first.
+    #[error("`{key}` is selected, and the asset that has this key now, and becomes `{leaves}`, is not")]
+    Torn {
+        /// The key.
+        key: AssetKey,
+        /// What the asset with this key is renamed to.
+        leaves: AssetKey,
+    },
     /// A row of a recorded asset cannot be rendered.
     #[error("a column of `{key}` cannot be rendered")]
     Row {
@@ -196,6 +204,19 @@ fn undeclared(known: &Known, request: &Request<'_>, moved_away: &BTreeMap<Collec
         .collect()
 }
 
+/// Refuses a selection that would overwrite a record whose rename is not selected.
+fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
+    for change in plan.changes.iter().filter(|change| moves.vacated.contains(&change.key)) {
+        let from = (plan.name.clone(), change.key.clone());
+        let leaves = moves.into.iter().find(|(_, source)| **source == from);
+        let selected = |to: &AssetKey| plan.changes.iter().any(|change| change.key == *to);
+        if let Some((leaves, _)) = leaves.filter(|(to, _)| !selected(to)) {
+            return Err(PlannerError::Torn { key: change.key.clone(), leaves: leaves.clone() });
+        }
+    }
+    Ok(())
+}
+
 impl Gathering<'_> {
     /// Plans one collection; tells too how many records leave which other collection.
     async fn collection(
@@ -252,6 +273,7 @@ impl Gathering<'_> {
             uncovered_key,
         };
         self.second_pass(declared, &suspects, &moves, listing.as_ref(), &mut plan).await?;
+        torn(&plan, &moves)?;
         self.deletions(manifest, &moves, &mut plan).await?;
         Ok((plan, left))
     }

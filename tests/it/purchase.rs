@@ -374,6 +374,10 @@ fn renames_that_swap_keys_go_together_or_not_at_all() {
     let ran = apply_with(&project, &["--max-cost", "0"], &[]).expect(3);
     assert_eq!(project.rows(), before, "{ran:?}");
     assert!(ran.stderr.contains("was not renamed"), "{ran:?}");
+    // Nor does a selection tear them apart.
+    let torn = apply_with(&project, &["--only", "age/young/photo"], &[]).expect(1);
+    assert!(torn.stderr.contains("becomes `age/aged/photo`, is not"), "{torn:?}");
+    assert_eq!(project.rows(), before, "{torn:?}");
     assert_eq!(fake.charges().len(), 8);
     project.apply();
     assert_eq!((project.rows().len(), fake.charges().len()), (8, 10));

@@ -188,3 +188,45 @@ pub fn looks(body: &[u8], redactor: &Redactor) -> String {
     let shown: String = text.chars().take(120).collect();
     if text.starts_with(['{', '[']) { format!("JSON, `{shown}`") } else { format!("the text `{shown}`") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_key_is_not_shown() {
+        let redactor = Redactor::new(Some("sk_0123456789abcdef"));
+        for padding in 80..130 {
+            let body = format!("{{\"detail\":\"{}sk_0123456789abcdef\"}}", "a".repeat(padding));
+            assert!(!looks(body.as_bytes(), &redactor).contains("sk_"), "{padding}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_none_of_ours_is_named() {
+        let redactor = Redactor::new(None);
+        for (body, wanted) in [
+            ("", "an empty body"),
+            ("<html><title>502 Bad Gateway</title></html>", "an HTML page, `502 Bad Gateway`"),
+            ("<!DOCTYPE html><p>no", "an HTML page"),
+            ("<Error><Code>AccessDenied</Code></Error>", "XML, `AccessDenied`"),
+            ("404 page not found", "the text `404 page not found`"),
+            ("{\"task\":1}", "JSON, `{\"task\":1}`"),
+        ] {
+            assert_eq!(looks(body.as_bytes(), &redactor), wanted);
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_in_each_of_its_shapes() {
+        let of = |body: &str| {
+            let Said { reason, message } = Said::of(body.as_bytes());
+            (reason.unwrap_or_default(), message.unwrap_or_default())
+        };
+        let said = |reason: &str, message: &str| (reason.to_owned(), message.to_owned());
+        assert_eq!(of(r#"{"code":400,"reason":"VALIDATOR","message":"too long"}"#), said("VALIDATOR", "too long"));
+        assert_eq!(of(r#"{"error":{"message":"no","code":"API_NOT_FOUND"}}"#), said("API_NOT_FOUND", "no"));
+        assert_eq!(of(r#"{"code":1,"msg":"no","data":null}"#), said("", "no"));
+        assert_eq!(of("<html>"), said("", ""));
+    }
+}
