@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
-use crate::plan::{Cap, CapSetter, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
+use crate::plan::{Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
 use crate::planner::{self, Request};
 use crate::record::Decision;
 use crate::render;
@@ -207,7 +207,11 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8
     if loaded.broken > 0 {
         return Err(Failure::Told { count: loaded.broken });
     }
-    if !plan.is_empty() && plan.refusals.is_empty() {
+    let undecided = |(_, change): (_, &Change)| change.action == Action::Unknown && change.decisions.is_empty();
+    if !plan.is_empty() && plan.changes().all(undecided) {
+        // An apply would only ask again for what the plan asks for.
+        output.next("pixform history");
+    } else if !plan.is_empty() && plan.refusals.is_empty() {
         output.next(&format!("pixform apply{}", args.look.selection.arguments()));
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { 2 } else { 0 })

@@ -81,12 +81,12 @@ impl<'o> Progress<'o> {
             }
             Event::Completed { collection, key, .. } => self.advance(&mut state, collection, key),
             Event::Failed { collection, key, error } => {
-                self.advance(&mut state, collection, key);
                 // Those that were not asked for are counted at the end: the first of them said why.
                 let told = self.output.is_json() || matches!(error, ApplyError::NotAsked { .. });
                 if !told {
                     self.all.suspend(|| self.output.failed_asset(collection, key, error));
                 }
+                self.advance(&mut state, collection, key);
             }
         }
     }

@@ -88,6 +88,8 @@ impl Resolve for PublicOnly {
 pub enum Place {
     /// The service itself.
     Service,
+    /// The service itself by another name: it is asked by its own, since a name may lead elsewhere the next time.
+    Alias,
     /// Somebody on the internet.
     Public,
     /// Nobody may: our own network, or no http.
@@ -110,6 +112,7 @@ pub async fn place(url: &Url, service: &Url, proxies: &[String]) -> Place {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        Some(Host::Domain(name)) if same_port && is_same(name, service).await => return Place::Alias,
         Some(Host::Domain(_)) => return Place::Public,
         None => return Place::Forbidden,
     };
@@ -117,13 +120,31 @@ pub async fn place(url: &Url, service: &Url, proxies: &[String]) -> Place {
         return Place::Public;
     }
     // The service may be configured by name and call itself by number.
-    match (same_port, service.host_str(), service.port_or_known_default()) {
-        (true, Some(host), Some(port)) => {
-            let Ok(mut own) = tokio::net::lookup_host((host, port)).await else { return Place::Forbidden };
-            if own.any(|own| own.ip() == address) { Place::Service } else { Place::Forbidden }
-        }
-        _ => Place::Forbidden,
+    let own = same_port && addresses(service).await.contains(&address);
+    if own { Place::Service } else { Place::Forbidden }
+}
+
+/// Tells whether a name leads to the service, where that lies in our own network.
+async fn is_same(name: &str, service: &Url) -> bool {
+    let own = addresses(service).await;
+    // A public service needs no exception.
+    if own.iter().all(|address| is_public(*address)) {
+        return false;
     }
+    let Ok(mut found) = tokio::net::lookup_host((name, 0)).await else { return false };
+    found.any(|found| own.contains(&found.ip()))
+}
+
+/// Returns the addresses of a service.
+async fn addresses(service: &Url) -> Vec<IpAddr> {
+    let host = match service.host() {
+        Some(Host::Ipv4(address)) => return vec![IpAddr::V4(address)],
+        Some(Host::Ipv6(address)) => return vec![IpAddr::V6(address)],
+        Some(Host::Domain(host)) => host,
+        None => return Vec::new(),
+    };
+    let found = tokio::net::lookup_host((host, 0)).await;
+    found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -160,6 +181,19 @@ mod tests {
         ];
         for private in private {
             assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_may_call_itself_by_name_and_be_configured_by_number() {
+        let service = Url::parse("http://127.0.0.1:8080/v3").unwrap();
+        for (url, wanted) in [
+            ("http://localhost:8080/x.png", Place::Alias),
+            ("http://localhost:8081/x.png", Place::Public),
+            ("http://127.0.0.1:8080/x.png", Place::Service),
+            ("http://127.0.0.2:8080/x.png", Place::Forbidden),
+        ] {
+            assert_eq!(place(&Url::parse(url).unwrap(), &service, &[]).await, wanted, "{url}");
         }
     }
 

@@ -187,6 +187,11 @@ impl Http {
         for _ in 0..=REDIRECTS_MAX {
             let client = match place(&url, &self.base, &self.proxies).await {
                 Place::Service => &self.asking,
+                Place::Alias => {
+                    let named = url.set_host(self.base.host_str());
+                    named.map_err(|_| broken("the picture's address is no URL".to_owned()))?;
+                    &self.asking
+                }
                 Place::Public => &self.fetching,
                 Place::Forbidden => {
                     let host = bare(&url);
