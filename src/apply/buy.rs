@@ -232,11 +232,12 @@ impl<'b> Buyer<'b> {
         answer: Answer,
         slot: Slot,
     ) -> Result<Bought<'b>, Ended> {
-        let came = match answer {
+        let mut came = match answer {
             Answer::Picture(picture) => super::fetch::look(picture, order.asset).await,
             Answer::Task(task) => {
                 let submitted = CallFact { task: Some(task.clone()), ..fact(call, CallStatus::Submitted) };
-                let fetch = Fetch { generator: service.generator, pacing: service.pacing, stop: self.stop };
+                let (Service { generator, pacing, .. }, stop, room) = (service, self.stop, self.finishing);
+                let fetch = Fetch { generator, pacing, stop, room };
                 let tell = |stage| self.tell(order, stage);
                 // The task is polled while its id is written down: neither waits for the other.
                 let (written, came) =
@@ -248,7 +249,10 @@ impl<'b> Buyer<'b> {
                 came
             }
         };
-        let permit = self.room().await?;
+        let permit = match came.room() {
+            Some(permit) => permit,
+            None => self.room().await?,
+        };
         self.tell(order, Stage::Storing);
         self.came(order, call, came, slot).await.map(|made| Bought { made, permit })
     }
@@ -258,7 +262,7 @@ impl<'b> Buyer<'b> {
     }
 
     /// Writes down what came of a task.
-    async fn came(&self, order: &Order<'_>, call: &str, came: Came, slot: Slot) -> Result<Made, Ended> {
+    async fn came(&self, order: &Order<'_>, call: &str, came: Came<'_>, slot: Slot) -> Result<Made, Ended> {
         let key = order.asset.key.clone();
         match came {
             Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
@@ -301,7 +305,7 @@ impl<'b> Buyer<'b> {
     }
 
     /// Stores a picture that is the one asked for.
-    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched, slot: Slot) -> Result<Made, ApplyError> {
+    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
         let received = CallFact { sha256: Some(fetched.sha256), ..fact(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");

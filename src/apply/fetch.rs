@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::asset::{Asset, Seed};
@@ -23,35 +24,39 @@ const MISSES_MAX: u32 = 5;
 const GRACE: Duration = Duration::from_secs(15);
 
 /// What is needed to fetch one picture.
-pub struct Fetch<'f> {
+pub struct Fetch<'f, 'r> {
     /// Who makes it.
     pub generator: &'f Arc<dyn Generator>,
     /// How fast it may be asked.
     pub pacing: &'f Pacing,
     /// How far the run may still go.
     pub stop: &'f Stop,
+    /// Room for pictures that are decoded and not live yet.
+    pub room: &'r Semaphore,
 }
 
 /// A picture that came, with what was found out about it.
-pub struct Fetched {
+pub struct Fetched<'f> {
     /// The picture.
     pub picture: Picture,
     /// The digest of its bytes.
     pub sha256: ContentDigest,
     /// The picture, decoded.
     pub decoded: Arc<Decoded>,
+    /// The room that its pixels take, where room is bounded.
+    pub room: Option<SemaphorePermit<'f>>,
 }
 
 /// What came of a task.
-pub enum Came {
+pub enum Came<'f> {
     /// The picture that was asked for.
-    Picture(Fetched),
+    Picture(Fetched<'f>),
     /// A whole picture that is not the one asked for.
     Rejected {
         /// Why.
         why: String,
         /// The picture, where it may be kept for whoever takes it all the same.
-        picture: Option<Fetched>,
+        picture: Option<Fetched<'f>>,
     },
     /// The service failed at it.
     Failed(String),
@@ -61,9 +66,19 @@ pub enum Came {
     NotYet(String),
 }
 
+impl<'f> Came<'f> {
+    /// Takes the room of the picture's pixels over.
+    pub fn room(&mut self) -> Option<SemaphorePermit<'f>> {
+        match self {
+            Self::Picture(fetched) | Self::Rejected { picture: Some(fetched), .. } => fetched.room.take(),
+            Self::Rejected { picture: None, .. } | Self::Failed(_) | Self::Lost(_) | Self::NotYet(_) => None,
+        }
+    }
+}
+
 /// What came of one attempt to fetch.
-enum Attempt {
-    Came(Came),
+enum Attempt<'f> {
+    Came(Came<'f>),
     /// Worth another attempt at the same address.
     Passing(GeneratorError),
     /// No whole picture.
@@ -82,9 +97,9 @@ struct Course {
     last: Option<String>,
 }
 
-impl Fetch<'_> {
+impl<'r> Fetch<'_, 'r> {
     /// Waits until a task is done, and fetches its picture.
-    pub async fn picture(&self, asset: &Asset, task: &str, tell: &(dyn Fn(Stage) + Sync)) -> Came {
+    pub async fn picture(&self, asset: &Asset, task: &str, tell: &(dyn Fn(Stage) + Sync)) -> Came<'r> {
         let begun = Instant::now();
         let deadline = begun + self.pacing.pace().deadline;
         let mut course = Course { begun, deadline, misses: 0, troubles: 0, last: None };
@@ -116,7 +131,7 @@ impl Fetch<'_> {
     }
 
     /// Tells what trouble with a poll comes to; nothing where it may pass.
-    fn trouble(&self, error: &GeneratorError, course: &mut Course) -> Option<Came> {
+    fn trouble(&self, error: &GeneratorError, course: &mut Course) -> Option<Came<'r>> {
         let message = error.to_string();
         tracing::info!("a poll failed: {message}");
         match error.trouble() {
@@ -141,7 +156,7 @@ impl Fetch<'_> {
         result: &ResultUrl,
         seed: Option<Seed>,
         course: &mut Course,
-    ) -> Option<Came> {
+    ) -> Option<Came<'r>> {
         course.passed();
         let mut missed_here = false;
         loop {
@@ -173,7 +188,7 @@ impl Fetch<'_> {
         }
     }
 
-    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<Seed>) -> Attempt {
+    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<Seed>) -> Attempt<'r> {
         let bytes = match self.generator.download(result).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -185,8 +200,15 @@ impl Fetch<'_> {
                 };
             }
         };
+        // Before it is decoded: pixels take many times the room of a file.
+        let room = self.room.acquire().await.ok();
         match look(Picture { bytes, seed }, asset).await {
             Came::Lost(why) => Attempt::Miss(why),
+            Came::Picture(fetched) => Attempt::Came(Came::Picture(Fetched { room, ..fetched })),
+            Came::Rejected { why, picture } => {
+                let picture = picture.map(|fetched| Fetched { room, ..fetched });
+                Attempt::Came(Came::Rejected { why, picture })
+            }
             came => Attempt::Came(came),
         }
     }
@@ -222,7 +244,7 @@ impl Fetch<'_> {
 }
 
 impl Course {
-    fn passed(&mut self) -> Option<Came> {
+    fn passed<'f>(&mut self) -> Option<Came<'f>> {
         (self.troubles, self.last) = (0, None);
         None
     }
@@ -233,7 +255,7 @@ impl Course {
     }
 
     /// Counts that no whole picture came; the last time it is lost.
-    fn missed(&mut self, why: String) -> Option<Came> {
+    fn missed<'f>(&mut self, why: String) -> Option<Came<'f>> {
         self.misses += 1;
         if self.misses >= MISSES_MAX {
             return Some(Came::Lost(why));
@@ -246,7 +268,7 @@ impl Course {
 }
 
 /// Looks at a picture; [`Came::Lost`] where it is no whole one.
-pub async fn look(picture: Picture, asset: &Asset) -> Came {
+pub async fn look(picture: Picture, asset: &Asset) -> Came<'static> {
     let (width, height) = asset.recipe.picture_size();
     let looked = tokio::task::spawn_blocking(move || {
         let decoded = Decoded::new(&picture.bytes).map(Arc::new);
@@ -265,8 +287,10 @@ pub async fn look(picture: Picture, asset: &Asset) -> Came {
         Err(error) => return Came::Lost(error.to_string()),
     };
     match decoded.verify(width, height) {
-        Ok(_) => Came::Picture(Fetched { picture, sha256, decoded }),
-        Err(error) => Came::Rejected { why: error.to_string(), picture: Some(Fetched { picture, sha256, decoded }) },
+        Ok(_) => Came::Picture(Fetched { picture, sha256, decoded, room: None }),
+        Err(error) => {
+            Came::Rejected { why: error.to_string(), picture: Some(Fetched { picture, sha256, decoded, room: None }) }
+        }
     }
 }
 

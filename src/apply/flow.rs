@@ -5,13 +5,11 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, stream};
-use tokio::sync::Semaphore;
-
 use crate::asset::MicroUsd;
 use crate::plan::Change;
 use crate::state::Lease;
 use crate::world::World;
+use futures::{StreamExt, stream};
 
 use super::buy::{Bought, Buyer, Order, Tally};
 use super::files::{Pictured, Prepared, entry, file};
@@ -21,8 +19,8 @@ use super::publish::{Known, fresh, put};
 use super::step::{Part, Runner};
 use super::{ApplyError, Work};
 
-/// Pictures that are stored, rendered and put at once; their pixels are in memory meanwhile.
-const FINISHING_MAX: usize = 8;
+/// Pictures that a run decodes, stores, renders and puts at once; their pixels are in memory meanwhile.
+pub const FINISHING_MAX: usize = 8;
 /// Assets that wait for their commit, or for somebody else's picture, beside those that are under way.
 const WAITING_MAX: usize = 64;
 
@@ -30,7 +28,6 @@ const WAITING_MAX: usize = 64;
 pub(super) struct Desk {
     journal: Journal,
     tally: Tally,
-    finishing: Semaphore,
 }
 
 impl<'r> Runner<'r> {
@@ -43,7 +40,7 @@ impl<'r> Runner<'r> {
             cap: self.options.cap,
             stop: Arc::clone(self.options.stop),
         });
-        Desk { journal, tally: Tally::default(), finishing: Semaphore::new(FINISHING_MAX) }
+        Desk { journal, tally: Tally::default() }
     }
 
     fn buyer<'b>(&self, lease: &'b Lease, desk: &'b Desk) -> Buyer<'b>
@@ -62,12 +59,12 @@ impl<'r> Runner<'r> {
             stop: self.options.stop,
             listen: self.listen,
             tally: &desk.tally,
-            finishing: &desk.finishing,
+            finishing: self.finishing,
         }
     }
 
     async fn close(&mut self, desk: Desk) {
-        let Desk { journal, tally: Tally { charged, unknown, failed }, finishing: _ } = desk;
+        let Desk { journal, tally: Tally { charged, unknown, failed } } = desk;
         journal.close().await;
         self.outcome.cost.0 += charged.into_inner();
         self.outcome.unknown_calls += unknown.into_inner();

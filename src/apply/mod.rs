@@ -329,7 +329,9 @@ pub async fn run(
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();
     let pacings = pacing::pacings(world, works, options).await?;
     let outcome = Outcome::default();
-    let mut runner = step::Runner { world, options, leases, pacings: &pacings, listen, outcome, total, done: 0 };
+    let finishing = tokio::sync::Semaphore::new(flow::FINISHING_MAX);
+    let (pacings, finishing) = (&pacings, &finishing);
+    let mut runner = step::Runner { world, options, leases, pacings, finishing, listen, outcome, total, done: 0 };
     let mut parts = Vec::with_capacity(works.len());
     for (work, records) in works.iter().zip(&before) {
         parts.push(runner.part(work, leases.of(&work.plan.name)?, records));

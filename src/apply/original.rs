@@ -113,7 +113,7 @@ fn fact(call: String, made: &Result<Made, ApplyError>) -> CallFact {
     CallFact { call, status, task: None, sha256: None, original, reason }
 }
 
-async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched, ApplyError> {
+async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched<'static>, ApplyError> {
     let recipe = asset.recipe.clone();
     // A task of its own: another picture can be worked on beside it.
     let answer = tokio::spawn(async move { generator.submit(&recipe).await });
@@ -135,21 +135,26 @@ async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetche
 }
 
 /// Stores a picture where it is found by its recipe, with or without a database.
-pub async fn put_original(world: &World, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
+pub async fn put_original(world: &World, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
     put(world, original_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
 }
 
 /// Stores a picture that is not the one asked for where nobody takes it for the original.
-pub async fn put_rejected(world: &World, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
+pub async fn put_rejected(world: &World, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
     put(world, rejected_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
 }
 
-fn extension(fetched: &Fetched) -> &'static str {
+fn extension(fetched: &Fetched<'_>) -> &'static str {
     fetched.decoded.facts().format.extension()
 }
 
-async fn put(world: &World, path: ObjectPath, recipe: RecipeDigest, fetched: &Fetched) -> Result<Original, ApplyError> {
-    let Fetched { picture: Picture { bytes, seed }, sha256, decoded } = fetched;
+async fn put(
+    world: &World,
+    path: ObjectPath,
+    recipe: RecipeDigest,
+    fetched: &Fetched<'_>,
+) -> Result<Original, ApplyError> {
+    let Fetched { picture: Picture { bytes, seed }, sha256, decoded, room: _ } = fetched;
     let Facts { format, width, height } = decoded.facts();
     // Replaced where it is there: after a power cut a file of this name may hold less than it should.
     world.storage.put(&path, bytes.clone(), format.content_type(), Overwrite::Replace).await?;

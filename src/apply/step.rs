@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
 
 use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
@@ -38,6 +39,8 @@ pub struct Runner<'r> {
     pub leases: &'r Leases,
     /// How fast paid services may be asked.
     pub pacings: &'r Pacings,
+    /// Room for bought pictures that are decoded and not live yet.
+    pub finishing: &'r Semaphore,
     /// Who listens.
     pub listen: Listener<'r>,
     /// What came of it so far.
