@@ -170,6 +170,9 @@ pub fn extra_labels(labels: &Labels, key_axes: &[String]) -> String {
     serde_json_canonicalizer::to_string(&extra).expect("text is canonical JSON")
 }
 
+/// How many paid calls for one recipe may fail until somebody has to decide whether to go on.
+pub const FAILED_MAX: usize = 3;
+
 /// What became of one call to a generator; the ledger's status column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -226,6 +229,14 @@ impl CallStatus {
     /// Reads a ledger's name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Tells whether something is still to come of a call.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Intended | Self::Submitted | Self::Received => true,
+            Self::Finished | Self::Refused | Self::Failed | Self::Rejected | Self::Lost | Self::Unknown => false,
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::asset::{Asset, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
 use crate::process::Process;
-use crate::record::{Call, CallStatus};
-use crate::state::{CallFact, FAILED_MAX, Intent, Lease};
+use crate::record::{Call, CallStatus, FAILED_MAX};
+use crate::state::{CallFact, Intent, Lease};
 use crate::world::World;
 
 use super::elsewhere::Elsewhere;
@@ -123,37 +123,36 @@ impl<'b> Buyer<'b> {
             let slot = self.begin(&service, order, turn).await?;
             turn = Turn::Taken;
             let call = Call { sha256: elsewhere.gone, ..self.call(order) };
-            match self.journal.intend(call).await? {
+            let (call, answer) = match self.journal.intend(call).await? {
                 Intent::Ours(call) => match self.submit(&service, order, &call).await {
-                    Ok(answer) => match self.fetch(&service, order, &call, answer, slot).await {
-                        Ok(bought) => return Ok(bought),
-                        Err(Ended::Final(error)) => return Err(error),
-                        Err(Ended::Again(again)) => self.wait(again).await,
-                    },
+                    Ok(answer) => (call, answer),
                     Err(error) => {
                         // Before the slot is free: who gets it next must know what the service said.
                         heed(&service, &error, busy);
                         drop(slot);
                         let again = self.refused(&service, order, &call, error, (&mut busy, &mut unreachable)).await?;
                         self.wait(again).await;
+                        continue;
                     }
                 },
                 Intent::Resumed { call, task, submitted_at: _ } => {
                     tracing::info!(key = %order.asset.key, "a task of an earlier run is asked for again");
-                    match self.fetch(&service, order, &call, Answer::Task(task), slot).await {
-                        Ok(bought) => return Ok(bought),
-                        Err(Ended::Final(error)) => return Err(error),
-                        Err(Ended::Again(again)) => self.wait(again).await,
-                    }
+                    (call, Answer::Task(task))
                 }
                 Intent::Elsewhere => {
                     drop(slot);
                     if let Some(bought) = self.made_elsewhere(&service, order, &mut elsewhere).await? {
                         return Ok(bought);
                     }
+                    continue;
                 }
                 Intent::Undecided => return Err(ApplyError::Undecided { key: order.asset.key.clone() }),
                 Intent::Capped => return Err(ApplyError::Capped { key: order.asset.key.clone() }),
+            };
+            match self.fetch(&service, order, &call, answer, slot).await {
+                Ok(bought) => return Ok(bought),
+                Err(Ended::Final(error)) => return Err(error),
+                Err(Ended::Again(again)) => self.wait(again).await,
             }
         }
     }
@@ -235,7 +234,7 @@ impl<'b> Buyer<'b> {
         let mut came = match answer {
             Answer::Picture(picture) => super::fetch::look(picture, order.asset).await,
             Answer::Task(task) => {
-                let submitted = CallFact { task: Some(task.clone()), ..fact(call, CallStatus::Submitted) };
+                let submitted = CallFact { task: Some(task.clone()), ..CallFact::new(call, CallStatus::Submitted) };
                 let (Service { generator, pacing, .. }, stop, room) = (service, self.stop, self.finishing);
                 let fetch = Fetch { generator, pacing, stop, room };
                 let tell = |stage| self.tell(order, stage);
@@ -273,7 +272,7 @@ impl<'b> Buyer<'b> {
                 };
                 let sha256 = kept.as_ref().map(|kept| kept.sha256);
                 let reason = Some(why.clone());
-                let rejected = CallFact { sha256, original: kept, reason, ..fact(call, CallStatus::Rejected) };
+                let rejected = CallFact { sha256, original: kept, reason, ..CallFact::new(call, CallStatus::Rejected) };
                 self.journal.stored(rejected).await?;
                 Err(Ended::Final(match sha256 {
                     Some(_) => ApplyError::Rejected { key, why },
@@ -291,7 +290,7 @@ impl<'b> Buyer<'b> {
                     self.world.state.calls(&[order.recipe], &Process::liveness).await.map_err(ApplyError::from)?;
                 let failed =
                     lines.iter().filter(|line| line.call.status == CallStatus::Failed && line.call.decision.is_none());
-                match failed.count() as u64 {
+                match failed.count() {
                     failed if failed >= FAILED_MAX => Err(Ended::Final(ApplyError::FailedRepeatedly { key, why })),
                     failed => Err(Ended::Again(Again::After(backoff(failed as u32)))),
                 }
@@ -306,7 +305,7 @@ impl<'b> Buyer<'b> {
 
     /// Stores a picture that is the one asked for.
     async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
-        let received = CallFact { sha256: Some(fetched.sha256), ..fact(call, CallStatus::Received) };
+        let received = CallFact { sha256: Some(fetched.sha256), ..CallFact::new(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");
         let original = put_original(self.world, order.recipe, &fetched).await;
@@ -316,14 +315,14 @@ impl<'b> Buyer<'b> {
         }
         drop(slot);
         let original = original?;
-        let finished = CallFact { original: Some(original.clone()), ..fact(call, CallStatus::Finished) };
+        let finished = CallFact { original: Some(original.clone()), ..CallFact::new(call, CallStatus::Finished) };
         self.journal.stored(finished).await?;
         crash_point("finished");
         written.map(|()| Made { original, decoded: fetched.decoded })
     }
 
     pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
-        self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..fact(call, status) }).await
+        self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..CallFact::new(call, status) }).await
     }
 
     pub(super) async fn wait(&self, again: Again) {
@@ -358,8 +357,4 @@ impl From<ApplyError> for Ended {
     fn from(error: ApplyError) -> Self {
         Self::Final(error)
     }
-}
-
-fn fact(call: &str, status: CallStatus) -> CallFact {
-    CallFact { call: call.to_owned(), status, task: None, sha256: None, original: None, reason: None }
 }

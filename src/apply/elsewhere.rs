@@ -1,17 +1,14 @@
 //! Elsewhere: somebody else makes the same picture, or has made it since the plan; it is taken over, and not paid for again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::digest::ContentDigest;
-use crate::imaging::Decoded;
 use crate::process::Process;
-use crate::record::CallStatus;
 
 use super::buy::{Again, Bought, Buyer, Order, Service};
-use super::original::Made;
+use super::original::{Made, decode};
 use super::stop::Go;
 use super::{ApplyError, Stage};
 
@@ -35,7 +32,6 @@ impl<'b> Buyer<'b> {
         order: &Order<'_>,
         elsewhere: &mut Elsewhere,
     ) -> Result<Option<Bought<'b>>, ApplyError> {
-        let key = || order.asset.key.clone();
         self.tell(order, Stage::Elsewhere);
         let original = self.world.state.originals(&[order.recipe]).await?.pop();
         if let Some(original) = original.filter(|original| elsewhere.gone != Some(original.sha256)) {
@@ -45,19 +41,16 @@ impl<'b> Buyer<'b> {
                 return Ok(None);
             }
             let permit = self.room().await?;
-            let bytes = super::original::fetch(self.world, &original).await?;
-            let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await;
-            let decoded = decoded.map_err(|_| ApplyError::Worker)?;
-            let decoded = Arc::new(decoded.map_err(|source| ApplyError::Picture { key: key(), source })?);
+            let decoded = decode(self.world, &order.asset.key, &original).await?;
             return Ok(Some(Bought { made: Made { original, decoded }, permit }));
         }
         if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {
-            return Err(ApplyError::MadeElsewhere { key: key() });
+            return Err(ApplyError::MadeElsewhere { key: order.asset.key.clone() });
         }
         loop {
             self.wait(Again::After(PAUSE)).await;
             let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;
-            let at_it = lines.iter().any(|line| !line.abandoned && is_open(line.call.status));
+            let at_it = lines.iter().any(|line| !line.abandoned && line.call.status.is_open());
             let waited = elsewhere.since.get_or_insert_with(Instant::now).elapsed();
             // Without a slot and without a turn: those are for pictures that are bought.
             if !at_it || waited > service.pacing.pace().deadline || self.stop.go() > Go::On {
@@ -65,8 +58,4 @@ impl<'b> Buyer<'b> {
             }
         }
     }
-}
-
-fn is_open(status: CallStatus) -> bool {
-    matches!(status, CallStatus::Intended | CallStatus::Submitted | CallStatus::Received)
 }

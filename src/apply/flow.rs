@@ -15,7 +15,7 @@ use super::buy::{Bought, Buyer, Order, Tally};
 use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
-use super::publish::{Known, fresh, put};
+use super::publish::{fresh, known, put};
 use super::step::{Part, Runner};
 use super::{ApplyError, Work};
 
@@ -146,8 +146,7 @@ async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
     let (world, journal): (&World, &Journal) = (buyer.world, buyer.journal);
     let renditions = item.asset.iter().flat_map(|asset| &asset.renditions);
     let wanted = renditions.map(|rendition| (made.original.sha256, rendition.digest)).collect();
-    let known = journal.objects(wanted).await?;
-    let known: Known = known.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
+    let known = known(journal.objects(wanted).await?);
     let (original, published) = match file(world, item, Some(Ok((made.original, Some(made.decoded)))), &known).await? {
         Prepared::There(original, published) => (original, published),
         Prepared::ToPut(target, forms) => {

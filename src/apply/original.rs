@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use crate::asset::{Asset, CollectionName, MicroUsd, ObjectPath};
+use crate::asset::{Asset, AssetKey, CollectionName, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Answer, CallError, Generator, GeneratorError, Picture, Trouble};
 use crate::imaging::{self, Decoded, Facts};
@@ -110,7 +110,7 @@ fn fact(call: String, made: &Result<Made, ApplyError>) -> CallFact {
         Err(error @ ApplyError::Rejected { .. }) => (CallStatus::Rejected, None, Some(error.to_string())),
         Err(error) => (CallStatus::Failed, None, Some(error.to_string())),
     };
-    CallFact { call, status, task: None, sha256: None, original, reason }
+    CallFact { original, reason, ..CallFact::new(call, status) }
 }
 
 async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched<'static>, ApplyError> {
@@ -160,6 +160,16 @@ async fn put(
     world.storage.put(&path, bytes.clone(), format.content_type(), Overwrite::Replace).await?;
     crash_point("original-put");
     Ok(Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width, height, seed: *seed })
+}
+
+/// Reads an original and decodes it.
+///
+/// # Errors
+/// As [`fetch`]; [`ApplyError::Picture`] where it is no picture.
+pub async fn decode(world: &World, key: &AssetKey, original: &Original) -> Result<Arc<Decoded>, ApplyError> {
+    let bytes = fetch(world, original).await?;
+    let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await.map_err(|_| ApplyError::Worker)?;
+    Ok(Arc::new(decoded.map_err(|source| ApplyError::Picture { key: key.clone(), source })?))
 }
 
 /// Reads an original and makes sure that its bytes are those that were stored.

@@ -39,6 +39,11 @@ pub struct Form {
 /// What is known of files that were published before.
 pub type Known = HashMap<(ContentDigest, RenditionDigest), Published>;
 
+/// Sorts what is known by original and rendition.
+pub fn known(files: Vec<(ContentDigest, Published)>) -> Known {
+    files.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect()
+}
+
 /// Finds or encodes all files of an asset, in the manifest's order; nothing is written yet.
 pub async fn prepare(world: &World, target: &Target<'_>, known: &Known) -> Result<Vec<Form>, ApplyError> {
     let mut decoded = target.decoded.clone();
@@ -49,7 +54,7 @@ pub async fn prepare(world: &World, target: &Target<'_>, known: &Known) -> Resul
             None => {
                 let picture = match &decoded {
                     Some(decoded) => Arc::clone(decoded),
-                    None => decode(world, target).await?,
+                    None => original::decode(world, &target.asset.key, &target.original).await?,
                 };
                 let form = encode(target, rendition, Arc::clone(&picture)).await?;
                 decoded = Some(picture);
@@ -121,13 +126,6 @@ async fn there(
     let path = rendition.path.fill(&file.sha256);
     let published = Published { rendition: rendition.clone(), path, ..file.clone() };
     Ok(Some(Form { published, bytes: Some(bytes) }))
-}
-
-async fn decode(world: &World, target: &Target<'_>) -> Result<Arc<Decoded>, ApplyError> {
-    let key = target.asset.key.clone();
-    let bytes = original::fetch(world, &target.original).await?;
-    let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await.map_err(|_| ApplyError::Worker)?;
-    Ok(Arc::new(decoded.map_err(|source| ApplyError::Picture { key, source })?))
 }
 
 async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Decoded>) -> Result<Form, ApplyError> {

@@ -96,8 +96,7 @@ async fn accept(world: &World, items: &[&Item<'_>]) -> Result<HashMap<RecipeDige
         world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
         let original = Original { path, ..rejected.clone() };
         taken.insert(rejected.recipe, original.clone());
-        let (status, call) = (CallStatus::Finished, call.to_owned());
-        facts.push(CallFact { call, status, task: None, sha256: None, original: Some(original), reason: None });
+        facts.push(CallFact { original: Some(original), ..CallFact::new(call, CallStatus::Finished) });
     }
     if !facts.is_empty() {
         world.storage.sync().await?;

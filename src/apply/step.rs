@@ -21,7 +21,7 @@ use super::item::{Item, item, next_batch};
 use super::lease::Leases;
 use super::original::{Wanted, make};
 use super::pacing::Pacings;
-use super::publish::{Known, fresh, put};
+use super::publish::{fresh, known, put};
 use super::reuse::take_over;
 use super::stop::{Go, Why};
 use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
@@ -284,8 +284,7 @@ impl Runner<'_> {
                 wanted.extend(asset.renditions.iter().map(|rendition| (original.sha256, rendition.digest)));
             }
         }
-        let known = self.world.state.objects(&wanted).await?;
-        let known: Known = known.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
+        let known = known(self.world.state.objects(&wanted).await?);
         let world: &World = self.world;
         let prepared: Vec<Result<Prepared<'_>, ApplyError>> = stream::iter(items.iter().zip(originals))
             .map(|(item, original)| file(world, item, original, &known))

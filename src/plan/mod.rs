@@ -20,7 +20,7 @@ pub use decide::{ColumnEdit, ObjectFault, Picture, RowState, Seen, Subject, deci
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
 pub use reason::{Cause, Reason};
-pub use standing::{Decisions, Doubt, FAILED_MAX, Line, Standing, Verdicts, standing};
+pub use standing::{Decisions, Doubt, Line, Standing, Verdicts, standing};
 
 /// What is done about one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,10 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::ContentDigest;
-use crate::record::{Call, CallStatus, Decision};
-
-/// Failed calls for one recipe after which somebody has to decide.
-pub const FAILED_MAX: usize = 3;
+use crate::record::{Call, CallStatus, Decision, FAILED_MAX};
 
 /// What is in doubt about an earlier call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -135,11 +135,7 @@ impl Gathering<'_> {
         let mut recipes: Vec<RecipeDigest> = Vec::new();
         for (_, asset) in &batch.assets {
             let record = batch.record(manifest, moves, &asset.key);
-            let recipe = asset.recipe.digest();
-            match record {
-                Some(record) if asset.hold => recipes.push(record.recipe.digest()),
-                _ => recipes.push(recipe),
-            }
+            recipes.push(wanted_recipe(asset, record));
         }
         recipes.sort_unstable();
         recipes.dedup();
@@ -158,12 +154,8 @@ impl Gathering<'_> {
             batch.found = self.world.originals(&missing).await?;
             let is_paid = |asset: &Asset| self.request.prices.contains_key(asset.generator.as_str());
             let paid = batch.assets.iter().filter(|(_, asset)| is_paid(asset));
-            let paid: HashSet<RecipeDigest> = paid
-                .map(|(_, asset)| match batch.record(manifest, moves, &asset.key) {
-                    Some(record) if asset.hold => record.recipe.digest(),
-                    _ => asset.recipe.digest(),
-                })
-                .collect();
+            let paid: HashSet<RecipeDigest> =
+                paid.map(|(_, asset)| wanted_recipe(asset, batch.record(manifest, moves, &asset.key))).collect();
             let to_buy: Vec<RecipeDigest> = missing
                 .into_iter()
                 .filter(|recipe| paid.contains(recipe) && !batch.found.contains_key(recipe))
@@ -183,10 +175,7 @@ impl Gathering<'_> {
         let Declared { manifest, .. } = declared;
         for (index, asset) in &batch.assets {
             let record = batch.record(manifest, moves, &asset.key);
-            let recipe = match record {
-                Some(record) if asset.hold => record.recipe.digest(),
-                _ => asset.recipe.digest(),
-            };
+            let recipe = wanted_recipe(asset, record);
             let picture = batch.picture(asset, record, recipe, &self.making);
             let decisions = batch.decisions(&recipe);
             let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
@@ -235,6 +224,14 @@ impl Gathering<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns the recipe whose picture an asset is to have: a held one keeps that of its record.
+fn wanted_recipe(asset: &Asset, record: Option<&Record>) -> RecipeDigest {
+    match record {
+        Some(record) if asset.hold => record.recipe.digest(),
+        _ => asset.recipe.digest(),
     }
 }
 

@@ -9,9 +9,6 @@ use crate::record::{Call, CallStatus, Original};
 
 use super::Origin;
 
-/// How many paid calls for one recipe may fail until somebody has to decide whether to go on.
-pub const FAILED_MAX: u64 = 3;
-
 /// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFact {
@@ -28,6 +25,13 @@ pub struct CallFact {
     pub original: Option<Original>,
     /// Why, with a failure; holds no secret.
     pub reason: Option<String>,
+}
+
+impl CallFact {
+    /// Returns the fact that a call has this status, and nothing more.
+    pub fn new(call: impl Into<String>, status: CallStatus) -> Self {
+        Self { call: call.into(), status, task: None, sha256: None, original: None, reason: None }
+    }
 }
 
 /// What came of asking whether a call may be sent.

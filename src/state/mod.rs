@@ -19,7 +19,7 @@ mod sqlite;
 
 pub use self::known::{Known, KnownCollection, Schema};
 pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
-pub use self::ledger::{CallFact, CallSeen, FAILED_MAX, HistoryLine, HistoryQuery, HistoryRun, Intent};
+pub use self::ledger::{CallFact, CallSeen, HistoryLine, HistoryQuery, HistoryRun, Intent};
 
 /// How a state is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,7 +305,7 @@ pub trait State: Send + Sync {
     /// A recipe has one open line (intended, submitted, received) at most; whether its holder is dead decides what
     /// becomes of it, as told at [`Intent`]. A paid line that nobody can go on with becomes `unknown`. Without an open
     /// line, a paid line of status unknown, rejected or lost without a decision stands in the way, as do
-    /// [`FAILED_MAX`] paid lines of status failed without one.
+    /// [`FAILED_MAX`](crate::record::FAILED_MAX) paid lines of status failed without one.
     ///
     /// A line is written or taken over only if its price and those of all lines of this run, except refused ones, stay
     /// within the cap. What costs nothing is never capped.

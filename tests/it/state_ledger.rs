@@ -4,8 +4,8 @@
 
 use pixform::asset::{MicroUsd, Seed};
 use pixform::process::{Liveness, Process};
-use pixform::record::{Call, CallStatus, Decision, Original};
-use pixform::state::{CallFact, FAILED_MAX, HistoryLine, HistoryQuery, Intent, IsAlive, Lease, LeaseAnswer, State};
+use pixform::record::{Call, CallStatus, Decision, FAILED_MAX, Original};
+use pixform::state::{CallFact, HistoryLine, HistoryQuery, Intent, IsAlive, Lease, LeaseAnswer, State};
 
 use crate::state_contract::{
     Maker, alive, call, collection, content, contract, dead, key, lease_of, ready, recipe, run,

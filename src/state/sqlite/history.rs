@@ -5,7 +5,6 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::ledger::is_open;
 use super::read::{bytes, parsed, text};
 use super::rows::{KEYS_MAX, distinct, json, unsigned};
 use super::runs::{self, Fates};
@@ -40,7 +39,7 @@ pub(super) fn calls(
         let mut rows = statement.query([json(&recipes)])?;
         while let Some(row) = rows.next()? {
             let call = call(row)?;
-            let abandoned = is_open(call.status) && fates.is_dead(text(row, COLUMNS)?)?;
+            let abandoned = call.status.is_open() && fates.is_dead(text(row, COLUMNS)?)?;
             calls.push(CallSeen { call, abandoned });
         }
     }

@@ -11,8 +11,8 @@ use super::rows::{signed, unsigned};
 use super::runs::Fates;
 use super::schema::NOW;
 use crate::asset::MicroUsd;
-use crate::record::{Call, CallStatus, Decision};
-use crate::state::{CallFact, FAILED_MAX, Intent, IsAlive, Lease};
+use crate::record::{Call, CallStatus, Decision, FAILED_MAX};
+use crate::state::{CallFact, Intent, IsAlive, Lease};
 
 /// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
 const FREE: &str = "placeholder";
@@ -58,7 +58,7 @@ pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Resul
     let mut keeper = Keeper::new(transaction)?;
     for CallFact { call, status, task, sha256, original, reason } in facts {
         let (mut status, mut reason) = (*status, reason.as_deref());
-        if is_open(status)
+        if status.is_open()
             && let Some(was) = rival.query_row([call], |row| row.get::<_, String>(0)).optional()?
         {
             let paid = CallStatus::parse(&was).filter(|was| matches!(was, CallStatus::Rejected | CallStatus::Lost));
@@ -112,19 +112,6 @@ pub(super) fn decide(
         decide.execute([call.as_str(), decision.name()])?;
     }
     Ok(())
-}
-
-/// Tells whether a line of that status is open.
-pub(super) fn is_open(status: CallStatus) -> bool {
-    match status {
-        CallStatus::Intended | CallStatus::Submitted | CallStatus::Received => true,
-        CallStatus::Finished
-        | CallStatus::Refused
-        | CallStatus::Failed
-        | CallStatus::Rejected
-        | CallStatus::Lost
-        | CallStatus::Unknown => false,
-    }
 }
 
 /// What a run may still spend.
@@ -271,7 +258,7 @@ impl<'t> Ledger<'t> {
         let (open_questions, failed) = self
             .undecided
             .query_row([call.recipe.as_bytes()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        Ok(open_questions > 0 || failed >= signed(FAILED_MAX))
+        Ok(open_questions > 0 || failed >= FAILED_MAX as i64)
     }
 
     fn begin(&mut self, call: &Call) -> Result<Intent, Failure> {
