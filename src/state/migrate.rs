@@ -23,6 +23,12 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_ledger.sql") },
 ];
 
+/// The migrations of Postgres, in order, under the same numbers.
+pub(super) const POSTGRES: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_state.sql") },
+    Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_ledger.sql") },
+];
+
 /// A migration that the database says was run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Applied {
@@ -80,7 +86,10 @@ mod tests {
 
     #[test]
     fn migrations_count_from_one_without_gaps() {
-        assert!(SQLITE.iter().zip(1..).all(|(migration, version)| migration.version == version));
+        for migrations in [SQLITE, POSTGRES] {
+            assert!(migrations.iter().zip(1..).all(|(migration, version)| migration.version == version));
+        }
+        assert_eq!(SQLITE.len(), POSTGRES.len());
     }
 
     #[test]

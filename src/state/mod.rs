@@ -15,6 +15,7 @@ mod known;
 mod lease;
 mod ledger;
 mod migrate;
+mod postgres;
 mod sqlite;
 
 pub use self::known::{Known, KnownCollection, Schema};
@@ -38,6 +39,36 @@ pub enum StateError {
     Scheme {
         /// The URL's scheme; the rest may hold a password.
         scheme: String,
+    },
+    /// The URL of a database server cannot be used. Its text may hold a password, and is never told.
+    #[error("{problem}")]
+    Address {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        help: String,
+    },
+    /// A database server cannot be reached, or lets nobody in.
+    #[error("the database `{server}` {what}")]
+    Server {
+        /// Host, port and database.
+        server: String,
+        /// What it does: `cannot be reached`.
+        what: &'static str,
+        /// What to do.
+        help: String,
+        /// The server's own words, or those of the way there.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The role that is connected may not do that.
+    #[error("the role in the URL of the state may not {action}")]
+    Denied {
+        /// What was tried: `read the records`.
+        action: &'static str,
+        /// The database's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file is there and is something else.
     #[error("`{path}` is not a SQLite database")]
@@ -357,13 +388,40 @@ pub trait State: Send + Sync {
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError>;
 }
 
-/// Opens the state at a URL: `sqlite:PATH`, or `sqlite::memory:` for tests.
+/// Something odd about a URL that is no mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlWarning {
+    /// What is odd, one sentence in lower case; holds nothing secret.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Opens the state at a URL: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `sqlite::memory:` for tests.
 ///
 /// # Errors
 /// When the scheme is unknown, or the database cannot be opened or is not one.
 pub async fn open(url: &str, access: Access) -> Result<Box<dyn State>, StateError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::open(path, access)?)),
+        Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::open(url, access)?)),
         _ => Err(StateError::Scheme { scheme: url.split(':').next().unwrap_or_default().to_owned() }),
+    }
+}
+
+/// Returns what is odd about a state's URL; nothing where it cannot be read, which opening it tells.
+pub fn url_warnings(url: &str) -> Vec<UrlWarning> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => postgres::warnings(url),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns where a state is, for people: a path, or host, port and database, without user and password.
+pub fn place(url: &str) -> Option<String> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Some(path.to_owned()),
+        Some(("postgres" | "postgresql", _)) => postgres::place(url),
+        _ => None,
     }
 }

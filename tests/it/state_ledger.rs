@@ -522,4 +522,6 @@ macro_rules! contracts {
 contracts! {
     sqlite_in_memory: crate::state_sqlite::memory;
     sqlite_in_a_file: crate::state_sqlite::Folder::new().maker();
+    postgres: crate::postgres::direct;
+    postgres_behind_a_pooler: crate::postgres::pooled;
 }

@@ -1,0 +1,126 @@
+//! The columns of a published table, and which of our values each type keeps as they are.
+
+use crate::asset::ColumnType;
+
+/// A column as the catalogue has it; of a domain, the type beneath it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type as it was declared: `character varying(80)`.
+    pub declared: String,
+    /// The name of the type in the catalogue: `varchar`.
+    pub base: String,
+    /// The type's category: `S` for texts, `N` for numbers, `E` for enumerations.
+    pub category: char,
+    /// The type's modifier: length or precision; -1 for none.
+    pub modifier: i32,
+    /// Whether an insert that leaves the column out fails.
+    pub must: bool,
+    /// Whether it cannot be written.
+    pub generated: bool,
+}
+
+/// What a column is to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// A part of the key.
+    Key,
+    /// A value.
+    Value,
+}
+
+impl Column {
+    /// Tells whether it takes any short text.
+    pub(super) fn is_free_text(&self) -> bool {
+        matches!(self.base.as_str(), "text" | "varchar" | "bpchar" | "citext") && self.modifier < 0
+            || matches!(self.base.as_str(), "varchar" | "bpchar") && self.modifier - HEADER >= 8
+    }
+}
+
+/// Bytes that a modifier of lengths and precisions counts besides.
+///
+/// Source: `anychar_typmodin` and `numerictypmodin` of PostgreSQL 15, read 2026-11-24.
+const HEADER: i32 = 4;
+
+/// Returns the type that a column gets in a table that we create.
+pub(super) fn type_name(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Bigint => "bigint",
+        ColumnType::Integer => "integer",
+        ColumnType::Double => "double precision",
+        ColumnType::Text => "text",
+    }
+}
+
+/// Tells whether a value comes back from the column as what it was.
+///
+/// `7.5` that comes back as `7.50` is the same number; `012` that comes back as `12` is another text.
+pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
+    let Column { base, category, modifier, .. } = column;
+    let is_text = matches!(category, 'S');
+    match kind {
+        ColumnType::Text if what == Keeps::Key => is_text || *category == 'E',
+        ColumnType::Text => is_text || *category == 'E' || matches!(base.as_str(), "json" | "jsonb"),
+        ColumnType::Bigint => is_text || base == "int8" || whole_digits(base, *modifier) >= 19,
+        ColumnType::Integer => {
+            is_text || matches!(base.as_str(), "int2" | "int4" | "int8") || whole_digits(base, *modifier) >= 5
+        }
+        ColumnType::Double => is_text || matches!(base.as_str(), "float4" | "float8" | "numeric"),
+    }
+}
+
+/// Returns how many digits before the point a numeric column keeps.
+fn whole_digits(base: &str, modifier: i32) -> i32 {
+    match base {
+        "numeric" if modifier < 0 => i32::MAX,
+        "numeric" => {
+            let (precision, scale) = (((modifier - HEADER) >> 16) & 0xffff, (modifier - HEADER) & 0x7ff);
+            precision - scale
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(base: &str, category: char, modifier: i32) -> Column {
+        Column {
+            name: "c".to_owned(),
+            declared: base.to_owned(),
+            base: base.to_owned(),
+            category,
+            modifier,
+            must: false,
+            generated: false,
+        }
+    }
+
+    #[test]
+    fn a_type_keeps_what_comes_back_as_it_was() {
+        use ColumnType::{Bigint, Double, Integer, Text};
+        let numeric = |precision: i32, scale: i32| (precision << 16 | scale) + HEADER;
+        for (base, category, modifier, kept) in [
+            ("text", 'S', -1, [true, true, true, true]),
+            ("varchar", 'S', 84, [true, true, true, true]),
+            ("int2", 'N', -1, [false, false, true, false]),
+            ("int4", 'N', -1, [false, false, true, false]),
+            ("int8", 'N', -1, [false, true, true, false]),
+            ("float8", 'N', -1, [false, false, false, true]),
+            ("numeric", 'N', -1, [false, true, true, true]),
+            ("numeric", 'N', numeric(20, 0), [false, true, true, true]),
+            ("numeric", 'N', numeric(6, 2), [false, false, false, true]),
+            ("jsonb", 'U', -1, [true, false, false, false]),
+            ("mood", 'E', -1, [true, false, false, false]),
+            ("bool", 'B', -1, [false, false, false, false]),
+            ("timestamptz", 'D', -1, [false, false, false, false]),
+        ] {
+            let column = column(base, category, modifier);
+            let found = [Text, Bigint, Integer, Double].map(|kind| keeps(&column, kind, Keeps::Value));
+            assert_eq!(found, kept, "{base} {modifier}");
+        }
+        assert!(!keeps(&column("jsonb", 'U', -1), Text, Keeps::Key));
+    }
+}

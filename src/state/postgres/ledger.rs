@@ -1,0 +1,368 @@
+//! The ledger of generator calls: what may be sent, and what came of it.
+//!
+//! Whoever decides holds one lock, so that what it looks at stays as it is until it has written. What a batch is about is
+//! read at once, decided call by call in memory, and written at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio_postgres::types::Type;
+
+use super::database::{Param, Transaction};
+use super::failure::Failure;
+use super::lease;
+use super::read::{bytes, signed, unsigned};
+use super::runs::Fates;
+use super::schema::{NOW, lock_ledger};
+use crate::asset::MicroUsd;
+use crate::digest::RecipeDigest;
+use crate::record::{Call, Decision, FAILED_MAX};
+use crate::state::{Intent, IsAlive, Lease};
+
+/// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
+const FREE: &str = "placeholder";
+
+/// The statuses of an open line, as SQL; the unique index on open lines names the same.
+pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
+
+/// Whether a line has no decision that is carried out: an accepted picture is taken once its line is finished.
+const UNDECIDED: &str = "(decision IS NULL OR status = 'rejected' AND decision = 'accepted')";
+
+/// Why a dead run's call is unknown.
+const ENDED: &str = "the run ended before an answer came";
+
+/// Makes paid `intended` lines of dead runs `unknown`.
+pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {
+    lock_ledger(transaction).await?;
+    // `status IN` the open ones is what lets the partial index find them among many.
+    let doubtful = format!("status IN ({OPEN}) AND status = 'intended' AND generator <> '{FREE}'");
+    let sql = format!("SELECT DISTINCT holder FROM pixform.calls WHERE {doubtful}");
+    let holders = transaction.query_typed(&sql, &[]).await?;
+    let holders: BTreeSet<&str> = holders.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let fates = Fates::look(transaction, holders.clone(), liveness).await?;
+    let dead: Vec<&str> = holders.into_iter().filter(|holder| fates.is_dead(holder)).collect();
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "UPDATE pixform.calls SET status = 'unknown', reason = $2, updated_at = {NOW} WHERE {doubtful} AND holder = ANY($1)"
+    );
+    Ok(transaction.execute_typed(&sql, &[(&dead, Type::TEXT_ARRAY), (&ENDED, Type::TEXT)]).await?)
+}
+
+/// Remembers what people decided.
+pub(super) async fn decide(
+    transaction: &Transaction,
+    lease: &Lease,
+    decisions: &[(String, Decision)],
+) -> Result<(), Failure> {
+    lease::check(transaction, lease).await?;
+    // The first decision about a line stands.
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for (call, decision) in decisions {
+        first.entry(call).or_insert(decision.name());
+    }
+    let (calls, names): (Vec<&str>, Vec<&str>) = first.into_iter().unzip();
+    let sql = format!(
+        "UPDATE pixform.calls SET decision = w.made, updated_at = {NOW} FROM unnest($1, $2) AS w (call, made)
+         WHERE id = w.call AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed')"
+    );
+    transaction.execute_typed(&sql, &[(&calls, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]).await?;
+    Ok(())
+}
+
+/// Whether the answers to the same question may have been lost before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It is asked for the first time.
+    First,
+    /// It was answered, the lines are written, and nothing was sent.
+    Again,
+}
+
+/// Asks for the right to send calls; the name of the question is written beside the lease, so that it can be told whether
+/// it was answered.
+pub(super) async fn intend(
+    transaction: &Transaction,
+    lease: &Lease,
+    calls: &[Call],
+    cap: Option<MicroUsd>,
+    liveness: IsAlive<'_>,
+    (name, asked): (&str, Asked),
+) -> Result<Vec<Intent>, Failure> {
+    lease::stamp(transaction, lease, name).await?;
+    lock_ledger(transaction).await?;
+    let mut ledger = Ledger::read(transaction, &lease.run, calls, cap, liveness).await?;
+    let intents = calls.iter().map(|call| ledger.intend(call, asked)).collect();
+    ledger.write(transaction).await?;
+    Ok(intents)
+}
+
+/// What a run may still spend.
+struct Purse {
+    spent: u64,
+    cap: Option<MicroUsd>,
+}
+
+impl Purse {
+    /// Counts what the run has spent and reserved.
+    async fn open(transaction: &Transaction, run: &str, cap: Option<MicroUsd>) -> Result<Self, Failure> {
+        let spent = match cap {
+            None => 0,
+            Some(_) => {
+                let sql =
+                    "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND status <> 'refused'";
+                unsigned(transaction.query_typed_one(sql, &[(&run, Type::TEXT)]).await?.try_get(0)?)
+            }
+        };
+        Ok(Self { spent, cap })
+    }
+
+    /// Reserves a price, unless it would cost more than the cap leaves.
+    fn pays(&mut self, price: MicroUsd) -> bool {
+        let spent = self.spent.saturating_add(price.0);
+        if price.0 > 0 && self.cap.is_some_and(|cap| spent > cap.0) {
+            return false;
+        }
+        self.spent = spent;
+        true
+    }
+}
+
+/// An open line.
+#[derive(Clone)]
+struct Line {
+    id: String,
+    holder: String,
+    is_free: bool,
+    is_intended: bool,
+    task: Option<String>,
+    submitted_at: i64,
+}
+
+/// What is known of recipes, and what is to be written about them.
+struct Ledger<'c> {
+    run: &'c str,
+    purse: Purse,
+    fates: Fates,
+    open: HashMap<RecipeDigest, Line>,
+    /// The digest of each recipe's current original.
+    made: HashMap<RecipeDigest, [u8; 32]>,
+    /// Open questions and failures of each recipe.
+    questions: HashMap<RecipeDigest, (i64, i64)>,
+    begun: Vec<&'c Call>,
+    taken_over: Vec<(String, &'c Call)>,
+    resumed: Vec<String>,
+    doubted: Vec<String>,
+}
+
+impl<'c> Ledger<'c> {
+    async fn read(
+        transaction: &Transaction,
+        run: &'c str,
+        calls: &[Call],
+        cap: Option<MicroUsd>,
+        liveness: IsAlive<'_>,
+    ) -> Result<Self, Failure> {
+        let recipes: Vec<&[u8]> = calls.iter().map(|call| call.recipe.as_bytes().as_slice()).collect();
+        let params: [Param<'_>; 1] = [(&recipes, Type::BYTEA_ARRAY)];
+        let recipe =
+            |row: &tokio_postgres::Row| bytes(row, 0, || "the ledger".to_owned()).map(RecipeDigest::from_bytes);
+        let sql = format!(
+            "SELECT recipe, id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)
+             FROM pixform.calls WHERE recipe = ANY($1) AND status IN ({OPEN})"
+        );
+        let mut open = HashMap::new();
+        for row in transaction.query_typed(&sql, &params).await? {
+            let line = Line {
+                id: row.try_get(1)?,
+                holder: row.try_get(2)?,
+                is_free: row.try_get(3)?,
+                is_intended: row.try_get(4)?,
+                task: row.try_get(5)?,
+                submitted_at: row.try_get(6)?,
+            };
+            open.insert(recipe(&row)?, line);
+        }
+        let sql = "SELECT recipe, sha256 FROM pixform.originals WHERE recipe = ANY($1) AND current";
+        let mut made = HashMap::new();
+        for row in transaction.query_typed(sql, &params).await? {
+            made.insert(recipe(&row)?, bytes(&row, 1, || "the originals".to_owned())?);
+        }
+        let sql = format!(
+            "SELECT recipe, count(*) FILTER (WHERE status IN ('unknown', 'rejected', 'lost')),
+                    count(*) FILTER (WHERE status = 'failed')
+             FROM pixform.calls WHERE recipe = ANY($1) AND generator <> '{FREE}' AND {UNDECIDED} GROUP BY recipe"
+        );
+        let mut questions = HashMap::new();
+        for row in transaction.query_typed(&sql, &params).await? {
+            questions.insert(recipe(&row)?, (row.try_get(1)?, row.try_get(2)?));
+        }
+        let holders = open.values().map(|line: &Line| line.holder.as_str()).filter(|holder| *holder != run).collect();
+        let fates = Fates::look(transaction, holders, liveness).await?;
+        let purse = Purse::open(transaction, run, cap).await?;
+        let (begun, taken_over, resumed, doubted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { run, purse, fates, open, made, questions, begun, taken_over, resumed, doubted })
+    }
+
+    fn intend(&mut self, call: &'c Call, asked: Asked) -> Intent {
+        match self.open.get(&call.recipe).cloned() {
+            Some(line) if asked == Asked::Again && line.id == call.id => Intent::Ours(line.id),
+            Some(line) if line.holder == self.run => ours(line),
+            Some(line) if !self.fates.is_dead(&line.holder) => Intent::Elsewhere,
+            Some(line) => self.inherit(line, call),
+            None if self.is_made(call) => Intent::Elsewhere,
+            None if self.is_undecided(call) => Intent::Undecided,
+            None => self.begin(call),
+        }
+    }
+
+    /// Goes on with the line of a dead run, where that can be done.
+    fn inherit(&mut self, line: Line, call: &'c Call) -> Intent {
+        let Line { id, holder: _, is_free, is_intended, task, submitted_at } = line;
+        if is_free {
+            if !self.purse.pays(call.price) {
+                return Intent::Capped;
+            }
+            self.taken_over.push((id.clone(), call));
+            self.hold(
+                call,
+                Line { id: id.clone(), holder: self.run.to_owned(), is_free, is_intended: true, task, submitted_at },
+            );
+            return Intent::Ours(id);
+        }
+        let Some(task) = task.filter(|_| !is_intended) else {
+            self.doubted.push(id);
+            self.open.remove(&call.recipe);
+            self.questions.entry(call.recipe).or_default().0 += 1;
+            return Intent::Undecided;
+        };
+        self.resumed.push(id.clone());
+        let line = Line {
+            id: id.clone(),
+            holder: self.run.to_owned(),
+            is_free,
+            is_intended,
+            task: Some(task.clone()),
+            submitted_at,
+        };
+        self.hold(call, line);
+        Intent::Resumed { call: id, task, submitted_at }
+    }
+
+    fn hold(&mut self, call: &Call, line: Line) {
+        self.open.insert(call.recipe, line);
+    }
+
+    /// Tells whether a paid picture is there by now that whoever asks has not seen.
+    fn is_made(&self, call: &Call) -> bool {
+        let seen = call.sha256.as_ref().map(|digest| digest.as_bytes());
+        call.generator != FREE && self.made.get(&call.recipe).is_some_and(|made| Some(made) != seen)
+    }
+
+    fn is_undecided(&self, call: &Call) -> bool {
+        let (open_questions, failed) = self.questions.get(&call.recipe).copied().unwrap_or_default();
+        open_questions > 0 || failed >= FAILED_MAX as i64
+    }
+
+    fn begin(&mut self, call: &'c Call) -> Intent {
+        if !self.purse.pays(call.price) {
+            return Intent::Capped;
+        }
+        self.begun.push(call);
+        let (id, is_free) = (call.id.clone(), call.generator == FREE);
+        let line = Line { id, holder: self.run.to_owned(), is_free, is_intended: true, task: None, submitted_at: 0 };
+        self.hold(call, line);
+        Intent::Ours(call.id.clone())
+    }
+
+    async fn write(self, transaction: &Transaction) -> Result<(), Failure> {
+        let Self { run, begun, taken_over, resumed, doubted, .. } = self;
+        if !doubted.is_empty() {
+            let sql = format!(
+                "UPDATE pixform.calls SET status = 'unknown', reason = $2, updated_at = {NOW} WHERE id = ANY($1)"
+            );
+            transaction.execute_typed(&sql, &[(&doubted, Type::TEXT_ARRAY), (&ENDED, Type::TEXT)]).await?;
+        }
+        if !resumed.is_empty() {
+            let sql = "UPDATE pixform.calls SET holder = $2 WHERE id = ANY($1)";
+            transaction.execute_typed(sql, &[(&resumed, Type::TEXT_ARRAY), (&run, Type::TEXT)]).await?;
+        }
+        if !taken_over.is_empty() {
+            let ids: Vec<&str> = taken_over.iter().map(|(id, _)| id.as_str()).collect();
+            let lines = Lines::of(taken_over.iter().map(|(_, call)| *call));
+            let sql = format!(
+                "UPDATE pixform.calls AS c SET run = $1, holder = $1, collection = w.collection, key = w.key,
+                   service = w.service, price = w.price, status = 'intended', updated_at = {NOW}
+                 FROM unnest($2, $3, $4, $5, $6) AS w (id, collection, key, service, price) WHERE c.id = w.id"
+            );
+            let params: [Param<'_>; 6] = [
+                (&run, Type::TEXT),
+                (&ids, Type::TEXT_ARRAY),
+                (&lines.collections, Type::TEXT_ARRAY),
+                (&lines.keys, Type::TEXT_ARRAY),
+                (&lines.services, Type::TEXT_ARRAY),
+                (&lines.prices, Type::INT8_ARRAY),
+            ];
+            transaction.execute_typed(&sql, &params).await?;
+        }
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let lines = Lines::of(begun.iter().copied());
+        let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model, price)
+                   SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS w";
+        let params: [Param<'_>; 9] = [
+            (&run, Type::TEXT),
+            (&lines.ids, Type::TEXT_ARRAY),
+            (&lines.collections, Type::TEXT_ARRAY),
+            (&lines.keys, Type::TEXT_ARRAY),
+            (&lines.recipes, Type::BYTEA_ARRAY),
+            (&lines.generators, Type::TEXT_ARRAY),
+            (&lines.services, Type::TEXT_ARRAY),
+            (&lines.models, Type::TEXT_ARRAY),
+            (&lines.prices, Type::INT8_ARRAY),
+        ];
+        transaction.execute_typed(sql, &params).await?;
+        Ok(())
+    }
+}
+
+/// The fields of calls, each in a list of its own.
+#[derive(Default)]
+struct Lines<'c> {
+    ids: Vec<&'c str>,
+    collections: Vec<&'c str>,
+    keys: Vec<&'c str>,
+    recipes: Vec<&'c [u8]>,
+    generators: Vec<&'c str>,
+    services: Vec<&'c str>,
+    models: Vec<Option<&'c str>>,
+    prices: Vec<i64>,
+}
+
+impl<'c> Lines<'c> {
+    fn of(calls: impl Iterator<Item = &'c Call>) -> Self {
+        let mut lines = Self::default();
+        for call in calls {
+            lines.ids.push(&call.id);
+            lines.collections.push(call.collection.as_str());
+            lines.keys.push(call.key.as_str());
+            lines.recipes.push(call.recipe.as_bytes());
+            lines.generators.push(&call.generator);
+            lines.services.push(&call.service);
+            lines.models.push(call.model.as_deref());
+            lines.prices.push(signed(call.price.0));
+        }
+        lines
+    }
+}
+
+/// Returns what a run that asks again may do with its own line.
+fn ours(line: Line) -> Intent {
+    match line.task {
+        Some(task) if !line.is_intended => Intent::Resumed { call: line.id, task, submitted_at: line.submitted_at },
+        _ if line.is_free => Intent::Ours(line.id),
+        // Another of our own pictures is at it: whether it was sent is for that one to say.
+        _ => Intent::Elsewhere,
+    }
+}

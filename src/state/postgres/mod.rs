@@ -1,0 +1,348 @@
+//! The state in a Postgres database: our own tables in the schema `pixform`, the published ones where the product wants
+//! them.
+//!
+//! This file only says which question reads and which change writes; the rooms below do the work. It works behind poolers
+//! of every kind: statements have no names, nothing outlives a transaction. A connection or a server that breaks is waited
+//! for, and the transaction done again; what may be done twice is said at each change.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use self::address::Address;
+use self::database::{Database, Transaction, transaction};
+use self::failure::Failure;
+use self::schema::schema;
+use super::{
+    Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive, Known, Lease,
+    LeaseAnswer, RowSeen, Run, Schema, State, StateError, TableSeen, UrlWarning, Visitor,
+};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::{Call, Decision, Original, Published, Record};
+
+mod address;
+mod columns;
+mod commit;
+mod database;
+mod failure;
+mod history;
+mod lease;
+mod ledger;
+mod originals;
+mod proof;
+mod read;
+mod rights;
+mod rows;
+mod runs;
+mod schema;
+mod settle;
+mod table;
+
+/// A state in a Postgres database.
+pub(super) struct Postgres {
+    database: Database,
+}
+
+/// Returns host, port and database of a URL, for people.
+pub(super) fn place(url: &str) -> Option<String> {
+    Address::parse(url).ok().map(|address| address.place)
+}
+
+/// Returns what of a URL was left out, and what is weak about it.
+pub(super) fn warnings(url: &str) -> Vec<UrlWarning> {
+    Address::parse(url).map(|address| address.warnings).unwrap_or_default()
+}
+
+impl Postgres {
+    /// Sets the way to the server up; it is gone only when something is asked.
+    pub(super) fn open(url: &str, access: Access) -> Result<Self, StateError> {
+        Ok(Self { database: Database::new(url, access)? })
+    }
+}
+
+/// The name of a change that cannot be done twice: where the answer to its commit was lost, it tells whether it happened.
+struct Stamp {
+    name: String,
+    tried: AtomicBool,
+}
+
+impl Stamp {
+    fn new() -> Self {
+        Self { name: uuid::Uuid::now_v7().to_string(), tried: AtomicBool::new(false) }
+    }
+
+    /// Tells whether an earlier attempt happened after all; the first attempt need not ask.
+    async fn is_set(&self, transaction: &Transaction, lease: &Lease) -> Result<bool, Failure> {
+        Ok(self.tried.swap(true, Ordering::Relaxed) && lease::is_stamped(transaction, lease, &self.name).await?)
+    }
+}
+
+/// Asks for what only our own tables hold: nothing, where they are absent.
+macro_rules! recall {
+    ($self:ident, $kind:ident, $action:literal, |$transaction:ident, $schema:ident| $work:expr) => {
+        transaction!($self.database, $kind, $action, |$transaction| async {
+            match schema(&$self.database, &$transaction).await? {
+                Schema::Absent => Ok(Default::default()),
+                $schema => $work.await,
+            }
+        }
+        .await)
+    };
+}
+
+/// Changes something; a schema newer than ours is not to be written to.
+macro_rules! change {
+    ($self:ident, $action:literal, |$transaction:ident, $schema:ident| $work:expr) => {
+        transaction!($self.database, Write, $action, |$transaction| async {
+            let $schema = schema(&$self.database, &$transaction).await?;
+            $work.await
+        }
+        .await)
+    };
+}
+
+#[async_trait]
+impl State for Postgres {
+    async fn known(&self) -> Result<Known, StateError> {
+        transaction!(self.database, Read, "read what it knows", |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            read::known(&transaction, schema).await
+        }
+        .await)
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        table: Option<&TableSpec>,
+        visitor: &mut (dyn Visitor + Send),
+    ) -> Result<TableSeen, StateError> {
+        // What a visitor was given cannot be taken back, so only the beginning is tried again.
+        let begun = transaction!(self.database, Statement, "read records and rows", |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
+        }
+        .await);
+        let (transaction, schema) = begun?;
+        let scanned = async {
+            let seen = read::scan(&transaction, schema, collection, table, visitor).await?;
+            transaction.commit().await?;
+            Ok(seen)
+        };
+        scanned.await.map_err(|failure| self.database.told(failure, "read records and rows"))
+    }
+
+    async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
+        recall!(self, Statement, "read the records", |transaction, _schema| read::records(
+            &transaction,
+            collection,
+            keys
+        ))
+    }
+
+    async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
+        transaction!(self.database, Read, "read the rows", |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            read::rows(&transaction, schema, table, keys).await
+        }
+        .await)
+    }
+
+    async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
+        recall!(self, Statement, "read the originals", |transaction, _schema| originals::originals(
+            &transaction,
+            recipes
+        ))
+    }
+
+    async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
+        recall!(self, Statement, "read the originals", |transaction, _schema| originals::originals_by_content(
+            &transaction,
+            contents
+        ))
+    }
+
+    async fn objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        recall!(self, Statement, "read the published files", |transaction, _schema| originals::objects(
+            &transaction,
+            wanted
+        ))
+    }
+
+    async fn paths(&self) -> Result<Vec<String>, StateError> {
+        recall!(self, Statement, "read the paths", |transaction, _schema| originals::paths(&transaction))
+    }
+
+    async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
+        recall!(self, Read, "read the ledger", |transaction, schema| history::calls(
+            &transaction,
+            schema,
+            recipes,
+            liveness
+        ))
+    }
+
+    async fn history(
+        &self,
+        wanted: &HistoryQuery,
+        take: &mut (dyn FnMut(HistoryLine) + Send),
+    ) -> Result<(), StateError> {
+        let begun = transaction!(self.database, Statement, "read the ledger", |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
+        }
+        .await);
+        let (transaction, schema) = begun?;
+        if schema == Schema::Absent {
+            return Ok(());
+        }
+        let told = async {
+            history::history(&transaction, schema, wanted, take).await?;
+            transaction.commit().await
+        };
+        told.await.map_err(|failure| self.database.told(failure, "read the ledger"))
+    }
+
+    async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
+        recall!(self, Statement, "read the renames", |transaction, _schema| read::moves(&transaction, collection))
+    }
+
+    async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        recall!(self, Statement, "read the lease", |transaction, schema| lease::holder(
+            &transaction,
+            schema,
+            collection
+        ))
+    }
+
+    async fn migrate(&self) -> Result<(), StateError> {
+        let migrated = transaction!(self.database, Read, "read its tables", |transaction| {
+            schema::is_migrated(&self.database, &transaction).await
+        });
+        if migrated? {
+            return Ok(());
+        }
+        transaction!(self.database, Write, "create its tables", |transaction| schema::migrate(&transaction).await)
+    }
+
+    async fn ensure_table(&self, table: &TableSpec) -> Result<(), StateError> {
+        change!(self, "create the published table", |transaction, _schema| table::ensure(&transaction, table))
+    }
+
+    async fn set_store(&self, store: &str) -> Result<(), StateError> {
+        change!(self, "remember its store", |transaction, _schema| schema::set_store(&transaction, store))
+    }
+
+    async fn start_run(&self, run: &Run) -> Result<(), StateError> {
+        change!(self, "remember the run", |transaction, _schema| runs::start_run(&transaction, run))
+    }
+
+    async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
+        change!(self, "remember the end of the run", |transaction, _schema| runs::finish_run(
+            &transaction,
+            run,
+            outcome
+        ))
+    }
+
+    async fn take_lease(
+        &self,
+        collection: &CollectionName,
+        run: &Run,
+        liveness: IsAlive<'_>,
+    ) -> Result<LeaseAnswer, StateError> {
+        change!(self, "take the lease", |transaction, schema| lease::take(
+            &transaction,
+            schema,
+            collection,
+            run,
+            liveness
+        ))
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<(), StateError> {
+        change!(self, "renew the leases", |transaction, _schema| lease::renew(&transaction, leases))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        change!(self, "give the lease back", |transaction, _schema| lease::release(&transaction, lease))
+    }
+
+    async fn break_lease(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        change!(self, "break the lease", |transaction, schema| lease::unlock(&transaction, schema, collection))
+    }
+
+    async fn remember_collection(
+        &self,
+        lease: &Lease,
+        key: &[String],
+        table: Option<&TableName>,
+    ) -> Result<(), StateError> {
+        change!(self, "remember the collection", |transaction, _schema| lease::remember_collection(
+            &transaction,
+            lease,
+            key,
+            table
+        ))
+    }
+
+    async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {
+        change!(self, "forget the collection", |transaction, _schema| lease::forget_collection(&transaction, lease))
+    }
+
+    async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError> {
+        change!(self, "forget renames", |transaction, _schema| lease::keep_moves(&transaction, lease, keep))
+    }
+
+    async fn intend(
+        &self,
+        lease: &Lease,
+        calls: &[Call],
+        cap: Option<MicroUsd>,
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<Intent>, StateError> {
+        let stamp = Stamp::new();
+        change!(self, "write to the ledger", |transaction, _schema| async {
+            let asked = match stamp.is_set(&transaction, lease).await? {
+                true => ledger::Asked::Again,
+                false => ledger::Asked::First,
+            };
+            ledger::intend(&transaction, lease, calls, cap, liveness, (&stamp.name, asked)).await
+        })
+    }
+
+    async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
+        change!(self, "write to the ledger", |transaction, _schema| settle::settle(&transaction, facts))
+    }
+
+    async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
+        change!(self, "write to the ledger", |transaction, _schema| ledger::doubt(&transaction, liveness))
+    }
+
+    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        change!(self, "write to the ledger", |transaction, _schema| ledger::decide(&transaction, lease, decisions))
+    }
+
+    async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
+        change!(self, "remember originals", |transaction, _schema| originals::found(&transaction, originals))
+    }
+
+    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        change!(self, "remember files", |transaction, _schema| originals::announce(&transaction, files))
+    }
+
+    async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {
+        // Renames cannot be done twice.
+        let stamp = Stamp::new();
+        change!(self, "write records and rows", |transaction, _schema| async {
+            match stamp.is_set(&transaction, lease).await? {
+                true => Ok(()),
+                false => commit::commit(&transaction, lease, table, commit, &stamp.name).await,
+            }
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! What calls made: originals, and the files published of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::database::{Param, Transaction};
+use super::failure::Failure;
+use super::ledger::OPEN;
+use super::read::{bytes, parsed, signed, unsigned};
+use super::schema::{NOW, lock_ledger};
+use crate::asset::Seed;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::{Original, Published, published_from_json, published_to_json};
+
+const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
+
+/// Whether an original becomes the one that its recipe is published with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It becomes the current one.
+    Current,
+    /// It is kept beside the current one, if any.
+    Aside,
+}
+
+/// Returns the current originals of recipes.
+pub(super) async fn originals(transaction: &Transaction, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
+    let recipes: Vec<&[u8]> = recipes.iter().map(|recipe| recipe.as_bytes().as_slice()).collect();
+    read_originals(transaction, "o.recipe = ANY($1) AND o.current", &recipes).await
+}
+
+/// Returns originals by their content, current or not.
+pub(super) async fn originals_by_content(
+    transaction: &Transaction,
+    contents: &[ContentDigest],
+) -> Result<Vec<Original>, Failure> {
+    let contents: Vec<&[u8]> = contents.iter().map(|content| content.as_bytes().as_slice()).collect();
+    read_originals(transaction, "o.sha256 = ANY($1)", &contents).await
+}
+
+/// Returns the files last announced for these originals and renditions.
+pub(super) async fn objects(
+    transaction: &Transaction,
+    wanted: &[(ContentDigest, RenditionDigest)],
+) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+    let sql =
+        "SELECT o.original, o.published FROM pixform.objects AS o WHERE o.current AND (o.original, o.rendition) IN
+                 (SELECT w.original, w.rendition FROM unnest($1, $2) AS w (original, rendition))";
+    let originals: Vec<&[u8]> = wanted.iter().map(|(original, _)| original.as_bytes().as_slice()).collect();
+    let renditions: Vec<&[u8]> = wanted.iter().map(|(_, rendition)| rendition.as_bytes().as_slice()).collect();
+    let params: [Param<'_>; 2] = [(&originals, Type::BYTEA_ARRAY), (&renditions, Type::BYTEA_ARRAY)];
+    let mut objects = Vec::with_capacity(wanted.len());
+    for row in transaction.query_typed(sql, &params).await? {
+        let original = ContentDigest::from_bytes(bytes(&row, 0, || "the published files".to_owned())?);
+        let place = || format!("the files of the original `{original}`");
+        let published = published_from_json(row.try_get(1)?).map_err(|error| Failure::unreadable(place(), error))?;
+        objects.extend(published.into_iter().map(|published| (original, published)));
+    }
+    Ok(objects)
+}
+
+/// Returns every path that was ever announced or finished.
+pub(super) async fn paths(transaction: &Transaction) -> Result<Vec<String>, Failure> {
+    let sql = "SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals";
+    let paths = transaction.query_typed(sql, &[]).await?;
+    paths.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Remembers originals that were found in the storage.
+pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> Result<(), Failure> {
+    lock_ledger(transaction).await?;
+    let by_recipe: BTreeMap<&[u8], &[u8]> = originals
+        .iter()
+        .map(|found| (found.recipe.as_bytes().as_slice(), found.sha256.as_bytes().as_slice()))
+        .collect();
+    let (recipes, contents): (Vec<_>, Vec<_>) = by_recipe.into_iter().unzip();
+    let sql = format!(
+        "UPDATE pixform.calls AS c SET status = 'finished', sha256 = w.sha256, updated_at = {NOW}
+         FROM unnest($1, $2) AS w (recipe, sha256) WHERE c.recipe = w.recipe AND c.status IN ({OPEN})"
+    );
+    let params: [Param<'_>; 2] = [(&recipes, Type::BYTEA_ARRAY), (&contents, Type::BYTEA_ARRAY)];
+    transaction.execute_typed(&sql, &params).await?;
+    let kept: Vec<_> = originals.iter().map(|original| (original, Place::Current)).collect();
+    keep(transaction, &kept).await
+}
+
+/// Remembers files about to be put. Of several for one original and rendition the last is current.
+pub(super) async fn announce(transaction: &Transaction, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+    let mut last: HashMap<(&[u8], &[u8]), &str> = HashMap::new();
+    let mut by_path: BTreeMap<(&[u8], &[u8], &str), &Published> = BTreeMap::new();
+    for (original, file) in files {
+        let at = (original.as_bytes().as_slice(), file.rendition.digest.as_bytes().as_slice());
+        last.insert(at, file.path.as_str());
+        by_path.insert((at.0, at.1, file.path.as_str()), file);
+    }
+    let (mut originals, mut renditions, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut documents, mut current) = (Vec::new(), Vec::new());
+    for ((original, rendition, path), file) in by_path {
+        originals.push(original);
+        renditions.push(rendition);
+        paths.push(path);
+        documents.push(published_to_json(std::slice::from_ref(file)));
+        current.push(last.get(&(original, rendition)) == Some(&path));
+    }
+    let retire = "UPDATE pixform.objects AS o SET current = false
+                  FROM unnest($1, $2, $3, $4) AS w (original, rendition, path, current)
+                  WHERE w.current AND o.original = w.original AND o.rendition = w.rendition AND o.current AND o.path <> w.path";
+    let insert = "INSERT INTO pixform.objects (original, rendition, path, published, current)
+                  SELECT * FROM unnest($1, $2, $3, $5, $4)
+                  ON CONFLICT (original, rendition, path) DO UPDATE SET published = excluded.published, current = excluded.current";
+    let at: [Param<'_>; 4] = [
+        (&originals, Type::BYTEA_ARRAY),
+        (&renditions, Type::BYTEA_ARRAY),
+        (&paths, Type::TEXT_ARRAY),
+        (&current, Type::BOOL_ARRAY),
+    ];
+    transaction.execute_typed(retire, &at).await?;
+    let [one, two, three, four] = at;
+    transaction.execute_typed(insert, &[one, two, three, four, (&documents, Type::TEXT_ARRAY)]).await?;
+    Ok(())
+}
+
+/// Keeps originals; one that is current stays so unless another of its recipe becomes the current one.
+pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Place)]) -> Result<(), Failure> {
+    if originals.is_empty() {
+        return Ok(());
+    }
+    let mut last: HashMap<&[u8], &[u8]> = HashMap::new();
+    let mut kept: BTreeMap<(&[u8], &[u8]), &Original> = BTreeMap::new();
+    for (original, place) in originals {
+        let at = (original.recipe.as_bytes().as_slice(), original.sha256.as_bytes().as_slice());
+        if *place == Place::Current {
+            last.insert(at.0, at.1);
+        }
+        kept.insert(at, original);
+    }
+    let (recipes, contents): (Vec<_>, Vec<_>) = kept.keys().copied().unzip();
+    let current: Vec<bool> = kept.keys().map(|(recipe, content)| last.get(recipe) == Some(content)).collect();
+    let retire = "UPDATE pixform.originals AS o SET current = false
+                  FROM unnest($1, $2, $3) AS w (recipe, sha256, current)
+                  WHERE w.current AND o.recipe = w.recipe AND o.current AND o.sha256 <> w.sha256";
+    let at: [Param<'_>; 3] =
+        [(&recipes, Type::BYTEA_ARRAY), (&contents, Type::BYTEA_ARRAY), (&current, Type::BOOL_ARRAY)];
+    transaction.execute_typed(retire, &at).await?;
+    let paths: Vec<&str> = kept.values().map(|original| original.path.as_str()).collect();
+    let number = |of: fn(&Original) -> i64| kept.values().map(|original| of(original)).collect::<Vec<i64>>();
+    let sizes = number(|original| signed(original.bytes));
+    let widths = number(|original| i64::from(original.width));
+    let heights = number(|original| i64::from(original.height));
+    let seeds: Vec<Option<i64>> = kept.values().map(|original| original.seed.map(|seed| signed(seed.get()))).collect();
+    let insert = "INSERT INTO pixform.originals AS o (recipe, sha256, current, path, bytes, width, height, seed)
+                  SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+                  ON CONFLICT (recipe, sha256) DO UPDATE SET path = excluded.path, bytes = excluded.bytes,
+                    width = excluded.width, height = excluded.height, seed = coalesce(excluded.seed, o.seed),
+                    current = o.current OR excluded.current";
+    let [one, two, three] = at;
+    let params: [Param<'_>; 8] = [
+        one,
+        two,
+        three,
+        (&paths, Type::TEXT_ARRAY),
+        (&sizes, Type::INT8_ARRAY),
+        (&widths, Type::INT8_ARRAY),
+        (&heights, Type::INT8_ARRAY),
+        (&seeds, Type::INT8_ARRAY),
+    ];
+    transaction.execute_typed(insert, &params).await?;
+    Ok(())
+}
+
+async fn read_originals(transaction: &Transaction, which: &str, wanted: &[&[u8]]) -> Result<Vec<Original>, Failure> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT {ORIGINAL} FROM pixform.originals AS o WHERE {which}");
+    let found = transaction.query_typed(&sql, &[(&wanted, Type::BYTEA_ARRAY)]).await?;
+    found.iter().map(original).collect()
+}
+
+fn original(row: &Row) -> Result<Original, Failure> {
+    let recipe = RecipeDigest::from_bytes(bytes(row, 0, || "the originals".to_owned())?);
+    let place = || format!("the original of the recipe `{recipe}`");
+    let pixels = |at: usize| Ok::<_, Failure>(u32::try_from(row.try_get::<_, i64>(at)?).unwrap_or_default());
+    let seed: Option<i64> = row.try_get(6)?;
+    Ok(Original {
+        recipe,
+        sha256: ContentDigest::from_bytes(bytes(row, 1, place)?),
+        path: parsed(row.try_get(2)?, place)?,
+        bytes: unsigned(row.try_get(3)?),
+        width: pixels(4)?,
+        height: pixels(5)?,
+        seed: seed.and_then(|seed| u64::try_from(seed).ok()).and_then(Seed::new),
+    })
+}

@@ -1,0 +1,206 @@
+//! What planning reads: the collections, the records, narrow and whole, and the renames.
+
+use std::pin::pin;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::database::{Param, Transaction, next};
+use super::failure::Failure;
+use super::rows;
+use super::table::{self, Found, Role};
+use crate::asset::{AssetKey, CollectionName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
+use crate::record::{Record, RecordHead, RecordedRow, published_from_json};
+use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, TableSeen, Visitor};
+
+/// The bit of `flags` that says `protect`.
+pub(super) const PROTECT: i32 = 1;
+/// The bit of `flags` that says `hold`.
+pub(super) const HOLD: i32 = 2;
+
+/// Tells what the state knows.
+pub(super) async fn known(transaction: &Transaction, schema: Schema) -> Result<Known, Failure> {
+    if schema == Schema::Absent {
+        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
+    }
+    let meta = transaction.query_typed("SELECT name, value FROM pixform.meta", &[]).await?;
+    let named = |wanted: &str| {
+        let row = meta.iter().find(|row| row.get::<_, &str>(0) == wanted);
+        row.map(|row| row.get::<_, String>(1))
+    };
+    let sql = "SELECT name, key_axes, table_name, records FROM pixform.collections ORDER BY name";
+    let mut collections = Vec::new();
+    for row in transaction.query_typed(sql, &[]).await? {
+        let name: &str = row.try_get(0)?;
+        let place = || format!("the collection `{name}`");
+        collections.push(KnownCollection {
+            name: parsed(name, place)?,
+            key: from_json(row.try_get(1)?, place)?,
+            table: row.try_get::<_, Option<&str>>(2)?.map(|table| parsed(table, place)).transpose()?,
+            records: unsigned(row.try_get(3)?),
+        });
+    }
+    Ok(Known { schema, id: named("state"), store: named("store"), collections })
+}
+
+/// Streams the records, then the rows.
+pub(super) async fn scan(
+    transaction: &Transaction,
+    schema: Schema,
+    collection: &CollectionName,
+    spec: Option<&TableSpec>,
+    visitor: &mut (dyn Visitor + Send),
+) -> Result<TableSeen, Failure> {
+    if schema != Schema::Absent {
+        // In the order of the index: a sort of a million records would spill to the server's disk.
+        transaction.batch_execute("SET LOCAL enable_sort = off").await?;
+        let sql = "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
+                   FROM pixform.records WHERE collection = $1 ORDER BY collection, key";
+        let params: [Param<'_>; 1] = [(&collection.as_str(), Type::TEXT)];
+        let mut heads = pin!(transaction.query_typed_raw(sql, params).await?);
+        while let Some(row) = next(&mut heads).await? {
+            visitor.record(head(&row)?);
+        }
+    }
+    let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
+    Ok(match table::find(transaction, schema, spec, Role::Whoever).await? {
+        Found::Absent => TableSeen::Absent,
+        Found::Unfit(problems) => TableSeen::Unfit(problems),
+        Found::Fits(_) => {
+            rows::scan(transaction, spec, visitor).await?;
+            TableSeen::Fits
+        }
+    })
+}
+
+/// Returns the rows of those keys that have one.
+pub(super) async fn rows(
+    transaction: &Transaction,
+    schema: Schema,
+    spec: &TableSpec,
+    keys: &[AssetKey],
+) -> Result<Vec<RowSeen>, Failure> {
+    match table::find(transaction, schema, spec, Role::Whoever).await? {
+        Found::Absent | Found::Unfit(_) => Ok(Vec::new()),
+        Found::Fits(shape) => rows::read(transaction, spec, &shape, &keys.iter().collect::<Vec<_>>()).await,
+    }
+}
+
+/// Returns the whole records of those keys that have one.
+pub(super) async fn records(
+    transaction: &Transaction,
+    collection: &CollectionName,
+    keys: &[AssetKey],
+) -> Result<Vec<Record>, Failure> {
+    let sql = "SELECT r.key, d.first_key, d.labels, d.recipe, d.base, d.take, d.vars, d.original, d.published,
+                      r.row_digest, r.seen_digest, d.row_id, d.row_inputs, r.flags
+               FROM pixform.records AS r JOIN pixform.record_details AS d USING (collection, key)
+               WHERE r.collection = $1 AND r.key = ANY($2)";
+    let keys: Vec<&str> = keys.iter().map(AssetKey::as_str).collect();
+    let params: [Param<'_>; 2] = [(&collection.as_str(), Type::TEXT), (&keys, Type::TEXT_ARRAY)];
+    let found = transaction.query_typed(sql, &params).await?;
+    found.iter().map(|row| record(row, collection)).collect()
+}
+
+/// Returns the renames that were carried out.
+pub(super) async fn moves(transaction: &Transaction, collection: &CollectionName) -> Result<Vec<AppliedMove>, Failure> {
+    let sql = "SELECT from_collection, from_key, key FROM pixform.moves WHERE collection = $1";
+    let place = || format!("the renames of `{collection}`");
+    let mut moves = Vec::new();
+    for row in transaction.query_typed(sql, &[(&collection.as_str(), Type::TEXT)]).await? {
+        let text = |at: usize| row.try_get::<_, &str>(at);
+        moves.push((parsed(text(0)?, place)?, parsed(text(1)?, place)?, parsed(text(2)?, place)?));
+    }
+    Ok(moves)
+}
+
+/// Writes what is certain to be JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("text is JSON")
+}
+
+/// Sizes, prices and seeds stay far below 2^63.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads what [`signed`] wrote.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// Reads 32 bytes.
+pub(super) fn bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
+    sized(row.try_get(at)?, place)
+}
+
+/// Reads 32 bytes, or nothing.
+pub(super) fn maybe_bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Option<[u8; 32]>, Failure> {
+    row.try_get::<_, Option<&[u8]>>(at)?.map(|bytes| sized(bytes, place)).transpose()
+}
+
+fn sized(bytes: &[u8], place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
+    bytes.try_into().map_err(|_| Failure::unreadable(place(), format!("a digest of {} bytes", bytes.len())))
+}
+
+/// Parses a name that was stored.
+pub(super) fn parsed<T>(text: &str, place: impl Fn() -> String) -> Result<T, Failure>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error: T::Err| Failure::unreadable(place(), error))
+}
+
+fn from_json<'t, T: serde::Deserialize<'t>>(text: &'t str, place: impl Fn() -> String) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::unreadable(place(), error))
+}
+
+fn row_digests(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
+    let (digest, seen) = (maybe_bytes(row, at, &place)?, maybe_bytes(row, at + 1, &place)?);
+    Ok(digest.zip(seen).map(|(digest, seen)| (RowDigest::from_bytes(digest), SeenDigest::from_bytes(seen))))
+}
+
+fn head(row: &Row) -> Result<RecordHead<'_>, Failure> {
+    let key: &str = row.try_get(0)?;
+    let place = || format!("the record `{key}`");
+    let flags: i32 = row.try_get(5)?;
+    Ok(RecordHead {
+        key,
+        recipe: RecipeDigest::from_bytes(bytes(row, 1, place)?),
+        renditions: RenditionsDigest::from_bytes(bytes(row, 2, place)?),
+        row: row_digests(row, 3, place)?,
+        protect: flags & PROTECT != 0,
+        hold: flags & HOLD != 0,
+        extra_labels: row.try_get(6)?,
+        objects: row.try_get(7)?,
+    })
+}
+
+fn record(row: &Row, collection: &CollectionName) -> Result<Record, Failure> {
+    let key: &str = row.try_get(0)?;
+    let place = || format!("the record `{collection}:{key}`");
+    let text = |at: usize| row.try_get::<_, &str>(at);
+    let flags: i32 = row.try_get(13)?;
+    let recorded = match row_digests(row, 9, place)? {
+        None => None,
+        Some((digest, seen)) => {
+            Some(RecordedRow { digest, seen, id: row.try_get(11)?, inputs: from_json(text(12)?, place)? })
+        }
+    };
+    let take: i64 = row.try_get(5)?;
+    Ok(Record {
+        key: parsed(key, place)?,
+        first_key: parsed(text(1)?, place)?,
+        labels: from_json(text(2)?, place)?,
+        recipe: from_json(text(3)?, place)?,
+        base: from_json(text(4)?, place)?,
+        take: u32::try_from(take).map_err(|error| Failure::unreadable(place(), error))?,
+        vars: from_json(text(6)?, place)?,
+        original: ContentDigest::from_bytes(bytes(row, 7, place)?),
+        published: published_from_json(text(8)?).map_err(|error| Failure::unreadable(place(), error))?,
+        row: recorded,
+        protect: flags & PROTECT != 0,
+        hold: flags & HOLD != 0,
+    })
+}

@@ -1,0 +1,124 @@
+//! Runs: who began them, and whether they still work.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::database::Transaction;
+use super::failure::Failure;
+use super::schema::{NOW, column};
+use crate::process::{Liveness, Process};
+use crate::state::{IsAlive, Origin, RUN_SILENT_SECONDS, Run, Schema};
+
+/// The migration that brought the columns of an origin.
+const ORIGIN_SINCE: u32 = 2;
+
+/// How many columns [`columns`] names.
+pub(super) const COLUMNS: usize = 9;
+
+/// Remembers that a run began; a run that is remembered already stays as it is.
+pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), Failure> {
+    let Run { id, command, process, origin } = run;
+    let Process { host, boot, namespace, pid, started } = process;
+    let Origin { actor, commit, run_url } = origin;
+    let (pid, started) = (i64::from(*pid), i64::try_from(*started).unwrap_or(i64::MAX));
+    let sql = "INSERT INTO pixform.runs
+                 (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    let params = [
+        (id as _, Type::TEXT),
+        (command as _, Type::TEXT),
+        (host as _, Type::TEXT),
+        (boot as _, Type::TEXT),
+        (namespace as _, Type::TEXT),
+        (&pid as _, Type::INT8),
+        (&started as _, Type::INT8),
+        (actor as _, Type::TEXT),
+        (commit as _, Type::TEXT),
+        (run_url as _, Type::TEXT),
+    ];
+    transaction.execute_typed(sql, &params).await?;
+    Ok(())
+}
+
+/// Remembers how a run ended.
+pub(super) async fn finish_run(transaction: &Transaction, run: &str, outcome: &str) -> Result<(), Failure> {
+    let sql = format!("UPDATE pixform.runs SET outcome = $2, finished_at = {NOW} WHERE id = $1");
+    transaction.execute_typed(&sql, &[(&run, Type::TEXT), (&outcome, Type::TEXT)]).await?;
+    Ok(())
+}
+
+/// Remembers that runs still work.
+pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(), Failure> {
+    let sql = format!("UPDATE pixform.runs SET heartbeat_at = {NOW} WHERE id = ANY($1)");
+    transaction.execute_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await?;
+    Ok(())
+}
+
+/// The columns of a run `r`, in the order in which [`read`] reads them.
+pub(super) fn columns(schema: Schema) -> String {
+    let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| column(schema, ORIGIN_SINCE, name, "NULL::text"));
+    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
+}
+
+/// The SQL condition that a run `r` said that it ended, or was not heard of for too long.
+pub(super) fn ended() -> String {
+    format!("(r.finished_at IS NOT NULL OR r.heartbeat_at < {NOW} - {RUN_SILENT_SECONDS} * 1000)")
+}
+
+/// Reads command, process and origin from the columns from that one on.
+pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, Origin), Failure> {
+    let origin =
+        Origin { actor: row.try_get(first + 6)?, commit: row.try_get(first + 7)?, run_url: row.try_get(first + 8)? };
+    Ok((row.try_get(first)?, process(row, first + 1)?, origin))
+}
+
+fn process(row: &Row, first: usize) -> Result<Process, Failure> {
+    Ok(Process {
+        host: row.try_get(first)?,
+        boot: row.try_get(first + 1)?,
+        namespace: row.try_get(first + 2)?,
+        pid: u32::try_from(row.try_get::<_, i64>(first + 3)?).unwrap_or_default(),
+        started: u64::try_from(row.try_get::<_, i64>(first + 4)?).unwrap_or_default(),
+    })
+}
+
+/// Which runs are dead, of those that were asked about.
+pub(super) struct Fates(HashMap<String, bool>);
+
+impl Fates {
+    /// Looks at runs, each once.
+    pub(super) async fn look(
+        transaction: &Transaction,
+        runs: BTreeSet<&str>,
+        liveness: IsAlive<'_>,
+    ) -> Result<Self, Failure> {
+        if runs.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
+        let runs: Vec<&str> = runs.into_iter().collect();
+        let sql = format!(
+            "SELECT r.id, r.host, r.boot, r.namespace, r.pid, r.started, r.finished_at IS NOT NULL, {}
+             FROM pixform.runs AS r WHERE r.id = ANY($1)",
+            ended()
+        );
+        let mut dead = HashMap::new();
+        for row in transaction.query_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await? {
+            let (finished, ended): (bool, bool) = (row.try_get(6)?, row.try_get(7)?);
+            let is_dead = match liveness(&process(&row, 1)?) {
+                _ if finished => true,
+                Liveness::Dead => true,
+                Liveness::Unknown => ended,
+                Liveness::Alive => false,
+            };
+            dead.insert(row.try_get(0)?, is_dead);
+        }
+        Ok(Self(dead))
+    }
+
+    /// Tells whether a run is dead; one that was never remembered is not.
+    pub(super) fn is_dead(&self, run: &str) -> bool {
+        self.0.get(run).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,301 @@
+//! The published table: making it, and telling whether one that exists takes our rows.
+//!
+//! A table that somebody else made is never altered; each thing that is wrong with it comes with the SQL that mends it.
+//! All is read from the catalogue, which everybody may read: what a role may not do is told before it is tried.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::columns::{Column, Keeps, keeps, type_name};
+use super::database::{Param, Transaction};
+use super::failure::Failure;
+use super::rights::Rights;
+use super::schema;
+use crate::asset::{ColumnType, TableName, TableSpec};
+use crate::state::{Schema, StateError, TableProblem};
+
+/// What of a table that fits decides how rows are read and written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Whether rows have an id of their own.
+    pub id: Id,
+    /// Whether the times of a row are ours to keep.
+    pub times: Times,
+    /// The key column that can hold any text for a moment, by its place in the key.
+    pub shelf: Option<usize>,
+}
+
+/// Whether a table has a column `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Id {
+    /// It has one.
+    Column,
+    /// It has none.
+    None,
+}
+
+/// Who keeps `created_at` and `updated_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Times {
+    /// We: the table is ours and has both, undeclared.
+    Kept,
+    /// The product, or nobody.
+    Foreign,
+}
+
+/// How the table was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is none.
+    Absent,
+    /// It takes our rows.
+    Fits(Shape),
+    /// It does not.
+    Unfit(Vec<TableProblem>),
+}
+
+/// Who is about to use the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Whoever looks: a role that may write the state's own tables must be able to write this one too.
+    Whoever,
+    /// One that is about to write.
+    Writer,
+}
+
+/// Returns a name as SQL takes it, whatever is in it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Returns the table's full name as SQL takes it.
+pub(super) fn full_name(table: &TableName) -> String {
+    format!("{}.{}", quoted(&table.schema), quoted(&table.name))
+}
+
+/// Returns names as SQL takes them, with commas between them.
+pub(super) fn list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Creates the table when it is missing, under the lock of migrations.
+pub(super) async fn ensure(transaction: &Transaction, spec: &TableSpec) -> Result<(), Failure> {
+    let unfit = |problems| Err(StateError::Table { table: spec.name.clone(), problems }.into());
+    match find(transaction, Schema::Current, spec, Role::Writer).await? {
+        Found::Fits(_) => return Ok(()),
+        Found::Unfit(problems) => return unfit(problems),
+        Found::Absent => schema::lock_tables(transaction).await?,
+    }
+    // Somebody else may have made it while the lock was waited for.
+    match find(transaction, Schema::Current, spec, Role::Writer).await? {
+        Found::Fits(_) => Ok(()),
+        Found::Unfit(problems) => unfit(problems),
+        Found::Absent => {
+            transaction.batch_execute(&creation(spec)).await?;
+            Ok(())
+        }
+    }
+}
+
+/// Looks at the table.
+pub(super) async fn find(
+    transaction: &Transaction,
+    schema: Schema,
+    spec: &TableSpec,
+    role: Role,
+) -> Result<Found, Failure> {
+    let rights = Rights::read(transaction, schema, &spec.name, role).await?;
+    let Some((oid, kind)) = rights.table else {
+        let problems = rights.creation_problems(spec);
+        return Ok(if problems.is_empty() { Found::Absent } else { Found::Unfit(problems) });
+    };
+    if let Some(message) = other_kind(kind, spec) {
+        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+    }
+    let columns = columns(transaction, oid).await?;
+    let has = |wanted: &str| columns.iter().any(|column| column.name == wanted);
+    let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| column == wanted);
+    let kept = rights.is_ours && ["created_at", "updated_at"].iter().all(|time| has(time) && !declares(time));
+    let shape = Shape {
+        id: if has("id") { Id::Column } else { Id::None },
+        times: if kept { Times::Kept } else { Times::Foreign },
+        shelf: spec
+            .key
+            .iter()
+            .position(|axis| columns.iter().any(|column| column.name == *axis && column.is_free_text())),
+    };
+    let mut problems = column_problems(spec, &columns);
+    if problems.is_empty() && !is_unique(transaction, oid, spec).await? {
+        problems.push(no_unique_index(spec));
+    }
+    problems.extend(unwritten_problems(spec, &columns, shape.times));
+    problems.extend(rights.problems(spec));
+    Ok(if problems.is_empty() { Found::Fits(shape) } else { Found::Unfit(problems) })
+}
+
+/// Returns what is wrong with a table that should have been created before.
+pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
+    vec![TableProblem { message: "the table is missing".to_owned(), mend: one_line(&creation(spec)) }]
+}
+
+/// Returns the SQL that creates the table and remembers whose it is; where a REST layer has its role, with what lets it
+/// read the rows and nothing else.
+///
+/// Source of the role: <https://supabase.com/docs/guides/database/postgres/roles>, read 2026-11-24.
+pub(in crate::state) fn creation(spec: &TableSpec) -> String {
+    let table = full_name(&spec.name);
+    let name = spec.name.to_string().replace('\'', "''");
+    format!(
+        "CREATE TABLE {table} (\n  {}\n);\n\
+         INSERT INTO pixform.tables (name) VALUES ('{name}') ON CONFLICT DO NOTHING;\n\
+         DO $pixform$ BEGIN\n  \
+           IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN\n    \
+             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;\n    \
+             CREATE POLICY pixform_read ON {table} FOR SELECT USING (true);\n    \
+             GRANT SELECT ON {table} TO anon;\n  \
+           END IF;\n\
+         END $pixform$;",
+        definition(spec).join(",\n  ")
+    )
+}
+
+/// The parts of the table's definition.
+fn definition(spec: &TableSpec) -> Vec<String> {
+    let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| column == wanted);
+    let mut lines = Vec::new();
+    if !declares("id") {
+        lines.push("\"id\" bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY".to_owned());
+    }
+    lines.extend(spec.key.iter().map(|axis| format!("{} text NOT NULL", quoted(axis))));
+    lines.extend(spec.columns.iter().map(|(column, kind)| format!("{} {}", quoted(column), type_name(*kind))));
+    for time in ["created_at", "updated_at"].into_iter().filter(|time| !declares(time)) {
+        lines.push(format!("{} timestamptz NOT NULL DEFAULT now()", quoted(time)));
+    }
+    lines.push(format!("UNIQUE ({})", list(&spec.key)));
+    lines
+}
+
+/// Joins lines for a message, which has one.
+pub(super) fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn other_kind(kind: char, spec: &TableSpec) -> Option<String> {
+    let kind = match kind {
+        'r' | 'p' => return None,
+        'v' => "a view",
+        'm' => "a materialized view",
+        'f' => "a foreign table",
+        _ => "something else",
+    };
+    Some(format!("`{}` is {kind}, not a table; publish to another table", spec.name))
+}
+
+/// Reads the columns, in their order.
+async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<Column>, Failure> {
+    let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname)::text,
+                      coalesce(b.typcategory, t.typcategory)::text,
+                      CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+                      a.attnotnull OR t.typnotnull, a.atthasdef OR t.typdefault IS NOT NULL OR a.attidentity <> '',
+                      a.attgenerated <> '' OR a.attidentity = 'a'
+               FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+               LEFT JOIN pg_type AS b ON t.typtype = 'd' AND b.oid = t.typbasetype
+               WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let columns = transaction.query_typed(sql, &[(&oid, Type::OID)]).await?;
+    columns.iter().map(column).collect()
+}
+
+fn column(row: &Row) -> Result<Column, Failure> {
+    let (not_null, default): (bool, bool) = (row.try_get(5)?, row.try_get(6)?);
+    let category: &str = row.try_get(3)?;
+    Ok(Column {
+        name: row.try_get(0)?,
+        declared: row.try_get(1)?,
+        base: row.try_get(2)?,
+        category: category.chars().next().unwrap_or_default(),
+        modifier: row.try_get(4)?,
+        must: not_null && !default,
+        generated: row.try_get(7)?,
+    })
+}
+
+fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
+    let table = full_name(&spec.name);
+    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", Keeps::Key));
+    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", Keeps::Value));
+    let mut problems = Vec::new();
+    for (name, kind, rule, what) in keys.chain(declared) {
+        let (column, wanted) = (quoted(name), type_name(kind));
+        let Some(found) = columns.iter().find(|column| column.name == *name) else {
+            problems.push(TableProblem {
+                message: format!("column `{name}` is missing"),
+                mend: format!("ALTER TABLE {table} ADD COLUMN {column} {wanted}{rule};"),
+            });
+            continue;
+        };
+        if found.generated {
+            problems.push(TableProblem {
+                message: format!("column `{name}` is generated and cannot be written"),
+                mend: format!(
+                    "ALTER TABLE {table} ADD COLUMN {new} {wanted}{rule}; UPDATE {table} SET {new} = {column}; \
+                     ALTER TABLE {table} DROP COLUMN {column}; ALTER TABLE {table} RENAME COLUMN {new} TO {column};",
+                    new = quoted(&format!("{name}_new")),
+                ),
+            });
+        } else if !keeps(found, kind, what) {
+            problems.push(TableProblem {
+                message: format!("column `{name}` has the type {}, which does not keep {}", found.declared, kept(kind)),
+                mend: format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {wanted} USING {column}::{wanted};"),
+            });
+        }
+    }
+    problems
+}
+
+fn kept(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "text as it is",
+        ColumnType::Bigint => "integers of 64 bits",
+        ColumnType::Integer => "integers",
+        ColumnType::Double => "numbers",
+    }
+}
+
+/// Tells whether the key columns, all of them and no others, are kept unique in every row, at once.
+async fn is_unique(transaction: &Transaction, oid: u32, spec: &TableSpec) -> Result<bool, Failure> {
+    let sql = "SELECT EXISTS (
+                 SELECT FROM pg_index AS i
+                 WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
+                   AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = cardinality($2)
+                   AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
+                        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, at)
+                        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                        WHERE k.at <= i.indnkeyatts) = $2)";
+    let mut axes: Vec<&str> = spec.key.iter().map(String::as_str).collect();
+    axes.sort_unstable();
+    let params: [Param<'_>; 2] = [(&oid, Type::OID), (&axes, Type::TEXT_ARRAY)];
+    Ok(transaction.query_typed_one(sql, &params).await?.try_get(0)?)
+}
+
+fn no_unique_index(spec: &TableSpec) -> TableProblem {
+    let index = quoted(&format!("{}_{}_key", spec.name.name, spec.key.join("_")));
+    TableProblem {
+        message: format!("no unique index covers exactly the key columns `{}`", spec.key.join("`, `")),
+        mend: format!("CREATE UNIQUE INDEX {index} ON {} ({});", full_name(&spec.name), list(&spec.key)),
+    }
+}
+
+fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec<TableProblem> {
+    let table = full_name(&spec.name);
+    let is_written = |name: &str| {
+        let is_time = times == Times::Kept && matches!(name, "created_at" | "updated_at");
+        is_time || spec.key.iter().any(|axis| axis == name) || spec.columns.iter().any(|(column, _)| column == name)
+    };
+    let unwritten = columns.iter().filter(|column| column.must && !column.generated && !is_written(&column.name));
+    unwritten
+        .map(|Column { name, .. }| TableProblem {
+            message: format!("column `{name}` must be set in every row and is not among the declared columns"),
+            mend: format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL;", quoted(name)),
+        })
+        .collect()
+}

@@ -1,0 +1,1 @@
+//! What only Postgres can get wrong: poolers, roles, tables that the product made, and servers that go away.
