@@ -32,6 +32,17 @@ pub struct Loaded {
 
 /// Settles the environment that the arguments mean.
 pub fn settings(global: &Global, output: &Output) -> Result<Settings, Failure> {
+    let settings = settle(global, output, &|name| std::env::var(name).ok())?;
+    warn_of_addresses(&settings, output);
+    Ok(settings)
+}
+
+/// Settles the environment for a command that opens nothing: a variable that is missing is no mistake then.
+pub fn settings_without_secrets(global: &Global, output: &Output) -> Result<Settings, Failure> {
+    settle(global, output, &|name| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned())))
+}
+
+fn settle(global: &Global, output: &Output, variable: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Failure> {
     let file = match &global.config {
         Some(file) => Some(file.clone()),
         None => config::find(Path::new(".")).map(|file| shown(&file)),
@@ -39,8 +50,7 @@ pub fn settings(global: &Global, output: &Output) -> Result<Settings, Failure> {
     let settings = match file {
         Some(file) => {
             let source = config::read_file(&file).map_err(|source| Failure::Read { path: file.clone(), source })?;
-            let variable = |name: &str| std::env::var(name).ok();
-            let outside = Outside { variable: &variable, read_file: &config::read_file };
+            let outside = Outside { variable, read_file: &config::read_file };
             let kinds = Kind::ALL.map(Kind::name);
             let free: Vec<&str> =
                 Kind::ALL.into_iter().filter(|kind| kind.cost() == Cost::Free).map(Kind::name).collect();
@@ -212,6 +222,13 @@ pub async fn world(settings: &Settings, access: Access) -> Result<World, Failure
     world_with(settings, access, Generators::default()).await
 }
 
+/// Tells what is odd about where things live.
+fn warn_of_addresses(settings: &Settings, output: &Output) {
+    for warning in crate::state::url_warnings(settings.state.expose()) {
+        output.warn(&warning.message, &warning.help, None);
+    }
+}
+
 /// Opens the environment with services that make pictures.
 pub async fn world_with(settings: &Settings, access: Access, generators: Generators) -> Result<World, Failure> {
     let addresses = Addresses { state: settings.state.expose(), storage: settings.storage.url.expose() };
@@ -232,9 +249,11 @@ pub fn timestamp() -> String {
 
 /// Returns where the database is, for people; a server's address may hold a password and is not told.
 pub fn describe_state(settings: &Settings) -> String {
-    match settings.state.expose().strip_prefix("sqlite:") {
-        Some(path) => shown(Path::new(path)).display().to_string(),
-        None => settings.state.scheme().unwrap_or("the state").to_owned(),
+    let place = crate::state::place(settings.state.expose());
+    match (settings.state.scheme(), place) {
+        (Some("sqlite"), Some(path)) => shown(Path::new(&path)).display().to_string(),
+        (_, Some(place)) => format!("Postgres at {place}"),
+        (scheme, None) => scheme.unwrap_or("the state").to_owned(),
     }
 }
 

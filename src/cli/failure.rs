@@ -174,7 +174,13 @@ impl Failure {
 
 fn state_help(error: &StateError) -> Option<String> {
     match error {
-        StateError::Scheme { .. } => Some("write `state: sqlite:PATH` in pixform.yaml".to_owned()),
+        StateError::Scheme { .. } => {
+            Some("write `state: sqlite:PATH` or `state: ${DATABASE_URL}` with `postgres://…` in pixform.yaml".to_owned())
+        }
+        StateError::Address { help, .. } | StateError::Server { help, .. } => Some(help.clone()),
+        StateError::Denied { .. } => Some(
+            "`pixform init --print-sql` prints the roles and rights that each command needs: run it as the database's owner".to_owned(),
+        ),
         StateError::NotADatabase { .. } => {
             Some("the file was left as it is: move it away, or name another one under `state:`".to_owned())
         }

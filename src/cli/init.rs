@@ -4,17 +4,32 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use super::{Failure, Output};
+use crate::asset::TableSpec;
+
+use super::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
-pub struct InitArgs {}
+pub struct InitArgs {
+    /// Print the SQL that sets a Postgres database up for the manifests here, and write nothing
+    #[arg(long)]
+    print_sql: bool,
+    #[command(flatten)]
+    manifests: ManifestArgs,
+}
 
 const CONFIG: &str = include_str!("templates/pixform.yaml");
 const MANIFEST: &str = include_str!("templates/portraits.yaml");
 
 /// Writes a commented `pixform.yaml` and a first manifest; files that are there stay as they are.
-pub fn run(_: &InitArgs, output: &Output) -> Result<u8, Failure> {
+pub fn run(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    if args.print_sql {
+        return print_sql(args, global, output);
+    }
+    if let [first, ..] = args.manifests.manifests.as_slice() {
+        let message = format!("init writes its own first manifest, and takes none: `{}`", first.display());
+        return Err(Failure::usage(message, "leave it out, or print the SQL for it with `--print-sql`"));
+    }
     let mut written = 0;
     for (path, content) in [("pixform.yaml", CONFIG), ("manifests/portraits.yaml", MANIFEST)] {
         let path = Path::new(path);
@@ -37,5 +52,22 @@ pub fn run(_: &InitArgs, output: &Output) -> Result<u8, Failure> {
     if written > 0 {
         output.next("pixform plan");
     }
+    Ok(0)
+}
+
+/// Prints what the database's owner has to run. Nothing is connected to: the database may not be there yet.
+fn print_sql(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let settings = context::settings_without_secrets(global, output)?;
+    let loaded = context::manifests(&args.manifests, &settings, output)?;
+    if loaded.broken > 0 {
+        return Err(Failure::Told { count: loaded.broken });
+    }
+    let mut tables: Vec<TableSpec> = Vec::new();
+    for table in loaded.declared.iter().filter_map(|declared| declared.manifest.table()) {
+        if !tables.iter().any(|known| known.name == table.name) {
+            tables.push(table.clone());
+        }
+    }
+    output.data(&crate::state::setup_sql(&tables));
     Ok(0)
 }

@@ -175,7 +175,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
     }
     output.version();
     match command {
-        Command::Init(args) => init::run(&args, output),
+        Command::Init(args) => init::run(&args, global, output),
         Command::Validate(args) => validate::run(&args, global, output),
         Command::Plan(args) => plan::run(&args, global, output).await,
         Command::Apply(args) => apply::run(&args, global, output).await,

@@ -45,7 +45,7 @@ fn environment(name: &str) -> Value {
     match name {
         "env_file" => env_file("this environment, before the one at the top"),
         "state" => variable(
-            "Where records are kept: `sqlite:.pixform/state.db`. A relative path starts at this file's folder.",
+            "Where records are kept: `sqlite:.pixform/state.db`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, best as a variable such as `${DATABASE_URL}`. A relative path starts at this file's folder.",
         ),
         "storage" => described("Where pictures are kept.", object(&STORAGE_FIELDS, &[], storage)),
         "generators" => json!({

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use crate::manifest::{IMAGES_MAX, Placed};
@@ -171,14 +172,38 @@ fn url(
     Some(SecretText::new(rooted(text.expose(), scheme, root)))
 }
 
-/// Makes the path of a URL absolute where the URL has this scheme; `sqlite::memory:` and other schemes stay.
+/// Makes the path of a URL absolute where the URL has this scheme, and the path of a certificate in it; `sqlite::memory:`
+/// and other schemes stay.
 pub fn rooted(url: &str, scheme: &str, root: &Path) -> String {
-    let Some(path) = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) else { return url.to_owned() };
+    let Some(path) = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) else {
+        return certificate_rooted(url, root);
+    };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with(':') {
         return url.to_owned();
     }
     format!("{scheme}:{}", root.join(path).display())
+}
+
+/// The parameter of a database's URL that names a file.
+const CERTIFICATE: &str = "sslrootcert=";
+
+/// What a path's letters become in a parameter of a URL.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
+/// Makes the path of the authority's certificate absolute; `system` names none.
+fn certificate_rooted(url: &str, root: &Path) -> String {
+    let found = url.find('?').and_then(|query| Some(query + url[query..].find(CERTIFICATE)? + CERTIFICATE.len()));
+    let Some(start) = found.filter(|start| matches!(url.as_bytes()[start - CERTIFICATE.len() - 1], b'?' | b'&')) else {
+        return url.to_owned();
+    };
+    let end = url[start..].find('&').map_or(url.len(), |length| start + length);
+    let path = percent_decode_str(&url[start..end]).decode_utf8_lossy();
+    if path.is_empty() || path == "system" {
+        return url.to_owned();
+    }
+    let full = root.join(&*path).display().to_string();
+    format!("{}{}{}", &url[..start], utf8_percent_encode(&full, ENCODED), &url[end..])
 }
 
 /// Says what is wrong with the URL under which files are fetched; a path is appended to it, and all readers see it.

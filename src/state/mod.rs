@@ -417,6 +417,12 @@ pub fn url_warnings(url: &str) -> Vec<UrlWarning> {
     }
 }
 
+/// Returns the SQL that sets a Postgres database up for collections with these published tables: our own tables, theirs, row
+/// level security, and three roles.
+pub fn setup_sql(tables: &[TableSpec]) -> String {
+    postgres::setup(tables)
+}
+
 /// Returns where a state is, for people: a path, or host, port and database, without user and password.
 pub fn place(url: &str) -> Option<String> {
     match url.split_once(':') {

@@ -26,14 +26,14 @@ pub fn people() -> String {
 
 /// Writes a configuration in which the manifest's generator is a fake Novita.
 pub fn configure(project: &Project, fake: &FakeNovita, more: &str, environment: &str) {
-    let url = fake.base_url();
+    let (url, state) = (fake.base_url(), project.state_url());
     project.write(
         "pixform.yaml",
         &format!(
             r#"version: 1
 environments:
   production:
-    state: sqlite:.pixform/state.db
+    state: "{state}"
     storage: {{ url: "file:.pixform/storage" }}
     generators:
       painter: {{ kind: novita, base_url: "{url}", api_key: test-key, price: 0.015, request_timeout: 3s{more} }}

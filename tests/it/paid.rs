@@ -95,8 +95,9 @@ impl Paid {
             fields.map(|(name, value)| format!("{indent}{name}: {value}\n")).collect::<String>()
         };
         let text = format!(
-            "version: 1\ndefault_environment: shop\nenvironments:\n  shop:\n    state: sqlite:.pixform/state.db\n    \
+            "version: 1\ndefault_environment: shop\nenvironments:\n  shop:\n    state: \"{}\"\n    \
              storage: {{ url: \"file:.pixform/storage\" }}\n{}    generators:\n      novita:\n{}",
+            self.project.state_url(),
             lines(&mut environment.iter().copied(), "    "),
             lines(&mut fields.into_iter(), "        "),
         );
@@ -132,13 +133,12 @@ impl Paid {
 
     /// Returns the lines of the ledger, the oldest first.
     pub fn ledger(&self) -> Vec<Line> {
-        let connection = self.project.read();
         let sql = "SELECT key, status, coalesce(reason, ''), coalesce(decision, '') FROM pixform_calls ORDER BY id";
-        let mut statement = connection.prepare(sql).unwrap();
-        let line = |row: &rusqlite::Row<'_>| {
-            Ok(Line { key: row.get(0)?, status: row.get(1)?, reason: row.get(2)?, decision: row.get(3)? })
-        };
-        statement.query_map([], line).unwrap().map(Result::unwrap).collect()
+        let lines = self.project.cells(sql).into_iter().map(|cells| {
+            let [key, status, reason, decision] = cells.try_into().unwrap();
+            Line { key, status, reason, decision }
+        });
+        lines.collect()
     }
 
     /// Returns the statuses of the calls for an asset, the oldest first.

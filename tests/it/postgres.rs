@@ -175,10 +175,19 @@ impl Server {
 
     /// Makes an empty database, and returns its URL.
     pub fn database(&self) -> String {
+        self.create("template0")
+    }
+
+    /// Makes a copy of a database that nobody is connected to, and returns its URL.
+    pub fn copy_of(&self, url: &str) -> String {
+        self.create(url.rsplit('/').next().unwrap())
+    }
+
+    fn create(&self, template: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut create = Command::new(program("createdb"));
-        create.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", &name]);
+        create.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-T", template, &name]);
         done(&mut create, "postgresql");
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
@@ -227,10 +236,29 @@ pub fn through(url: &str, port: u16) -> String {
 
 /// Runs SQL as its user would type it, and returns each row's cells joined by ` | `.
 pub fn sql(url: &str, text: &str) -> Vec<String> {
+    cells(url, text).into_iter().map(|cells| cells.join(" | ")).collect()
+}
+
+/// Runs SQL as its user would type it, and returns each row's cells.
+pub fn cells(url: &str, text: &str) -> Vec<Vec<String>> {
+    let told = psql(url, &["-q", "-t", "-A", "-F", "\u{1f}", "-R", "\u{1e}", "-P", "null=NULL", "-c", text]).unwrap();
+    let rows = told.strip_suffix('\n').unwrap_or(&told).split('\u{1e}').filter(|row| !row.is_empty());
+    rows.map(|row| row.split('\u{1f}').map(str::to_owned).collect()).collect()
+}
+
+/// Changes rows by hand, and returns how many.
+pub fn execute(url: &str, text: &str) -> usize {
+    let told = psql(url, &["-c", text]).unwrap();
+    told.split_whitespace().next_back().and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+/// Runs psql; what it says on stderr where it fails.
+pub fn psql(url: &str, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program("psql"));
-    command.args(["-X", "-q", "-A", "-t", "-F", " | ", "-P", "null=NULL", "-v", "ON_ERROR_STOP=1", "-c", text, url]);
-    let output = command.stdin(Stdio::null()).output().expect("psql; on Debian: apt-get install postgresql");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}: {told}");
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    command.args(["-X", "-v", "ON_ERROR_STOP=1"]).args(args).arg(url).stdin(Stdio::null());
+    let output = command.output().expect("psql; on Debian: apt-get install postgresql");
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }

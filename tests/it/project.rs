@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::postgres;
+
 /// Eight small pictures: two groups, two values each, in two styles.
 pub const PEOPLE: &str = r#"version: 1
 collection: people
@@ -66,6 +68,37 @@ pub const KEYS: [&str; 8] = [
 /// A project in a folder that goes with this value.
 pub struct Project {
     dir: TempDir,
+    base: Base,
+}
+
+/// Where a project's state is.
+#[derive(Clone)]
+enum Base {
+    /// In a file of the project.
+    Sqlite,
+    /// In a database of its own, at this URL.
+    Postgres(String),
+}
+
+/// The variable that says where states are: the tests from end to end run once for each database.
+const STATE: &str = "PIXFORM_TEST_STATE";
+
+impl Base {
+    /// Returns an empty one, of the kind that this run of the tests is for.
+    fn new() -> Self {
+        match std::env::var(STATE).as_deref() {
+            Err(_) | Ok("sqlite") => Self::Sqlite,
+            Ok("postgres") => Self::Postgres(postgres::shared().database()),
+            Ok(other) => panic!("{STATE} is `{other}`; write `sqlite` or `postgres`"),
+        }
+    }
+
+    fn copy(&self) -> Self {
+        match self {
+            Self::Sqlite => Self::Sqlite,
+            Self::Postgres(url) => Self::Postgres(postgres::shared().copy_of(url)),
+        }
+    }
 }
 
 /// What a command came to.
@@ -131,9 +164,42 @@ impl Project {
         // In memory where that can be had: what a power cut would do is for `state_sqlite` and `storage_file`.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let project = Self { dir: dir.unwrap() };
+        let project = Self { dir: dir.unwrap(), base: Base::new() };
         project.write("manifests/people.yaml", manifest);
+        project.configure();
         project
+    }
+
+    /// Makes a project whose state is in a Postgres database, whatever this run of the tests is for.
+    pub fn on_postgres(manifest: &str, url: String) -> Self {
+        let project = Self { base: Base::Postgres(url), ..Self::new(manifest) };
+        project.configure();
+        project
+    }
+
+    /// Writes a `pixform.yaml` like what is built in, where the state is not what is built in.
+    fn configure(&self) {
+        if let Base::Postgres(url) = &self.base {
+            let generators = "{ painter: { kind: placeholder }, novita: { kind: placeholder, checks_as: novita } }";
+            let text = format!(
+                "version: 1\nenvironments:\n  local:\n    state: \"{url}\"\n    \
+                 storage: {{ url: \"file:.pixform/storage\" }}\n    generators: {generators}\n"
+            );
+            self.write("pixform.yaml", &text);
+        }
+    }
+
+    /// Returns the URL of its state, as `pixform.yaml` has it.
+    pub fn state_url(&self) -> String {
+        match &self.base {
+            Base::Sqlite => "sqlite:.pixform/state.db".to_owned(),
+            Base::Postgres(url) => url.clone(),
+        }
+    }
+
+    /// Tells whether the state is in a file of the project.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.base, Base::Sqlite)
     }
 
     /// Makes a project with [`PEOPLE`], applied.
@@ -149,8 +215,9 @@ impl Project {
 
     /// Copies the project as it is.
     pub fn copy(&self) -> Self {
-        let copy = Self::new("");
+        let copy = Self { base: self.base.copy(), ..Self::new("") };
         copy_folder(&self.root(), &copy.root());
+        copy.configure();
         copy
     }
 
@@ -245,37 +312,71 @@ impl Project {
         self.ok(&["check", "--deep"]);
     }
 
-    /// Opens the database for reading.
-    pub fn read(&self) -> Connection {
+    /// Opens the database's file for reading.
+    fn read(&self) -> Connection {
         Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
-    /// Changes the database by hand.
+    /// Changes the database by hand; returns how many rows that were.
     pub fn execute(&self, sql: &str) -> usize {
-        Connection::open(self.database()).unwrap().execute(sql, []).unwrap()
+        match &self.base {
+            Base::Sqlite => Connection::open(self.database()).unwrap().execute(sql, []).unwrap(),
+            Base::Postgres(url) => postgres::execute(url, &as_postgres(sql)),
+        }
     }
 
     /// Asks the database; each row as its cells' text, joined by ` | `.
     pub fn query(&self, sql: &str) -> Vec<String> {
-        let connection = self.read();
-        let mut statement = connection.prepare(sql).unwrap();
-        let count = statement.column_count();
-        let row = |row: &rusqlite::Row<'_>| {
-            let cell = |number| match row.get(number).unwrap() {
-                Cell::Null => "NULL".to_owned(),
-                Cell::Integer(number) => number.to_string(),
-                Cell::Real(number) => number.to_string(),
-                Cell::Text(text) => text,
-                Cell::Blob(bytes) => hex::encode(bytes),
-            };
-            Ok((0..count).map(cell).collect::<Vec<_>>().join(" | "))
-        };
-        statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+        self.cells(sql).into_iter().map(|cells| cells.join(" | ")).collect()
+    }
+
+    /// Asks the database; each row as its cells' text.
+    pub fn cells(&self, sql: &str) -> Vec<Vec<String>> {
+        match &self.base {
+            Base::Sqlite => cells(&self.read(), sql),
+            Base::Postgres(url) => postgres::cells(url, &as_postgres(sql)),
+        }
+    }
+
+    /// Loses the database with all that it holds, rows of the product too.
+    pub fn lose_database(&self) {
+        match &self.base {
+            Base::Sqlite => fs::remove_file(self.database()).unwrap(),
+            Base::Postgres(url) => {
+                postgres::sql(url, "DROP SCHEMA pixform CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+            }
+        }
+    }
+
+    /// Holds the ledger for longer than a writer waits for a lock.
+    pub fn lock_longer_than_a_writer_is_patient(&self) {
+        match &self.base {
+            Base::Sqlite => {
+                let other = Connection::open(self.database()).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                std::thread::sleep(Duration::from_secs(13));
+                other.execute_batch("ROLLBACK").unwrap();
+            }
+            Base::Postgres(url) => {
+                postgres::sql(url, "BEGIN; LOCK TABLE pixform.calls; SELECT pg_sleep(23); ROLLBACK");
+            }
+        }
     }
 
     /// Returns how many lines the ledger has: how often anything was painted, or was about to be.
     pub fn paints(&self) -> i64 {
-        self.read().query_row("SELECT count(*) FROM pixform_calls", [], |row| row.get(0)).unwrap()
+        match self.has_tables() {
+            true => self.query("SELECT count(*) FROM pixform_calls")[0].parse().unwrap(),
+            false => 0,
+        }
+    }
+
+    /// Tells whether the state has tables yet.
+    fn has_tables(&self) -> bool {
+        match &self.base {
+            Base::Sqlite => self.database().is_file() && has_table(&self.read(), "pixform_calls"),
+            Base::Postgres(url) => postgres::sql(url, "SELECT to_regclass('pixform.calls') IS NOT NULL") == ["t"],
+        }
     }
 
     /// Returns the published row of each key: row id, URL, seed and prompt.
@@ -302,10 +403,13 @@ impl Project {
         listing
     }
 
-    /// Opens a copy of the database, as the next writer would find it; `None` where it has no tables yet.
+    /// Asks the database as the next writer would find it; nothing where it has no tables yet.
     ///
     /// A killed run may leave a hot journal, which only a writer can roll back: in a copy, so that the next run meets it.
-    fn snapshot(&self) -> Option<(TempDir, Connection)> {
+    fn recovered(&self, sql: &str) -> Vec<Vec<String>> {
+        if !self.is_sqlite() {
+            return if self.has_tables() { self.cells(sql) } else { Vec::new() };
+        }
         let copy = tempfile::tempdir_in(self.dir.path()).unwrap();
         for name in ["state.db", "state.db-journal"] {
             let from = self.root().join(".pixform").join(name);
@@ -314,36 +418,35 @@ impl Project {
             }
         }
         let connection = Connection::open(copy.path().join("state.db")).unwrap();
-        has_table(&connection, "pixform_records").then_some((copy, connection))
+        if has_table(&connection, "pixform_records") { cells(&connection, sql) } else { Vec::new() }
     }
 
     /// Returns id and recipe of every line of the ledger, also where a run was killed.
     pub fn calls(&self) -> BTreeSet<(String, String)> {
-        let Some((_copy, connection)) = self.snapshot() else { return BTreeSet::new() };
-        let mut statement = connection.prepare("SELECT id, lower(hex(recipe)) FROM pixform_calls").unwrap();
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        let lines = self.recovered("SELECT id, lower(hex(recipe)) FROM pixform_calls");
+        lines.into_iter().map(|mut line| (line.remove(0), line.remove(0))).collect()
     }
 
     /// Asserts what must hold at every instant: each row and each record points at files that are there and whole.
     pub fn assert_no_broken_link(&self) {
-        let Some((_copy, connection)) = self.snapshot() else { return };
-        let mut statement = connection.prepare("SELECT key, objects FROM pixform_records").unwrap();
-        let texts = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
         let mut published = BTreeSet::new();
-        for (key, objects) in texts.map(Result::unwrap) {
-            for line in objects.lines() {
+        for record in self.recovered("SELECT key, objects FROM pixform_records") {
+            for line in record[1].lines() {
                 let (bytes, path) = line.split_once(' ').unwrap();
                 let found = fs::metadata(self.storage().join(path)).map(|file| file.len());
-                assert_eq!(found.ok(), bytes.parse().ok(), "{key}: {path}");
+                assert_eq!(found.ok(), bytes.parse().ok(), "{}: {path}", record[0]);
                 published.insert(format!("/files/{path}"));
             }
         }
-        if !has_table(&connection, "people") {
+        let there = match self.is_sqlite() {
+            true => "SELECT count(*) FROM sqlite_schema WHERE name = 'people'",
+            false => "SELECT count(to_regclass('people'))",
+        };
+        if self.recovered(there).first().is_none_or(|count| count[0] == "0") {
             return;
         }
-        let mut statement = connection.prepare("SELECT image_url FROM people").unwrap();
-        for url in statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
-            assert!(published.contains(&url), "a row points at {url}, which no record knows");
+        for row in self.recovered("SELECT image_url FROM people") {
+            assert!(published.contains(&row[0]), "a row points at {}, which no record knows", row[0]);
         }
     }
 
@@ -353,6 +456,31 @@ impl Project {
                    GROUP BY recipe HAVING count(*) > 1";
         assert_eq!(self.query(sql), Vec::<String>::new());
     }
+}
+
+/// Returns SQL as Postgres takes it: our own tables lie in a schema of their own there.
+fn as_postgres(sql: &str) -> String {
+    let mut sql = sql.replace("pixform_", "pixform.");
+    for column in ["recipe", "sha256"] {
+        sql = sql.replace(&format!("hex({column})"), &format!("encode({column}, 'hex')"));
+    }
+    sql
+}
+
+fn cells(connection: &Connection, sql: &str) -> Vec<Vec<String>> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let count = statement.column_count();
+    let row = |row: &rusqlite::Row<'_>| {
+        let cell = |number| match row.get(number).unwrap() {
+            Cell::Null => "NULL".to_owned(),
+            Cell::Integer(number) => number.to_string(),
+            Cell::Real(number) => number.to_string(),
+            Cell::Text(text) => text,
+            Cell::Blob(bytes) => hex::encode(bytes),
+        };
+        Ok((0..count).map(cell).collect())
+    };
+    statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
 fn has_table(connection: &Connection, name: &str) -> bool {

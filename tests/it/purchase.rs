@@ -481,11 +481,7 @@ fn a_state_that_is_locked_for_long_keeps_no_task_from_being_written_down() {
     fake.set(|behaviour| behaviour.submit_delay = Duration::from_secs(1));
     let child = project.start(&["apply", "--yes", "--only", "age/young/photo"]);
     wait("nothing was asked for", || !fake.charges().is_empty());
-    // Longer than a writer is patient.
-    let other = rusqlite::Connection::open(project.database()).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    std::thread::sleep(Duration::from_secs(13));
-    other.execute_batch("ROLLBACK").unwrap();
+    project.lock_longer_than_a_writer_is_patient();
     ran(child.wait_with_output().unwrap()).expect(0);
     assert_eq!(statuses(&project), ["finished 1"]);
     assert_eq!(fake.charges().len(), 1);

@@ -18,7 +18,7 @@ fn check(edits: &[(&str, &str)], expect: &[&str], paints: i64) -> Project {
 
 /// Checks what is planned, that applying it paints so often, and that nothing is left to do.
 fn settle(project: &Project, expect: &[&str], paints: i64) {
-    let before = if project.database().is_file() { project.paints() } else { 0 };
+    let before = project.paints();
     assert_eq!(project.planned(), expect);
     project.apply();
     assert_eq!(project.paints() - before, paints, "paints");
@@ -199,8 +199,9 @@ fn the_largest_seeds_reach_the_row_as_they_are() {
     ));
     project.apply();
     project.assert_settled();
-    let seeds = project.query("SELECT seed, typeof(seed) FROM people WHERE value = 'young' ORDER BY style");
-    assert_eq!(seeds, ["2147483648 | integer", "9223372036854775807 | integer"]);
+    let (kind, whole) = if project.is_sqlite() { ("typeof(seed)", "integer") } else { ("pg_typeof(seed)", "bigint") };
+    let seeds = project.query(&format!("SELECT seed, {kind} FROM people WHERE value = 'young' ORDER BY style"));
+    assert_eq!(seeds, [format!("2147483648 | {whole}"), format!("9223372036854775807 | {whole}")]);
     // Neighbours above 2^53 are other seeds: no digest may round them.
     project.edit("9223372036854775807", "9223372036854775806");
     settle(&project, &["age/young/photo generate"], 1);
@@ -237,7 +238,7 @@ fn an_enlarged_picture_has_the_size_of_the_target_wherever_it_is_found() {
     project.assert_settled();
     let shown = project.ok(&["show", "age/young/photo"]);
     assert!(shown.contains(r#"  hires_fix        {"strength":0.5,"target_height":144,"target_width":96}"#), "{shown}");
-    fs::remove_file(project.database()).unwrap();
+    project.lose_database();
     project.ok(&["apply", "--yes", "--take-storage"]);
     assert_eq!(sizes(), (enlarged.clone(), enlarged));
     assert_eq!(project.paints(), 0);
@@ -418,7 +419,7 @@ fn rows_of_others_in_the_table_are_noted_and_left_alone() {
     let project = Project::applied();
     project.execute(
         r#"INSERT INTO people ("group", value, style, prompt, created_at, updated_at)
-           VALUES ('x', 'y', 'z', 'by hand', '', '')"#,
+           VALUES ('x', 'y', 'z', 'by hand', '2026-01-01', '2026-01-01')"#,
     );
     let document = project.plan();
     assert!(document["notes"].to_string().contains("x/y/z"), "{}", document["notes"]);
@@ -489,7 +490,7 @@ fn check_found(project: &Project, args: &[&str]) {
 fn a_lost_database_is_made_again_from_the_storage_without_painting() {
     let project = Project::applied();
     let (rows, files) = (project.rows(), published(&project));
-    fs::remove_file(project.database()).unwrap();
+    project.lose_database();
     check_storage_refused(&project);
     let insisting = project.copy();
     check_found(&insisting, &["--take-storage"]);
@@ -509,7 +510,7 @@ fn a_lost_database_is_made_again_where_an_asset_was_renamed() {
     let moved = "moved:\n  - { from: age/young/*, to: age/adult/* }\n";
     project.manifest(&format!("{}{moved}", PEOPLE.replace("young: ", "adult: ")));
     project.apply();
-    fs::remove_file(project.database()).unwrap();
+    project.lose_database();
     project.ok(&["apply", "--yes", "--take-storage"]);
     assert_eq!(project.paints(), 0);
     project.assert_settled();

@@ -37,7 +37,10 @@ mod rows;
 mod runs;
 mod schema;
 mod settle;
+mod setup;
 mod table;
+
+pub(super) use setup::setup;
 
 /// A state in a Postgres database.
 pub(super) struct Postgres {

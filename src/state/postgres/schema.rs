@@ -8,7 +8,7 @@ use crate::state::Schema;
 use crate::state::migrate::{self, Applied, Migration};
 
 /// The key of the lock under which tables are made; any number would do that nobody else uses.
-const MIGRATION_LOCK: i64 = 0x7069_7866_6f72_6d00;
+pub(super) const MIGRATION_LOCK: i64 = 0x7069_7866_6f72_6d00;
 
 /// The key of the lock under which the ledger decides who may send a call.
 const LEDGER_LOCK: i64 = MIGRATION_LOCK + 1;

@@ -142,7 +142,7 @@ pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
 /// read the rows and nothing else.
 ///
 /// Source of the role: <https://supabase.com/docs/guides/database/postgres/roles>, read 2026-11-24.
-pub(in crate::state) fn creation(spec: &TableSpec) -> String {
+pub(super) fn creation(spec: &TableSpec) -> String {
     let table = full_name(&spec.name);
     let name = spec.name.to_string().replace('\'', "''");
     format!(

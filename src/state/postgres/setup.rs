@@ -1,0 +1,103 @@
+//! The SQL that sets a database up, for its owner to read and to run: schema, published tables, row level security, roles.
+//!
+//! `apply` makes tables by itself where its role may. Where it may not, or where plan, preview and apply are to have a
+//! role each with no more rights than it needs, this is what the owner runs, again after each upgrade.
+
+use super::schema::{CREATION, HISTORY, MIGRATION_LOCK};
+use super::table::{creation, full_name};
+use crate::asset::TableSpec;
+use crate::state::migrate::{Migration, POSTGRES};
+
+/// The role that plans.
+const PLAN: &str = "pixform_plan";
+/// The role that previews: it pays for pictures and keeps them, and switches nothing.
+const PREVIEW: &str = "pixform_preview";
+/// The role that applies.
+const APPLY: &str = "pixform_apply";
+
+/// What a preview writes: the ledger, and what it bought.
+const PREVIEWED: &str = "pixform.calls, pixform.originals, pixform.objects, pixform.runs";
+
+/// Returns the SQL for these published tables.
+pub(in crate::state) fn setup(tables: &[TableSpec]) -> String {
+    let mut sql = format!(
+        "-- What pixform {} needs of this database. Run it as the database's owner; it may be run again, and has to be\n\
+         -- after an upgrade of pixform or of the manifests' tables. It changes no row.\n\
+         --\n\
+         -- The roles log in once they have a password: ALTER ROLE {PLAN} PASSWORD '…';\n\
+         BEGIN;\n\
+         SELECT pg_advisory_xact_lock({MIGRATION_LOCK});\n\n\
+         -- pixform's own tables, in a schema that a REST layer over `public` does not show.\n{}\n{HISTORY};\n\n",
+        env!("CARGO_PKG_VERSION"),
+        guarded("to_regnamespace('pixform') IS NULL", CREATION),
+    );
+    sql.extend(POSTGRES.iter().map(migration));
+    sql.push_str(
+        "INSERT INTO pixform.meta (name, value) VALUES ('state', gen_random_uuid()::text) ON CONFLICT DO NOTHING;\n\n",
+    );
+    sql.push_str(&roles());
+    sql.extend(tables.iter().map(table));
+    sql.push_str("COMMIT;\n");
+    sql
+}
+
+/// Runs SQL under a condition. Its text stands between marks of its own, for it may hold others.
+fn guarded(condition: &str, sql: &str) -> String {
+    format!("DO $setup$ BEGIN IF {condition} THEN EXECUTE $sql$\n{sql}\n$sql$; END IF; END $setup$;")
+}
+
+fn migration(migration: &Migration) -> String {
+    let version = migration.version;
+    let pending = format!("NOT EXISTS (SELECT FROM pixform.migrations WHERE version = {version})");
+    let remember =
+        format!("INSERT INTO pixform.migrations (version, sha256) VALUES ({version}, '{}');", migration.sha256());
+    guarded(&pending, &format!("{}\n{remember}", migration.sql.trim())) + "\n\n"
+}
+
+fn roles() -> String {
+    let mut sql = "-- A role each for plan (reads), preview (buys and keeps pictures) and apply (switches rows too).\n"
+        .to_owned();
+    for role in [PLAN, PREVIEW, APPLY] {
+        let missing = format!("NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}')");
+        sql.push_str(&(guarded(&missing, &format!("CREATE ROLE {role} LOGIN")) + "\n"));
+    }
+    sql.push_str(&format!(
+        "GRANT USAGE ON SCHEMA pixform TO {PLAN}, {PREVIEW}, {APPLY};\n\
+         GRANT SELECT ON ALL TABLES IN SCHEMA pixform TO {PLAN}, {PREVIEW};\n\
+         GRANT INSERT, UPDATE ON {PREVIEWED} TO {PREVIEW};\n\
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pixform TO {APPLY};\n\n"
+    ));
+    sql
+}
+
+/// The published table of one collection: made where it is missing, and opened to the roles.
+fn table(spec: &TableSpec) -> String {
+    let table = full_name(&spec.name);
+    let literal = table.replace('\'', "''");
+    let mut sql = format!("-- The table that `{}` is published to.\n", spec.name);
+    sql.push_str(&guarded(&format!("to_regclass('{literal}') IS NULL"), &creation(spec)));
+    sql.push_str(&format!(
+        "\nGRANT USAGE ON SCHEMA {schema} TO {PLAN}, {PREVIEW}, {APPLY};\n\
+         GRANT SELECT ON {table} TO {PLAN}, {PREVIEW};\n\
+         GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {APPLY};\n",
+        schema = super::table::quoted(&spec.name.schema),
+    ));
+    for (name, right, roles) in
+        [("pixform_look", "SELECT", format!("{PLAN}, {PREVIEW}")), (APPLY, "ALL", APPLY.to_owned())]
+    {
+        let condition = format!(
+            "(SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('{literal}')) AND NOT EXISTS \
+             (SELECT FROM pg_policy WHERE polrelid = to_regclass('{literal}') AND polname = '{name}')"
+        );
+        let rule = if right == "ALL" { "USING (true) WITH CHECK (true)" } else { "USING (true)" };
+        let policy = format!("CREATE POLICY {name} ON {table} FOR {right} TO {roles} {rule}");
+        sql.push_str(&(guarded(&condition, &policy) + "\n"));
+    }
+    sql.push_str(&format!(
+        "DO $setup$ DECLARE numbers regclass; BEGIN FOR numbers IN\n  \
+           SELECT d.objid::regclass FROM pg_depend AS d JOIN pg_class AS c ON c.oid = d.objid AND c.relkind = 'S'\n  \
+           WHERE d.refobjid = to_regclass('{literal}') AND d.deptype = 'a'\n\
+         LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO {APPLY}', numbers); END LOOP; END $setup$;\n\n"
+    ));
+    sql
+}
