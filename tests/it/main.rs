@@ -21,6 +21,7 @@ mod money;
 mod paid;
 mod postgres;
 mod project;
+mod proxy;
 mod purchase;
 mod schema;
 mod secrets;

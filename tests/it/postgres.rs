@@ -148,6 +148,8 @@ impl Server {
         let file = server.folder.join("data/postgresql.conf");
         fs::OpenOptions::new().append(true).open(file).unwrap().write_all(settings.as_bytes()).unwrap();
         server.run();
+        // The role of a REST layer, as Supabase has it: tables that pixform makes are opened to it.
+        sql(&format!("postgres://postgres@127.0.0.1:{}/postgres", server.port), "CREATE ROLE anon");
         server
     }
 
@@ -190,6 +192,49 @@ impl Server {
         create.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-T", template, &name]);
         done(&mut create, "postgresql");
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Makes it take connections with TLS only, under the name `localhost`; returns the authority's certificate.
+    pub fn encrypt(&self) -> PathBuf {
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let openssl = |args: &str| done(Command::new("openssl").args(args.split(' ')), "openssl");
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout {} -out {}",
+            path("ca.key"),
+            path("ca.crt")
+        ));
+        openssl(&format!(
+            "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {} -out {}",
+            path("s.key"),
+            path("s.csr")
+        ));
+        fs::write(path("names"), "subjectAltName = DNS:localhost\n").unwrap();
+        openssl(&format!(
+            "x509 -req -days 2 -in {} -CA {} -CAkey {} -CAcreateserial -extfile {} -out {}",
+            path("s.csr"),
+            path("ca.crt"),
+            path("ca.key"),
+            path("names"),
+            path("s.crt")
+        ));
+        if rustix::process::getuid().is_root() {
+            done(Command::new("chown").args(["nobody:nogroup", &path("s.key"), &path("s.crt")]), "coreutils");
+        }
+        done(Command::new("chmod").args(["600", &path("s.key")]), "coreutils");
+        let settings = format!("ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n", path("s.crt"), path("s.key"));
+        let file = self.folder.join("data/postgresql.conf");
+        fs::OpenOptions::new().append(true).open(file).unwrap().write_all(settings.as_bytes()).unwrap();
+        fs::write(self.folder.join("data/pg_hba.conf"), "hostssl all all all trust\n").unwrap();
+        let mut reload = unprivileged(&program("pg_ctl"));
+        done(
+            reload
+                .arg("-D")
+                .arg(self.folder.join("data"))
+                .args(["-s", "-w", "-m", "fast", "restart", "-l"])
+                .arg(path("log")),
+            "postgresql",
+        );
+        self.folder.join("ca.crt")
     }
 
     /// Returns the port that it listens on.

@@ -75,7 +75,8 @@ impl Rights {
                coalesce(has_schema_privilege(n.oid, 'CREATE'), false),
                has_database_privilege(current_database(), 'CREATE'), c.oid, c.relkind::text,
                (SELECT s.oid::regclass::text FROM pg_depend AS d JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
-                WHERE d.refobjid = c.oid AND d.deptype = 'a' AND NOT has_sequence_privilege(s.oid, 'USAGE') LIMIT 1),
+                WHERE d.refobjid = c.oid AND d.deptype = 'a'
+                  AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') ELSE false END LIMIT 1),
                {has}, {hidden}
              FROM (SELECT 1) AS one LEFT JOIN pg_namespace AS n ON n.nspname = $1
              LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = $2
@@ -125,7 +126,12 @@ impl Rights {
         }
         let message = format!("the table is missing, and the role `{}` may not create it", self.role);
         let create = missing(spec).into_iter().map(|problem| problem.mend).collect::<String>();
-        problem(message, format!("{create} {}", grant(&RIGHTS.join(", "), &spec.name, &self.role)))
+        // Without row level security the policy means nothing.
+        let policy = format!(
+            "CREATE POLICY pixform_write ON {} TO {role} USING (true) WITH CHECK (true);",
+            full_name(&spec.name)
+        );
+        problem(message, format!("{create} {} {policy}", grant(&RIGHTS.join(", "), &spec.name, &self.role)))
     }
 
     /// Says which rights are missing.

@@ -125,8 +125,8 @@ pub(super) async fn find(
             .position(|axis| columns.iter().any(|column| column.name == *axis && column.is_free_text())),
     };
     let mut problems = column_problems(spec, &columns);
-    if problems.is_empty() && !is_unique(transaction, oid, spec).await? {
-        problems.push(no_unique_index(spec));
+    if spec.key.iter().all(|axis| has(axis)) {
+        problems.extend(key_problem(transaction, oid, spec).await?);
     }
     problems.extend(unwritten_problems(spec, &columns, shape.times));
     problems.extend(rights.problems(spec));
@@ -261,28 +261,39 @@ fn kept(kind: ColumnType) -> &'static str {
     }
 }
 
-/// Tells whether the key columns, all of them and no others, are kept unique in every row, at once.
-async fn is_unique(transaction: &Transaction, oid: u32, spec: &TableSpec) -> Result<bool, Failure> {
-    let sql = "SELECT EXISTS (
-                 SELECT FROM pg_index AS i
-                 WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
-                   AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = cardinality($2)
-                   AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
-                        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, at)
-                        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-                        WHERE k.at <= i.indnkeyatts) = $2)";
+/// Says what is wrong with what keeps the key unique: an index over all of its columns and no others, in every row, that is
+/// looked at at once.
+async fn key_problem(transaction: &Transaction, oid: u32, spec: &TableSpec) -> Result<Option<TableProblem>, Failure> {
+    let sql = "SELECT i.indimmediate, i.indexrelid::regclass::text, c.conname::text
+               FROM pg_index AS i LEFT JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
+               WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indisready
+                 AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = cardinality($2)
+                 AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
+                      FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, at)
+                      JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                      WHERE k.at <= i.indnkeyatts) = $2
+               ORDER BY i.indimmediate";
     let mut axes: Vec<&str> = spec.key.iter().map(String::as_str).collect();
     axes.sort_unstable();
     let params: [Param<'_>; 2] = [(&oid, Type::OID), (&axes, Type::TEXT_ARRAY)];
-    Ok(transaction.query_typed_one(sql, &params).await?.try_get(0)?)
-}
-
-fn no_unique_index(spec: &TableSpec) -> TableProblem {
-    let index = quoted(&format!("{}_{}_key", spec.name.name, spec.key.join("_")));
-    TableProblem {
-        message: format!("no unique index covers exactly the key columns `{}`", spec.key.join("`, `")),
-        mend: format!("CREATE UNIQUE INDEX {index} ON {} ({});", full_name(&spec.name), list(&spec.key)),
+    let found = transaction.query_typed(sql, &params).await?;
+    let (table, key) = (full_name(&spec.name), list(&spec.key));
+    // Postgres finds a name that is free.
+    let create = format!("CREATE UNIQUE INDEX ON {table} ({key});");
+    let Some(first) = found.first() else {
+        let message = format!("no unique index covers exactly the key columns `{}`", spec.key.join("`, `"));
+        return Ok(Some(TableProblem { message, mend: create }));
+    };
+    // One that may be looked at later stands in the way of an upsert, also beside one that may not.
+    if first.try_get(0)? {
+        return Ok(None);
     }
+    let constraint: Option<&str> = first.try_get(2)?;
+    let name = constraint.map_or_else(|| first.try_get(1), Ok)?;
+    Ok(Some(TableProblem {
+        message: format!("the unique constraint `{name}` of the key is deferrable, which no upsert can do with"),
+        mend: format!("ALTER TABLE {table} DROP CONSTRAINT {}; {create}", quoted(name)),
+    }))
 }
 
 fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec<TableProblem> {
