@@ -4,6 +4,7 @@
 //! what came while the last transaction ran and writes it in the next, so that nobody waits for more than two of them.
 //! Records and rows wait a little longer, for they are committed many at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::asset::{MicroUsd, TableSpec};
+use crate::asset::{AssetKey, MicroUsd, TableSpec};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::process::Process;
 use crate::record::{Call, Published};
 use crate::state::{CallFact, Commit, Intent, Lease, Put, StateError};
 use crate::world::{World, WorldError};
 
+use super::commit::commit;
 use super::stop::{Stop, Why};
 use super::{ApplyError, crash_point};
 
@@ -265,17 +267,27 @@ impl Book {
         }
         let (put, replies): (Vec<Put>, Vec<_>) = puts.into_iter().unzip();
         let count = put.len();
+        let keys: Vec<AssetKey> = put.iter().map(|put| put.record.key.clone()).collect();
         let written = async {
             self.world.storage.sync().await?;
             crash_point("synced");
-            let commit = Commit { put, delete: Vec::new() };
-            self.world.state.commit(&self.lease, self.table.as_ref(), &commit).await?;
+            let whole = Commit { put, ..Commit::default() };
+            let refused = commit(&*self.world.state, &self.lease, self.table.as_ref(), whole).await?;
             crash_point("committed");
-            Ok::<_, WorldError>(vec![(); count])
+            Ok::<_, WorldError>(refused)
         };
         let written = written.await;
         tracing::debug!(assets = count, "committed");
-        self.answer(replies, written);
+        let mut refused: HashMap<AssetKey, StateError> = match written {
+            Ok(refused) => refused.into_iter().collect(),
+            Err(error) => return self.answer(replies, Err::<Vec<()>, _>(error)),
+        };
+        for (key, reply) in keys.into_iter().zip(replies) {
+            match refused.remove(&key) {
+                None => self.answer(vec![reply], Ok(vec![()])),
+                Some(error) => self.answer(vec![reply], Err::<Vec<()>, _>(error.into())),
+            }
+        }
     }
 
     /// Answers everybody; a state that cannot be written ends the run.
@@ -289,7 +301,7 @@ impl Book {
             }
             Err(error) => {
                 tracing::warn!("the journal cannot be written: {error}");
-                if !matches!(error, WorldError::State(StateError::Table { .. })) {
+                if !matches!(error, WorldError::State(StateError::Table { .. } | StateError::Row { .. })) {
                     self.stop.ask(Why::Broken);
                 }
                 let error = Arc::new(error);

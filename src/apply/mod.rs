@@ -15,6 +15,7 @@ use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod buy;
+mod commit;
 mod crash;
 mod elsewhere;
 mod event;
@@ -271,6 +272,7 @@ impl ApplyError {
     /// Tells whether every further asset would meet the same.
     fn ends_the_run(&self) -> bool {
         match self {
+            Self::State(StateError::Row { .. }) => false,
             Self::Storage(StorageError::Full { .. } | StorageError::Unusable { .. })
             | Self::World(_)
             | Self::State(_)
@@ -279,7 +281,9 @@ impl ApplyError {
             | Self::Held(_)
             | Self::NoGenerator(_)
             | Self::Worker => true,
-            Self::Journal(error) => !matches!(**error, WorldError::State(StateError::Table { .. })),
+            Self::Journal(error) => {
+                !matches!(**error, WorldError::State(StateError::Table { .. } | StateError::Row { .. }))
+            }
             Self::Storage(_)
             | Self::Stale { .. }
             | Self::Service { .. }

@@ -13,9 +13,10 @@ use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
-use crate::state::{Commit, Lease};
+use crate::state::{Commit, Lease, StateError};
 use crate::world::World;
 
+use super::commit::commit;
 use super::files::{Filed, Pictured, Prepared, entry, file};
 use super::item::{Item, item, next_batch};
 use super::lease::Leases;
@@ -216,7 +217,14 @@ impl Runner<'_> {
             return;
         }
         match self.commit(work, lease, commit).await {
-            Ok(()) => finished.into_iter().for_each(|change| self.complete(work, change)),
+            Ok(refused) => self.tell(work, finished, refused),
+            Err(ApplyError::State(StateError::Row { source })) => {
+                let text = source.to_string();
+                for change in finished {
+                    let error = StateError::Row { source: text.clone().into() };
+                    self.fail(work, &change.key, error.into());
+                }
+            }
             Err(error) => self.outcome.ended = Some(Ended::Broken(error)),
         }
     }
@@ -224,11 +232,20 @@ impl Runner<'_> {
     async fn batch(&mut self, work: &Work<'_>, lease: &Lease, items: Vec<Item<'_>>) -> Result<(), ApplyError> {
         let mut commit = Commit::default();
         let (finished, _) = self.bring_to_commit(work, lease, &items, &mut commit).await?;
-        self.commit(work, lease, commit).await?;
-        for change in finished {
-            self.complete(work, change);
-        }
+        let refused = self.commit(work, lease, commit).await?;
+        self.tell(work, finished, refused);
         Ok(())
+    }
+
+    /// Tells what a commit came to, of each asset.
+    fn tell(&mut self, work: &Work<'_>, committed: Vec<&Change>, refused: Vec<(AssetKey, StateError)>) {
+        let mut refused: BTreeMap<AssetKey, StateError> = refused.into_iter().collect();
+        for change in committed {
+            match refused.remove(&change.key) {
+                None => self.complete(work, change),
+                Some(error) => self.fail(work, &change.key, error.into()),
+            }
+        }
     }
 
     /// Brings items as far as a commit; returns those that got there, and whether all did.
@@ -266,12 +283,17 @@ impl Runner<'_> {
     }
 
     /// Files first, then the row: what is committed refers only to what is durable.
-    async fn commit(&self, work: &Work<'_>, lease: &Lease, commit: Commit) -> Result<(), ApplyError> {
+    async fn commit(
+        &self,
+        work: &Work<'_>,
+        lease: &Lease,
+        whole: Commit,
+    ) -> Result<Vec<(AssetKey, StateError)>, ApplyError> {
         self.world.storage.sync().await?;
         crash_point("synced");
-        self.world.state.commit(lease, work.table, &commit).await?;
+        let refused = commit(&*self.world.state, lease, work.table, whole).await?;
         crash_point("committed");
-        Ok(())
+        Ok(refused)
     }
 
     /// Makes sure that original and published files of each item are there.

@@ -126,6 +126,13 @@ pub enum StateError {
         /// What is wrong with it.
         problems: Vec<TableProblem>,
     },
+    /// The database does not take a row: it breaks a rule of the product's own.
+    #[error("the database refuses the row")]
+    Row {
+        /// The database's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Something stored cannot be read back.
     #[error("the state holds something unreadable in {place}")]
     Unreadable {
@@ -384,7 +391,8 @@ pub trait State: Send + Sync {
     /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had.
     ///
     /// # Errors
-    /// [`StateError::Table`] when the table is missing or does not fit.
+    /// [`StateError::Table`] when the table is missing or does not fit, [`StateError::Row`] when one of the rows breaks a
+    /// rule of the table.
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError>;
 }
 

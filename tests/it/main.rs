@@ -18,6 +18,7 @@ mod golden;
 mod hostile;
 mod laws;
 mod money;
+mod on_postgres;
 mod paid;
 mod postgres;
 mod project;

@@ -238,7 +238,7 @@ async fn rows_that_refer_to_ours_follow_a_rename() {
     write(&*state, &lease, vec![moved("a/x", "b/x", 1), moved("b/x", "a/x", 2)], &[]).await;
     assert_eq!(sql(&url, "SELECT category FROM uses"), ["b"]);
     let refused = state.commit(&lease, Some(&spec()), &Commit { put: vec![], delete: vec![key("b/x")] }).await;
-    assert!(matches!(refused, Err(StateError::Database { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StateError::Row { .. })), "{refused:?}");
     assert_eq!(ids(&*state, &["b/x"]).await.len(), 1);
 }
 

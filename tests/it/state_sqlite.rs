@@ -432,7 +432,7 @@ async fn rows_that_refer_to_ours_follow_a_swap() {
         .unwrap();
     write(&*state, &lease, vec![moved("a/x", "b/x", 1), moved("b/x", "a/x", 2)], &[]).await;
     let refused = state.commit(&lease, Some(&spec()), &Commit { put: vec![], delete: vec![key("a/x")] }).await;
-    assert!(matches!(refused, Err(StateError::Database { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StateError::Row { .. })), "{refused:?}");
     assert_eq!(ids(&*state, &["a/x"]).await.len(), 1);
 }
 

@@ -199,7 +199,7 @@ pub(super) async fn next(rows: &mut (impl Stream<Item = Result<Row, Error>> + Un
 ///
 /// The work must be the same when it is done twice: the answer to a commit may be what was lost.
 macro_rules! transaction {
-    ($database:expr, $kind:ident, $action:literal, |$transaction:ident| $work:expr) => {{
+    ($database:expr, $kind:ident, $action:expr, |$transaction:ident| $work:expr) => {{
         let database = &$database;
         let mut patience = database.patience();
         loop {

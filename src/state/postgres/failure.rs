@@ -129,6 +129,7 @@ impl Failure {
             code if *code == SqlState::LOCK_NOT_AVAILABLE => {
                 StateError::Busy { seconds: super::database::LOCK_SECONDS }
             }
+            code if action == super::COMMIT && is_rule(code.code()) => StateError::Row { source: error.into() },
             _ if self_says(&error, "Tenant or user not found") => {
                 server("refused the login", LOGIN.to_owned(), error.into())
             }
@@ -145,6 +146,11 @@ impl Failure {
 /// The usual mistakes in a login.
 const LOGIN: &str = "check user and password in the URL of the state; on a pooler of Supabase the user is \
                      `postgres.PROJECT`, on the direct host `postgres`";
+
+/// Tells whether a code says that a value, a constraint or a trigger of the product's table is against a row.
+fn is_rule(code: &str) -> bool {
+    ["22", "23", "P0"].iter().any(|class| code.starts_with(class))
+}
 
 fn self_says(error: &Error, words: &str) -> bool {
     error.as_db_error().is_some_and(|error| error.message().contains(words))

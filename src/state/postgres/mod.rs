@@ -42,6 +42,9 @@ mod table;
 
 pub(super) use setup::setup;
 
+/// What a commit is called in messages.
+const COMMIT: &str = "write records and rows";
+
 /// A state in a Postgres database.
 pub(super) struct Postgres {
     database: Database,
@@ -96,7 +99,7 @@ macro_rules! recall {
 
 /// Changes something; a schema newer than ours is not to be written to.
 macro_rules! change {
-    ($self:ident, $action:literal, |$transaction:ident, $schema:ident| $work:expr) => {
+    ($self:ident, $action:expr, |$transaction:ident, $schema:ident| $work:expr) => {
         transaction!($self.database, Write, $action, |$transaction| async {
             let $schema = schema(&$self.database, &$transaction).await?;
             $work.await
@@ -341,7 +344,7 @@ impl State for Postgres {
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {
         // Renames cannot be done twice.
         let stamp = Stamp::new();
-        change!(self, "write records and rows", |transaction, _schema| async {
+        change!(self, COMMIT, |transaction, _schema| async {
             match stamp.is_set(&transaction, lease).await? {
                 true => Ok(()),
                 false => commit::commit(&transaction, lease, table, commit, &stamp.name).await,

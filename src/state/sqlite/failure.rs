@@ -82,6 +82,9 @@ impl Failure {
             }
             Some(ErrorCode::NotADatabase) => StateError::NotADatabase { path: path() },
             Some(ErrorCode::CannotOpen) => StateError::Open { path: path(), source: error.into() },
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) if action == super::COMMIT => {
+                StateError::Row { source: error.into() }
+            }
             _ => StateError::Database { action, source: error.into() },
         }
     }

@@ -29,6 +29,9 @@ mod runs;
 mod schema;
 mod table;
 
+/// What a commit is called in messages.
+const COMMIT: &str = "write records and rows";
+
 /// A state in a SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -229,6 +232,6 @@ impl State for Sqlite {
     }
 
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {
-        self.write("write records and rows", |transaction| commit::commit(transaction, lease, table, commit))
+        self.write(COMMIT, |transaction| commit::commit(transaction, lease, table, commit))
     }
 }
