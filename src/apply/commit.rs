@@ -42,7 +42,8 @@ enum Halves {
 }
 
 fn halves(mut commit: Commit) -> Halves {
-    if commit.put.iter().any(|put| put.moved_from.is_some()) {
+    // What was accepted goes with what it is about.
+    if commit.put.iter().any(|put| put.moved_from.is_some()) || !commit.accepted.is_empty() {
         return Halves::Whole;
     }
     match (commit.put.len(), commit.delete.len()) {

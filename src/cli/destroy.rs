@@ -110,7 +110,7 @@ async fn delete(
 ) -> Result<(), Failure> {
     let lease = leases.of(name)?;
     for batch in keys.chunks(BATCH) {
-        let commit = Commit { put: Vec::new(), delete: batch.to_vec() };
+        let commit = Commit { delete: batch.to_vec(), ..Commit::default() };
         world.state.commit(lease, table, &commit).await?;
     }
     world.state.forget_collection(lease).await?;

@@ -21,12 +21,14 @@ pub(super) struct Migration {
 pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_state.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_ledger.sql") },
+    Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_acceptances.sql") },
 ];
 
 /// The migrations of Postgres, in order, under the same numbers.
 pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_state.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_ledger.sql") },
+    Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_acceptances.sql") },
 ];
 
 /// A migration that the database says was run.

@@ -11,16 +11,20 @@ use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest, SeenDigest};
 use crate::process::{Liveness, Process};
 use crate::record::{Call, Decision, Original, Published, Record, RecordHead};
 
+mod accepted;
 mod known;
 mod lease;
 mod ledger;
 mod migrate;
 mod postgres;
 mod sqlite;
+mod survey;
 
+pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
 pub use self::known::{Known, KnownCollection, Schema};
 pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
 pub use self::ledger::{CallFact, CallSeen, HistoryLine, HistoryQuery, HistoryRun, Intent};
+pub use self::survey::{Survey, SurveyColumn};
 
 /// How a state is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +219,8 @@ pub struct Commit {
     pub put: Vec<Put>,
     /// Assets whose record and row go.
     pub delete: Vec<AssetKey>,
+    /// What somebody accepted of those assets.
+    pub accepted: Vec<Acceptance>,
 }
 
 /// A rename that was carried out: from which collection and key, to which key.
@@ -277,6 +283,15 @@ pub trait State: Send + Sync {
 
     /// Returns the renames of a collection that were carried out and whose line is still remembered.
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError>;
+
+    /// Returns what was accepted of those keys, what was accepted of one key together and oldest first.
+    async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError>;
+
+    /// Reads a table whatever it is: all its columns, and as many of its rows as asked; `None` where there is none.
+    ///
+    /// Integers keep all 63 bits; other numbers come as JSON numbers, or as text where that would lose digits; what JSON
+    /// has no word for comes as text.
+    async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError>;
 
     /// Returns who holds the lease on a collection, expired or not.
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError>;
@@ -380,7 +395,7 @@ pub trait State: Send + Sync {
     /// Remembers files about to be put, each under (original, rendition). Never fenced.
     async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError>;
 
-    /// Writes records and rows of one collection together, renames included, and remembers the renames. Fenced.
+    /// Writes records and rows of one collection together, renames and acceptances included, and remembers both. Fenced.
     ///
     /// All keys to be deleted or moved from speak of the state before the commit, so renames may swap keys and follow
     /// one another, and a key may be deleted while another record moves to it. A row is deleted or moved only if its
@@ -388,7 +403,8 @@ pub trait State: Send + Sync {
     /// be written is merged: it takes the values and keeps its id. A row that is missing is inserted where there are
     /// values.
     ///
-    /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had.
+    /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had. A
+    /// record that had none, and one whose row is accepted ([`Accepted::Row`]), takes those that the put names.
     ///
     /// # Errors
     /// [`StateError::Table`] when the table is missing or does not fit, [`StateError::Row`] when one of the rows breaks a

@@ -15,7 +15,8 @@ use pixform::record::{
     Call, CallStatus, Decision, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
-    Commit, Holder, Lease, LeaseAnswer, Origin, Put, Run, Schema, State, StateError, TableSeen, Visitor,
+    Acceptance, Accepted, AcceptedColumn, Commit, Holder, Lease, LeaseAnswer, Origin, Put, Run, Schema, State,
+    StateError, TableSeen, Visitor,
 };
 use serde_json::{Value, json};
 
@@ -163,7 +164,7 @@ pub async fn ready(state: &dyn State) -> Lease {
 
 pub async fn write(state: &dyn State, lease: &Lease, put: Vec<Put>, delete: &[&str]) {
     let delete = delete.iter().map(|at| key(at)).collect();
-    state.commit(lease, Some(&spec()), &Commit { put, delete }).await.unwrap();
+    state.commit(lease, Some(&spec()), &Commit { put, delete, ..Commit::default() }).await.unwrap();
 }
 
 /// One record's head, owned.
@@ -438,7 +439,7 @@ async fn a_commit_happens_whole_or_not_at_all(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
     let short = Put { values: Some(vec![json!("one value")]), ..put("b/x", 2) };
-    let commit = Commit { put: vec![put("a/x", 1), short], delete: vec![] };
+    let commit = Commit { put: vec![put("a/x", 1), short], ..Commit::default() };
     assert!(state.commit(&lease, Some(&spec()), &commit).await.is_err());
     let (_, seen) = scan(&*state).await;
     assert_eq!((seen.heads.len(), seen.rows.len()), (0, 0));
@@ -449,7 +450,7 @@ async fn records_are_kept_without_a_table(make: Maker<'_>) {
     let lease = ready(&*state).await;
     let mut plain = Put { values: None, ..put("a/x", 1) };
     plain.record.row = None;
-    state.commit(&lease, None, &Commit { put: vec![plain.clone()], delete: vec![] }).await.unwrap();
+    state.commit(&lease, None, &Commit { put: vec![plain.clone()], ..Commit::default() }).await.unwrap();
     assert_eq!(one(&*state, "a/x").await, plain.record);
     let (_, seen) = scan(&*state).await;
     assert_eq!(seen.heads[0].extra_labels, r#"{"mood":"calm"}"#);
@@ -459,7 +460,7 @@ async fn a_missing_table_is_told_with_the_way_out(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
     let absent = TableSpec { name: "absent".parse().unwrap(), ..spec() };
-    let commit = Commit { put: vec![put("a/x", 1)], delete: vec![] };
+    let commit = Commit { put: vec![put("a/x", 1)], ..Commit::default() };
     let Err(StateError::Table { table, problems }) = state.commit(&lease, Some(&absent), &commit).await else {
         panic!("the table is missing");
     };
@@ -527,7 +528,7 @@ async fn who_lost_the_lease_is_fenced(make: Maker<'_>) {
     else {
         panic!("the holder is dead");
     };
-    let commit = Commit { put: vec![put("a/x", 2)], delete: vec![] };
+    let commit = Commit { put: vec![put("a/x", 2)], ..Commit::default() };
     assert!(is_fenced(&state.commit(&lost, Some(&spec()), &commit).await));
     assert!(is_fenced(&state.intend(&lost, &[call("c1", "run-1", 1)], None, &alive).await));
     assert!(is_fenced(&state.decide(&lost, &[("c1".to_owned(), Decision::Retried)]).await));
@@ -578,6 +579,106 @@ async fn a_run_may_be_told_twice(make: Maker<'_>) {
     state.finish_run("never-started", "done").await.unwrap();
 }
 
+fn accepted(at: &str, accepted: Accepted) -> Acceptance {
+    let (collection, run) = (collection("pictures"), "run-1".to_owned());
+    Acceptance { collection, key: key(at), accepted, run, origin: Origin::default(), created_at: 0 }
+}
+
+fn accepted_picture(number: u32) -> Accepted {
+    let from = (number > 1).then(|| recipe(number - 1));
+    Accepted::Picture { from, to: recipe(number), original: content(number) }
+}
+
+async fn what_was_accepted_is_told_with_who_did_it(make: Maker<'_>) {
+    let state = make().await;
+    let asked = [key("a/x"), key("b/x"), key("c/x")];
+    assert!(state.acceptances(&collection("pictures"), &asked).await.unwrap().is_empty());
+    let lease = ready(&*state).await;
+    state.start_run(&run("run-1")).await.unwrap();
+    let columns = vec![AcceptedColumn { column: "seed".to_owned(), old: "1".to_owned(), new: "\u{1b}ü\"".to_owned() }];
+    let first = [accepted("b/x", accepted_picture(1)), accepted("b/x", accepted_picture(2))];
+    let second = accepted("a/x", Accepted::Row { columns });
+    for accepted in [first.to_vec(), vec![second.clone()]] {
+        let commit = Commit { put: vec![put("a/x", 1), put("b/x", 2)], accepted, ..Commit::default() };
+        state.commit(&lease, Some(&spec()), &commit).await.unwrap();
+    }
+    let found = state.acceptances(&collection("pictures"), &asked).await.unwrap();
+    let expected = [&second, &first[0], &first[1]];
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert!(found.created_at > 1_600_000_000_000, "{}", found.created_at);
+        let expected = Acceptance { origin: run("run-1").origin, created_at: found.created_at, ..expected.clone() };
+        assert_eq!(found, expected);
+    }
+    assert!(state.acceptances(&collection("other"), &asked).await.unwrap().is_empty());
+    assert_eq!(state.acceptances(&collection("pictures"), &asked[1..]).await.unwrap().len(), 2);
+}
+
+async fn what_was_accepted_is_part_of_its_commit(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let LeaseAnswer::Taken(_) = state.take_lease(&collection("pictures"), &run("run-2"), &dead).await.unwrap() else {
+        panic!("the holder is dead");
+    };
+    let commit = Commit { accepted: vec![accepted("a/x", accepted_picture(1))], ..Commit::default() };
+    assert!(is_fenced(&state.commit(&lease, Some(&spec()), &commit).await));
+    assert!(state.acceptances(&collection("pictures"), &[key("a/x")]).await.unwrap().is_empty());
+}
+
+async fn a_record_without_a_row_takes_the_row_that_it_names(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let seen = SeenDigest::from_bytes([9; 32]);
+    let mut adopted = Put { values: None, ..put("a/x", 1) };
+    adopted.record.row = adopted.record.row.map(|row| RecordedRow { seen, id: Some("7".to_owned()), ..row });
+    write(&*state, &lease, vec![adopted], &[]).await;
+    let row = one(&*state, "a/x").await.row.unwrap();
+    assert_eq!((row.seen, row.id.as_deref()), (seen, Some("7")));
+    let (_, found) = scan(&*state).await;
+    assert_eq!(found.rows.len(), 0, "no row was written");
+}
+
+async fn an_accepted_row_is_known_as_it_is(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    write(&*state, &lease, vec![put("a/x", 1)], &[]).await;
+    let before = one(&*state, "a/x").await.row.unwrap();
+    let seen = SeenDigest::from_bytes([9; 32]);
+    let mut kept = Put { values: None, ..put("a/x", 1) };
+    kept.record.row = Some(RecordedRow { seen, ..before.clone() });
+    let commit = |accepted| Commit { put: vec![kept.clone()], accepted, ..Commit::default() };
+    state.commit(&lease, Some(&spec()), &commit(vec![accepted("a/x", accepted_picture(1))])).await.unwrap();
+    assert_eq!(one(&*state, "a/x").await.row.unwrap().seen, before.seen, "a picture was accepted, not the row");
+    let row = Accepted::Row { columns: Vec::new() };
+    state.commit(&lease, Some(&spec()), &commit(vec![accepted("a/x", row)])).await.unwrap();
+    assert_eq!(one(&*state, "a/x").await.row.unwrap(), RecordedRow { seen, ..before });
+    assert_eq!(state.rows(&spec(), &[key("a/x")]).await.unwrap()[0].values, values(1));
+}
+
+async fn any_table_can_be_surveyed(make: Maker<'_>) {
+    let state = make().await;
+    let name = spec().name;
+    assert_eq!(state.survey(&name, 10).await.unwrap(), None);
+    let lease = ready(&*state).await;
+    assert_eq!(state.survey(&name, 10).await.unwrap().unwrap().rows, Vec::<Vec<Value>>::new());
+    let nulls = Put { values: Some(vec![Value::Null; 4]), ..put("b/x", 2) };
+    write(&*state, &lease, vec![put("a/x", 1), nulls, put("c/x", 3)], &[]).await;
+    let survey = state.survey(&name, 10).await.unwrap().unwrap();
+    assert_eq!((survey.rows.len(), survey.count), (3, 3));
+    let at = |name: &str| survey.columns.iter().position(|column| column.name == name).unwrap();
+    let cells = |number: usize| {
+        let wanted = ["category", "image_url", "seed", "scale", "width"].map(at);
+        let mut rows: Vec<_> = survey.rows.iter().map(|row| wanted.map(|at| row[at].clone())).collect();
+        rows.sort_by_key(|row| row[0].to_string());
+        rows.swap_remove(number).to_vec()
+    };
+    assert_eq!(cells(0), [vec![json!("a")], values(1)].concat());
+    assert_eq!(cells(1), [vec![json!("b")], vec![Value::Null; 4]].concat());
+    assert!(!survey.columns[at("seed")].declared.is_empty());
+    let bounded = state.survey(&name, 2).await.unwrap().unwrap();
+    assert_eq!((bounded.rows.len(), bounded.count), (2, 3));
+}
+
 macro_rules! contract {
     ($adapter:ident, $maker:expr, [$($test:ident),* $(,)?]) => {
         mod $adapter {
@@ -621,6 +722,11 @@ macro_rules! contracts {
             every_path_that_was_announced_is_remembered,
             a_collection_is_forgotten_once_it_is_empty,
             a_run_may_be_told_twice,
+            what_was_accepted_is_told_with_who_did_it,
+            what_was_accepted_is_part_of_its_commit,
+            a_record_without_a_row_takes_the_row_that_it_names,
+            an_accepted_row_is_known_as_it_is,
+            any_table_can_be_surveyed,
         ]);
     )*};
 }

@@ -168,7 +168,7 @@ async fn a_table_lies_in_the_schema_that_is_named_and_names_with_quotes_stay_nam
     odd.columns[0].0 = r#"im"age"#.to_owned();
     let lease = lease_of(&*state, "pictures", "run-1").await;
     state.ensure_table(&odd).await.unwrap();
-    state.commit(&lease, Some(&odd), &Commit { put: vec![put("a/x", 1)], delete: vec![] }).await.unwrap();
+    state.commit(&lease, Some(&odd), &Commit { put: vec![put("a/x", 1)], ..Commit::default() }).await.unwrap();
     assert_eq!(state.rows(&odd, &[key("a/x")]).await.unwrap()[0].values, values(1));
     let missing = pixform::asset::TableSpec { name: "nowhere.pictures".parse().unwrap(), ..spec() };
     let Err(StateError::Table { problems, .. }) = state.ensure_table(&missing).await else { panic!("it is nowhere") };
@@ -237,7 +237,7 @@ async fn rows_that_refer_to_ours_follow_a_rename() {
     );
     write(&*state, &lease, vec![moved("a/x", "b/x", 1), moved("b/x", "a/x", 2)], &[]).await;
     assert_eq!(sql(&url, "SELECT category FROM uses"), ["b"]);
-    let refused = state.commit(&lease, Some(&spec()), &Commit { put: vec![], delete: vec![key("b/x")] }).await;
+    let refused = state.commit(&lease, Some(&spec()), &Commit { delete: vec![key("b/x")], ..Commit::default() }).await;
     assert!(matches!(refused, Err(StateError::Row { .. })), "{refused:?}");
     assert_eq!(ids(&*state, &["b/x"]).await.len(), 1);
 }
@@ -518,7 +518,7 @@ async fn a_connection_that_is_cut_in_the_middle_is_made_again() {
     for bytes in [3_000, 2_200, 4_100, 5_000, 2_700] {
         proxy.cut_after(bytes);
         proxy.cut();
-        let (spec, commit) = (spec(), Commit { put: vec![put("z/x", bytes as u32)], delete: vec![] });
+        let (spec, commit) = (spec(), Commit { put: vec![put("z/x", bytes as u32)], ..Commit::default() });
         let written = state.commit(&lease, Some(&spec), &commit);
         let written = tokio::time::timeout(Duration::from_secs(2), written).await;
         proxy.cut_after(0);
@@ -542,7 +542,7 @@ async fn a_server_that_is_killed_is_waited_for_and_loses_nothing() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         tokio::task::block_in_place(|| server.run());
     };
-    let (spec, commit) = (spec(), Commit { put: vec![put("b/x", 2)], delete: vec![] });
+    let (spec, commit) = (spec(), Commit { put: vec![put("b/x", 2)], ..Commit::default() });
     let committed = state.commit(&lease, Some(&spec), &commit);
     let (committed, ()) = tokio::join!(committed, again);
     committed.unwrap();

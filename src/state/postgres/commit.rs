@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::types::Type;
 
+use super::accepted;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::lease;
@@ -18,7 +19,7 @@ use super::table::{self, Found, Role, Shape};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
-use crate::state::{Commit, Lease, Put, Schema, StateError};
+use crate::state::{Accepted, Commit, Lease, Put, Schema, StateError};
 
 /// A collection's name and a key in it.
 type Address<'c> = (&'c str, &'c str);
@@ -57,6 +58,7 @@ pub(super) async fn commit(
         None => HashMap::new(),
     };
     write_records(transaction, &before, spec, commit, &written).await?;
+    accepted::keep(transaction, &commit.accepted).await?;
     remember_moves(transaction, &before, commit).await
 }
 
@@ -236,11 +238,16 @@ async fn write_records(
             transaction.execute_typed(&sql, &params).await?;
         }
     }
+    let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
+    let accepted: HashSet<&AssetKey> = rows.map(|acceptance| &acceptance.key).collect();
     // A key that is put twice is as it was put last.
     let mut puts: BTreeMap<&str, (&Record, Option<(&RecordedRow, Known)>)> = BTreeMap::new();
     for put in &commit.put {
         let row = match &put.record.row {
             None => None,
+            Some(row) if put.values.is_none() && accepted.contains(&put.record.key) => {
+                Some((row, Known { seen: row.seen, id: row.id.clone() }))
+            }
             Some(row) => Some((row, known_row(row, before, spec, put, written)?)),
         };
         puts.insert(put.record.key.as_str(), (&put.record, row));

@@ -14,13 +14,14 @@ use self::database::{Database, Transaction, transaction};
 use self::failure::Failure;
 use self::schema::schema;
 use super::{
-    Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive, Known, Lease,
-    LeaseAnswer, RowSeen, Run, Schema, State, StateError, TableSeen, UrlWarning, Visitor,
+    Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
+    Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, UrlWarning, Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
+mod accepted;
 mod address;
 mod columns;
 mod commit;
@@ -38,6 +39,7 @@ mod runs;
 mod schema;
 mod settle;
 mod setup;
+mod survey;
 mod table;
 
 pub(super) use setup::setup;
@@ -215,6 +217,21 @@ impl State for Postgres {
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
         recall!(self, Statement, "read the renames", |transaction, _schema| read::moves(&transaction, collection))
+    }
+
+    async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
+        recall!(self, Statement, "read what was accepted", |transaction, schema| accepted::acceptances(
+            &transaction,
+            schema,
+            collection,
+            keys
+        ))
+    }
+
+    async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError> {
+        transaction!(self.database, Read, "read a table", |transaction| {
+            survey::survey(&transaction, table, rows_max).await
+        })
     }
 
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Statement, Transaction, params};
 
+use super::accepted;
 use super::failure::Failure;
 use super::lease;
 use super::read::{HOLD, PROTECT, text};
@@ -16,7 +17,7 @@ use super::table::{self, Found};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
-use crate::state::{Commit, Lease, Put, Schema, StateError};
+use crate::state::{Accepted, Commit, Lease, Put, Schema, StateError};
 
 /// A collection's name and a key in it.
 type Address<'c> = (&'c str, &'c str);
@@ -56,6 +57,7 @@ pub(super) fn commit(
         None => HashMap::new(),
     };
     write_records(transaction, &before, spec, commit, &written)?;
+    accepted::keep(transaction, &commit.accepted)?;
     remember_moves(transaction, &before, commit)
 }
 
@@ -192,10 +194,15 @@ fn write_records(
     for (collection, key) in &before.leaving {
         delete.execute([collection, key])?;
     }
+    let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
+    let accepted: HashSet<&AssetKey> = rows.map(|acceptance| &acceptance.key).collect();
     let mut writer = RecordWriter::new(transaction, before.collection)?;
     for put in &commit.put {
         let row = match &put.record.row {
             None => None,
+            Some(row) if put.values.is_none() && accepted.contains(&put.record.key) => {
+                Some((row, Known { seen: row.seen, id: row.id.clone() }))
+            }
             Some(row) => Some((row, known_row(row, before, spec, put, written)?)),
         };
         writer.write(&put.record, row, &axes)?;

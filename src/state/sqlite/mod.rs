@@ -9,13 +9,14 @@ use rusqlite::{Connection, Transaction};
 use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
-    Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive, Known, Lease,
-    LeaseAnswer, RowSeen, Run, Schema, State, StateError, TableSeen, Visitor,
+    Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
+    Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
+mod accepted;
 mod commit;
 mod database;
 mod failure;
@@ -27,6 +28,7 @@ mod read;
 mod rows;
 mod runs;
 mod schema;
+mod survey;
 mod table;
 
 /// What a commit is called in messages.
@@ -135,6 +137,16 @@ impl State for Sqlite {
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
         self.recall("read the renames", |connection, _| read::moves(connection, collection))
+    }
+
+    async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
+        self.recall("read what was accepted", |connection, schema| {
+            accepted::acceptances(connection, schema, collection, keys)
+        })
+    }
+
+    async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError> {
+        self.read("read a table", |connection, _| survey::survey(connection, table, rows_max))
     }
 
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {

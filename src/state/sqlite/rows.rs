@@ -275,7 +275,8 @@ fn seen(row: &Row<'_>, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDig
     Ok(SeenDigest::from_bytes(domain_digest(SEEN_DOMAIN, buffer)))
 }
 
-fn value(read: ValueRef<'_>) -> Value {
+/// Returns a cell as JSON: integers whole, binary data as hex digits.
+pub(super) fn value(read: ValueRef<'_>) -> Value {
     match read {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => number.into(),

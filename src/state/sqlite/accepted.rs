@@ -1,0 +1,93 @@
+//! What people accepted, kept for whoever asks why.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::failure::Failure;
+use super::read::{bytes, parsed, text};
+use super::rows::{KEYS_MAX, distinct, json};
+use super::runs;
+use crate::asset::{AssetKey, CollectionName};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::state::{Acceptance, Accepted, Origin, Schema};
+
+/// The migration that brought the table.
+const SINCE: u32 = 3;
+
+/// Keeps acceptances.
+pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Result<(), Failure> {
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare(
+        "INSERT INTO pixform_acceptances (collection, key, kind, old_recipe, new_recipe, original, row_columns, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for Acceptance { collection, key, accepted, run, origin: _, created_at: _ } in accepted {
+        let (collection, key) = (collection.as_str(), key.as_str());
+        match accepted {
+            Accepted::Picture { from, to, original } => {
+                let from = from.as_ref().map(RecipeDigest::as_bytes);
+                let (to, original) = (to.as_bytes(), original.as_bytes());
+                statement.execute(params![collection, key, "picture", from, to, original, None::<&str>, run])?;
+            }
+            Accepted::Row { columns } => {
+                let none = None::<&[u8]>;
+                statement.execute(params![collection, key, "row", none, none, none, json(columns), run])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the acceptances of keys, those of one key together and oldest first.
+pub(super) fn acceptances(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+    keys: &[AssetKey],
+) -> Result<Vec<Acceptance>, Failure> {
+    if matches!(schema, Schema::Older(found) if found < SINCE) {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare(&format!(
+        "SELECT a.key, a.kind, a.old_recipe, a.new_recipe, a.original, a.row_columns, a.run, a.created_at,
+                r.id IS NOT NULL, {}
+         FROM json_each(?2) AS w
+         CROSS JOIN pixform_acceptances AS a ON a.collection = ?1 AND a.key = w.value
+         LEFT JOIN pixform_runs AS r ON r.id = a.run
+         ORDER BY a.key, a.id",
+        runs::columns(schema)
+    ))?;
+    let mut found = Vec::new();
+    for keys in distinct(keys.iter().map(AssetKey::as_str)).chunks(KEYS_MAX) {
+        let mut rows = statement.query([collection.as_str(), &json(&keys)])?;
+        while let Some(row) = rows.next()? {
+            found.push(acceptance(row, collection)?);
+        }
+    }
+    Ok(found)
+}
+
+fn acceptance(row: &Row<'_>, collection: &CollectionName) -> Result<Acceptance, Failure> {
+    let key = text(row, 0)?;
+    let place = || format!("what was accepted of `{collection}:{key}`");
+    let accepted = match text(row, 1)? {
+        "picture" => Accepted::Picture {
+            from: row.get::<_, Option<[u8; 32]>>(2)?.map(RecipeDigest::from_bytes),
+            to: RecipeDigest::from_bytes(bytes(row, 3)?),
+            original: ContentDigest::from_bytes(bytes(row, 4)?),
+        },
+        _ => Accepted::Row {
+            columns: serde_json::from_str(text(row, 5)?).map_err(|error| Failure::unreadable(place(), error))?,
+        },
+    };
+    let origin = if row.get(8)? { runs::origin(row, 9)? } else { Origin::default() };
+    Ok(Acceptance {
+        collection: collection.clone(),
+        key: parsed(key, place)?,
+        accepted,
+        run: row.get(6)?,
+        origin,
+        created_at: row.get(7)?,
+    })
+}
