@@ -3,7 +3,7 @@
 //! Puts the three ports together: state, storage, generators. What to make of what is seen is left to `planner` and
 //! `plan`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
@@ -78,6 +78,9 @@ pub enum WorldError {
 const ASKED_AT_ONCE: usize = 16;
 /// From this many recipes on, all originals are listed at once.
 const LISTED_FROM: usize = 48;
+
+/// Files of one folder at most that are asked for one by one because a listing lacks them.
+const CONFIRMED_MAX: usize = 1_000;
 
 /// The folder of originals.
 pub const ORIGINALS: &str = "originals";
@@ -156,6 +159,44 @@ impl World {
             .buffer_unordered(ASKED_AT_ONCE);
         let answers: Vec<_> = answers.collect().await;
         answers.into_iter().collect()
+    }
+
+    /// Finds files wherever they lie: by what was listed already, by a listing of a folder where many of it are wanted,
+    /// and one by one, several at a time. What a listing lacks is asked for by itself before it is called gone, unless
+    /// that is so much that the listing has to do.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub async fn locate(
+        &self,
+        paths: &BTreeSet<ObjectPath>,
+        listed: &Listing,
+    ) -> Result<HashMap<ObjectPath, Option<u64>>, WorldError> {
+        let mut found: HashMap<ObjectPath, Option<u64>> = HashMap::new();
+        let mut by_folder: BTreeMap<&str, Vec<&ObjectPath>> = BTreeMap::new();
+        for path in paths {
+            match (listed.size(path.as_str()), path.as_str().split_once('/')) {
+                (Some(size), _) => drop(found.insert(path.clone(), Some(size))),
+                (None, Some((folder, _))) => by_folder.entry(folder).or_default().push(path),
+                (None, None) => by_folder.entry("").or_default().push(path),
+            }
+        }
+        let mut to_ask = Vec::new();
+        for (folder, paths) in by_folder {
+            let listing = match paths.len() >= LISTED_FROM {
+                true => self.list(&[folder.to_owned()]).await?,
+                false => Listing::default(),
+            };
+            let (there, absent): (Vec<_>, Vec<_>) =
+                paths.into_iter().partition(|path| listing.size(path.as_str()).is_some());
+            found.extend(there.into_iter().map(|path| (path.clone(), listing.size(path.as_str()))));
+            match absent.len() > CONFIRMED_MAX {
+                true => found.extend(absent.into_iter().map(|path| (path.clone(), None))),
+                false => to_ask.extend(absent.into_iter().cloned()),
+            }
+        }
+        found.extend(self.sizes(to_ask).await?);
+        Ok(found)
     }
 
     /// Finds originals of recipes in the storage, whatever the state knows: one listing where there are many.

@@ -1,16 +1,21 @@
 //! Files of one asset: found, or prepared to be put; and what record and row say of them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::asset::SeedBase;
+use crate::digest::SeenDigest;
 use crate::imaging::Decoded;
-use crate::plan::{Action, row_inputs};
+use crate::plan::{Action, kept_input, kept_value, row_inputs};
 use crate::record::{Original, Published, Record, RecordedRow, outputs};
 use crate::state::Put;
 use crate::world::World;
 
 use super::ApplyError;
+use super::adopt::adopted_row;
 use super::item::Item;
 use super::publish::{Form, Known, Target, prepare};
 
@@ -84,13 +89,16 @@ pub fn entry(
         Some(record) => row.clone().with_recipe(&record.recipe),
         None => row.clone(),
     });
-    let writes_row = change.action != Action::Record;
-    let values = match &row {
-        Some(row) if writes_row => Some(
-            row.values(outputs(&published, &world.url_base))
-                .map_err(|source| ApplyError::Row { key: asset.key.clone(), source })?,
-        ),
+    let writes_row = !matches!(change.action, Action::Record | Action::Adopt);
+    let failed = |source| ApplyError::Row { key: asset.key.clone(), source };
+    let mut values = match &row {
+        Some(row) if writes_row => Some(row.values(outputs(&published, &world.url_base)).map_err(failed)?),
         _ => None,
+    };
+    let recorded = record.as_ref().and_then(|record| Some((*record, record.row.as_ref()?)));
+    let kept = match recorded {
+        Some(recorded) => keep_columns(item, recorded, &published, &world.url_base, values.as_mut()),
+        None => BTreeMap::new(),
     };
     let first_key = match (record, &asset.seed_from.base) {
         (Some(record), _) => record.first_key.clone(),
@@ -98,6 +106,7 @@ pub fn entry(
         (None, SeedBase::Number(_) | SeedBase::Axes(_)) => asset.key.clone(),
     };
     let snapshot = change.after;
+    let adopted = published.clone();
     let record = Record {
         key: asset.key.clone(),
         first_key,
@@ -108,16 +117,47 @@ pub fn entry(
         vars: held_record.map_or(&asset.vars, |record| &record.vars).clone(),
         original: original.sha256,
         published,
-        row: row.map(|row| RecordedRow {
-            digest: row.digest(),
-            seen: crate::digest::SeenDigest::from_bytes([0; 32]),
-            id: None,
-            inputs: row_inputs(&row),
-        }),
+        row: match &change.adoption {
+            Some(adoption) if change.action == Action::Adopt => adopted_row(asset, adoption, &adopted, &world.url_base),
+            _ => row.map(|row| RecordedRow {
+                digest: row.digest(),
+                seen: SeenDigest::from_bytes([0; 32]),
+                id: None,
+                inputs: row_inputs(&row).into_iter().chain(kept).collect(),
+            }),
+        },
         protect: snapshot.is_some_and(|after| after.protect),
         hold: snapshot.is_some_and(|after| after.hold),
     };
     Ok(Put { record, moved_from: change.moved_from.clone(), values })
+}
+
+/// Leaves the columns that the row keeps as they are, each until what the manifest makes of it changes.
+fn keep_columns(
+    item: &Item<'_>,
+    (record, recorded): (&Record, &RecordedRow),
+    published: &[Published],
+    url_base: &str,
+    mut values: Option<&mut Vec<Value>>,
+) -> BTreeMap<String, String> {
+    let mut kept = BTreeMap::new();
+    let Some(row) = item.asset.as_ref().and_then(|asset| asset.row.as_ref()) else { return kept };
+    let (before, after) = (outputs(&record.published, url_base), outputs(published, url_base));
+    let same_input = |name: &str| match row.inputs.get(name) {
+        Some(value) => recorded.inputs.get(name) == Some(value),
+        None => before.get(name) == after.get(name),
+    };
+    for (at, ((name, _), template)) in row.shape.table.columns.iter().zip(&row.shape.columns).enumerate() {
+        let Some(old) = kept_value(recorded, name) else { continue };
+        let same_template = recorded.inputs.get(&format!("columns.{name}")).map(String::as_str);
+        if same_template == Some(template.source()) && template.names().iter().all(|name| same_input(name)) {
+            kept.insert(kept_input(name), old.to_string());
+            if let Some(value) = values.as_mut().and_then(|values| values.get_mut(at)) {
+                *value = old;
+            }
+        }
+    }
+    kept
 }
 
 fn stale(item: &Item<'_>) -> ApplyError {

@@ -1,7 +1,7 @@
 //! Items: changes with their assets and records, as many at a time as may be worked on.
 
 use crate::asset::Asset;
-use crate::plan::{Action, Change, settle_seed};
+use crate::plan::{Action, Change, settle_seed, with_taken_seed};
 use crate::record::Record;
 
 use super::Work;
@@ -64,6 +64,9 @@ pub fn item<'i>(work: &Work<'_>, records: &'i Records, change: &'i Change) -> It
         (Some(index), Some(assets)) => Some(settle_seed(assets.asset(index), record)),
         _ => None,
     };
+    if let (Some(adoption), Action::Adopt) = (&change.adoption, change.action) {
+        asset = asset.map(|asset| with_taken_seed(asset, adoption.seed));
+    }
     let held = record.is_some() && asset.as_ref().is_some_and(|asset| asset.hold);
     if let (Some(asset), Some(record), true) = (&mut asset, record, held) {
         // A picture that has to be made again is the one that is held, whatever the manifest says by now.

@@ -14,6 +14,9 @@ use crate::state::{AppliedMove, Holder, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
+mod accept;
+mod adopt;
+mod batch;
 mod buy;
 mod commit;
 mod crash;
@@ -35,6 +38,7 @@ mod stop;
 mod store;
 mod unsent;
 
+pub use accept::{KeptRow, keep_rows};
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
 pub use lease::Leases;

@@ -114,6 +114,22 @@ async fn there(
     let Some(record) = target.record.filter(|record| record.original == target.original.sha256) else {
         return Ok(None);
     };
+    // The record's own file of this rendition, which may have been there before us, stays where it is.
+    let own = record.published.iter().find(|file| file.rendition.name == rendition.name);
+    let own = own.filter(|file| file.rendition.digest == rendition.digest);
+    if let Some(file) = own {
+        if world.storage.size(&file.path).await? == Some(file.bytes) {
+            return Ok(Some(Form { published: file.clone(), bytes: None }));
+        }
+        // Where the published file was the original itself, the very same bytes are put back.
+        let format = file.rendition.encoding.format;
+        if file.sha256 == target.original.sha256 && format == rendition.encoding.format {
+            let bytes = original::fetch(world, &target.original).await?;
+            let path = rendition.path.fill(&file.sha256);
+            let published = Published { rendition: rendition.clone(), path, ..file.clone() };
+            return Ok(Some(Form { published, bytes: Some(bytes) }));
+        }
+    }
     let same = |file: &&Published| file.rendition.encoding == rendition.encoding;
     let Some(file) = record.published.iter().find(same) else { return Ok(None) };
     if world.storage.size(&file.path).await? != Some(file.bytes) {

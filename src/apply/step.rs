@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use crate::asset::{AssetKey, GeneratorName, MicroUsd};
@@ -16,19 +15,14 @@ use crate::record::Decision;
 use crate::state::{Commit, Lease, StateError};
 use crate::world::World;
 
+use super::accept::acceptance;
 use super::commit::commit;
-use super::files::{Filed, Pictured, Prepared, entry, file};
+use super::files::entry;
 use super::item::{Item, item, next_batch};
 use super::lease::Leases;
-use super::original::{Wanted, make};
 use super::pacing::Pacings;
-use super::publish::{fresh, known, put};
-use super::reuse::take_over;
 use super::stop::{Go, Why};
 use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
-
-/// Files in flight at once, and pictures beside them.
-const AT_ONCE: usize = 8;
 
 /// Carries out the work of a run, collection by collection.
 pub struct Runner<'r> {
@@ -168,7 +162,7 @@ impl Runner<'_> {
         change.price > MicroUsd(0) && self.options.cap == Some(MicroUsd(0))
     }
 
-    fn is_paid(&self, change: &Change) -> bool {
+    pub(super) fn is_paid(&self, change: &Change) -> bool {
         let service = |name: &GeneratorName| self.world.service(name);
         change.generator.as_ref().and_then(service).is_some_and(|service| service.cost == Cost::Paid)
     }
@@ -270,6 +264,7 @@ impl Runner<'_> {
             }
             match filed.and_then(|(original, published)| entry(self.world, item, &original, published)) {
                 Ok(put) => {
+                    commit.accepted.extend(acceptance(lease, item, &put));
                     commit.put.push(put);
                     finished.push(item.change);
                 }
@@ -294,85 +289,6 @@ impl Runner<'_> {
         let refused = commit(&*self.world.state, lease, work.table, whole).await?;
         crash_point("committed");
         Ok(refused)
-    }
-
-    /// Makes sure that original and published files of each item are there.
-    async fn files(&mut self, work: &Work<'_>, lease: &Lease, items: &[Item<'_>]) -> Result<Vec<Filed>, ApplyError> {
-        let mut originals = self.make(work, lease, items).await?;
-        take_over(self.world, items, &mut originals).await?;
-        let mut wanted = Vec::new();
-        for (item, original) in items.iter().zip(&originals) {
-            if let (Some(asset), Some(Ok((original, _)))) = (&item.asset, original) {
-                wanted.extend(asset.renditions.iter().map(|rendition| (original.sha256, rendition.digest)));
-            }
-        }
-        let known = known(self.world.state.objects(&wanted).await?);
-        let world: &World = self.world;
-        let prepared: Vec<Result<Prepared<'_>, ApplyError>> = stream::iter(items.iter().zip(originals))
-            .map(|(item, original)| file(world, item, original, &known))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let unheard = prepared.iter().flatten().flat_map(|prepared| match prepared {
-            Prepared::There(..) => Vec::new(),
-            Prepared::ToPut(target, forms) => fresh(target, forms, &known),
-        });
-        world.state.announce(&unheard.collect::<Vec<_>>()).await?;
-        crash_point("announced");
-        let known = &known;
-        let filed: Vec<Filed> = stream::iter(prepared)
-            .map(|prepared| async move {
-                match prepared? {
-                    Prepared::There(original, published) => Ok((original, published)),
-                    Prepared::ToPut(target, forms) => {
-                        let published = put(world, &target, forms, known).await?;
-                        Ok((target.original, published))
-                    }
-                }
-            })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        // What every further asset would meet too ends the run; what was made is stored and found by the next run.
-        let mut kept = Vec::with_capacity(filed.len());
-        for filed in filed {
-            match filed {
-                Err(error) if error.ends_the_run() => return Err(error),
-                filed => kept.push(filed),
-            }
-        }
-        Ok(kept)
-    }
-
-    /// Makes the pictures that have to be made.
-    async fn make(
-        &mut self,
-        work: &Work<'_>,
-        lease: &Lease,
-        items: &[Item<'_>],
-    ) -> Result<Vec<Option<Pictured>>, ApplyError> {
-        let mut originals: Vec<Option<Pictured>> = items.iter().map(|_| None).collect();
-        let mut wanted = Vec::new();
-        let mut slots = Vec::new();
-        let mut paid = Vec::new();
-        for (slot, item) in items.iter().enumerate() {
-            if let (Action::Generate, Some(asset)) = (item.change.action, &item.asset) {
-                if self.is_paid(item.change) {
-                    paid.push((slot, item));
-                    continue;
-                }
-                wanted.push(Wanted { asset, recipe: asset.recipe.digest() });
-                slots.push(slot);
-            }
-        }
-        let made = make(self.world, lease, &self.options.run.id, &wanted, AT_ONCE).await?;
-        for (slot, made) in slots.into_iter().zip(made) {
-            originals[slot] = Some(made.map(|made| (made.original, Some(made.decoded))));
-        }
-        for (slot, picture) in self.bought(work, lease, &paid).await {
-            originals[slot] = Some(picture);
-        }
-        Ok(originals)
     }
 
     /// Counts and tells of an asset that is live.

@@ -19,7 +19,7 @@ pub use name::{
     AssetKey, CollectionName, Complaint, GeneratorName, Labels, NAME_BYTES_MAX, NameError, ObjectPath, Place,
     RenditionName, VALUE_BYTES_MAX, VALUE_RULE, is_identifier, is_label_value,
 };
-pub use recipe::{Recipe, Seed, SeedBase};
+pub use recipe::{Recipe, Seed, SeedBase, normalise};
 pub use rendition::{Encoding, Fit, Format, PathPattern, Rendition, Resize, rendition_digest, renditions_digest};
 pub use row::{OUTPUTS, Row, RowShape, URL_BASE, column_type};
 pub use table::{ColumnType, TableName, TableSpec};

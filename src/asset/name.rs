@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 
 /// The text is not a name of the wanted kind.
@@ -138,6 +138,15 @@ impl ObjectPath {
     pub fn url(&self, base: &str) -> String {
         format!("{base}{}", utf8_percent_encode(&self.0, ENCODED))
     }
+
+    /// Returns the path of the file that a URL names, however it is percent-encoded; query and fragment do not count.
+    /// `None` where it lies outside of the base, or under a path that is not legal.
+    pub fn of_url(url: &str, base: &str) -> Option<Self> {
+        let bare = url.split(['?', '#']).next().unwrap_or_default();
+        let decoded = percent_decode_str(bare).decode_utf8().ok()?;
+        let base = percent_decode_str(base).decode_utf8().ok()?;
+        decoded.strip_prefix(&*base)?.parse().ok()
+    }
 }
 
 /// Labels by name; a key axis and its value, mostly.
@@ -193,8 +202,25 @@ mod tests {
         ] {
             let path: ObjectPath = path.parse().unwrap();
             assert_eq!(path.url(base), url);
-            let back = percent_encoding::percent_decode_str(&url[base.len()..]).decode_utf8().unwrap();
-            assert_eq!(back, path.as_str());
+            assert_eq!(ObjectPath::of_url(url, base), Some(path));
+        }
+    }
+
+    #[test]
+    fn a_url_is_read_however_it_is_encoded() {
+        let base = "https://cdn.example.com/my%20shop/";
+        for (url, path) in [
+            ("https://cdn.example.com/my%20shop/p/70+.jpg", Some("p/70+.jpg")),
+            ("https://cdn.example.com/my shop/p/70%2b.jpg?v=3#top", Some("p/70+.jpg")),
+            ("https://cdn.example.com/my%20shop/p%2F70%2B.jpg", Some("p/70+.jpg")),
+            ("https://cdn.example.com/my%20shop/", None),
+            ("https://cdn.example.com/other/p/70+.jpg", None),
+            ("https://cdn.example.com/my%20shop/%2e%2e/70+.jpg", None),
+            ("https://cdn.example.com/my%20shop/a b.jpg", None),
+            ("https://cdn.example.com/my%20shop/%ff.jpg", None),
+            ("", None),
+        ] {
+            assert_eq!(ObjectPath::of_url(url, base).as_ref().map(ObjectPath::as_str), path, "{url}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::digest::{
     CanonicalObject, RECIPE_DOMAIN, RecipeDigest, SEED_DOMAIN, canonical_number, canonical_text, domain_digest,
@@ -331,6 +332,28 @@ impl Recipe {
         "width",
         "height",
     ];
+}
+
+/// Returns a prompt as it is digested and sent: NFC, runs of white space as one space, trimmed.
+pub fn normalise(text: String) -> String {
+    let text = if text.is_ascii() { text } else { text.nfc().collect() };
+    let tidy = !text.starts_with(char::is_whitespace)
+        && !text.ends_with(char::is_whitespace)
+        && !text.contains("  ")
+        && !text.chars().any(|c| c != ' ' && c.is_whitespace());
+    if tidy {
+        return text;
+    }
+    let mut words = text.split_whitespace();
+    let mut out = String::with_capacity(text.len());
+    if let Some(first) = words.next() {
+        out.push_str(first);
+    }
+    for word in words {
+        out.push(' ');
+        out.push_str(word);
+    }
+    out
 }
 
 fn write_text(object: &mut CanonicalObject<'_>, name: &str, value: Option<&str>) {

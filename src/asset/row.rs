@@ -81,6 +81,11 @@ impl Row {
     /// # Errors
     /// When a column's template goes beyond names and cannot be rendered with these values.
     pub fn values(&self, outputs: BTreeMap<String, Filling>) -> Result<Vec<serde_json::Value>, TemplateError> {
+        self.each_value(outputs).into_iter().collect()
+    }
+
+    /// Returns the same column by column, each with what is wrong with it alone.
+    pub fn each_value(&self, outputs: BTreeMap<String, Filling>) -> Vec<Result<serde_json::Value, TemplateError>> {
         let mut values = outputs;
         for (name, text) in &self.inputs {
             values.insert(name.clone(), filling(name, text));

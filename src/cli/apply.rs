@@ -1,21 +1,13 @@
 //! `pixform apply`
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Why, Work};
-use crate::asset::Assets;
-use crate::plan::Plan;
-use crate::planner::Moves;
-use crate::process::Process;
-use crate::state::{Access, Run};
-use crate::world::World;
+use crate::state::Access;
 
-use super::context::{self, Loaded};
+use super::carry::{Asked, Going, carry_out, confirm};
 use super::plan::{self, LookArgs, Prepared};
-use super::progress::Progress;
-use super::signals::Signals;
-use super::{Failure, Global, ManifestArgs, Output, applied, origin, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -71,10 +63,19 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         0
     } else {
         let services = services::needed(&settings, &plan)?;
-        confirm(args.yes, &plan, output)?;
+        let question = format!("Apply this plan to `{}`?", plan.environment);
+        confirm(args.yes, Asked { command: "apply", question: &question }, output)?;
         let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
         let prepared = Prepared { settings, loaded, plan };
-        let code = carry_out(&world, &prepared, args, output).await?;
+        let going = Going {
+            command: "apply",
+            take: args.look.take(),
+            wait_seconds: args.wait.seconds,
+            timeout: args.timeout,
+            parallelism: args.parallelism.map(usize::from),
+        };
+        let (result, code) = carry_out(&world, &prepared, going, output).await?;
+        let code = applied::tell(&world, &prepared.settings, result?, code, output)?;
         loaded = prepared.loaded;
         code
     };
@@ -82,120 +83,4 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         0 => Ok(code),
         count => Err(Failure::Told { count }),
     }
-}
-
-fn confirm(yes: bool, plan: &Plan, output: &Output) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !output.can_ask() {
-        let message = "apply asks before it changes anything, and there is no terminal to ask on";
-        return Err(Failure::usage(message, "look at the plan above, then run `pixform apply --yes`"));
-    }
-    match output.ask(&format!("Apply this plan to `{}`?", plan.environment)) {
-        true => Ok(()),
-        false => Err(Failure::Declined),
-    }
-}
-
-/// Begins a run in the state: tables, storage, the run itself.
-pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run, Failure> {
-    world.state.migrate().await?;
-    let known = world.state.known().await?;
-    apply::claim(world, &known, context::now(), look.take()).await?;
-    let id = uuid::Uuid::now_v7().to_string();
-    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
-    world.state.start_run(&run).await?;
-    let doubtful = world.state.doubt(&Process::liveness).await?;
-    tracing::info!(run = run.id, doubtful, "run begins");
-    Ok(run)
-}
-
-async fn carry_out(world: &Arc<World>, prepared: &Prepared, args: &ApplyArgs, output: &Output) -> Result<u8, Failure> {
-    let signals = Signals::listen(output);
-    let run = begin(world, &args.look, "apply").await?;
-    let names = apply::collections(&prepared.plan);
-    let leases = Leases::take(&*world.state, &names, &run, args.wait.seconds).await?;
-    let result = guarded(world, prepared, (&run, &leases, &signals), args, output).await;
-    let ended = match &result {
-        Ok(Outcome { ended: None, failed, .. }) if failed.is_empty() => "done",
-        Ok(Outcome { ended: Some(Ended::Stopped(Why::Signal)), .. }) => "interrupted",
-        Ok(_) | Err(_) => "failed",
-    };
-    leases.release(&*world.state).await;
-    // The run's end is for people who read the history: it must not hide what went wrong.
-    let _ = world.state.finish_run(&run.id, ended).await;
-    applied::tell(world, &prepared.settings, result?, signals.code(), output)
-}
-
-/// Carries the plan out while the leases are renewed and the time is kept beside it.
-async fn guarded(
-    world: &Arc<World>,
-    Prepared { settings, loaded, plan }: &Prepared,
-    (run, leases, signals): (&Run, &Leases, &Signals),
-    args: &ApplyArgs,
-    output: &Output,
-) -> Result<Outcome, ApplyError> {
-    let works = works(world, plan, loaded).await?;
-    let progress = Progress::new(output, plan.changes().count() as u64);
-    let stop = signals.stop();
-    let options = Options {
-        run,
-        stop,
-        prices: &services::prices(settings),
-        cap: plan.cap,
-        unknown_retries: plan::unknown_retries(settings),
-        parallelism: args.parallelism.map(usize::from),
-    };
-    let listen = |event: apply::Event<'_>| progress.event(event);
-    let lost: Mutex<Option<ApplyError>> = Mutex::default();
-    // Neither of these ends: what was begun is finished and written down, also by a run that lost its lease.
-    let keep = async {
-        let error = leases.keep(&*world.state).await;
-        lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.into());
-        stop.ask(Why::Broken);
-        std::future::pending::<()>().await;
-    };
-    let time = async {
-        if let Some(seconds) = args.timeout {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            output.talk("the time is up: what is under way is left to the next run");
-            stop.ask(Why::TimeUp);
-        }
-        std::future::pending::<()>().await;
-    };
-    let ticks = async {
-        progress.tick().await;
-    };
-    let outcome = tokio::select! {
-        outcome = apply::run(world, &works, leases, &options, &listen) => outcome,
-        () = keep => Err(ApplyError::Worker),
-        () = time => Err(ApplyError::Worker),
-        () = ticks => Err(ApplyError::Worker),
-    };
-    progress.finish();
-    let mut outcome = outcome?;
-    if let Some(error) = lost.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        outcome.ended = Some(Ended::Broken(error));
-    }
-    Ok(outcome)
-}
-
-/// Puts the collections of a plan together with their assets.
-async fn works<'w>(world: &World, plan: &'w Plan, loaded: &'w Loaded) -> Result<Vec<Work<'w>>, ApplyError> {
-    let mut works = Vec::new();
-    for collection in plan.collections.iter().filter(|collection| !collection.changes.is_empty()) {
-        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
-        let moves = match declared {
-            Some(declared) => Moves::remembered(world, &declared.manifest).await?,
-            None => (Vec::new(), 0),
-        };
-        works.push(Work {
-            plan: collection,
-            assets: declared.map(|declared| &declared.manifest as &dyn Assets),
-            table: declared.and_then(|declared| declared.manifest.table()),
-            moves,
-        });
-    }
-    Ok(works)
 }

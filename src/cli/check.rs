@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::asset::{AssetKey, Assets};
 use crate::digest::{ContentDigest, SeenDigest};
 use crate::imaging::{BYTES_MAX, Decoded};
-use crate::planner::Declared;
+use crate::plan::{Edited, RowState, settle_seed};
+use crate::planner::{Declared, row_state};
 use crate::record::{Record, RecordHead};
 use crate::render::{Severity, terminal};
 use crate::state::{Access, TableSeen, Visitor};
@@ -47,6 +48,17 @@ impl Visitor for Rows {
     fn row(&mut self, key: &str, seen: SeenDigest) {
         self.0.insert(key.to_owned(), seen);
     }
+}
+
+/// Takes the paths of published files.
+struct Published<'p>(&'p mut HashSet<String>);
+
+impl Visitor for Published<'_> {
+    fn record(&mut self, head: RecordHead<'_>) {
+        self.0.extend(head.objects().map(|(_, path)| path.to_owned()));
+    }
+
+    fn row(&mut self, _: &str, _: SeenDigest) {}
 }
 
 /// Looks at every declared asset and tells what is wrong.
@@ -155,7 +167,18 @@ async fn collection(
                 continue;
             };
             let mut wrong = Vec::new();
-            row(record, &rows, &seen, &mut wrong);
+            let asset = |record| heads.find(key.as_str()).map(|at| settle_seed(manifest.asset(at), Some(record)));
+            let found = row_fault(record, &rows, &seen);
+            match (found, asset(record), manifest.table()) {
+                (RowFault::None, _, _) => {}
+                (RowFault::Gone, _, _) => wrong.push("the row is gone".to_owned()),
+                (RowFault::Differs, Some(asset), Some(table)) => {
+                    let there = world.state.rows(table, std::slice::from_ref(key)).await?.pop();
+                    let state = row_state(&asset, record, table, there.as_ref(), &world.url_base);
+                    wrong.extend(drift(&state));
+                }
+                (RowFault::Differs, _, _) => wrong.push("the row was edited by hand".to_owned()),
+            }
             objects(world, record, listing, args, &mut wrong).await;
             let original = originals.iter().find(|original| original.sha256 == record.original);
             match original.map(|original| (original, listing.size(original.path.as_str()))) {
@@ -179,14 +202,37 @@ async fn collection(
     Ok(checked)
 }
 
-fn row(record: &Record, rows: &Rows, seen: &TableSeen, wrong: &mut Vec<String>) {
-    let Some(row) = &record.row else { return };
+/// How a row stands at first sight.
+enum RowFault {
+    None,
+    Gone,
+    Differs,
+}
+
+fn row_fault(record: &Record, rows: &Rows, seen: &TableSeen) -> RowFault {
+    let Some(row) = &record.row else { return RowFault::None };
     match (rows.0.get(record.key.as_str()), seen) {
-        (_, TableSeen::Unfit(_)) => {}
-        (None, _) => wrong.push("the row is gone".to_owned()),
-        (Some(found), _) if *found != row.seen => wrong.push("the row was edited by hand".to_owned()),
-        (Some(_), _) => {}
+        (_, TableSeen::Unfit(_)) => RowFault::None,
+        (None, _) => RowFault::Gone,
+        (Some(found), _) if *found != row.seen => RowFault::Differs,
+        (Some(_), _) => RowFault::None,
     }
+}
+
+/// Says what became of a row that is not as it was written.
+fn drift(state: &RowState) -> Option<String> {
+    let RowState::Edited(edits) = state else { return None };
+    let names = |wanted: Edited| {
+        let names = edits.iter().filter(|edit| edit.edited == wanted).map(|edit| edit.column.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let told = [
+        ("the row points elsewhere: ", names(Edited::Pointer)),
+        ("the row was edited by hand: ", names(Edited::Value)),
+    ];
+    let told: Vec<String> =
+        told.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}{names}")).collect();
+    Some(told.join("; "))
 }
 
 async fn objects(world: &World, record: &Record, listing: &Listing, args: &CheckArgs, wrong: &mut Vec<String>) {
@@ -228,7 +274,12 @@ async fn damaged(world: &World, path: &str, sha256: ContentDigest) -> Option<Str
 
 /// Finds files in the folders that pixform writes to which nothing remembers.
 async fn leftovers<'l>(world: &World, listing: &'l Listing) -> Result<BTreeSet<&'l str>, Failure> {
-    let known: HashSet<String> = world.state.paths().await?.into_iter().collect();
+    let mut known: HashSet<String> = world.state.paths().await?.into_iter().collect();
+    // Files that were adopted are nobody's but the product's, and no leftovers.
+    let mut published = Published(&mut known);
+    for collection in world.state.known().await?.collections {
+        world.state.scan(&collection.name, None, &mut published).await?;
+    }
     let unknown = listing.all().map(|(path, _)| path).filter(|path| *path != MARKER_PATH && !known.contains(*path));
     Ok(unknown.collect())
 }

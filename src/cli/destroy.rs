@@ -4,10 +4,10 @@ use crate::apply::Leases;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::record::RecordHead;
 use crate::state::{Access, Commit, Visitor};
-use crate::storage::StoreDecision;
+use crate::storage::{StoreDecision, TakeStorage};
 
-use super::apply::{WaitArgs, begin};
-use super::plan::LookArgs;
+use super::apply::WaitArgs;
+use super::carry::begin;
 use super::{Failure, Global, Output, context};
 
 /// Arguments of `destroy`.
@@ -58,8 +58,8 @@ pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result
         let help = "`pixform list` shows what is declared; only what was applied can be destroyed";
         return Err(Failure::usage(format!("the state knows no collection `{name}`"), help));
     };
-    let look = LookArgs { take_storage: args.take_storage, ..LookArgs::default() };
-    let (_, decision) = world.store(&known, context::now(), look.take()).await?;
+    let take = if args.take_storage { TakeStorage::Yes } else { TakeStorage::No };
+    let (_, decision) = world.store(&known, context::now(), take).await?;
     if let StoreDecision::Refused(refusal) = decision {
         return Err(crate::apply::ApplyError::Refused(refusal).into());
     }
@@ -90,7 +90,7 @@ pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result
         columns: Vec::new(),
     });
     let world = context::world(&settings, Access::Write).await?;
-    let run = begin(&world, &look, "destroy").await?;
+    let run = begin(&world, take, "destroy").await?;
     let leases = Leases::take(&*world.state, std::slice::from_ref(&name), &run, args.wait.seconds).await?;
     let deleted = delete(&world, &leases, &name, table.as_ref(), &keys.all).await;
     leases.release(&*world.state).await;

@@ -50,13 +50,20 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
     let change = plan.changes().map(|(_, change)| change).find(|change| change.key == asset.key);
     let (collection, key) =
         change.and_then(|change| change.moved_from.clone()).unwrap_or_else(|| (name.clone(), asset.key.clone()));
+    let accepted = world.state.acceptances(&collection, std::slice::from_ref(&key)).await?;
     let record = world.state.records(&collection, &[key]).await?.pop();
     let asset = crate::plan::settle_seed(asset, record.as_ref());
-    output.data(&text(&name.to_string(), &asset, record.as_ref(), change));
+    let accepted = super::accepted::lines(&accepted);
+    output.data(&text(&name.to_string(), &asset, (record.as_ref(), &accepted), change));
     Ok(0)
 }
 
-fn text(collection: &str, asset: &Asset, record: Option<&Record>, change: Option<&Change>) -> String {
+fn text(
+    collection: &str,
+    asset: &Asset,
+    (record, accepted): (Option<&Record>, &str),
+    change: Option<&Change>,
+) -> String {
     let verdict = match change {
         None => "up to date".to_owned(),
         Some(change) if change.price.0 > 0 => format!("not up to date: {}, ${}", change.action.name(), change.price),
@@ -66,6 +73,7 @@ fn text(collection: &str, asset: &Asset, record: Option<&Record>, change: Option
     if let Some(place) = asset.place("") {
         text.push_str(&format!("  declared at {place}\n"));
     }
+    text.push_str(accepted);
     text.push_str("\n  digest       declared               recorded\n");
     let recorded = record.map(Snapshot::of);
     let none = || "none".to_owned();

@@ -7,9 +7,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::planner::{Pattern, Selection};
 
+mod accept;
+mod accepted;
 mod applied;
 mod apply;
 mod asked;
+mod carry;
 mod check;
 mod completions;
 mod context;
@@ -17,6 +20,7 @@ mod destroy;
 mod explain;
 mod failure;
 mod history;
+mod import;
 mod init;
 mod list;
 mod origin;
@@ -28,8 +32,10 @@ mod selected;
 mod services;
 mod show;
 mod signals;
+mod surveyed;
 mod unlock;
 mod validate;
+mod written;
 
 use failure::Failure;
 use output::Output;
@@ -98,6 +104,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show the calls to generators, and what they cost
     History(history::HistoryArgs),
+    /// Take over rows and pictures that a script made; costs nothing, changes no row
+    Import(import::ImportArgs),
+    /// Say that pictures satisfy their recipes as they are, or keep rows that were edited by hand
+    Accept(accept::AcceptArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),
     /// Delete a collection's rows and records; files stay
@@ -184,6 +194,8 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::List(args) => list::run(&args, global, output).await,
         Command::Explain(args) => explain::run(&args, global, output).await,
         Command::History(args) => history::run(&args, global, output).await,
+        Command::Import(args) => import::run(&args, global, output).await,
+        Command::Accept(args) => accept::run(&args, global, output).await,
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),

@@ -52,7 +52,8 @@ pub async fn check(world: &World, loaded: &Loaded, selection: &Selection) -> Res
     Ok(())
 }
 
-fn declared(loaded: &Loaded, pattern: &Pattern) -> bool {
+/// Tells whether a pattern matches a declared asset.
+pub fn declared(loaded: &Loaded, pattern: &Pattern) -> bool {
     loaded.declared.iter().any(|declared| {
         let (name, heads) = (&declared.manifest.name, declared.heads.all());
         match pattern {

@@ -62,6 +62,8 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
             }
         }
     }
+    let accepted = world.state.acceptances(name, std::slice::from_ref(&asset.key)).await?;
+    text.push_str(&super::accepted::lines(&accepted));
     output.data(&text);
     Ok(0)
 }

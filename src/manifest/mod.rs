@@ -26,12 +26,14 @@ mod setting_schema;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use document::{FIELDS, Placed, RESERVED};
 pub use layer::{COUNT_MAX, SETTINGS};
 pub use publish::{EDGE_MAX, RENDITION_FIELDS};
 pub use schema::schema;
 pub use structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};
+pub use write::{SKETCH_FIELDS, Sketch, SketchRow, needed_fields, sketch_text, write};
 
 use document::{Keys, MovedLine, Pool};
 use matrix::{Block, Cells, Slot};

@@ -1,9 +1,7 @@
 //! The recipe of one asset: fields decided, prompts rendered and normalised, the generator's own rules applied.
 
-use unicode_normalization::UnicodeNormalization;
-
-use crate::asset::{AssetKey, Complaint, GeneratorName, Recipe, Seed, SeedBase, SeedFrom};
-use crate::template::TemplateError;
+use crate::asset::{AssetKey, Complaint, GeneratorName, Recipe, Seed, SeedBase, SeedFrom, normalise};
+use crate::template::{TemplateError, meant_braces};
 use crate::yaml::{Span, nearest};
 
 use super::GeneratorRules;
@@ -217,8 +215,9 @@ impl<'m> Worker<'m> {
             return Prompt::Broken;
         }
         let text = normalise(text);
-        if text.contains("{{") {
-            let help = "a var holds braces as text, or a quote is missing: fill them in with a var of their own";
+        let source = self.manifest.pool.templates[*template as usize].value.source();
+        if text.matches("{{").count() > meant_braces(source) {
+            let help = "a var holds braces as text, or a quote is missing: where braces are meant, write `{{ '{{' }}`";
             self.mistakes.add(span, format!("`{name}` still holds `{{{{` after rendering"), help);
             return Prompt::Broken;
         }
@@ -275,26 +274,4 @@ impl<'m> Worker<'m> {
         };
         Some(SeedFrom { base, take })
     }
-}
-
-/// Returns a prompt as it is digested and sent: NFC, runs of white space as one space, trimmed.
-pub fn normalise(text: String) -> String {
-    let text = if text.is_ascii() { text } else { text.nfc().collect() };
-    let tidy = !text.starts_with(char::is_whitespace)
-        && !text.ends_with(char::is_whitespace)
-        && !text.contains("  ")
-        && !text.chars().any(|c| c != ' ' && c.is_whitespace());
-    if tidy {
-        return text;
-    }
-    let mut words = text.split_whitespace();
-    let mut out = String::with_capacity(text.len());
-    if let Some(first) = words.next() {
-        out.push_str(first);
-    }
-    for word in words {
-        out.push(' ');
-        out.push_str(word);
-    }
-    out
 }

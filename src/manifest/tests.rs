@@ -415,6 +415,6 @@ proptest! {
     #[test]
     fn white_space_never_changes_a_prompt(words in prop::collection::vec("[a-zé]{1,5}", 1..9), gaps in prop::collection::vec("[ \\n\\t]{1,3}", 9)) {
         let spread: String = words.iter().zip(&gaps).map(|(word, gap)| format!("{word}{gap}")).collect();
-        prop_assert_eq!(super::recipe::normalise(spread), super::recipe::normalise(words.join(" ")));
+        prop_assert_eq!(crate::asset::normalise(spread), crate::asset::normalise(words.join(" ")));
     }
 }

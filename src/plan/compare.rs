@@ -21,6 +21,7 @@ const OBJECT_BAD: u8 = 4;
 const HAS_ROW: u8 = 8;
 const ROW_SAME: u8 = 16;
 const ROW_SEEN: u8 = 32;
+const UNOWNED: u8 = 64;
 
 /// How many extra rows are named.
 const EXAMPLES_MAX: usize = 5;
@@ -33,8 +34,10 @@ pub struct Comparison<'h> {
     seen: Vec<Option<SeenDigest>>,
     strangers: BTreeSet<String>,
     rows_read: u64,
+    unowned_rows: u64,
     extra_rows: u64,
     extra_examples: Vec<String>,
+    twins: Vec<(String, usize)>,
 }
 
 /// What the first pass leaves for the second.
@@ -47,9 +50,15 @@ pub struct Suspects {
     /// How many rows were read.
     pub rows_read: u64,
     /// How many rows no record owns.
+    pub unowned_rows: u64,
+    /// How many of them no asset declares either.
     pub extra_rows: u64,
     /// Some of their keys.
     pub extra_examples: Vec<String>,
+    /// The numbers of assets without a record that have a row, ascending.
+    pub unadopted: Vec<usize>,
+    /// Keys of rows that differ in case only from that of an asset without a record and without a row: its number.
+    pub twins: Vec<(String, usize)>,
 }
 
 impl<'h> Comparison<'h> {
@@ -67,8 +76,10 @@ impl<'h> Comparison<'h> {
             seen,
             strangers: BTreeSet::new(),
             rows_read: 0,
+            unowned_rows: 0,
             extra_rows: 0,
             extra_examples: Vec::new(),
+            twins: Vec::new(),
         }
     }
 
@@ -113,8 +124,18 @@ impl<'h> Comparison<'h> {
                 }
             }
             _ if self.strangers.contains(key) => {}
-            _ => {
+            Some(index) => {
+                self.unowned_rows += 1;
+                self.marks[index] |= UNOWNED;
+            }
+            None => {
+                self.unowned_rows += 1;
                 self.extra_rows += 1;
+                if let Some(index) = self.heads.find_folded(key)
+                    && self.marks[index] & RECORDED == 0
+                {
+                    self.twins.push((key.to_owned(), index));
+                }
                 if self.extra_examples.len() < EXAMPLES_MAX {
                     self.extra_examples.push(key.to_owned());
                 }
@@ -129,9 +150,18 @@ impl<'h> Comparison<'h> {
             let row_lost = rows == Looked::At && mark & HAS_ROW != 0 && mark & ROW_SAME == 0;
             mark & RECORDED == 0 || mark & (DIFFERS | OBJECT_BAD) != 0 || row_lost
         };
-        let assets = self.marks.iter().enumerate().filter(|(_, mark)| suspect(mark)).map(|(index, _)| index).collect();
+        let numbered = |wanted: &dyn Fn(&u8) -> bool| {
+            self.marks.iter().enumerate().filter(|(_, mark)| wanted(mark)).map(|(index, _)| index).collect()
+        };
+        let mut twins = self.twins;
+        // Rows come in any order: the asset's own may have come after its twin.
+        twins.retain(|(_, index)| self.marks[*index] & UNOWNED == 0);
+        twins.sort_unstable();
         Suspects {
-            assets,
+            assets: numbered(&suspect),
+            unadopted: numbered(&|mark| mark & (RECORDED | UNOWNED) == UNOWNED),
+            twins,
+            unowned_rows: self.unowned_rows,
             strangers: self.strangers.iter().filter_map(|key| key.parse().ok()).collect(),
             rows_read: self.rows_read,
             extra_rows: self.extra_rows,

@@ -30,6 +30,17 @@ pub struct ColumnEdit {
     pub written: String,
     /// What is there, as text.
     pub found: String,
+    /// What kind of an edit it is.
+    pub edited: Edited,
+}
+
+/// What kind of an edit a column got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edited {
+    /// It has another value.
+    Value,
+    /// It points at another file.
+    Pointer,
 }
 
 /// What became of the published row.
@@ -98,8 +109,17 @@ pub struct Subject<'s> {
 /// Gives an asset the seed that its record keeps: a derived seed belongs to the first key, and an edited take is counted
 /// from the record's base.
 pub fn settle_seed(asset: Asset, record: Option<&Record>) -> Asset {
-    let (SeedBase::Key(_), Some(record)) = (&asset.seed_from.base, record) else { return asset };
+    let Some(record) = record else { return asset };
     let take = asset.seed_from.take;
+    match &asset.seed_from.base {
+        SeedBase::Number(_) => return asset,
+        SeedBase::Axes(_) => {
+            // An adopted picture keeps the seed that it was made with.
+            let kept = record.recipe.seed.filter(|_| record.base == asset.seed_from.base && record.take == take);
+            return super::with_taken_seed(asset, kept);
+        }
+        SeedBase::Key(_) => {}
+    }
     let base = match &record.base {
         SeedBase::Key(key) => SeedBase::Key(key.clone()),
         SeedBase::Number(_) | SeedBase::Axes(_) => SeedBase::Key(record.first_key.to_string()),
@@ -204,6 +224,8 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
         expected: false,
         downgrade: is_downgrade(action, asset, record),
         unprotected: asset.protect == Some(false),
+        adoption: None,
+        accepted: None,
     }
 }
 
@@ -226,10 +248,13 @@ pub fn delete(record: &Record, key_axes: &[String], expected: bool) -> Change {
         unprotected: false,
         generator: None,
         decisions: Vec::new(),
+        adoption: None,
+        accepted: None,
     }
 }
 
-fn beyond_key(labels: &Labels, key_axes: &[String]) -> Vec<(String, String)> {
+/// Returns the labels beyond the key.
+pub(super) fn beyond_key(labels: &Labels, key_axes: &[String]) -> Vec<(String, String)> {
     let beyond = labels.iter().filter(|(name, _)| !key_axes.contains(name));
     beyond.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -268,9 +293,13 @@ fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
     match row {
         RowState::NotLooked | RowState::Same => {}
         RowState::Missing => reasons.push(Reason { cause: Cause::RowMissing, place: None }),
-        RowState::Edited(edits) => reasons.extend(edits.iter().map(|ColumnEdit { column, written, found }| {
+        RowState::Edited(edits) => reasons.extend(edits.iter().map(|ColumnEdit { column, written, found, edited }| {
             let (column, written, found) = (column.clone(), written.clone(), found.clone());
-            Reason { cause: Cause::RowEdited { column, written, found }, place: None }
+            let cause = match edited {
+                Edited::Value => Cause::RowEdited { column, written, found },
+                Edited::Pointer => Cause::RowElsewhere { column, written: Some(written), found },
+            };
+            Reason { cause, place: None }
         })),
     }
 }

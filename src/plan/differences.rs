@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::asset::{Asset, PathPattern, Recipe, Rendition, Resize, Row};
 use crate::record::{Published, Record};
 
-use super::{Cause, Reason};
+use super::{Cause, Reason, is_kept};
 
 /// What differs between what is declared and what is recorded.
 pub struct Differences {
@@ -120,7 +120,7 @@ fn row_reasons(asset: &Asset, record: &Record, reasons: &mut Vec<Reason>) {
     let names: BTreeSet<&String> = declared.keys().chain(recorded.keys()).collect();
     for name in names {
         let (old, new) = (recorded.get(name).cloned(), declared.get(name).cloned());
-        if old != new && !Recipe::COLUMN_FIELDS.contains(&name.as_str()) {
+        if old != new && !Recipe::COLUMN_FIELDS.contains(&name.as_str()) && !is_kept(name) {
             reasons.push(Reason {
                 cause: Cause::RowChanged { field: name.clone(), old, new },
                 place: asset.place(name).cloned(),

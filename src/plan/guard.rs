@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::asset::MicroUsd;
+use crate::asset::{AssetKey, MicroUsd};
 
 use super::{Action, CollectionPlan, Plan};
 
@@ -34,6 +34,9 @@ pub enum CapSetter {
     /// The environment's `guards.max_cost`.
     Guards,
 }
+
+/// Keys that differ only in case from a row, each told by itself.
+const TWINS_MAX: usize = 100;
 
 /// Deletions that go without `removed` unless the environment says otherwise.
 pub const MAX_DELETIONS_DEFAULT: u64 = 10;
@@ -76,6 +79,7 @@ pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> 
         refusals.push(Refusal { code: "store", message: message.clone(), way_out: way_out.clone() });
     }
     refusals.extend(plan.collections.iter().filter_map(key_axes));
+    refusals.extend(plan.collections.iter().flat_map(case_twins));
     refusals.extend(cost(plan, limits.max_cost));
     refusals.extend(deletions(plan, limits.max_deletions));
     refusals.extend(protection(plan));
@@ -95,6 +99,47 @@ fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
         ),
         way_out: "add a line to `moved` that covers every recorded key, or put the key back".to_owned(),
     })
+}
+
+/// An asset whose picture may be there under another spelling must not be bought.
+fn case_twins(collection: &CollectionPlan) -> Vec<Refusal> {
+    let makes = |action| matches!(action, Action::Unknown | Action::Generate | Action::Reuse);
+    let made = |key: &AssetKey| collection.changes.iter().any(|change| change.key == *key && makes(change.action));
+    let twins: Vec<_> = collection.case_twins.iter().filter(|(_, declared)| made(declared)).collect();
+    let mut refusals: Vec<Refusal> = twins
+        .iter()
+        .take(TWINS_MAX)
+        .map(|(there, declared)| Refusal {
+            code: "case",
+            message: format!(
+                "`{declared}` would be made, and the table has a row `{there}`, which differs only in case"
+            ),
+            way_out: format!(
+                "rename the row, {}, or declare it as `{there}`",
+                renaming(collection, there, declared.as_str())
+            ),
+        })
+        .collect();
+    if twins.len() > TWINS_MAX {
+        refusals.push(Refusal {
+            code: "case",
+            message: format!("{} more keys differ only in case from a row", twins.len() - TWINS_MAX),
+            way_out: "rename these rows, or declare them as they are written in the table".to_owned(),
+        });
+    }
+    refusals
+}
+
+/// Returns the SQL that gives a row the declared spelling.
+fn renaming(collection: &CollectionPlan, there: &str, declared: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let parts: Vec<_> = collection.key.iter().zip(there.split('/').zip(declared.split('/'))).collect();
+    let pair = |axis: &String, value: &str| format!("\"{axis}\" = {}", quoted(value));
+    let set = parts.iter().filter(|(_, (there, declared))| there != declared);
+    let set: Vec<String> = set.map(|(axis, (_, declared))| pair(axis, declared)).collect();
+    let matching: Vec<String> = parts.iter().map(|(axis, (there, _))| pair(axis, there)).collect();
+    let table = collection.table.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("`UPDATE {table} SET {} WHERE {};`", set.join(", "), matching.join(" AND "))
 }
 
 fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {

@@ -4,21 +4,27 @@
 //! whole assets against whole records, for those that differ. `guard` looks at the finished plan and says whether it
 //! may be carried out. Gathering what is there is left to `planner`, carrying it out to `apply`.
 
-use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd};
+use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableName};
 use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
 use crate::record::{Original, Record};
 
+mod adopt;
 mod compare;
 mod decide;
 mod differences;
 mod guard;
+mod kept;
+mod pointer;
 mod reason;
 mod standing;
 
+pub use adopt::{AdoptedObject, Adoption, FoundRow, Verdict, adopt, judge, named_files, with_taken_seed};
 pub use compare::{Comparison, Looked, Suspects};
-pub use decide::{ColumnEdit, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
+pub use decide::{ColumnEdit, Edited, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
+pub use kept::{is_kept, kept_columns, kept_input, kept_value};
+pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
 pub use standing::{Decisions, Doubt, Line, Standing, Verdicts, standing};
 
@@ -144,6 +150,19 @@ pub struct Change {
     pub generator: Option<GeneratorName>,
     /// Earlier calls for this picture that are decided about.
     pub decisions: Decisions,
+    /// The row and the files that were there before: what is adopted, or could only be accepted.
+    pub adoption: Option<Box<Adoption>>,
+    /// Somebody says that the picture satisfies the recipe.
+    pub accepted: Option<Box<AcceptedPicture>>,
+}
+
+/// A picture that somebody says satisfies a recipe that it was not made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedPicture {
+    /// The recipe that it was recorded for; `None` where it is adopted.
+    pub from: Option<RecipeDigest>,
+    /// Where the original's bytes lie now; `None` where it is adopted.
+    pub lies: Option<ObjectPath>,
 }
 
 impl Change {
@@ -159,6 +178,16 @@ impl Change {
 /// A thing that is told and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// Rows that were there before anything was applied.
+    Unadopted {
+        /// How many.
+        count: u64,
+    },
+    /// Pictures would be made, and nobody looked whether there are rows already.
+    RowsNotLooked {
+        /// How many.
+        count: u64,
+    },
     /// A held asset differs from its manifest.
     Held {
         /// The asset.
@@ -215,6 +244,10 @@ pub struct CollectionPlan {
     pub sights: Sights,
     /// The key axes changed in a way that `moved` does not cover: those of the records.
     pub uncovered_key: Option<Vec<String>>,
+    /// The table that it publishes to.
+    pub table: Option<TableName>,
+    /// Rows whose key differs in case only from that of an asset that has no row: the row's key and the asset's.
+    pub case_twins: Vec<(String, AssetKey)>,
 }
 
 /// Whether a plan covers everything.

@@ -1,6 +1,6 @@
 //! Reasons: what is true of an asset that changes, typed, with old and new.
 
-use crate::asset::{AssetKey, CollectionName, ObjectPath, Place, RenditionName};
+use crate::asset::{AssetKey, CollectionName, ObjectPath, Place, RenditionName, Seed};
 use crate::record::Decision;
 
 use super::Doubt;
@@ -90,6 +90,44 @@ pub enum Cause {
         /// The value that is there.
         found: String,
     },
+    /// A column of the row points at another file, or at none of the storage.
+    RowElsewhere {
+        /// The column.
+        column: String,
+        /// What pixform wrote; `None` where it wrote nothing.
+        written: Option<String>,
+        /// What is there.
+        found: String,
+    },
+    /// A row that was there before says otherwise than the recipe.
+    RowDiffers {
+        /// The field of the recipe, or the column where several are in it.
+        field: String,
+        /// What the row says.
+        found: Option<String>,
+        /// What the manifest says.
+        declared: Option<String>,
+    },
+    /// A row that was there before names no picture.
+    RowNamesNoPicture,
+    /// The row's seed takes the place of the derived one.
+    SeedTaken {
+        /// The derived seed.
+        derived: Seed,
+        /// The row's.
+        taken: Seed,
+    },
+    /// Fields of the recipe that the row does not tell: taken to be what the manifest says.
+    FieldsAssumed(Vec<&'static str>),
+    /// A column of an adopted row is not what the manifest would write, and stays.
+    ColumnKept {
+        /// The column.
+        column: String,
+        /// What the row says.
+        found: Option<String>,
+        /// What the manifest says.
+        declared: Option<String>,
+    },
     /// The original is gone too.
     OriginalMissing,
     /// The recipe's original was paid for already.
@@ -178,6 +216,12 @@ impl Cause {
             Self::ObjectSize { .. } => "object_size",
             Self::RowMissing => "row_missing",
             Self::RowEdited { .. } => "row_edited",
+            Self::RowElsewhere { .. } => "row_elsewhere",
+            Self::RowDiffers { .. } => "row_differs",
+            Self::RowNamesNoPicture => "row_names_no_picture",
+            Self::SeedTaken { .. } => "seed_taken",
+            Self::FieldsAssumed(_) => "fields_assumed",
+            Self::ColumnKept { .. } => "column_kept",
             Self::OriginalMissing => "original_missing",
             Self::OriginalKept => "original_kept",
             Self::FoundInStorage => "found_in_storage",
@@ -213,6 +257,7 @@ impl Reason {
         let (field, old, new) = match &self.cause {
             Cause::New
             | Cause::RowMissing
+            | Cause::RowNamesNoPicture
             | Cause::OriginalMissing
             | Cause::OriginalKept
             | Cause::FoundInStorage
@@ -240,6 +285,17 @@ impl Reason {
             Cause::RowEdited { column, written, found } => {
                 (Some(column.clone()), Some(written.clone()), Some(found.clone()))
             }
+            Cause::RowElsewhere { column, written, found } => {
+                (Some(column.clone()), written.clone(), Some(found.clone()))
+            }
+            Cause::RowDiffers { field: name, found, declared }
+            | Cause::ColumnKept { column: name, found, declared } => {
+                (Some(name.clone()), found.clone(), declared.clone())
+            }
+            Cause::SeedTaken { derived, taken } => {
+                (Some("seed".to_owned()), Some(derived.to_string()), Some(taken.to_string()))
+            }
+            Cause::FieldsAssumed(fields) => (None, None, Some(fields.join(", "))),
             Cause::SameRecipe(key) => (None, Some(key.to_string()), None),
             Cause::Moved { collection, key } => (None, Some(format!("{collection}:{key}")), None),
             Cause::ProtectChanged { old, new } | Cause::HoldChanged { old, new } => {

@@ -15,6 +15,8 @@ use crate::state::{Known, KnownCollection, Schema, TableProblem, TableSeen};
 use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
+mod adopt;
+mod drift;
 mod first;
 mod moves;
 mod owners;
@@ -22,6 +24,7 @@ mod second;
 mod selection;
 mod standings;
 
+pub use drift::row_state;
 pub use moves::Moves;
 pub use selection::{Pattern, Selection};
 
@@ -236,6 +239,7 @@ impl Gathering<'_> {
             None => owners::Foreign::default(),
         };
         let mut visitor = first::FirstPass::new(heads, looked, listing.as_ref(), &foreign);
+        visitor.others = owners::others(self.request.declared, manifest);
         let seen = match self.known.schema {
             Schema::Absent if table.is_none() => TableSeen::NotLooked,
             _ => self.world.state.scan(&manifest.name, table, &mut visitor).await?,
@@ -268,12 +272,19 @@ impl Gathering<'_> {
             key: manifest.key.clone(),
             changes: Vec::new(),
             kept: 0,
-            notes: first::row_notes(heads, &suspects),
+            notes: first::row_notes(heads, &suspects, recorded.map_or(0, |recorded| recorded.records)),
             sights,
             uncovered_key,
+            table: manifest.table().map(|table| table.name.clone()),
+            case_twins: first::case_twins(heads, &suspects),
         };
         self.second_pass(declared, &suspects, &moves, listing.as_ref(), &mut plan).await?;
         torn(&plan, &moves)?;
+        let new = plan.changes.iter().filter(|change| change.before.is_none()).count() as u64;
+        let fresh = recorded.is_none_or(|recorded| recorded.records == 0);
+        if looked == Looked::NotAt && fresh && new > 0 && manifest.table().is_some() {
+            plan.notes.push(Note::RowsNotLooked { count: new });
+        }
         self.deletions(manifest, &moves, &mut plan).await?;
         Ok((plan, left))
     }

@@ -75,6 +75,17 @@ impl Gathering<'_> {
     }
 }
 
+/// Returns what other manifests declare that publish to the same table.
+pub fn others<'d>(declared: &'d [Declared], manifest: &Manifest) -> Vec<&'d Heads> {
+    let table = manifest.table().map(|table| &table.name);
+    let same = |other: &&Declared| {
+        other.manifest.name != manifest.name
+            && table.is_some()
+            && other.manifest.table().map(|table| &table.name) == table
+    };
+    declared.iter().filter(same).map(|other| &other.heads).collect()
+}
+
 /// Makes sure that no two manifests declare one row.
 ///
 /// # Errors

@@ -2,22 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath, TableSpec};
+use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::manifest::Manifest;
 use crate::plan::{
-    Action, Cause, CollectionPlan, ColumnEdit, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState,
-    Seen, Standing, Subject, Suspects, decide, delete, settle_seed,
+    Action, Cause, CollectionPlan, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState, Seen, Standing,
+    Subject, Suspects, Verdict, decide, delete, settle_seed,
 };
-use crate::record::{Original, Record, outputs};
+use crate::record::{Original, Record};
 use crate::state::RowSeen;
 use crate::world::{Listing, StoredOriginal};
 
+use super::adopt::Unfit;
+use super::drift::row_state;
 use super::standings::Standings;
 use super::{Declared, Gathering, Moves, PlannerError};
 
 /// Assets that the second pass takes at a time.
-const CHUNK: usize = 1_000;
+pub(super) const CHUNK: usize = 1_000;
 
 /// Everything that was read for one batch of assets.
 struct Batch {
@@ -54,9 +56,15 @@ impl Gathering<'_> {
         if !self.request.selection.is_all() {
             plan.kept = self.count_kept(manifest, heads, &numbers);
         }
+        let unfit = match listing {
+            Some(listing) => self.adoptions(declared, suspects, moves, listing, plan).await?,
+            None => Unfit::new(),
+        };
+        let adopted: HashSet<usize> = plan.changes.iter().filter_map(|change| change.index).collect();
+        numbers.retain(|number| !adopted.contains(number));
         for chunk in numbers.chunks(CHUNK) {
             let batch = self.read(declared, chunk, moves, listing).await?;
-            self.decide(declared, batch, moves, plan)?;
+            self.decide(declared, batch, moves, &unfit, plan);
         }
         plan.changes.sort_by_key(|change| change.index);
         Ok(())
@@ -165,13 +173,7 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    fn decide(
-        &mut self,
-        declared: &Declared,
-        batch: Batch,
-        moves: &Moves,
-        plan: &mut CollectionPlan,
-    ) -> Result<(), PlannerError> {
+    fn decide(&mut self, declared: &Declared, batch: Batch, moves: &Moves, unfit: &Unfit, plan: &mut CollectionPlan) {
         let Declared { manifest, .. } = declared;
         for (index, asset) in &batch.assets {
             let record = batch.record(manifest, moves, &asset.key);
@@ -183,12 +185,20 @@ impl Gathering<'_> {
                 record,
                 moved_from: moves.into.get(&asset.key).cloned(),
                 faults: record.map(|record| batch.faults(record)).unwrap_or_default(),
-                row: batch.row_state(asset, record, &self.world.url_base, manifest.table())?,
+                row: batch.row_state(asset, record, &self.world.url_base, manifest),
                 picture,
                 decisions,
             };
             let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
-            let change = decide(subject, seen);
+            let mut change = decide(subject, seen);
+            match unfit.get(index) {
+                Some(Verdict::Differs(adoption, reasons)) => {
+                    change.reasons.extend(reasons.iter().cloned());
+                    change.adoption = Some(Box::new(adoption.clone()));
+                }
+                Some(Verdict::Unusable(reasons)) => change.reasons.extend(reasons.iter().cloned()),
+                Some(Verdict::Fits(..)) | None => {}
+            }
             if change.action == Action::Generate {
                 self.making.entry(recipe).or_insert_with(|| asset.key.clone());
             }
@@ -203,7 +213,6 @@ impl Gathering<'_> {
                 plan.changes.push(change);
             }
         }
-        Ok(())
     }
 
     /// Plans the deletion of records that nothing declares.
@@ -311,61 +320,10 @@ impl Batch {
         }
     }
 
-    fn row_state(
-        &self,
-        asset: &Asset,
-        record: Option<&Record>,
-        url_base: &str,
-        table: Option<&TableSpec>,
-    ) -> Result<RowState, PlannerError> {
-        let (Some(record), Some(table), true) = (record, table, self.rows_looked) else {
-            return Ok(RowState::NotLooked);
-        };
-        let Some(written) = &record.row else { return Ok(RowState::NotLooked) };
-        // A row in another table was not read: it is written anew by the change that names the new table.
-        if written.inputs.get("table").map(String::as_str) != Some(table.name.to_string().as_str()) {
-            return Ok(RowState::NotLooked);
-        }
-        let same_columns =
-            table.columns.iter().all(|(name, _)| written.inputs.contains_key(&format!("columns.{name}")))
-                && written.inputs.keys().filter(|name| name.starts_with("columns.")).count() == table.columns.len();
-        match self.rows.get(&record.key) {
-            None => Ok(RowState::Missing),
-            Some(row) if row.seen == written.seen || !same_columns => Ok(RowState::Same),
-            Some(row) => {
-                let expected = match &asset.row {
-                    Some(declared) => declared
-                        .clone()
-                        .with_recipe(&record.recipe)
-                        .values(outputs(&record.published, url_base))
-                        .map_err(|source| PlannerError::Row { key: asset.key.clone(), source })?,
-                    None => Vec::new(),
-                };
-                Ok(RowState::Edited(edits(table, &expected, &row.values)))
-            }
+    fn row_state(&self, asset: &Asset, record: Option<&Record>, url_base: &str, manifest: &Manifest) -> RowState {
+        match (record, manifest.table(), self.rows_looked) {
+            (Some(record), Some(table), true) => row_state(asset, record, table, self.rows.get(&record.key), url_base),
+            _ => RowState::NotLooked,
         }
     }
-}
-
-/// Tells which columns differ, as text; where none does, the row as a whole.
-fn edits(table: &TableSpec, expected: &[serde_json::Value], found: &[serde_json::Value]) -> Vec<ColumnEdit> {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => "null".to_owned(),
-        other => other.to_string(),
-    };
-    let columns = table.columns.iter().zip(expected.iter().zip(found));
-    let mut edits: Vec<ColumnEdit> = columns
-        .map(|((name, _), (written, found))| ColumnEdit {
-            column: name.clone(),
-            written: text(written),
-            found: text(found),
-        })
-        .filter(|edit| edit.written != edit.found)
-        .collect();
-    if edits.is_empty() {
-        let column = "row".to_owned();
-        edits.push(ColumnEdit { column, written: "as written".to_owned(), found: "edited".to_owned() });
-    }
-    edits
 }

@@ -40,6 +40,8 @@ pub(super) enum Values<'p> {
     Added,
     /// It is gone.
     Removed,
+    /// The label says it all.
+    Told,
 }
 
 impl PartialEq for Edit<'_> {
@@ -114,7 +116,21 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
         Cause::RowEdited { column, written, found } if is_text(written, found) => {
             (Cow::Owned(format!("row edited: {column}")), Values::Text { old: Some(written), new: Some(found) })
         }
+        Cause::RowDiffers { field, found, declared } => {
+            (Cow::Owned(format!("row and manifest: {field}")), text(found, declared))
+        }
+        Cause::RowElsewhere { column, written: Some(written), found } => {
+            let values = Values::Field { old: Some(written), new: Some(found) };
+            (Cow::Owned(format!("row points elsewhere: {column}")), values)
+        }
+        Cause::FieldsAssumed(fields) => {
+            (Cow::Owned(format!("assumed, for the rows do not tell: {}", fields.join(", "))), Values::Told)
+        }
         Cause::New
+        | Cause::RowElsewhere { written: None, .. }
+        | Cause::RowNamesNoPicture
+        | Cause::SeedTaken { .. }
+        | Cause::ColumnKept { .. }
         | Cause::ObjectMissing { .. }
         | Cause::ObjectSize { .. }
         | Cause::RowMissing
@@ -197,6 +213,7 @@ impl Edit<'_> {
             }
             Values::Added => format!("      {label} added{used}\n"),
             Values::Removed => format!("      {label} removed{used}\n"),
+            Values::Told => format!("      {label}\n"),
         };
         lines.push_str(&told);
     }

@@ -13,6 +13,7 @@ use crate::yaml::ManifestError;
 
 use super::history::{Charge, HistoryCosts, HistoryEntry};
 use super::json::{ChangeDocument, PlanTotals, line};
+use super::note;
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,6 +40,11 @@ pub enum Event<'e> {
     PlannedChange {
         /// The change.
         change: ChangeDocument<'e>,
+    },
+    /// What is told of a plan and changes nothing.
+    PlanNote {
+        /// One sentence, for people.
+        message: String,
     },
     /// The end of a plan.
     ChangeSummary(PlanTotals),
@@ -218,12 +224,13 @@ impl<'e> Event<'e> {
     }
 }
 
-/// Returns the events of a plan: its changes one by one, then the summary.
+/// Returns the events of a plan: its notes, its changes one by one, then the summary.
 pub fn plan_events(plan: &Plan) -> impl Iterator<Item = Event<'_>> {
+    let notes = note::sentences(plan).map(|message| Event::PlanNote { message });
     let changes = plan
         .changes()
         .map(|(collection, change)| Event::PlannedChange { change: ChangeDocument::of(collection, change) });
-    changes.chain(std::iter::once_with(|| Event::ChangeSummary(PlanTotals::of(plan))))
+    notes.chain(changes).chain(std::iter::once_with(|| Event::ChangeSummary(PlanTotals::of(plan))))
 }
 
 /// Returns a diagnostic for each mistake in a file.

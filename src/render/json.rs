@@ -208,6 +208,8 @@ impl<'p> ChangeDocument<'p> {
             unprotected: _,
             generator: _,
             decisions: _,
+            adoption: _,
+            accepted: _,
         } = change;
         Self {
             collection: collection.name.as_str(),

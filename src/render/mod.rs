@@ -13,11 +13,13 @@ mod group;
 mod history;
 mod json;
 mod legend;
+mod listed;
 mod note;
 mod remark;
 mod snippet;
 mod style;
 mod text;
+mod unfit;
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +28,10 @@ pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
+pub use listed::{accept_text, kept_rows_text};
 pub use note::note_sentence;
 pub use remark::ways_out;
 pub use snippet::{Layout, manifest_report, warning_report};
 pub use style::{Colour, Listing, Style};
 pub use text::{PlanFacts, plan_text};
+pub use unfit::{unfit_reasons, unfit_sentence, unfit_text};

@@ -9,14 +9,27 @@ use super::count;
 /// It may hold strangers' text and is escaped for no medium yet.
 pub fn note_sentence(note: &Note) -> String {
     match note {
+        Note::Unadopted { count: amount } => {
+            let (rows, exist) = (count::count(*amount, "row"), if *amount == 1 { "exists" } else { "exist" });
+            format!("{rows} {exist} that pixform did not make: `pixform import --dry-run`")
+        }
+        Note::RowsNotLooked { count: amount } => {
+            let pictures = count::count(*amount, "picture");
+            format!(
+                "{pictures} would be made, and rows were not looked at (`--no-refresh`): those that exist already could be \
+                 adopted for nothing"
+            )
+        }
         Note::Held { key, differences } => {
             let ways = count::count(*differences as u64, "way");
             format!("{key} is held and differs from its manifest in {ways}")
         }
         Note::ExtraRows { count: amount, examples } => {
-            let belong = if *amount == 1 { "belongs" } else { "belong" };
-            let rows = count::count(*amount, "row");
-            format!("{rows} {belong} to no collection and stay as they are{}", listed(*amount, examples))
+            let said = match amount {
+                1 => "belongs to no collection and stays as it is",
+                _ => "belong to no collection and stay as they are",
+            };
+            format!("{} {said}{}", count::count(*amount, "row"), listed(*amount, examples))
         }
         Note::CaseTwin { there, declared } => {
             format!("`{there}` is there and `{declared}` is declared: they differ in case only")

@@ -13,7 +13,10 @@ pub(super) fn remarks(collection: &CollectionName, change: &Change) -> Vec<(&'st
         let remark = remark(collection, change, &reason.cause)?;
         Some((reason.cause.code(), remark))
     });
-    told.collect()
+    let mut told: Vec<(&'static str, String)> = told.collect();
+    // A row that says otherwise in several ways is told of once; the ways are edits.
+    told.dedup();
+    told
 }
 
 fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option<String> {
@@ -21,6 +24,9 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         // The sign of a new picture, and that of an adopted one, says so already.
         Cause::New if matches!(change.action, Action::Generate | Action::Adopt) => return None,
         Cause::New => "new".to_owned(),
+        Cause::ObjectMissing { rendition, path } if change.before.is_none() && rendition.as_str() == "main" => {
+            format!("its row cannot be adopted: its file is missing ({path})")
+        }
         Cause::ObjectMissing { rendition, path } => format!("object missing: {rendition} ({path})"),
         Cause::ObjectSize { rendition, path: _, recorded, found } => {
             let were = if *recorded == 1 { "was" } else { "were" };
@@ -29,6 +35,15 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         Cause::RowMissing => "row missing".to_owned(),
         Cause::RowEdited { column, written, found } if !is_text(written, found) => {
             format!("row edited: {column} {} → {}", shown_value(Some(written)), shown_value(Some(found)))
+        }
+        Cause::RowElsewhere { column, written: None, found } => {
+            format!("its row cannot be adopted: {column} is no file of this storage ({})", shown_value(Some(found)))
+        }
+        Cause::RowDiffers { .. } => "its row cannot be adopted: it says otherwise".to_owned(),
+        Cause::RowNamesNoPicture => "its row cannot be adopted: it names no picture".to_owned(),
+        Cause::ColumnKept { column, found, declared } => {
+            let (found, declared) = (shown_value(found.as_deref()), shown_value(declared.as_deref()));
+            format!("{column} stays {found} (the manifest says {declared})")
         }
         Cause::OriginalMissing => "its original is gone too".to_owned(),
         Cause::OriginalKept => "its original is kept".to_owned(),
@@ -49,7 +64,10 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         Cause::UnderWay => "paid for already: asked for again, for nothing".to_owned(),
         Cause::RejectedAccepted => "not the picture asked for, taken as it is".to_owned(),
         Cause::Held => "edits wait until it is no longer held".to_owned(),
-        Cause::RecipeChanged { .. }
+        Cause::SeedTaken { .. }
+        | Cause::FieldsAssumed(_)
+        | Cause::RowElsewhere { .. }
+        | Cause::RecipeChanged { .. }
         | Cause::VarChanged { .. }
         | Cause::RenditionAdded(_)
         | Cause::RenditionRemoved(_)

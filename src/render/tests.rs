@@ -46,6 +46,8 @@ fn change(key: &str, action: Action, causes: impl IntoIterator<Item = (Cause, u3
         unprotected: false,
         generator: None,
         decisions: Vec::new(),
+        adoption: None,
+        accepted: None,
     }
 }
 
@@ -62,6 +64,8 @@ fn collection(changes: Vec<Change>, kept: u64) -> CollectionPlan {
         notes: Vec::new(),
         sights: Sights { rows: Some(42), files: Some(42) },
         uncovered_key: None,
+        table: None,
+        case_twins: Vec::new(),
     }
 }
 

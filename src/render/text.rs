@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::asset::MicroUsd;
-use crate::plan::{Action, CollectionPlan, Plan, Sights};
+use crate::plan::{Action, CollectionPlan, Note, Plan, Sights};
 
 use super::count;
 use super::escape::terminal;
@@ -49,9 +49,18 @@ pub fn plan_text(plan: &Plan, facts: PlanFacts, style: Style) -> String {
 }
 
 fn header(plan: &Plan, collection: &CollectionPlan, facts: PlanFacts, style: Style) -> String {
+    // Whoever has rows that could be adopted must read that before anything that costs.
+    let first = collection.notes.iter().filter(|note| is_first(note));
+    let first: String = first.map(|note| format!("{}\n", terminal(&note::note_sentence(note)))).collect();
     let name = style.colour.paint(Tone::Strong, &terminal(collection.name.as_str()));
     let environment = terminal(&plan.environment);
-    format!("{name} · {environment} · {} in {}\n", compared(collection.sights), count::duration(facts.elapsed))
+    let elapsed = count::duration(facts.elapsed);
+    format!("{first}{name} · {environment} · {} in {elapsed}\n", compared(collection.sights))
+}
+
+/// Tells whether a note comes before everything else.
+fn is_first(note: &Note) -> bool {
+    matches!(note, Note::Unadopted { .. })
 }
 
 fn compared(sights: Sights) -> String {
@@ -71,10 +80,11 @@ fn body(collection: &CollectionPlan, style: Style) -> String {
         family_parts(&family, style, &mut parts);
     }
     let changes = lay_out(&parts, style);
-    let cut = style.listing == Listing::Short && collection.notes.len() > LINES_MAX;
-    let shown = if cut { LINES_SHOWN } else { collection.notes.len() };
-    let notes = collection.notes[..shown].iter().map(|note| note_line("  ", &note::note_sentence(note)));
-    let left = count::count((collection.notes.len() - shown) as u64, "more note");
+    let notes: Vec<&Note> = collection.notes.iter().filter(|note| !is_first(note)).collect();
+    let cut = style.listing == Listing::Short && notes.len() > LINES_MAX;
+    let shown = if cut { LINES_SHOWN } else { notes.len() };
+    let left = count::count((notes.len() - shown) as u64, "more note");
+    let notes = notes[..shown].iter().map(|note| note_line("  ", &note::note_sentence(note)));
     let notes: String = notes.chain(cut.then(|| format!("  … and {left}\n"))).collect();
     let gap = if changes.is_empty() || notes.is_empty() { "" } else { "\n" };
     format!("{changes}{gap}{notes}")

@@ -10,6 +10,9 @@ use std::io;
 use minijinja::ErrorKind;
 
 mod language;
+mod literal;
+
+pub use literal::{literal, meant_braces};
 
 use language::environment;
 

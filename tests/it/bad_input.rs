@@ -171,7 +171,7 @@ fn a_template_that_cannot_be_read_is_one_mistake() {
             "{{ subject }},",
             "{% raw %}{{ x }}{% endraw %},",
             &[
-                "15:5 `prompt` still holds `{{` after rendering | a var holds braces as text, or a quote is missing: fill them in with a var of their own",
+                "15:5 `prompt` still holds `{{` after rendering | a var holds braces as text, or a quote is missing: where braces are meant, write `{{ '{{' }}`",
             ],
         ),
     ]);

@@ -183,6 +183,8 @@ fn the_digest_of_a_plan_stays_what_it_is() {
         notes: Vec::new(),
         sights: Sights::default(),
         uncovered_key: None,
+        table: None,
+        case_twins: Vec::new(),
     };
     let mut plan = Plan {
         environment: "production".to_owned(),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "`unwrap` is for tests, and clippy does not know their helpers")]
 
+mod accept;
+mod adopt;
 mod architecture;
 mod bad_input;
 mod broken_world;
@@ -16,11 +18,13 @@ mod faults;
 mod flow;
 mod golden;
 mod hostile;
+mod import_write;
 mod laws;
 mod money;
 mod on_postgres;
 mod paid;
 mod postgres;
+mod product;
 mod project;
 mod proxy;
 mod purchase;

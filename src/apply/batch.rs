@@ -1,0 +1,118 @@
+//! Batches: the files of many assets at once, each step for all of them before the next.
+
+use futures::{StreamExt, stream};
+
+use crate::plan::Action;
+use crate::state::Lease;
+use crate::world::World;
+
+use super::accept::copy_originals;
+use super::adopt::adopt;
+use super::files::{Filed, Pictured, Prepared, file};
+use super::item::Item;
+use super::original::{Wanted, make};
+use super::publish::{fresh, known, put};
+use super::reuse::take_over;
+use super::step::Runner;
+use super::{ApplyError, Work, crash_point};
+
+/// Files in flight at once, and pictures beside them.
+const AT_ONCE: usize = 8;
+
+impl Runner<'_> {
+    /// Makes sure that original and published files of each item are there.
+    pub(super) async fn files(
+        &mut self,
+        work: &Work<'_>,
+        lease: &Lease,
+        items: &[Item<'_>],
+    ) -> Result<Vec<Filed>, ApplyError> {
+        let mut adopted = adopt(self.world, work, items).await?;
+        let mut uncopied = copy_originals(self.world, items).await?;
+        let mut originals = self.make(work, lease, items).await?;
+        take_over(self.world, items, &mut originals).await?;
+        for (slot, original) in originals.iter_mut().enumerate() {
+            *original = uncopied.remove(&slot).map(Err).or(original.take());
+        }
+        let mut wanted = Vec::new();
+        for (item, original) in items.iter().zip(&originals) {
+            if let (Some(asset), Some(Ok((original, _)))) = (&item.asset, original) {
+                wanted.extend(asset.renditions.iter().map(|rendition| (original.sha256, rendition.digest)));
+            }
+        }
+        let known = known(self.world.state.objects(&wanted).await?);
+        let world: &World = self.world;
+        let known_files = &known;
+        let each = items.iter().zip(originals).enumerate().map(|(slot, (item, original))| {
+            let adopted = adopted.remove(&slot);
+            async move {
+                match adopted {
+                    Some(filed) => filed.map(|(original, published)| Prepared::There(original, published)),
+                    None => file(world, item, original, known_files).await,
+                }
+            }
+        });
+        let prepared: Vec<Result<Prepared<'_>, ApplyError>> =
+            stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let unheard = prepared.iter().flatten().flat_map(|prepared| match prepared {
+            Prepared::There(..) => Vec::new(),
+            Prepared::ToPut(target, forms) => fresh(target, forms, &known),
+        });
+        world.state.announce(&unheard.collect::<Vec<_>>()).await?;
+        crash_point("announced");
+        let known = &known;
+        let filed: Vec<Filed> = stream::iter(prepared)
+            .map(|prepared| async move {
+                match prepared? {
+                    Prepared::There(original, published) => Ok((original, published)),
+                    Prepared::ToPut(target, forms) => {
+                        let published = put(world, &target, forms, known).await?;
+                        Ok((target.original, published))
+                    }
+                }
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        // What every further asset would meet too ends the run; what was made is stored and found by the next run.
+        let mut kept = Vec::with_capacity(filed.len());
+        for filed in filed {
+            match filed {
+                Err(error) if error.ends_the_run() => return Err(error),
+                filed => kept.push(filed),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Makes the pictures that have to be made.
+    async fn make(
+        &mut self,
+        work: &Work<'_>,
+        lease: &Lease,
+        items: &[Item<'_>],
+    ) -> Result<Vec<Option<Pictured>>, ApplyError> {
+        let mut originals: Vec<Option<Pictured>> = items.iter().map(|_| None).collect();
+        let mut wanted = Vec::new();
+        let mut slots = Vec::new();
+        let mut paid = Vec::new();
+        for (slot, item) in items.iter().enumerate() {
+            if let (Action::Generate, Some(asset)) = (item.change.action, &item.asset) {
+                if self.is_paid(item.change) {
+                    paid.push((slot, item));
+                    continue;
+                }
+                wanted.push(Wanted { asset, recipe: asset.recipe.digest() });
+                slots.push(slot);
+            }
+        }
+        let made = make(self.world, lease, &self.options.run.id, &wanted, AT_ONCE).await?;
+        for (slot, made) in slots.into_iter().zip(made) {
+            originals[slot] = Some(made.map(|made| (made.original, Some(made.decoded))));
+        }
+        for (slot, picture) in self.bought(work, lease, &paid).await {
+            originals[slot] = Some(picture);
+        }
+        Ok(originals)
+    }
+}

@@ -1,0 +1,171 @@
+//! What every command does that carries a plan out: ask, begin a run, take the leases, and keep them meanwhile.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Why, Work};
+use crate::asset::Assets;
+use crate::plan::Plan;
+use crate::planner::Moves;
+use crate::process::Process;
+use crate::state::Run;
+use crate::storage::TakeStorage;
+use crate::world::World;
+
+use super::context::{self, Loaded};
+use super::plan::{self, Prepared};
+use super::progress::Progress;
+use super::signals::Signals;
+use super::{Failure, Output, origin, services};
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Going<'g> {
+    /// The command, as the history shows it.
+    pub command: &'g str,
+    /// Whether the user insists on the storage.
+    pub take: TakeStorage,
+    /// How long somebody else is waited for.
+    pub wait_seconds: u64,
+    /// After how many seconds nothing new is begun.
+    pub timeout: Option<u64>,
+    /// Pictures that may be under way at once.
+    pub parallelism: Option<usize>,
+}
+
+/// What is asked before anything changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The command.
+    pub command: &'a str,
+    /// The question.
+    pub question: &'a str,
+}
+
+/// Asks, unless the user has said yes.
+pub fn confirm(yes: bool, asked: Asked<'_>, output: &Output) -> Result<(), Failure> {
+    let Asked { command, question } = asked;
+    if yes {
+        return Ok(());
+    }
+    if !output.can_ask() {
+        let message = format!("{command} asks before it changes anything, and there is no terminal to ask on");
+        let help = match command {
+            "apply" => "look at the plan above, then run `pixform apply --yes`".to_owned(),
+            _ => format!("look at what is told above, then run `pixform {command}` once more with `--yes`"),
+        };
+        return Err(Failure::usage(message, help));
+    }
+    match output.ask(question) {
+        true => Ok(()),
+        false => Err(Failure::Declined),
+    }
+}
+
+/// Begins a run in the state: tables, storage, the run itself.
+pub async fn begin(world: &World, take: TakeStorage, command: &str) -> Result<Run, Failure> {
+    world.state.migrate().await?;
+    let known = world.state.known().await?;
+    apply::claim(world, &known, context::now(), take).await?;
+    let id = uuid::Uuid::now_v7().to_string();
+    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
+    world.state.start_run(&run).await?;
+    let doubtful = world.state.doubt(&Process::liveness).await?;
+    tracing::info!(run = run.id, doubtful, "run begins");
+    Ok(run)
+}
+
+/// Carries a plan out under its leases; returns what came of it, and the exit code of a signal.
+pub async fn carry_out(
+    world: &Arc<World>,
+    prepared: &Prepared,
+    going: Going<'_>,
+    output: &Output,
+) -> Result<(Result<Outcome, ApplyError>, u8), Failure> {
+    let signals = Signals::listen(output);
+    let run = begin(world, going.take, going.command).await?;
+    let names = apply::collections(&prepared.plan);
+    let leases = Leases::take(&*world.state, &names, &run, going.wait_seconds).await?;
+    let result = guarded(world, prepared, (&run, &leases, &signals), going, output).await;
+    let ended = match &result {
+        Ok(Outcome { ended: None, failed, .. }) if failed.is_empty() => "done",
+        Ok(Outcome { ended: Some(Ended::Stopped(Why::Signal)), .. }) => "interrupted",
+        Ok(_) | Err(_) => "failed",
+    };
+    leases.release(&*world.state).await;
+    // The run's end is for people who read the history: it must not hide what went wrong.
+    let _ = world.state.finish_run(&run.id, ended).await;
+    Ok((result, signals.code()))
+}
+
+/// Carries the plan out while the leases are renewed and the time is kept beside it.
+async fn guarded(
+    world: &Arc<World>,
+    Prepared { settings, loaded, plan }: &Prepared,
+    (run, leases, signals): (&Run, &Leases, &Signals),
+    going: Going<'_>,
+    output: &Output,
+) -> Result<Outcome, ApplyError> {
+    let works = works(world, plan, loaded).await?;
+    let progress = Progress::new(output, plan.changes().count() as u64);
+    let stop = signals.stop();
+    let options = Options {
+        run,
+        stop,
+        prices: &services::prices(settings),
+        cap: plan.cap,
+        unknown_retries: plan::unknown_retries(settings),
+        parallelism: going.parallelism,
+    };
+    let listen = |event: apply::Event<'_>| progress.event(event);
+    let lost: Mutex<Option<ApplyError>> = Mutex::default();
+    // Neither of these ends: what was begun is finished and written down, also by a run that lost its lease.
+    let keep = async {
+        let error = leases.keep(&*world.state).await;
+        lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.into());
+        stop.ask(Why::Broken);
+        std::future::pending::<()>().await;
+    };
+    let time = async {
+        if let Some(seconds) = going.timeout {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            output.talk("the time is up: what is under way is left to the next run");
+            stop.ask(Why::TimeUp);
+        }
+        std::future::pending::<()>().await;
+    };
+    let ticks = async {
+        progress.tick().await;
+    };
+    let outcome = tokio::select! {
+        outcome = apply::run(world, &works, leases, &options, &listen) => outcome,
+        () = keep => Err(ApplyError::Worker),
+        () = time => Err(ApplyError::Worker),
+        () = ticks => Err(ApplyError::Worker),
+    };
+    progress.finish();
+    let mut outcome = outcome?;
+    if let Some(error) = lost.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        outcome.ended = Some(Ended::Broken(error));
+    }
+    Ok(outcome)
+}
+
+/// Puts the collections of a plan together with their assets.
+async fn works<'w>(world: &World, plan: &'w Plan, loaded: &'w Loaded) -> Result<Vec<Work<'w>>, ApplyError> {
+    let mut works = Vec::new();
+    for collection in plan.collections.iter().filter(|collection| !collection.changes.is_empty()) {
+        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
+        let moves = match declared {
+            Some(declared) => Moves::remembered(world, &declared.manifest).await?,
+            None => (Vec::new(), 0),
+        };
+        works.push(Work {
+            plan: collection,
+            assets: declared.map(|declared| &declared.manifest as &dyn Assets),
+            table: declared.and_then(|declared| declared.manifest.table()),
+            moves,
+        });
+    }
+    Ok(works)
+}

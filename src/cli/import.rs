@@ -1,0 +1,132 @@
+//! `pixform import`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::plan::{Action, Change, Note, Plan};
+use crate::render::{self, Severity};
+use crate::state::Access;
+use crate::world::Generators;
+
+use super::apply::WaitArgs;
+use super::carry::{Asked, Going, carry_out, confirm};
+use super::plan::{self, LookArgs, Prepared};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, applied, context, written};
+
+/// Arguments of `import`.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Only show what would be adopted
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Go on without asking
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+    /// Take the storage over, whatever its marker says
+    #[arg(long)]
+    take_storage: bool,
+    /// Write a manifest for a table that is there, and change nothing else
+    #[arg(long, value_name = "FILE", requires_all = ["table", "key"], conflicts_with_all = ["manifests", "only", "except", "dry_run", "yes", "take_storage"])]
+    write: Option<PathBuf>,
+    /// The table that the manifest is written for
+    #[arg(long, requires = "write")]
+    table: Option<String>,
+    /// Its columns that tell pictures apart, with commas between: category,value,style
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "write")]
+    key: Vec<String>,
+    /// The collection's name; else that of the table
+    #[arg(long, value_name = "NAME", requires = "write")]
+    collection: Option<String>,
+}
+
+/// Takes over rows and pictures that are there already; buys nothing, and changes no row.
+pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    if let (Some(file), Some(table)) = (&args.write, &args.table) {
+        let wanted = written::Wanted { file, table, key: &args.key, collection: args.collection.as_deref() };
+        return written::run(&wanted, global, output).await;
+    }
+    let begun = Instant::now();
+    let selection = SelectionArgs { only: args.selection.only.clone(), except: args.selection.except.clone() };
+    let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
+    let Prepared { settings, loaded, plan } = plan::prepare(&args.manifests, &look, global, output).await?;
+    let broken = loaded.broken;
+    tell_unfit(&plan, output);
+    let plan = only_adoptions(plan);
+    let code = if plan.is_empty() && plan.refusals.is_empty() {
+        nothing(output);
+        0
+    } else {
+        plan::print(&plan, begun, output);
+        if !plan.refusals.is_empty() {
+            output.visitors_see("what they saw before: nothing was changed");
+            return Err(Failure::Refused);
+        }
+        if args.dry_run {
+            output.next(&format!("pixform import{}", args.selection.arguments()));
+            0
+        } else {
+            let question = format!("Adopt these into `{}`? No row and no file changes.", plan.environment);
+            confirm(args.yes, Asked { command: "import", question: &question }, output)?;
+            let world = Arc::new(context::world_with(&settings, Access::Write, Generators::default()).await?);
+            let prepared = Prepared { settings, loaded, plan };
+            let take = look.take();
+            let wait_seconds = args.wait.seconds;
+            let going = Going { command: "import", take, wait_seconds, timeout: None, parallelism: None };
+            let (result, code) = carry_out(&world, &prepared, going, output).await?;
+            applied::tell(&world, &prepared.settings, result?, code, output)?
+        }
+    };
+    match broken {
+        0 => Ok(code),
+        count => Err(Failure::Told { count }),
+    }
+}
+
+fn nothing(output: &Output) {
+    if !output.is_json() {
+        output.data("Nothing to adopt.\n");
+    }
+}
+
+/// Keeps what is adopted; of the refusals only that of the storage is about it.
+fn only_adoptions(mut plan: Plan) -> Plan {
+    for collection in &mut plan.collections {
+        collection.changes.retain(|change| change.action == Action::Adopt);
+        collection.case_twins.clear();
+        // Whoever imports has read it.
+        collection.notes.retain(|note| !matches!(note, Note::Unadopted { .. }));
+    }
+    plan.refusals.retain(|refusal| refusal.code == "store");
+    plan
+}
+
+/// Tells which rows are there and cannot be adopted, and why.
+fn tell_unfit(plan: &Plan, output: &Output) {
+    let is_unfit = |change: &Change| change.before.is_none() && change.action != Action::Adopt;
+    let mut unfit = plan.clone();
+    for collection in &mut unfit.collections {
+        collection.changes.retain(|change| is_unfit(change) && render::unfit_reasons(change).next().is_some());
+    }
+    if output.is_json() {
+        for (collection, change) in unfit.changes() {
+            let reasons: Vec<String> = render::unfit_reasons(change).map(render::unfit_sentence).collect();
+            let message = format!("{}:{} is not adopted: {}", collection.name, change.key, reasons.join("; "));
+            output.diagnostic(Severity::Warning, &message, None, None);
+        }
+        for refusal in plan.refusals.iter().filter(|refusal| refusal.code == "case") {
+            output.diagnostic(Severity::Warning, &refusal.message, Some(&refusal.way_out), None);
+        }
+        return;
+    }
+    output.data(&render::unfit_text(&unfit, output.style()));
+    for refusal in plan.refusals.iter().filter(|refusal| refusal.code == "case") {
+        output.warn(&refusal.message, &refusal.way_out, None);
+    }
+}

@@ -1,0 +1,68 @@
+//! Rows that no record owns, read for assets that have no record: which of them can be taken over.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::asset::{Asset, AssetKey, Assets, ObjectPath};
+use crate::plan::{CollectionPlan, FoundRow, Subject, Suspects, Verdict, adopt, judge, named_files};
+use crate::state::RowSeen;
+use crate::world::Listing;
+
+use super::second::CHUNK;
+use super::{Declared, Gathering, Moves, PlannerError};
+
+/// Rows that cannot be taken over, by the asset's number.
+pub(super) type Unfit = HashMap<usize, Verdict>;
+
+impl Gathering<'_> {
+    /// Plans the assets whose rows can be taken over, and returns what is true of those whose rows cannot.
+    ///
+    /// Comes before anything else is decided: whoever needs the same picture takes the adopted one.
+    pub(super) async fn adoptions(
+        &mut self,
+        declared: &Declared,
+        suspects: &Suspects,
+        moves: &Moves,
+        listing: &Listing,
+        plan: &mut CollectionPlan,
+    ) -> Result<Unfit, PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let mut unfit = Unfit::new();
+        let Some(table) = manifest.table() else { return Ok(unfit) };
+        let key = |number: &usize| &heads.all()[*number].key;
+        let numbers = suspects.unadopted.iter().copied().filter(|number| !moves.into.contains_key(key(number)));
+        let numbers: Vec<usize> = numbers.collect();
+        for chunk in numbers.chunks(CHUNK) {
+            let assets = chunk.iter().map(|number| (*number, manifest.asset(*number)));
+            let assets: Vec<(usize, Asset)> = assets
+                .filter(|(_, asset)| self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels))
+                .collect();
+            let keys: Vec<AssetKey> = assets.iter().map(|(_, asset)| asset.key.clone()).collect();
+            let rows = self.world.state.rows(table, &keys).await?;
+            let rows: HashMap<AssetKey, RowSeen> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+            let url_base = &self.world.url_base;
+            let named = assets.iter().filter_map(|(_, asset)| Some((asset, rows.get(&asset.key)?)));
+            let paths: BTreeSet<ObjectPath> =
+                named.flat_map(|(asset, row)| named_files(asset, &row.values, url_base)).collect();
+            let sizes = self.world.locate(&paths, listing).await?;
+            let size = |path: &ObjectPath| sizes.get(path).copied().flatten();
+            for (index, asset) in &assets {
+                let Some(row) = rows.get(&asset.key) else { continue };
+                let found = FoundRow { id: row.id.as_deref(), seen: row.seen, values: &row.values };
+                match judge(asset, found, url_base, size) {
+                    Verdict::Fits(adoption, reasons) => {
+                        let price = crate::asset::MicroUsd(0);
+                        let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
+                        let change = adopt(subject, adoption, reasons);
+                        let recipe = change.after.map(|after| after.recipe);
+                        recipe.map(|recipe| self.making.entry(recipe).or_insert_with(|| asset.key.clone()));
+                        plan.changes.push(change);
+                    }
+                    verdict @ (Verdict::Differs(..) | Verdict::Unusable(_)) => {
+                        unfit.insert(*index, verdict);
+                    }
+                }
+            }
+        }
+        Ok(unfit)
+    }
+}
