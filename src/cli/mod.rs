@@ -106,7 +106,7 @@ enum Command {
     History(history::HistoryArgs),
     /// Take over rows and pictures that a script made; costs nothing, changes no row
     Import(import::ImportArgs),
-    /// Say that pictures satisfy their recipes as they are, or keep rows that were edited by hand
+    /// Say that pictures satisfy their recipes, or that rows stay as they are
     Accept(accept::AcceptArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),

@@ -15,7 +15,7 @@ fn help(command: &[&str]) -> String {
 
 #[test]
 fn the_help_of_pixform_itself_stays_what_it_is() {
-    insta::assert_snapshot!(help(&[]), @r"
+    insta::assert_snapshot!(help(&[]), @r#"
     Terraform for generated pictures: declare the images a product wants, see what differs, make only
     that
 
@@ -31,6 +31,8 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       list         List the declared assets
       explain      Tell why an asset is or is not up to date
       history      Show the calls to generators, and what they cost
+      import       Take over rows and pictures that a script made; costs nothing, changes no row
+      accept       Say that pictures satisfy their recipes, or that rows stay as they are
       unlock       Show who is applying a collection, and break the lease with --force
       destroy      Delete a collection's rows and records; files stay
       schema       Print the JSON Schema of manifests, or of pixform.yaml
@@ -58,7 +60,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
         6  the plan is stale
         7  a paid call needs a decision; everything else was done first
       130, 143  interrupted
-    ");
+    "#);
 }
 
 #[test]
@@ -335,6 +337,70 @@ fn the_help_of_unlock_stays_what_it_is() {
       -v, --verbose...     Tell more on stderr; twice for everything
       -h, --help           Print help
       -V, --version        Print version
+    ");
+}
+
+#[test]
+fn the_help_of_import_stays_what_it_is() {
+    insta::assert_snapshot!(help(&["import"]), @r"
+    Take over rows and pictures that a script made; costs nothing, changes no row
+
+    Usage: pixform import [OPTIONS] [MANIFEST]...
+
+    Arguments:
+      [MANIFEST]...  Manifests; else every *.yaml in manifests/, or those here with a top-level
+                     `collection:`
+
+    Options:
+      -C <DIR>                 Run as if started in this folder
+          --only <PATTERN>     Only these assets: a key glob such as `age/*/anime`, or `label=value`;
+                               repeatable
+          --config <FILE>      The pixform.yaml to use instead of the one here or above
+          --except <PATTERN>   Not these assets
+          --dry-run            Only show what would be adopted
+          --env <NAME>         The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --json               One JSON event a line on stdout instead of words
+          --yes                Go on without asking
+          --no-color           No colours, also on a terminal
+          --wait <TIME>        Wait so long for another run that works on the collection: 30s, 5m, 1h
+                               [default: 0s]
+          --take-storage       Take the storage over, whatever its marker says
+      -v, --verbose...         Tell more on stderr; twice for everything
+          --write <FILE>       Write a manifest for a table that is there, and change nothing else
+          --table <TABLE>      The table that the manifest is written for
+          --key <COLUMNS>      Its columns that tell pictures apart, with commas between:
+                               category,value,style
+          --collection <NAME>  The collection's name; else that of the table
+      -h, --help               Print help
+      -V, --version            Print version
+    ");
+}
+
+#[test]
+fn the_help_of_accept_stays_what_it_is() {
+    insta::assert_snapshot!(help(&["accept"]), @r"
+    Say that pictures satisfy their recipes, or that rows stay as they are
+
+    Usage: pixform accept [OPTIONS] <GLOB>...
+
+    Arguments:
+      <GLOB>...  The assets: a key glob such as `age/*/anime`, or `label=value`
+
+    Options:
+      -C <DIR>               Run as if started in this folder
+          --row              Keep rows as they were edited by hand, instead of pictures
+          --config <FILE>    The pixform.yaml to use instead of the one here or above
+          --yes              Go on without asking
+          --env <NAME>       The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --manifest <FILE>  A manifest; else all of them; repeatable
+          --json             One JSON event a line on stdout instead of words
+          --wait <TIME>      Wait so long for another run that works on the collection: 30s, 5m, 1h
+                             [default: 0s]
+          --no-color         No colours, also on a terminal
+          --take-storage     Take the storage over, whatever its marker says
+      -v, --verbose...       Tell more on stderr; twice for everything
+      -h, --help             Print help
+      -V, --version          Print version
     ");
 }
 

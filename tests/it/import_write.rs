@@ -118,7 +118,7 @@ impl Table {
             cells.push(row.negative.clone().into());
             cells.push(row.seed.into());
             cells.push(row.steps.map(i64::from).into());
-            cells.push(row.scale.map(|scale| f64::from(scale)).into());
+            cells.push(row.scale.map(f64::from).into());
             if self.sized {
                 cells.extend([width, height].map(|side| Cell::from(row.says_size.then_some(i64::from(side)))));
             }

@@ -15,6 +15,11 @@ const FAKE: &str = "cargo run --example fake-novita -- ";
 /// Where the documents have it.
 const FAKE_PORT: &str = "8791";
 
+/// The mark of blocks whose commands are run one after the other.
+const TOUR: &str = "console tour";
+/// The mark of those that are run in a product that a script made.
+const ADOPT: &str = "console adopt";
+
 /// One step of a document.
 #[derive(Debug)]
 enum Step {
@@ -40,12 +45,13 @@ fn read(path: impl Into<PathBuf>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn steps(document: &str) -> Vec<Step> {
+/// Returns the steps of the blocks with that mark, and the files that are written before them.
+fn steps(document: &str, mark: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut inside = "";
     for line in document.lines() {
         match (inside, line.strip_prefix("```")) {
-            ("", Some("console tour")) => inside = "console",
+            ("", Some(opened)) if opened == mark => inside = "console",
             ("", Some(opened)) => match opened.split_once(' ') {
                 Some(("yaml", path)) => {
                     steps.push(Step::Write { path: path.to_owned(), content: String::new() });
@@ -150,7 +156,7 @@ impl Tour {
 
 #[test]
 fn the_tour_of_the_readme_shows_what_it_says() {
-    let steps = steps(&read("README.md"));
+    let steps = steps(&read("README.md"), TOUR);
     assert!(steps.len() >= 18, "the tour was not found: {steps:#?}");
     let mut tour = Tour::new();
     let manifest = "manifests/attribute-images.yaml";
@@ -160,14 +166,43 @@ fn the_tour_of_the_readme_shows_what_it_says() {
 }
 
 #[test]
+fn a_product_that_exists_already_is_adopted_as_the_readme_says() {
+    let steps = steps(&read("README.md"), ADOPT);
+    let steps: Vec<_> = steps.iter().filter(|step| matches!(step, Step::Run { .. })).collect();
+    assert!(steps.len() >= 8, "there is little to run: {steps:#?}");
+    let mut tour = Tour::new();
+    let manifest = "manifests/attribute-images.yaml";
+    tour.write(manifest, &read(manifest));
+    tour.shell("pixform apply --yes");
+    let root = tour.folder.path();
+    let connection = rusqlite::Connection::open(root.join(".pixform/state.db")).unwrap();
+    // What pixform made becomes what a script made: a table of its own, and nothing of ours beside it.
+    let script = "PRAGMA foreign_keys = OFF; ALTER TABLE attribute_images RENAME TO made;
+        CREATE TABLE attribute_images (id INTEGER PRIMARY KEY, category TEXT, value TEXT, style TEXT, image_url TEXT,
+          seed BIGINT, width INTEGER, height INTEGER, prompt TEXT, UNIQUE (category, value, style));
+        INSERT INTO attribute_images SELECT id, category, value, style, image_url, seed, width, height, prompt FROM made;
+        DROP TABLE made";
+    connection.execute_batch(script).unwrap();
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'pixform_%'";
+    let mut statement = connection.prepare(names).unwrap();
+    let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    drop(statement);
+    names.iter().for_each(|name| connection.execute_batch(&format!("DROP TABLE {name}")).unwrap());
+    drop(connection);
+    std::fs::remove_dir_all(root.join(".pixform/storage/originals")).unwrap();
+    std::fs::remove_file(root.join(manifest)).unwrap();
+    steps.into_iter().for_each(|step| tour.run(step));
+}
+
+#[test]
 fn what_the_page_about_money_shows_is_what_is_printed() {
-    let steps = steps(&read("docs/money.md"));
+    let steps = steps(&read("docs/money.md"), TOUR);
     assert!(steps.len() >= 8, "there is little to run: {steps:#?}");
     let mut tour = Tour::new();
     tour.variables.push(("PIXFORM_ENV", "production"));
     tour.start_fake("--rate 0 --lose 1");
     tour.write("manifests/portraits.yaml", &read("src/cli/templates/portraits.yaml"));
-    let config = self::steps(&read("README.md")).into_iter().find(|step| matches!(step, Step::Write { .. }));
+    let config = self::steps(&read("README.md"), TOUR).into_iter().find(|step| matches!(step, Step::Write { .. }));
     tour.run(&config.unwrap());
     steps.iter().for_each(|step| tour.run(step));
 }
