@@ -6,7 +6,7 @@ use crate::apply::{self, KeptRow, Leases};
 use crate::asset::{AssetKey, Assets, CollectionName};
 use crate::plan::{Action, Cause, Edited, Plan, RowState, settle_seed};
 use crate::planner::{Declared, row_state};
-use crate::render::{self, Severity, terminal};
+use crate::render::{self, Event, Severity, terminal};
 use crate::state::{Acceptance, Accepted, Access};
 use crate::world::World;
 
@@ -85,8 +85,9 @@ pub async fn keep_rows(
     if prepared.plan.is_empty() {
         return refusals.nothing("Nothing to accept: no row that is asked for was edited by hand.", output);
     }
-    if !output.is_json() {
-        output.data(&render::kept_rows_text(&prepared.plan, output.style()));
+    match output.is_json() {
+        true => render::plan_events(&prepared.plan).for_each(|event| output.event(&event)),
+        false => output.data(&render::kept_rows_text(&prepared.plan, output.style())),
     }
     let question = format!("Keep these rows of `{}` as they are?", prepared.plan.environment);
     confirm(yes, Asked { command: going.command, question: &question }, output)?;
@@ -102,6 +103,12 @@ pub async fn keep_rows(
     if !output.is_json() {
         let rows = if count == 1 { "row" } else { "rows" };
         output.data(&format!("\nKept: {count} {rows} as edited. Cost: $0.00.\n"));
+    }
+    for (collection, change) in prepared.plan.changes().filter(|_| output.is_json()) {
+        let (collection, key, action) = (&collection.name, &change.key, change.action);
+        if !changed.contains(key) {
+            output.event(&Event::ApplyComplete { collection, key, action, url: None });
+        }
     }
     for key in &changed {
         output.talk(&format!("{key} changed once more meanwhile, and is left as it is"));

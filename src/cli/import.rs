@@ -60,7 +60,10 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     tell_unfit(&plan, output);
     let plan = only_adoptions(plan);
     let code = if plan.is_empty() && plan.refusals.is_empty() {
-        nothing(output);
+        match output.is_json() {
+            true => plan::print(&plan, begun, output),
+            false => output.data("Nothing to adopt.\n"),
+        }
         0
     } else {
         plan::print(&plan, begun, output);
@@ -86,12 +89,6 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     match broken {
         0 => Ok(code),
         count => Err(Failure::Told { count }),
-    }
-}
-
-fn nothing(output: &Output) {
-    if !output.is_json() {
-        output.data("Nothing to adopt.\n");
     }
 }
 

@@ -87,7 +87,11 @@ pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Resul
         1 => "1 image".to_owned(),
         count => format!("{count} images"),
     };
-    output.data(&format!("wrote {file}: {count} of the table `{}`\n", sketch.table));
+    let said = format!("wrote {file}: {count} of the table `{}`", sketch.table);
+    match output.is_json() {
+        true => output.talk(&said),
+        false => output.data(&format!("{said}\n")),
+    }
     tell_skipped(&skipped, output);
     let (manifest, _) = match loaded {
         Ok(loaded) => loaded,

@@ -119,15 +119,6 @@ pub enum PlannerError {
         /// What the asset with this key is renamed to.
         leaves: AssetKey,
     },
-    /// A row of a recorded asset cannot be rendered.
-    #[error("a column of `{key}` cannot be rendered")]
-    Row {
-        /// The asset.
-        key: AssetKey,
-        /// Why.
-        #[source]
-        source: crate::template::TemplateError,
-    },
 }
 
 /// What one planning shares between its collections.

@@ -141,14 +141,18 @@ impl Gathering<'_> {
     async fn read_originals(&self, manifest: &Manifest, moves: &Moves, batch: &mut Batch) -> Result<(), PlannerError> {
         let state = &self.world.state;
         let mut recipes: Vec<RecipeDigest> = Vec::new();
+        let mut contents: Vec<ContentDigest> = Vec::new();
         for (_, asset) in &batch.assets {
             let record = batch.record(manifest, moves, &asset.key);
-            recipes.push(wanted_recipe(asset, record));
+            let renamed = moves.into.contains_key(&asset.key);
+            if renamed || batch.needs_picture(asset, record) {
+                recipes.push(wanted_recipe(asset, record));
+                contents.extend(record.map(|record| record.original));
+            }
         }
         recipes.sort_unstable();
         recipes.dedup();
         let kept = state.originals(&recipes).await?;
-        let contents: Vec<ContentDigest> = batch.records.values().map(|record| record.original).collect();
         let by_content = state.originals_by_content(&contents).await?;
         let paths: HashSet<ObjectPath> = kept.iter().chain(&by_content).map(|original| original.path.clone()).collect();
         let sizes = self.world.sizes(paths.into_iter().collect()).await?;
@@ -257,6 +261,16 @@ impl Batch {
     fn record(&self, manifest: &Manifest, moves: &Moves, key: &AssetKey) -> Option<&Record> {
         let (collection, key) = source(manifest, moves, key);
         self.records.get(&(collection, key?))
+    }
+
+    /// Tells whether an original may be needed: one that only has another seed than its manifest would derive, as adopted
+    /// and renamed assets do, is looked at by every plan, and must not cost a question to the storage each time.
+    fn needs_picture(&self, asset: &Asset, record: Option<&Record>) -> bool {
+        let Some(record) = record else { return true };
+        let same_picture = asset.hold
+            || (wanted_recipe(asset, Some(record)) == record.recipe.digest()
+                && asset.renditions_digest() == record.renditions_digest());
+        !same_picture || !self.faults(record).is_empty()
     }
 
     /// Returns the published files that are not as recorded, each confirmed by asking for it.
