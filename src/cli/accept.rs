@@ -57,7 +57,8 @@ pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<
     }
     prepared.plan.refusals.retain(|refusal| refusal.code == "store");
     if let Some(refusal) = prepared.plan.refusals.first() {
-        return Err(Failure::usage(refusal.message.clone(), refusal.way_out.clone()));
+        output.warn(&refusal.message, &refusal.way_out, None);
+        return Err(Failure::Refused);
     }
     let world = context::world(&prepared.settings, Access::Read).await?;
     let going = Going {

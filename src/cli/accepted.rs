@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::apply::{self, KeptRow, Leases};
-use crate::asset::{AssetKey, Assets, CollectionName};
+use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd};
 use crate::plan::{Action, Cause, Edited, Plan, RowState, settle_seed};
 use crate::planner::{Declared, row_state};
 use crate::render::{self, Event, Severity, terminal};
@@ -77,7 +77,9 @@ pub async fn keep_rows(
         let is_kept = |key: &AssetKey| rows.is_some_and(|kept| kept.rows.iter().any(|row| row.asset.key == *key));
         collection.changes.retain(|change| is_kept(&change.key));
         for change in &mut collection.changes {
+            // Whatever else is to be done about them is not done here.
             change.action = Action::Record;
+            change.price = MicroUsd(0);
             change.reasons.retain(|reason| matches!(reason.cause, Cause::RowEdited { .. }));
         }
         collection.notes.clear();

@@ -23,7 +23,9 @@ pub fn tell(
     signal_code: u8,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let count: u64 = outcome.done.values().sum();
+    // What is adopted, or only remembered, is what visitors saw before.
+    let switches = |action: &Action| !matches!(action, Action::Adopt | Action::Record);
+    let count: u64 = outcome.done.iter().filter(|(action, _)| switches(action)).map(|(_, count)| count).sum();
     if !output.is_json() {
         summary(world, settings, &outcome, output);
     }

@@ -270,6 +270,7 @@ fn what_is_no_picture_fails_alone() {
     let ran = project.run(&["import", "--yes"]).expect(4);
     assert!(ran.stdout.contains("Applied: 7 adopted, 1 failed."), "{}", ran.stdout);
     assert!(ran.stderr.contains("begins with an HTML page"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("visitors see: what they saw before: no row was switched"), "{}", ran.stderr);
     assert_eq!(project.planned(), [format!("{} adopt", KEYS[3])]);
 }
 
