@@ -314,7 +314,9 @@ impl Runner<'_> {
             // Nothing more is bought that could not be kept.
             self.options.stop.ask(Why::Broken);
         }
-        if error.ends_the_run() && self.outcome.ended.is_none() {
+        // What broke it says more than that it stopped.
+        let unexplained = matches!(self.outcome.ended, None | Some(Ended::Stopped(Why::Broken)));
+        if error.ends_the_run() && unexplained {
             self.outcome.ended = Some(Ended::Broken(error));
             return;
         }

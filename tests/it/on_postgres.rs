@@ -17,11 +17,7 @@ use crate::proxy::Proxy;
 
 /// Starts three applies at once on an empty database: one does the work, and nothing is done twice.
 fn check_three_at_once(url: &str) {
-    let projects: Vec<Project> = {
-        let first = Project::on_postgres(PEOPLE, url.to_owned());
-        vec![first]
-    };
-    let project = &projects[0];
+    let project = Project::on_postgres(PEOPLE, url.to_owned());
     let runs: Vec<_> = (0..3).map(|_| project.start(&["apply", "--yes"])).collect();
     let codes: Vec<i32> = runs.into_iter().map(|run| ran(run.wait_with_output().unwrap()).code).collect();
     assert!(codes.contains(&0) && codes.iter().all(|code| [0, 5, 6].contains(code)), "{codes:?}");
@@ -91,6 +87,15 @@ fn read_in_a_loop(url: &str, project: &Project, stop: &AtomicBool) -> u64 {
     })
 }
 
+/// Tells a reader to stop once it goes.
+struct Stopping<'s>(&'s AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_reader_sees_every_row_and_every_file_during_a_hundred_applies() {
     let url = shared().database();
@@ -99,8 +104,10 @@ fn a_reader_sees_every_row_and_every_file_during_a_hundred_applies() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| read_in_a_loop(&url, &project, &stop));
+        // Also where this thread panics, the reader comes to its end.
+        let stopping = Stopping(&stop);
         for round in 0..100_u32 {
-            let mut manifest = PEOPLE.replace("a young woman", &format!("a young woman, number {}", round % 7));
+            let mut manifest = PEOPLE.replace("a young woman", &format!("a young woman of kind {}", round % 7));
             if round % 3 == 1 {
                 manifest = manifest.replace("quality: 90", "quality: 80");
             }
@@ -118,7 +125,7 @@ fn a_reader_sees_every_row_and_every_file_during_a_hundred_applies() {
             project.apply();
             assert!(!reader.is_finished(), "the reader saw something that must not be");
         }
-        stop.store(true, Ordering::SeqCst);
+        drop(stopping);
         let looks = reader.join().unwrap();
         assert!(looks > 100, "{looks}");
         println!("the reader looked {looks} times");

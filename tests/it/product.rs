@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use rusqlite::Connection;
-
 use crate::project::{KEYS, PEOPLE, Project};
 
 /// Seeds that the script used, one a key of [`KEYS`]: some beyond what floats and 32 bits hold.
@@ -33,18 +31,16 @@ pub fn product() -> Project {
 fn made() -> Project {
     let project = Project::new(&manifest());
     project.apply();
-    let connection = Connection::open(project.database()).unwrap();
     for (key, seed) in KEYS.iter().zip(SEEDS) {
         let (from, to) = (project.picture(key), project.storage().join(old_path(key)));
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::rename(from, to).unwrap();
         let url = format!("/files/{}", old_path(key));
         let url = if seed % 2 == 0 { url } else { url.replace('+', "%2B") };
-        let sql = r#"UPDATE people SET image_url = ?1, seed = ?2 WHERE "group" || '/' || value || '/' || style = ?3"#;
-        assert_eq!(connection.execute(sql, rusqlite::params![url, seed, key]).unwrap(), 1);
+        let at = format!(r#""group" || '/' || value || '/' || style = '{key}'"#);
+        assert_eq!(project.execute(&format!("UPDATE people SET image_url = '{url}', seed = {seed} WHERE {at}")), 1);
     }
-    connection.execute_batch(TABLE).unwrap();
-    drop(connection);
+    project.batch(if project.is_sqlite() { TABLE } else { POSTGRES_TABLE });
     forget(&project);
     project
 }
@@ -71,13 +67,36 @@ INSERT INTO people (id, "group", value, style, image_url, seed, width, height, p
 DROP TABLE made;
 "#;
 
+/// The same as an application framework would have made it, with types of its own.
+const POSTGRES_TABLE: &str = r#"
+ALTER TABLE people RENAME TO made;
+CREATE TABLE people (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  "group" varchar(20) NOT NULL,
+  value text NOT NULL,
+  style varchar NOT NULL,
+  image_url varchar(500),
+  seed numeric(20),
+  width smallint,
+  height numeric,
+  prompt text,
+  likes integer NOT NULL DEFAULT 3,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE ("group", value, style)
+);
+INSERT INTO people ("group", value, style, image_url, seed, width, height, prompt)
+  SELECT "group", value, style, image_url, seed, width, height, prompt FROM made;
+DROP TABLE made;
+"#;
+
 /// Takes away everything that is pixform's: its tables, its originals, its marker, and what it published.
 pub fn forget(project: &Project) {
-    let tables = project.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'pixform_%'");
-    let connection = Connection::open(project.database()).unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-    for table in tables {
-        connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    if project.is_sqlite() {
+        let tables = project.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'pixform_%'");
+        let drops = tables.iter().map(|table| format!("DROP TABLE {table};")).collect::<String>();
+        project.batch(&format!("PRAGMA foreign_keys = OFF; {drops}"));
+    } else {
+        project.batch("DROP SCHEMA pixform CASCADE");
     }
     for folder in ["originals", "people"] {
         let _ = fs::remove_dir_all(project.storage().join(folder));
@@ -87,7 +106,9 @@ pub fn forget(project: &Project) {
 /// Returns every row, every column, and the table's own SQL.
 pub fn whole_table(project: &Project) -> Vec<String> {
     let mut all = project.query("SELECT * FROM people ORDER BY id");
-    all.extend(project.query("SELECT sql FROM sqlite_schema WHERE name = 'people'"));
+    if project.is_sqlite() {
+        all.extend(project.query("SELECT sql FROM sqlite_schema WHERE name = 'people'"));
+    }
     all
 }
 

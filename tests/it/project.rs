@@ -325,6 +325,14 @@ impl Project {
         }
     }
 
+    /// Runs several statements by hand.
+    pub fn batch(&self, sql: &str) {
+        match &self.base {
+            Base::Sqlite => Connection::open(self.database()).unwrap().execute_batch(sql).unwrap(),
+            Base::Postgres(url) => drop(postgres::sql(url, sql)),
+        }
+    }
+
     /// Asks the database; each row as its cells' text, joined by ` | `.
     pub fn query(&self, sql: &str) -> Vec<String> {
         self.cells(sql).into_iter().map(|cells| cells.join(" | ")).collect()
