@@ -121,7 +121,7 @@ fn each_drift_has_its_own_reason() {
     set("UPDATE people SET image_url = '/files/other/1.jpg'", KEYS[2]);
     set("UPDATE people SET image_url = replace(image_url, 'people', '%70eople')", KEYS[3]);
     project.execute(
-        r#"INSERT INTO people ("group", value, style, created_at, updated_at) VALUES ('x', 'y', 'z', '', '')"#,
+        r#"INSERT INTO people ("group", value, style, created_at, updated_at) VALUES ('x', 'y', 'z', '2026-01-01', '2026-01-01')"#,
     );
     let plan = project.plan();
     assert_eq!(reasons(&plan, KEYS[0]), ["row_edited prompt"]);

@@ -34,7 +34,7 @@ fn a_plan_says_first_that_rows_are_there() {
     let events = project.ok(&["plan", "--json"]);
     let second = events.lines().nth(1).unwrap();
     assert!(second.starts_with(r#"{"type":"plan_note","message":"people: 8 rows exist"#), "{events}");
-    insta::with_settings!({ filters => [(r"in \d+ ms|in \d\.\d s", "in [time]")] }, {
+    insta::with_settings!({ filters => [(r"in \d+ ms|in \d\.\d s", "in [time]"), ("Database: .*", "Database: [place]")] }, {
         insta::assert_snapshot!(said, @r"
         8 rows exist that pixform did not make: `pixform import --dry-run`
         people · local · compared with 8 rows and 0 files in [time]
@@ -141,7 +141,7 @@ fn a_row_that_says_otherwise_is_not_adopted_and_both_values_are_told() {
     assert_eq!(reasons(&plan, "body/slim/photo"), ["new", "row_differs width"]);
     let before = whole_table(&project);
     let said = project.ok(&["import", "--yes"]);
-    insta::with_settings!({ filters => [(r"in \d+ ms|in \d\.\d s", "in [time]")] }, {
+    insta::with_settings!({ filters => [(r"in \d+ ms|in \d\.\d s", "in [time]"), ("Database: .*", "Database: [place]")] }, {
         insta::assert_snapshot!(said, @r"
         2 rows are there and not adopted; they stay as they are. `pixform apply` would make new pictures for them, `pixform accept` takes the old:
 
@@ -167,7 +167,7 @@ fn a_row_that_says_otherwise_is_not_adopted_and_both_values_are_told() {
 
         Applied: 6 adopted. Cost: $0.00.
         Pictures: .pixform/storage
-        Database: .pixform/state.db
+        Database: [place]
         ");
     });
     assert_eq!((project.paints(), whole_table(&project)), (0, before));

@@ -6,7 +6,6 @@ use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use proptest::prelude::*;
-use rusqlite::{Connection, params_from_iter, types::Value as Cell};
 
 use crate::product::product;
 use crate::project::Project;
@@ -87,6 +86,15 @@ fn picture(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// Writes a text as SQL has it; what no database keeps is left out.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
+}
+
+fn null() -> String {
+    "NULL".to_owned()
+}
+
 impl Table {
     fn key(&self) -> String {
         AXES[..self.axes].join(",")
@@ -97,7 +105,6 @@ impl Table {
         let project = Project::new("");
         fs::remove_dir_all(project.root().join("manifests")).unwrap();
         fs::create_dir_all(project.storage().join("made")).unwrap();
-        let connection = Connection::open(project.database()).unwrap();
         let axes: Vec<String> = AXES[..self.axes].iter().map(|axis| format!("{axis} TEXT")).collect();
         let size = if self.sized { "width INTEGER, height INTEGER," } else { "" };
         let sql = format!(
@@ -106,26 +113,25 @@ impl Table {
             axes.join(", "),
             self.key()
         );
-        connection.execute_batch(&sql).unwrap();
+        let mut script = format!("{sql};\n");
         for (number, row) in self.rows.iter().enumerate() {
             let path = format!("made/{number}+.png");
             let (width, height) = (u32::from(row.size.0), u32::from(row.size.1));
             fs::write(project.storage().join(&path), picture(width, height)).unwrap();
-            let mut cells: Vec<Cell> = row.labels.iter().map(|label| Cell::from(label.clone())).collect();
+            let text = |text: &Option<String>| text.as_deref().map_or_else(null, literal);
+            let mut cells: Vec<String> = row.labels.iter().map(|label| literal(label)).collect();
             let url = if number % 2 == 0 { path.clone() } else { path.replace('+', "%2b") };
-            cells.push(format!("/files/{url}").into());
-            cells.push(row.prompt.clone().into());
-            cells.push(row.negative.clone().into());
-            cells.push(row.seed.into());
-            cells.push(row.steps.map(i64::from).into());
-            cells.push(row.scale.map(f64::from).into());
+            cells.push(literal(&format!("/files/{url}")));
+            cells.extend([text(&row.prompt), text(&row.negative)]);
+            cells.push(row.seed.map_or_else(null, |seed| seed.to_string()));
+            cells.push(row.steps.map_or_else(null, |steps| steps.to_string()));
+            cells.push(row.scale.map_or_else(null, |scale| f64::from(scale).to_string()));
             if self.sized {
-                cells.extend([width, height].map(|side| Cell::from(row.says_size.then_some(i64::from(side)))));
+                cells.extend([width, height].map(|side| if row.says_size { side.to_string() } else { null() }));
             }
-            let marks: Vec<String> = (1..=cells.len()).map(|at| format!("?{at}")).collect();
-            let sql = format!("INSERT INTO shown_pictures VALUES ({}, NULL)", marks.join(", "));
-            connection.execute(&sql, params_from_iter(cells)).unwrap();
+            script.push_str(&format!("INSERT INTO shown_pictures VALUES ({}, NULL);\n", cells.join(", ")));
         }
+        project.batch(&script);
         project
     }
 }

@@ -113,7 +113,7 @@ fn warden(folder: &Path) -> Child {
     let script = r#"trap '' INT TERM HUP; cat >/dev/null; for f in "$0"/data/postmaster.pid "$0"/pid; do
         [ -f "$f" ] && kill -QUIT "$(head -n 1 "$f")" 2>/dev/null; done; sleep 0.2; rm -rf "$0""#;
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("{script}\"")]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+    command.args(["-c", script]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().unwrap()
 }
 

@@ -472,7 +472,7 @@ fn as_postgres(sql: &str) -> String {
     for column in ["recipe", "sha256"] {
         sql = sql.replace(&format!("hex({column})"), &format!("encode({column}, 'hex')"));
     }
-    sql
+    sql.replace("recipe ->> ", "recipe::json ->> ").replace("current = 1", "current")
 }
 
 fn cells(connection: &Connection, sql: &str) -> Vec<Vec<String>> {
