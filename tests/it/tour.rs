@@ -19,6 +19,8 @@ const FAKE_PORT: &str = "8791";
 const TOUR: &str = "console tour";
 /// The mark of those that are run in a product that a script made.
 const ADOPT: &str = "console adopt";
+/// The mark of those that are run with a state in Postgres.
+const POSTGRES: &str = "console postgres";
 
 /// One step of a document.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ enum Step {
 struct Tour {
     folder: TempDir,
     fake: Option<FakeNovita>,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
 }
 
 fn root() -> &'static Path {
@@ -121,7 +123,7 @@ impl Tour {
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", &path)
-            .envs(self.variables.iter().copied())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -199,7 +201,7 @@ fn what_the_page_about_money_shows_is_what_is_printed() {
     let steps = steps(&read("docs/money.md"), TOUR);
     assert!(steps.len() >= 8, "there is little to run: {steps:#?}");
     let mut tour = Tour::new();
-    tour.variables.push(("PIXFORM_ENV", "production"));
+    tour.variables.push(("PIXFORM_ENV", "production".to_owned()));
     tour.start_fake("--rate 0 --lose 1");
     tour.write("manifests/portraits.yaml", &read("src/cli/templates/portraits.yaml"));
     let config = self::steps(&read("README.md"), TOUR).into_iter().find(|step| matches!(step, Step::Write { .. }));
@@ -223,4 +225,25 @@ fn the_manifest_of_the_readme_can_be_used() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("Plan: 4 to generate"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_readme_sets_a_postgres_database_up_as_it_says() {
+    let readme = read("README.md");
+    let (before, rest) = readme.split_once("## Postgres, and Supabase").unwrap();
+    let (section, after) = rest.split_once("\n## ").unwrap();
+    assert!(!before.contains(POSTGRES) && !after.contains(POSTGRES));
+    let steps = steps(section, POSTGRES);
+    assert!(steps.len() >= 9, "the section was not found: {steps:#?}");
+    let mut tour = Tour::new();
+    let owner = crate::postgres::shared().database();
+    let role = |name: &str| owner.replace("postgres@", &format!("{name}:secret@"));
+    tour.variables.extend([
+        ("PLAN_URL", role("pixform_plan")),
+        ("APPLY_URL", role("pixform_apply")),
+        ("OWNER_URL", owner.clone()),
+    ]);
+    let manifest = "manifests/attribute-images.yaml";
+    tour.write(manifest, &read(manifest));
+    steps.iter().for_each(|step| tour.run(step));
 }

@@ -58,8 +58,11 @@ fn roles() -> String {
     let mut sql = "-- A role each for plan (reads), preview (buys and keeps pictures) and apply (switches rows too).\n"
         .to_owned();
     for role in [PLAN, PREVIEW, APPLY] {
-        let missing = format!("NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}')");
-        sql.push_str(&(guarded(&missing, &format!("CREATE ROLE {role} LOGIN")) + "\n"));
+        // Roles belong to all databases of a server: another one may be making it at this moment.
+        sql.push_str(&format!(
+            "DO $setup$ BEGIN CREATE ROLE {role} LOGIN;\n\
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $setup$;\n"
+        ));
     }
     sql.push_str(&format!(
         "GRANT USAGE ON SCHEMA pixform TO {PLAN}, {PREVIEW}, {APPLY};\n\
