@@ -12,11 +12,13 @@ use serde_json::Value;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
+#[expect(dead_code, reason = "other benches need more of it")]
 mod manifests;
-#[expect(dead_code, reason = "the tests need more of it")]
+#[expect(dead_code, clippy::unwrap_used, reason = "it is the tests', which need more of it")]
 #[path = "../tests/it/postgres.rs"]
 mod postgres;
 mod seed;
+#[expect(dead_code, reason = "other benches need more of it")]
 mod usage;
 
 use manifests::{Shape, manifest, rules};

@@ -13,12 +13,14 @@ use super::accepted;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::lease;
-use super::read::{HOLD, PROTECT, json, maybe_bytes};
-use super::rows::{self, Keep, Writer, segments};
+use super::read::maybe_bytes;
+use super::records::{self, Columns};
+use super::rows::{Keep, Writer, segments};
+use super::shapes::Shapes;
 use super::table::{self, Found, Role, Shape};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::SeenDigest;
-use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
+use crate::record::RecordedRow;
 use crate::state::{Accepted, Commit, Lease, Put, Schema, StateError};
 
 /// A collection's name and a key in it.
@@ -49,15 +51,29 @@ pub(super) async fn commit(
     lease: &Lease,
     spec: Option<&TableSpec>,
     commit: &Commit,
-    name: &str,
+    (name, shapes): (&str, &Shapes),
 ) -> Result<(), Failure> {
     lease::stamp(transaction, lease, name).await?;
     let before = Before::read(transaction, lease, commit).await?;
-    let written = match spec {
-        Some(spec) => write_rows(transaction, spec, &before, commit).await?,
-        None => HashMap::new(),
+    let rows = async {
+        match spec {
+            Some(spec) => {
+                let shape = shape(transaction, spec, shapes).await?;
+                write_rows(transaction, spec, &shape, &before, commit).await
+            }
+            None => Ok(HashMap::new()),
+        }
     };
-    write_records(transaction, &before, spec, commit, &written).await?;
+    // What needs no row to be known is made ready while the database writes the rows.
+    let ready = async {
+        let axes = match spec {
+            Some(spec) => spec.key.clone(),
+            None => remembered_axes(transaction, before.collection).await?,
+        };
+        Ok::<_, Failure>(Columns::of(commit, &axes))
+    };
+    let (written, columns) = futures::join!(rows, ready);
+    write_records(transaction, &before, spec, commit, (columns?, &written?)).await?;
     accepted::keep(transaction, &commit.accepted).await?;
     remember_moves(transaction, &before, commit).await
 }
@@ -131,16 +147,11 @@ impl<'c> Before<'c> {
 async fn write_rows<'c>(
     transaction: &Transaction,
     spec: &TableSpec,
+    shape: &Shape,
     before: &Before<'c>,
     commit: &'c Commit,
-) -> Result<HashMap<AssetKey, Known>, Failure> {
-    let unfit = |problems| Failure::from(StateError::Table { table: spec.name.clone(), problems });
-    let shape = match table::find(transaction, Schema::Current, spec, Role::Writer).await? {
-        Found::Fits(shape) => shape,
-        Found::Unfit(problems) => return Err(unfit(problems)),
-        Found::Absent => return Err(unfit(table::missing(spec))),
-    };
-    let writer = Writer::new(transaction, spec, &shape);
+) -> Result<HashMap<String, Known>, Failure> {
+    let writer = Writer::new(transaction, spec, shape);
     let renames = row_renames(spec, before, commit)?;
     let renamed: HashSet<_> = commit.put.iter().filter_map(|put| before.renamed(put)).collect();
     let deleted = commit.delete.iter().filter_map(|key| {
@@ -149,21 +160,34 @@ async fn write_rows<'c>(
     });
     let deleted: Vec<_> = deleted.collect();
     let shelves: Vec<String> = (0..renames.len()).map(|at| format!("~{at}")).collect();
-    let (shelved, arriving) = shelve(&renames, &shelves, &shape)?;
+    let (shelved, arriving) = shelve(&renames, &shelves, shape)?;
     writer.rekey(&shelved, Keep::Ours).await?;
     writer.delete(&deleted).await?;
     writer.rekey(&arriving, Keep::Theirs).await?;
     let mut values = Vec::new();
-    let mut keys = Vec::new();
     for put in &commit.put {
         if let Some(columns) = &put.values {
             values.push((own_columns(spec, &put.record.key)?, columns.as_slice()));
-            keys.push(&put.record.key);
         }
     }
-    writer.write(&values).await?;
-    let read = rows::read(transaction, spec, &shape, &keys).await?;
-    Ok(read.into_iter().map(|row| (row.key, Known { seen: row.seen, id: row.id })).collect())
+    let written = writer.write(&values).await?;
+    Ok(written.into_iter().map(|row| (row.key, Known { seen: row.seen, id: row.id })).collect())
+}
+
+/// Looks at the table, unless it was found to fit before.
+pub(super) async fn shape(transaction: &Transaction, spec: &TableSpec, shapes: &Shapes) -> Result<Shape, Failure> {
+    if let Some(shape) = shapes.get(spec) {
+        return Ok(shape);
+    }
+    let unfit = |problems| Failure::from(StateError::Table { table: spec.name.clone(), problems });
+    match table::find(transaction, Schema::Current, spec, Role::Writer).await? {
+        Found::Fits(shape) => {
+            shapes.keep(spec, &shape);
+            Ok(shape)
+        }
+        Found::Unfit(problems) => Err(unfit(problems)),
+        Found::Absent => Err(unfit(table::missing(spec))),
+    }
 }
 
 /// Returns which rows go on a shelf first, and where all of them arrive from there.
@@ -216,17 +240,13 @@ async fn write_records(
     before: &Before<'_>,
     spec: Option<&TableSpec>,
     commit: &Commit,
-    written: &HashMap<AssetKey, Known>,
+    (mut columns, written): (Columns<'_>, &HashMap<String, Known>),
 ) -> Result<(), Failure> {
     let growth = before.growth(commit);
     let (names, counts): (Vec<&str>, Vec<i64>) = growth.into_iter().unzip();
     let sql = "INSERT INTO pixform.collections AS c (name, records) SELECT * FROM unnest($1, $2)
                ON CONFLICT (name) DO UPDATE SET records = c.records + excluded.records";
     transaction.execute_typed(sql, &[(&names, Type::TEXT_ARRAY), (&counts, Type::INT8_ARRAY)]).await?;
-    let axes = match spec {
-        Some(spec) => spec.key.clone(),
-        None => remembered_axes(transaction, before.collection).await?,
-    };
     if !before.leaving.is_empty() {
         let (collections, keys): (Vec<&str>, Vec<&str>) = before.leaving.iter().copied().unzip();
         let params: [Param<'_>; 2] = [(&collections, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY)];
@@ -240,19 +260,18 @@ async fn write_records(
     }
     let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
     let accepted: HashSet<&AssetKey> = rows.map(|acceptance| &acceptance.key).collect();
-    // A key that is put twice is as it was put last.
-    let mut puts: BTreeMap<&str, (&Record, Option<(&RecordedRow, Known)>)> = BTreeMap::new();
-    for put in &commit.put {
-        let row = match &put.record.row {
+    for put in records::puts(commit) {
+        let known = match &put.record.row {
             None => None,
             Some(row) if put.values.is_none() && accepted.contains(&put.record.key) => {
-                Some((row, Known { seen: row.seen, id: row.id.clone() }))
+                Some(Known { seen: row.seen, id: row.id.clone() })
             }
-            Some(row) => Some((row, known_row(row, before, spec, put, written)?)),
+            Some(row) => Some(known_row(row, before, spec, put, written)?),
         };
-        puts.insert(put.record.key.as_str(), (&put.record, row));
+        columns.seen.push(known.as_ref().map(|known| known.seen.as_bytes().to_vec()));
+        columns.row_ids.push(known.and_then(|known| known.id));
     }
-    write_puts(transaction, before.collection, puts.values(), &axes).await
+    records::write(transaction, before.collection, &columns).await
 }
 
 /// Returns what is known of the put's row now: as it came back, else as it was, else as the caller says.
@@ -261,11 +280,11 @@ fn known_row(
     before: &Before<'_>,
     spec: Option<&TableSpec>,
     put: &Put,
-    written: &HashMap<AssetKey, Known>,
+    written: &HashMap<String, Known>,
 ) -> Result<Known, Failure> {
     if spec.is_some() && put.values.is_some() {
         let gone = || format!("the row `{}` was not there after it was written", put.record.key);
-        return written.get(&put.record.key).cloned().ok_or_else(|| Failure::refused("write the rows", gone()));
+        return written.get(put.record.key.as_str()).cloned().ok_or_else(|| Failure::refused("write the rows", gone()));
     }
     Ok(before.row_of(put).cloned().unwrap_or_else(|| Known { seen: row.seen, id: row.id.clone() }))
 }
@@ -275,111 +294,6 @@ async fn remembered_axes(transaction: &Transaction, collection: &str) -> Result<
     let row = transaction.query_typed_one(sql, &[(&collection, Type::TEXT)]).await?;
     serde_json::from_str(row.try_get(0)?)
         .map_err(|error| Failure::unreadable(format!("the collection `{collection}`"), error))
-}
-
-/// Writes records, narrow and whole, each in one statement.
-async fn write_puts<'p>(
-    transaction: &Transaction,
-    collection: &str,
-    puts: impl Iterator<Item = &'p (&'p Record, Option<(&'p RecordedRow, Known)>)>,
-    axes: &[String],
-) -> Result<(), Failure> {
-    let mut columns = Columns::default();
-    for (record, row) in puts {
-        columns.add(record, row.as_ref(), axes);
-    }
-    if columns.keys.is_empty() {
-        return Ok(());
-    }
-    let heads = "INSERT INTO pixform.records
-                   (collection, key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects)
-                 SELECT $1, w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS w
-                 ON CONFLICT (collection, key) DO UPDATE SET recipe = excluded.recipe, renditions = excluded.renditions,
-                   row_digest = excluded.row_digest, seen_digest = excluded.seen_digest, flags = excluded.flags,
-                   extra_labels = excluded.extra_labels, objects = excluded.objects";
-    let details = "INSERT INTO pixform.record_details (collection, key, first_key, labels, recipe, base, take, vars,
-                     original, published, row_inputs, row_id)
-                   SELECT $1, w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS w
-                   ON CONFLICT (collection, key) DO UPDATE SET first_key = excluded.first_key, labels = excluded.labels,
-                     recipe = excluded.recipe, base = excluded.base, take = excluded.take, vars = excluded.vars,
-                     original = excluded.original, published = excluded.published, row_inputs = excluded.row_inputs,
-                     row_id = excluded.row_id";
-    let heads_params: [Param<'_>; 9] = [
-        (&collection, Type::TEXT),
-        (&columns.keys, Type::TEXT_ARRAY),
-        (&columns.recipe_digests, Type::BYTEA_ARRAY),
-        (&columns.renditions, Type::BYTEA_ARRAY),
-        (&columns.row_digests, Type::BYTEA_ARRAY),
-        (&columns.seen, Type::BYTEA_ARRAY),
-        (&columns.flags, Type::INT4_ARRAY),
-        (&columns.extra_labels, Type::TEXT_ARRAY),
-        (&columns.objects, Type::TEXT_ARRAY),
-    ];
-    let details_params: [Param<'_>; 12] = [
-        (&collection, Type::TEXT),
-        (&columns.keys, Type::TEXT_ARRAY),
-        (&columns.first_keys, Type::TEXT_ARRAY),
-        (&columns.labels, Type::TEXT_ARRAY),
-        (&columns.recipes, Type::TEXT_ARRAY),
-        (&columns.bases, Type::TEXT_ARRAY),
-        (&columns.takes, Type::INT8_ARRAY),
-        (&columns.vars, Type::TEXT_ARRAY),
-        (&columns.originals, Type::BYTEA_ARRAY),
-        (&columns.published, Type::TEXT_ARRAY),
-        (&columns.row_inputs, Type::TEXT_ARRAY),
-        (&columns.row_ids, Type::TEXT_ARRAY),
-    ];
-    transaction.execute_typed(heads, &heads_params).await?;
-    transaction.execute_typed(details, &details_params).await?;
-    Ok(())
-}
-
-/// The fields of records, each in a list of its own.
-#[derive(Default)]
-struct Columns<'p> {
-    keys: Vec<&'p str>,
-    recipe_digests: Vec<Vec<u8>>,
-    renditions: Vec<Vec<u8>>,
-    row_digests: Vec<Option<&'p [u8]>>,
-    seen: Vec<Option<&'p [u8]>>,
-    flags: Vec<i32>,
-    extra_labels: Vec<String>,
-    objects: Vec<String>,
-    first_keys: Vec<&'p str>,
-    labels: Vec<String>,
-    recipes: Vec<String>,
-    bases: Vec<String>,
-    takes: Vec<i64>,
-    vars: Vec<String>,
-    originals: Vec<&'p [u8]>,
-    published: Vec<String>,
-    row_inputs: Vec<Option<String>>,
-    row_ids: Vec<Option<&'p str>>,
-}
-
-impl<'p> Columns<'p> {
-    fn add(&mut self, record: &'p Record, row: Option<&'p (&'p RecordedRow, Known)>, axes: &[String]) {
-        self.renditions.push(record.renditions_digest().as_bytes().to_vec());
-        let Record { key, first_key, labels, recipe, base, take, vars, original, published, row: _, protect, hold } =
-            record;
-        self.keys.push(key.as_str());
-        self.recipe_digests.push(recipe.digest().as_bytes().to_vec());
-        self.row_digests.push(row.map(|(row, _)| row.digest.as_bytes().as_slice()));
-        self.seen.push(row.map(|(_, known)| known.seen.as_bytes().as_slice()));
-        self.flags.push(if *protect { PROTECT } else { 0 } | if *hold { HOLD } else { 0 });
-        self.extra_labels.push(extra_labels(labels, axes));
-        self.objects.push(objects_text(published));
-        self.first_keys.push(first_key.as_str());
-        self.labels.push(json(labels));
-        self.recipes.push(json(recipe));
-        self.bases.push(json(base));
-        self.takes.push(i64::from(*take));
-        self.vars.push(json(vars));
-        self.originals.push(original.as_bytes());
-        self.published.push(published_to_json(published));
-        self.row_inputs.push(row.map(|(row, _)| json(&row.inputs)));
-        self.row_ids.push(row.and_then(|(_, known)| known.id.as_deref()));
-    }
 }
 
 async fn remember_moves(transaction: &Transaction, before: &Before<'_>, commit: &Commit) -> Result<(), Failure> {

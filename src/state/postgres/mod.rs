@@ -13,6 +13,7 @@ use self::address::Address;
 use self::database::{Database, Transaction, transaction};
 use self::failure::Failure;
 use self::schema::schema;
+use self::shapes::Shapes;
 use super::{
     Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
     Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, UrlWarning, Visitor,
@@ -33,12 +34,14 @@ mod ledger;
 mod originals;
 mod proof;
 mod read;
+mod records;
 mod rights;
 mod rows;
 mod runs;
 mod schema;
 mod settle;
 mod setup;
+mod shapes;
 mod survey;
 mod table;
 
@@ -50,6 +53,7 @@ const COMMIT: &str = "write records and rows";
 /// A state in a Postgres database.
 pub(super) struct Postgres {
     database: Database,
+    shapes: Shapes,
 }
 
 /// Returns host, port and database of a URL, for people.
@@ -65,7 +69,7 @@ pub(super) fn warnings(url: &str) -> Vec<UrlWarning> {
 impl Postgres {
     /// Sets the way to the server up; it is gone only when something is asked.
     pub(super) fn open(url: &str, access: Access) -> Result<Self, StateError> {
-        Ok(Self { database: Database::new(url, access)? })
+        Ok(Self { database: Database::new(url, access)?, shapes: Shapes::default() })
     }
 }
 
@@ -361,11 +365,15 @@ impl State for Postgres {
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {
         // Renames cannot be done twice.
         let stamp = Stamp::new();
-        change!(self, COMMIT, |transaction, _schema| async {
+        let committed = change!(self, COMMIT, |transaction, _schema| async {
             match stamp.is_set(&transaction, lease).await? {
                 true => Ok(()),
-                false => commit::commit(&transaction, lease, table, commit, &stamp.name).await,
+                false => commit::commit(&transaction, lease, table, commit, (&stamp.name, &self.shapes)).await,
             }
-        })
+        });
+        if committed.is_err() {
+            self.shapes.forget();
+        }
+        committed
     }
 }

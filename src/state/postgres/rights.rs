@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::table::{Role, full_name, missing, quoted};
+use super::table::{After, Role, full_name, missing, quoted};
 use crate::asset::{TableName, TableSpec};
 use crate::state::{Schema, TableProblem};
 
@@ -17,6 +17,8 @@ pub(super) struct Rights {
     pub table: Option<(u32, char)>,
     /// Whether pixform made it.
     pub is_ours: bool,
+    /// What happens to its rows after they were written.
+    pub after: After,
     /// The role that asks.
     role: String,
     schema_is_there: bool,
@@ -77,7 +79,7 @@ impl Rights {
                (SELECT s.oid::regclass::text FROM pg_depend AS d JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
                 WHERE d.refobjid = c.oid AND d.deptype = 'a'
                   AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') ELSE false END LIMIT 1),
-               {has}, {hidden}
+               {has}, {hidden}, c.relhastriggers
              FROM (SELECT 1) AS one LEFT JOIN pg_namespace AS n ON n.nspname = $1
              LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = $2
                AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
@@ -99,6 +101,7 @@ impl Rights {
         Ok(Self {
             table: row.try_get::<_, Option<u32>>(5)?.zip(kind),
             is_ours,
+            after: if flag(16)? { After::Triggers } else { After::Nothing },
             role: row.try_get(0)?,
             schema_is_there: flag(1)?,
             may_use_schema: flag(2)?,

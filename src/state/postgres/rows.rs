@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, next};
 use super::failure::Failure;
-use super::table::{Id, Shape, Times, full_name, list, quoted};
+use super::table::{After, Id, Shape, Times, full_name, list, quoted};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
 use crate::state::{RowSeen, Visitor};
@@ -48,14 +48,10 @@ pub(super) async fn read(
     }
     let table = full_name(&spec.name);
     let values = spec.columns.iter().map(|(column, _)| format!("to_jsonb(t.{})::text", quoted(column)));
-    let id = match shape.id {
-        Id::Column => "t.\"id\"::text",
-        Id::None => "NULL::text",
-    };
     let values: String = values.fold(String::new(), |text, value| text + ", " + &value);
     let sql = format!(
-        "SELECT {}, {id}{values} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w JOIN {table} AS t ON {}",
-        texts(spec),
+        "SELECT {}{values} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w JOIN {table} AS t ON {}",
+        looked_at(spec, shape),
         equal(spec, "t", "w"),
     );
     let (mut text, mut buffer) = (String::new(), Vec::new());
@@ -149,10 +145,11 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    /// Sets rows' values, or inserts them; one that somebody inserts at the same moment is merged.
-    pub(super) async fn write(&self, rows: &[(Vec<&str>, &[Value])]) -> Result<(), Failure> {
+    /// Sets rows' values, or inserts them; one that somebody inserts at the same moment is merged. Returns how each came
+    /// back: its key, its id and its digest.
+    pub(super) async fn write(&self, rows: &[(Vec<&str>, &[Value])]) -> Result<Vec<Written>, Failure> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let Self { spec, table, .. } = self;
         let document = document(spec, rows)?;
@@ -187,9 +184,54 @@ impl<'t> Writer<'t> {
             list(&names),
             list(&spec.key)
         );
+        // What the statement itself gives back is all that there is, unless something comes after it.
+        if self.shape.after == After::Nothing && !columns.is_empty() {
+            let sql = format!("{sql} RETURNING {}", looked_at(spec, self.shape));
+            let written = self.transaction.query_typed(&sql, &[(&document, Type::TEXT)]).await?;
+            return written_rows(spec, &written);
+        }
         self.transaction.execute_typed(&sql, &[(&document, Type::TEXT)]).await?;
-        Ok(())
+        let keys = Value::Array(rows.iter().map(|(key, _)| keyed(spec, key)).collect()).to_string();
+        let sql = format!(
+            "SELECT {} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w JOIN {table} AS t ON {}",
+            looked_at(spec, self.shape),
+            equal(spec, "t", "w"),
+        );
+        written_rows(spec, &self.transaction.query_typed(&sql, &[(&keys, Type::TEXT)]).await?)
     }
+}
+
+/// How a row came back: its key, its id and its digest.
+pub(super) struct Written {
+    /// The key.
+    pub key: String,
+    /// The row's own id, where it has one.
+    pub id: Option<String>,
+    /// The digest of its declared columns.
+    pub seen: SeenDigest,
+}
+
+/// The columns that [`written_rows`] reads.
+fn looked_at(spec: &TableSpec, shape: &Shape) -> String {
+    format!("{}, {}", texts(spec), own_id(shape))
+}
+
+fn own_id(shape: &Shape) -> &'static str {
+    match shape.id {
+        Id::Column => "t.\"id\"::text",
+        Id::None => "NULL::text",
+    }
+}
+
+fn written_rows(spec: &TableSpec, rows: &[Row]) -> Result<Vec<Written>, Failure> {
+    let mut buffer = Vec::new();
+    let mut read = |row: &Row| {
+        let mut key = String::new();
+        read_key(row, spec, &mut key)?;
+        let seen = seen(row, spec, &mut buffer)?;
+        Ok(Written { key, id: row.try_get(spec.key.len() + spec.columns.len())?, seen })
+    };
+    rows.iter().map(&mut read).collect()
 }
 
 /// Which of two rows stays where one gets the other's key.

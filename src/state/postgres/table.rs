@@ -23,6 +23,8 @@ pub(super) struct Shape {
     pub times: Times,
     /// The key column that can hold any text for a moment, by its place in the key.
     pub shelf: Option<usize>,
+    /// Whether a row may change once more after it was written.
+    pub after: After,
 }
 
 /// Whether a table has a column `id`.
@@ -32,6 +34,15 @@ pub(super) enum Id {
     Column,
     /// It has none.
     None,
+}
+
+/// What happens to a row after it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing: it stays as the statement that wrote it says.
+    Nothing,
+    /// A trigger of the product may write to it again.
+    Triggers,
 }
 
 /// Who keeps `created_at` and `updated_at`.
@@ -123,6 +134,7 @@ pub(super) async fn find(
             .key
             .iter()
             .position(|axis| columns.iter().any(|column| column.name == *axis && column.is_free_text())),
+        after: rights.after,
     };
     let mut problems = column_problems(spec, &columns);
     if spec.key.iter().all(|axis| has(axis)) {
