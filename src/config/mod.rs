@@ -20,19 +20,18 @@ use crate::yaml::{Limits, ManifestError, Mistake, Mistakes, parse};
 mod document;
 mod generator;
 mod schema;
-mod secret;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod variables;
 
+pub use crate::secret::SecretText;
 pub use document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, INTERVAL_CEILING, LIMIT_FIELDS,
     ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
 };
 pub use generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 pub use schema::schema;
-pub use secret::SecretText;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
 
 use variables::Variables;
