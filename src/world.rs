@@ -13,8 +13,10 @@ use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Cost, Generator, Pace};
 use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};
+pub use crate::storage::ORIGINALS;
 use crate::storage::{
-    Marker, MarkerError, StateRecords, StateView, Storage, StorageError, StoreDecision, TakeStorage, read_marker,
+    Marker, MarkerError, Moving, Opened, StateRecords, StateView, Storage, StorageError, StoreDecision, Stores,
+    TakeStorage, read_marker,
 };
 
 /// An environment, opened.
@@ -24,7 +26,9 @@ pub struct World {
     /// What is remembered.
     pub state: Box<dyn State>,
     /// Where the files are.
-    pub storage: Box<dyn Storage>,
+    pub storage: Arc<dyn Storage>,
+    /// The same, where files may have to be copied from the store that was used before.
+    pub moving: Option<Arc<Moving>>,
     /// The services.
     pub generators: Generators,
     /// The part of every URL before the path.
@@ -52,12 +56,12 @@ pub struct Generators {
 }
 
 /// Where an environment's parts are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Addresses<'a> {
     /// The state's URL.
     pub state: &'a str,
-    /// The storage's URL.
-    pub storage: &'a str,
+    /// Where the files lie.
+    pub storage: &'a Stores,
 }
 
 /// What can go wrong while looking.
@@ -78,9 +82,6 @@ pub enum WorldError {
 const ASKED_AT_ONCE: usize = 16;
 /// From this many recipes on, all originals are listed at once.
 const LISTED_FROM: usize = 48;
-
-/// The folder of originals.
-pub const ORIGINALS: &str = "originals";
 
 /// The files of some folders, with their sizes in bytes.
 #[derive(Debug, Default)]
@@ -117,9 +118,9 @@ impl World {
         generators: Generators,
         url_base: String,
     ) -> Result<Self, WorldError> {
-        let storage = crate::storage::open(addresses.storage)?;
+        let Opened { storage, moving } = addresses.storage.open()?;
         let state = crate::state::open(addresses.state, access).await?;
-        Ok(Self { environment: environment.to_owned(), state, storage, generators, url_base })
+        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base })
     }
 
     /// Returns the service that a manifest means by a name.
@@ -200,7 +201,11 @@ impl World {
         now: i64,
         take: TakeStorage,
     ) -> Result<(Option<Marker>, StoreDecision), WorldError> {
-        let marker = read_marker(&*self.storage).await?;
+        let mut marker = read_marker(&*self.storage).await?;
+        if let (None, Some(moving)) = (&marker, &self.moving) {
+            // A store that is moved into is the one that is moved away from: it goes on under the same id.
+            marker = read_marker(moving.before()).await?;
+        }
         let records = match known.collections.iter().any(|collection| collection.records > 0) {
             true => StateRecords::Some,
             false => StateRecords::None,

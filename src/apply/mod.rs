@@ -39,7 +39,7 @@ pub use event::{Event, Listener, Stage};
 pub use lease::Leases;
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
-pub use store::claim;
+pub use store::{Originals, Proof, Told, claim};
 
 /// A collection's plan with its assets.
 pub struct Work<'w> {
@@ -271,7 +271,13 @@ impl ApplyError {
     /// Tells whether every further asset would meet the same.
     fn ends_the_run(&self) -> bool {
         match self {
-            Self::Storage(StorageError::Full { .. } | StorageError::Unusable { .. })
+            Self::Storage(
+                StorageError::Full { .. }
+                | StorageError::Unusable { .. }
+                | StorageError::Settings { .. }
+                | StorageError::NoBucket { .. }
+                | StorageError::Denied { .. },
+            )
             | Self::World(_)
             | Self::State(_)
             | Self::Marker(_)

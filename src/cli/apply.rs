@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Why, Work};
+use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Proof, Told, Why, Work};
 use crate::asset::Assets;
+use crate::config::Settings;
 use crate::plan::Plan;
 use crate::planner::Moves;
 use crate::process::Process;
@@ -14,8 +15,9 @@ use crate::world::World;
 use super::context::{self, Loaded};
 use super::plan::{self, LookArgs, Prepared};
 use super::progress::Progress;
+use super::proof::proof;
 use super::signals::Signals;
-use super::{Failure, Global, ManifestArgs, Output, applied, origin, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, origin, services, stores};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -99,10 +101,26 @@ fn confirm(yes: bool, plan: &Plan, output: &Output) -> Result<(), Failure> {
 }
 
 /// Begins a run in the state: tables, storage, the run itself.
-pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run, Failure> {
+pub async fn begin(
+    world: &World,
+    settings: &Settings,
+    look: &LookArgs,
+    (command, proof): (&str, Option<&Proof>),
+    output: &Output,
+) -> Result<Run, Failure> {
     world.state.migrate().await?;
     let known = world.state.known().await?;
-    apply::claim(world, &known, context::now(), look.take()).await?;
+    let originals = stores::originals(settings)?;
+    let told = apply::claim(world, (&known, context::now(), look.take()), originals, proof).await?;
+    if told == Told::Now {
+        let help = "give them a bucket of their own that is private, as in `originals: { url: \"s3://BUCKET\" }` below \
+                    `storage` in pixform.yaml; this is said once";
+        output.warn(
+            "everybody who can fetch a published file can fetch the originals, too: they lie in the same bucket",
+            help,
+            None,
+        );
+    }
     let id = uuid::Uuid::now_v7().to_string();
     let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
     world.state.start_run(&run).await?;
@@ -113,7 +131,8 @@ pub async fn begin(world: &World, look: &LookArgs, command: &str) -> Result<Run,
 
 async fn carry_out(world: &Arc<World>, prepared: &Prepared, args: &ApplyArgs, output: &Output) -> Result<u8, Failure> {
     let signals = Signals::listen(output);
-    let run = begin(world, &args.look, "apply").await?;
+    let proof = proof(prepared)?;
+    let run = begin(world, &prepared.settings, &args.look, ("apply", proof.as_ref()), output).await?;
     let names = apply::collections(&prepared.plan);
     let leases = Leases::take(&*world.state, &names, &run, args.wait.seconds).await?;
     let result = guarded(world, prepared, (&run, &leases, &signals), args, output).await;

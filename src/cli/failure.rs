@@ -202,6 +202,11 @@ fn state_help(error: &StateError) -> Option<String> {
 fn storage_help(error: &StorageError) -> Option<String> {
     match error {
         StorageError::Scheme { .. } => Some("write `storage: { url: \"file:PATH\" }` in pixform.yaml".to_owned()),
+        StorageError::Settings { help, .. } | StorageError::NoBucket { help, .. } => Some(help.clone()),
+        StorageError::Denied { help, .. } | StorageError::NotAdmitted { help, .. } => Some((*help).to_owned()),
+        StorageError::Altered { .. } => Some(
+            "something between here and the store changes what passes: look for a proxy, then run it again".to_owned(),
+        ),
         StorageError::Unusable { .. } => {
             Some("check that the folder exists, that it is a folder, and that you may write there".to_owned())
         }

@@ -23,11 +23,13 @@ mod origin;
 mod output;
 mod plan;
 mod progress;
+mod proof;
 mod schema;
 mod selected;
 mod services;
 mod show;
 mod signals;
+mod stores;
 mod unlock;
 mod validate;
 

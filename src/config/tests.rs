@@ -200,7 +200,7 @@ environments:
     };
     let settings = world.load(source, None, &NOW).unwrap();
     assert_eq!(settings.state.expose(), "sqlite:/p/132d");
-    let key = settings.storage.key.as_ref().unwrap();
+    let key = settings.storage.access.key.as_ref().unwrap();
     assert_eq!(world.with(|outside| settings.expand(key, outside)).unwrap().expose(), "2");
 }
 

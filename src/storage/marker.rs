@@ -35,6 +35,8 @@ pub struct Marker {
     pub owner_note: Option<String>,
     /// When the owner last ran, in seconds since 1970.
     pub last_run: i64,
+    /// Whether its users were told that everybody can read the originals.
+    pub told_open: bool,
 }
 
 /// What can go wrong with a marker.
@@ -71,14 +73,17 @@ struct Written<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner_note: Option<&'m str>,
     last_run: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    told_open: bool,
 }
 
 impl Marker {
     /// Returns the file's content: one line of JSON.
     pub fn to_json(&self) -> String {
-        let Self { store, owner, owner_note, last_run } = self;
+        let Self { store, owner, owner_note, last_run, told_open } = self;
         let owner_note = owner_note.as_deref();
-        let written = Written { version: VERSION, store, owner, owner_note, last_run: *last_run };
+        let written =
+            Written { version: VERSION, store, owner, owner_note, last_run: *last_run, told_open: *told_open };
         serde_json::to_string(&written).expect("text and a number are always JSON") + "\n"
     }
 
@@ -106,7 +111,8 @@ impl Marker {
         let last_run = last_run.filter(|seconds| *seconds >= 0);
         let last_run = last_run.ok_or(MarkerError::Field { field: "last_run", rule: "it is seconds since 1970" })?;
         let owner_note = fields.get("owner_note").and_then(Value::as_str).map(readable).filter(|note| !note.is_empty());
-        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run })
+        let told_open = fields.get("told_open").and_then(Value::as_bool).unwrap_or_default();
+        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run, told_open })
     }
 }
 
@@ -130,8 +136,16 @@ pub async fn read_marker(storage: &dyn Storage) -> Result<Option<Marker>, Marker
 pub async fn write_marker(storage: &dyn Storage, marker: &Marker) -> Result<(), MarkerError> {
     let content = marker.to_json();
     Marker::parse(content.as_bytes())?;
-    storage.put(&marker_path(), Bytes::from(content), "application/json", Overwrite::Replace).await?;
+    put_marker(storage, Bytes::from(content), Overwrite::Replace).await?;
     Ok(storage.sync().await?)
+}
+
+/// Puts the marker: as JSON, or, where a bucket takes pictures only, under the type that originals have.
+async fn put_marker(storage: &dyn Storage, content: Bytes, overwrite: Overwrite) -> Result<(), StorageError> {
+    match storage.put(&marker_path(), content.clone(), "application/json", overwrite).await {
+        Err(StorageError::NotAdmitted { .. }) => storage.put(&marker_path(), content, "image/png", overwrite).await,
+        result => result,
+    }
 }
 
 /// What came of making a marker where there was none.
@@ -148,11 +162,12 @@ pub enum Made {
 /// # Errors
 /// When the storage fails.
 pub async fn make_marker(storage: &dyn Storage, marker: &Marker) -> Result<Made, MarkerError> {
-    let content = Bytes::from(marker.to_json());
-    match storage.put(&marker_path(), content, "application/json", Overwrite::Never).await {
+    match put_marker(storage, Bytes::from(marker.to_json()), Overwrite::Never).await {
         Ok(()) => {
             storage.sync().await?;
-            Ok(Made::First)
+            // Some stores let both of two writers succeed: the one that is there is the one that counts.
+            let there = read_marker(storage).await?;
+            Ok(if there.is_some_and(|there| there.store != marker.store) { Made::TooLate } else { Made::First })
         }
         Err(StorageError::Different { .. }) => Ok(Made::TooLate),
         Err(error) => Err(error.into()),
@@ -176,7 +191,7 @@ fn readable(note: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::open;
+    use crate::storage::{Settings, open};
 
     fn marker() -> Marker {
         Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run: 1_700_000_000 }
@@ -217,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_marker_is_read_as_it_was_last_written() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
         for last_run in [1, 2] {
             let marker = Marker { last_run, ..marker() };
@@ -228,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_two_first_markers_one_stays() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         assert_eq!(make_marker(&*storage, &marker()).await.unwrap(), Made::First);
         let other = Marker { store: "s-2".into(), ..marker() };
         assert_eq!(make_marker(&*storage, &other).await.unwrap(), Made::TooLate);
@@ -237,7 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_marker_that_could_not_be_read_is_not_written() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         let error = write_marker(&*storage, &Marker { store: String::new(), ..marker() }).await.unwrap_err();
         assert!(matches!(error, MarkerError::Field { field: "store", .. }), "{error}");
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
@@ -245,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_huge_file_in_its_place_is_no_marker() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         let huge = Bytes::from(vec![b' '; BYTES_MAX as usize + 1]);
         storage.put(&marker_path(), huge, "", Overwrite::Never).await.unwrap();
         assert!(matches!(read_marker(&*storage).await.unwrap_err(), MarkerError::Shape));

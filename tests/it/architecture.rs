@@ -64,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "record",
             "render",
             "schema",
+            "secret",
             "state",
             "storage",
             "world",
