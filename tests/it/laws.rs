@@ -144,7 +144,7 @@ async fn world(generator: Arc<Counting>) -> Arc<World> {
     let world = World::open("local", addresses, Access::Write, generators, "/files/".to_owned()).await.unwrap();
     world.state.migrate().await.unwrap();
     let known = world.state.known().await.unwrap();
-    apply::claim(&world, &known, NOW, TakeStorage::No).await.unwrap();
+    apply::claim(&world, (&known, NOW, TakeStorage::No), apply::Originals::Private, None).await.unwrap();
     Arc::new(world)
 }
 

@@ -27,8 +27,11 @@ mod shipped;
 mod state_contract;
 mod state_ledger;
 mod state_sqlite;
+mod storage_bucket;
 mod storage_contract;
 mod storage_file;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod story;
 mod together;
 mod tour;

@@ -11,7 +11,7 @@ const END: &str = "</Contents>";
 /// Takes the entries out of a page of a listing whose keys no path can have.
 pub(super) fn without_strange_keys(page: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&page) else { return page };
-    if !entries(text).any(|entry| is_strange(entry)) {
+    if !entries(text).any(is_strange) {
         return page;
     }
     let mut out = String::with_capacity(text.len());

@@ -1,0 +1,1 @@
+//! What only a store behind a server can do or suffer.

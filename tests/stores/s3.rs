@@ -1,0 +1,64 @@
+//! A real S3 server in this process: `s3s-fs`, with keys that it checks.
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::http::request::Parts;
+use axum::http::response;
+use http_body_util::BodyExt as _;
+use pixform::secret::SecretText;
+use pixform::storage::Settings;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+
+use super::front::{Backend, Front};
+
+pub const KEY: &str = "AKIAPIXFORMTEST";
+pub const SECRET: &str = "a-secret-that-must-never-be-shown";
+
+/// A server with one bucket, `pictures`; both go with this value.
+pub struct S3 {
+    pub front: Front,
+    pub folder: TempDir,
+}
+
+struct Server(S3Service);
+
+impl S3 {
+    pub fn start() -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        std::fs::create_dir(folder.path().join("pictures")).unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        Self { front: Front::start(Server(builder.build())), folder }
+    }
+
+    /// Returns how to reach a prefix of the bucket.
+    pub fn settings(&self, prefix: &str) -> Settings {
+        settings(self.front.address(), prefix)
+    }
+}
+
+/// Returns how to reach a prefix of the bucket `pictures` of any S3 server.
+pub fn settings(address: &str, prefix: &str) -> Settings {
+    let secret = |text: &str| Some(SecretText::new(text.to_owned()));
+    Settings {
+        endpoint: Some(address.to_owned()),
+        region: Some("us-east-1".to_owned()),
+        access_key_id: secret(KEY),
+        secret_access_key: secret(SECRET),
+        ..Settings::of(format!("s3://pictures/{prefix}"))
+    }
+}
+
+#[async_trait]
+impl Backend for Server {
+    async fn answer(&self, parts: Parts, body: Bytes) -> (response::Parts, Bytes) {
+        let request = axum::http::Request::from_parts(parts, s3s::Body::from(body));
+        let answer = self.0.call(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+}
