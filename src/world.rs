@@ -33,6 +33,17 @@ pub struct World {
     pub generators: Generators,
     /// The part of every URL before the path.
     pub url_base: String,
+    /// How far away the storage is.
+    pub reach: Reach,
+}
+
+/// How far away a storage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// On this machine: a question takes no time.
+    Near,
+    /// Behind a network: each question takes a while, and some cost money.
+    Far,
 }
 
 /// A service that makes pictures.
@@ -80,8 +91,6 @@ pub enum WorldError {
 
 /// Files asked for at a time, where each is asked for by itself.
 const ASKED_AT_ONCE: usize = 16;
-/// From this many recipes on, all originals are listed at once.
-const LISTED_FROM: usize = 48;
 
 /// The files of some folders, with their sizes in bytes.
 #[derive(Debug, Default)]
@@ -120,7 +129,8 @@ impl World {
     ) -> Result<Self, WorldError> {
         let Opened { storage, moving } = addresses.storage.open()?;
         let state = crate::state::open(addresses.state, access).await?;
-        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base })
+        let reach = if addresses.storage.are_near() { Reach::Near } else { Reach::Far };
+        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base, reach })
     }
 
     /// Returns the service that a manifest means by a name.
@@ -128,18 +138,25 @@ impl World {
         self.generators.named.get(name).or(self.generators.any.as_ref())
     }
 
-    /// Lists some folders.
+    /// Lists some folders, several at a time.
     ///
     /// # Errors
     /// When the storage cannot be listed.
     pub async fn list(&self, folders: &[String]) -> Result<Listing, WorldError> {
+        let listed = stream::iter(folders).map(|folder| async move {
+            let mut sizes = HashMap::new();
+            let visitor = &mut |path: &str, size| {
+                sizes.insert(path.into(), size);
+            };
+            self.storage.list(folder, visitor).await?;
+            Ok::<_, WorldError>(sizes)
+        });
+        let mut listed = listed.buffer_unordered(ASKED_AT_ONCE);
         let mut sizes = HashMap::new();
-        for folder in folders {
-            self.storage
-                .list(folder, &mut |path, size| {
-                    sizes.insert(path.into(), size);
-                })
-                .await?;
+        while let Some(more) = listed.next().await {
+            let more = more?;
+            // The first is mostly the only one, and need not be copied.
+            if sizes.is_empty() { sizes = more } else { sizes.extend(more) }
         }
         Ok(Listing { sizes })
     }
@@ -159,7 +176,7 @@ impl World {
         answers.into_iter().collect()
     }
 
-    /// Finds originals of recipes in the storage, whatever the state knows: one listing where there are many.
+    /// Finds originals of recipes in the storage, whatever the state knows; each recipe has a folder of its own.
     ///
     /// # Errors
     /// When the storage cannot be listed.
@@ -167,28 +184,25 @@ impl World {
         &self,
         recipes: &[RecipeDigest],
     ) -> Result<HashMap<RecipeDigest, StoredOriginal>, WorldError> {
-        let wanted: std::collections::HashSet<&RecipeDigest> = recipes.iter().collect();
-        let folders = if recipes.len() >= LISTED_FROM {
-            vec![ORIGINALS.to_owned()]
-        } else {
-            recipes.iter().map(original_folder).collect()
-        };
-        let mut found: HashMap<RecipeDigest, StoredOriginal> = HashMap::new();
-        for folder in folders {
-            self.storage
-                .list(&folder, &mut |path, bytes| {
-                    let Some((recipe, original)) = StoredOriginal::parse(path, bytes) else { return };
-                    if wanted.contains(&recipe) && bytes > 0 {
-                        // Of several the one with the least path, so that every run takes the same.
-                        let better = found.get(&recipe).is_none_or(|known| original.path < known.path);
-                        if better {
-                            found.insert(recipe, original);
-                        }
-                    }
-                })
-                .await?;
-        }
-        Ok(found)
+        let folders: Vec<String> = recipes.iter().map(original_folder).collect();
+        let listing = self.list(&folders).await?;
+        Ok(StoredOriginal::among(listing.all(), recipes))
+    }
+
+    /// Returns the files that the state knows and that lie only in the store that was used before, with their sizes.
+    ///
+    /// # Errors
+    /// When a store cannot be listed, or the state cannot be read.
+    pub async fn uncopied(&self) -> Result<Vec<(ObjectPath, u64)>, WorldError> {
+        let Some(moving) = &self.moving else { return Ok(Vec::new()) };
+        let known = self.state.paths().await?;
+        let (mut now, mut before) = (HashMap::new(), HashMap::new());
+        futures::try_join!(all_files(moving.now(), &mut now), all_files(moving.before(), &mut before))?;
+        let uncopied = known.into_iter().filter(|path| !now.contains_key(path.as_str())).filter_map(|path| {
+            let bytes = *before.get(path.as_str())?;
+            Some((path.parse().ok()?, bytes))
+        });
+        Ok(uncopied.collect())
     }
 
     /// Reads the storage's marker and decides whether this state may work with it.
@@ -216,6 +230,13 @@ impl World {
     }
 }
 
+async fn all_files(storage: &dyn Storage, files: &mut HashMap<Box<str>, u64>) -> Result<(), WorldError> {
+    let visitor = &mut |path: &str, bytes| {
+        files.insert(path.into(), bytes);
+    };
+    Ok(storage.list("", visitor).await?)
+}
+
 /// An original as its path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOriginal {
@@ -238,6 +259,24 @@ impl StoredOriginal {
         let (sha256, _) = file.split_once('.')?;
         let original = Self { sha256: sha256.parse().ok()?, path: path.parse().ok()?, bytes };
         Some((recipe.parse().ok()?, original))
+    }
+
+    /// Picks the originals of recipes from a listing; of several the one with the least path, so that every run takes the
+    /// same.
+    pub fn among<'l>(
+        files: impl Iterator<Item = (&'l str, u64)>,
+        recipes: &[RecipeDigest],
+    ) -> HashMap<RecipeDigest, Self> {
+        let wanted: std::collections::HashSet<&RecipeDigest> = recipes.iter().collect();
+        let mut found: HashMap<RecipeDigest, Self> = HashMap::new();
+        for (path, bytes) in files.filter(|(_, bytes)| *bytes > 0) {
+            let Some((recipe, original)) = Self::parse(path, bytes) else { continue };
+            let better = found.get(&recipe).is_none_or(|known| original.path < known.path);
+            if wanted.contains(&recipe) && better {
+                found.insert(recipe, original);
+            }
+        }
+        found
     }
 
     /// Makes an original of it, with the size that its recipe asked for.

@@ -15,6 +15,7 @@ use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod buy;
+mod copy;
 mod crash;
 mod elsewhere;
 mod event;
@@ -34,6 +35,7 @@ mod stop;
 mod store;
 mod unsent;
 
+pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
 pub use lease::Leases;
@@ -262,6 +264,19 @@ pub enum ApplyError {
         /// The asset.
         key: AssetKey,
     },
+    /// Files could not be copied from the store that was used before.
+    #[error("{count} of {total} files could not be copied from the previous storage, `{path}` among them")]
+    NotCopied {
+        /// How many.
+        count: u64,
+        /// Of how many.
+        total: u64,
+        /// One of them.
+        path: String,
+        /// Why that one.
+        #[source]
+        source: StorageError,
+    },
     /// A worker thread ended by itself: a bug.
     #[error("a worker ended unexpectedly")]
     Worker,
@@ -284,6 +299,7 @@ impl ApplyError {
             | Self::Refused(_)
             | Self::Held(_)
             | Self::NoGenerator(_)
+            | Self::NotCopied { .. }
             | Self::Worker => true,
             Self::Journal(error) => !matches!(**error, WorldError::State(StateError::Table { .. })),
             Self::Storage(_)

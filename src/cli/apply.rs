@@ -133,6 +133,12 @@ async fn carry_out(world: &Arc<World>, prepared: &Prepared, args: &ApplyArgs, ou
     let signals = Signals::listen(output);
     let proof = proof(prepared)?;
     let run = begin(world, &prepared.settings, &args.look, ("apply", proof.as_ref()), output).await?;
+    // Files first: a row that was switched would point at what is not there yet.
+    let copied = apply::copy(world).await?;
+    if copied > 0 {
+        let files = if copied == 1 { "1 file was".to_owned() } else { format!("{copied} files were") };
+        output.talk(&format!("{files} copied from the previous storage"));
+    }
     let names = apply::collections(&prepared.plan);
     let leases = Leases::take(&*world.state, &names, &run, args.wait.seconds).await?;
     let result = guarded(world, prepared, (&run, &leases, &signals), args, output).await;

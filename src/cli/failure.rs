@@ -150,6 +150,9 @@ impl Failure {
                 WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error)) => storage_help(error),
                 WorldError::Marker(_) => None,
             },
+            Self::Apply(ApplyError::NotCopied { source, .. }) => Some(storage_help(source).unwrap_or_else(|| {
+                "no row was switched, and what was copied stays copied: run it again".to_owned()
+            })),
             Self::Apply(ApplyError::Refused(refusal)) => Some(refusal.way_out().to_owned()),
             Self::Apply(ApplyError::Held(holder)) => Some(held_help(holder)),
             Self::Apply(ApplyError::Stale { .. }) => {
@@ -166,6 +169,7 @@ impl Failure {
             Self::NoManifest { .. } => Some("pixform init"),
             Self::NoAsset { .. } => Some("pixform list"),
             Self::Apply(ApplyError::Held(_)) => Some("pixform apply --wait 5m"),
+            Self::Apply(ApplyError::NotCopied { .. }) => Some("pixform apply"),
             Self::Apply(_) | Self::Planner(_) | Self::World(_) | Self::State(_) | Self::Refused => Some("pixform plan"),
             _ => None,
         }

@@ -31,9 +31,14 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
     for collection in &plan.collections {
         let changes: Vec<&Change> = collection.changes.iter().filter(|change| puts_files(change)).collect();
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
-        let Some(manifest) = declared.map(|declared| &declared.manifest).filter(|_| !changes.is_empty()) else {
-            continue;
-        };
+        let copies = plan.uncopied() > 0;
+        let Some(declared) = declared.filter(|_| copies || !changes.is_empty()) else { continue };
+        let manifest = &declared.manifest;
+        if copies && !declared.heads.all().is_empty() {
+            let forms = manifest.asset(0).renditions;
+            published.content_types.extend(forms.iter().map(|form| form.encoding.format.content_type()));
+            originals.content_types.extend(FREE_TYPES);
+        }
         for change in changes.into_iter().take(LOOKED_AT_MAX) {
             let Some(asset) = change.index.map(|index| manifest.asset(index)) else { continue };
             let (width, height) = asset.recipe.picture_size();

@@ -29,6 +29,12 @@ impl Stores {
         Self { main: Settings::of(url), ..Self::default() }
     }
 
+    /// Tells whether all of them are on this machine; what cannot be opened is told when it is.
+    pub fn are_near(&self) -> bool {
+        let near = |settings: &Settings| matches!(settings.url.split(':').next(), Some("file" | "memory"));
+        [Some(&self.main), self.originals.as_ref(), self.previous.as_ref()].into_iter().flatten().all(near)
+    }
+
     /// Opens them; looks at nothing and creates nothing.
     ///
     /// # Errors

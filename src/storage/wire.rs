@@ -137,7 +137,9 @@ impl Wire {
         if status.is_success() && announced.is_some_and(|length| length > bytes_max) {
             return Err(Fault::too_large(announced.unwrap_or_default(), bytes_max));
         }
-        let (body, whole) = web::read(response, bytes_max).await;
+        // What a store says about a refusal is read whatever the caller can take.
+        let readable = if status.is_success() { bytes_max } else { ANSWER_BYTES_MAX };
+        let (body, whole) = web::read(response, readable).await;
         let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
         tracing::debug!(%method, url = shown, status = status.as_u16(), ms, bytes, "answered");
         match whole {

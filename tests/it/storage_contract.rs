@@ -39,7 +39,11 @@ fn local() -> Vec<Opened> {
     let root = tempfile::tempdir().unwrap();
     let file = format!("file:{}", root.path().join("made/by the first put").display());
     let memory = || open(&Settings::of("memory:")).unwrap();
-    let of = |storage: Box<dyn Storage>, needs: Vec<Box<dyn Any>>| Opened { storage, writers: Writers::ToldApart, _needs: needs };
+    let of = |storage: Box<dyn Storage>, needs: Vec<Box<dyn Any>>| Opened {
+        storage,
+        writers: Writers::ToldApart,
+        _needs: needs,
+    };
     vec![
         of(open(&Settings::of(file)).unwrap(), vec![Box::new(root)]),
         of(memory(), Vec::new()),
@@ -48,10 +52,15 @@ fn local() -> Vec<Opened> {
     ]
 }
 
+/// The servers, which tests share.
+pub fn servers() -> &'static (S3, Moto, Supabase) {
+    static SERVERS: OnceLock<(S3, Moto, Supabase)> = OnceLock::new();
+    SERVERS.get_or_init(|| (S3::start(), Moto::start(), Supabase::start()))
+}
+
 /// Every adapter that speaks to a server, with an empty store below a prefix of its own, among other people's files.
 async fn remote(prefix: &str) -> Vec<Opened> {
-    static SERVERS: OnceLock<(S3, Moto, Supabase)> = OnceLock::new();
-    let (s3, moto, supabase) = SERVERS.get_or_init(|| (S3::start(), Moto::start(), Supabase::start()));
+    let (s3, moto, supabase) = servers();
     let mut opened = Vec::new();
     for settings in [s3.settings(prefix), moto.settings(prefix), supabase.settings(prefix)] {
         let neighbour = Settings { url: format!("{}-neighbour", settings.url), ..settings.clone() };
@@ -274,7 +283,8 @@ fn a_store_that_takes_everything_is_ready() {
 fn a_path_with_other_bytes_is_told_with_both() {
     check(async |storage| {
         put(storage, "a/b.png", "one", Overwrite::Never).await.unwrap();
-        let told = async |bytes: &'static str| put(storage, "a/b.png", bytes, Overwrite::Never).await.unwrap_err().to_string();
+        let told =
+            async |bytes: &'static str| put(storage, "a/b.png", bytes, Overwrite::Never).await.unwrap_err().to_string();
         assert_eq!(
             told("two").await,
             "`a/b.png` exists with other bytes: 3 of them (sha256 7692c3ad3540…), 3 (sha256 3fc4ccfe7458…) were to be written"

@@ -36,7 +36,8 @@ impl Moto {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{needs}: {error}"));
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let address = lines.find_map(|line| line.split_once("Running on ").map(|(_, address)| address.trim().to_owned()));
+        let address =
+            lines.find_map(|line| line.split_once("Running on ").map(|(_, address)| address.trim().to_owned()));
         let address = address.expect(needs);
         // It writes a line for each request, which somebody has to read.
         std::thread::spawn(move || lines.for_each(drop));

@@ -118,7 +118,8 @@ impl Backend for Server {
             }
             (answer.body(()).unwrap().into_parts().0, body)
         };
-        let said = |(status, value): Answer| whole(status, &[("content-type", "application/json")], value.to_string().into());
+        let said =
+            |(status, value): Answer| whole(status, &[("content-type", "application/json")], value.to_string().into());
         let found = |object: &Object| {
             let (etag, cache) = (etag(&object.bytes), object.cache_control.as_str());
             let headers = [("content-type", object.content_type.as_str()), ("etag", &etag), ("cache-control", cache)];
@@ -141,8 +142,11 @@ impl Backend for Server {
             _ => return said(error("403", "Unauthorized", "Invalid Compact JWS", "AccessDenied")),
         }
         let mut segments = path.splitn(3, '/');
-        let (first, second, third) =
-            (segments.next().unwrap_or_default(), segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+        let (first, second, third) = (
+            segments.next().unwrap_or_default(),
+            segments.next().unwrap_or_default(),
+            segments.next().unwrap_or_default(),
+        );
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
         match (parts.method.as_str(), first, second, third) {
             ("POST", "bucket", "", "") => said(self.make_bucket(&json)),
@@ -273,7 +277,12 @@ impl Server {
                 return error("415", "invalid_mime_type", "mime type is not supported", "InvalidMimeType");
             }
             if file_size_limit.is_some_and(|most| object.bytes.len() as u64 > most) {
-                return error("413", "Payload too large", "The object exceeded the maximum allowed size", "EntityTooLarge");
+                return error(
+                    "413",
+                    "Payload too large",
+                    "The object exceeded the maximum allowed size",
+                    "EntityTooLarge",
+                );
             }
             if !replace && memory.objects.contains_key(&place) {
                 return error("409", "Duplicate", "The resource already exists", "KeyAlreadyExists");

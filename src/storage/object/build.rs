@@ -14,7 +14,7 @@ use object_store::client::{
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use reqwest::Url;
-use reqwest::header::{ETAG, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 
 use super::super::settings::{Service, in_host, trimmed};
 use super::super::wire::{Answer, AnswerMax, Request, Wire};
@@ -54,8 +54,9 @@ impl HttpService for Line {
         let answer = self.0.send(&request).await.map_err(|fault| HttpError::new(HttpErrorKind::Unknown, fault))?;
         let Answer { status, mut headers, body } = answer;
         let body = if lists { without_strange_keys(body) } else { body };
-        // A store need not name a version; `object_store` wants one all the same.
+        // A store need not name a version, nor a length before it sends; `object_store` wants both all the same.
         headers.entry(ETAG).or_insert(HeaderValue::from_static("-"));
+        headers.entry(CONTENT_LENGTH).or_insert(body.len().into());
         let mut response = http::Response::new(body.into());
         *response.status_mut() = status;
         response.extensions_mut().insert(Seen(headers.clone()));
