@@ -215,7 +215,17 @@ impl World {
         now: i64,
         take: TakeStorage,
     ) -> Result<(Option<Marker>, StoreDecision), WorldError> {
-        let mut marker = read_marker(&*self.storage).await?;
+        let mut marker = match read_marker(&*self.storage).await {
+            // Its last write did not come to its end, and that was ours: whoever else wrote would have had to take it over.
+            Err(MarkerError::CutOff) => known.store.as_ref().zip(known.id.as_ref()).map(|(store, id)| Marker {
+                store: store.clone(),
+                owner: id.clone(),
+                owner_note: None,
+                last_run: now,
+                told_open: false,
+            }),
+            marker => marker?,
+        };
         if let (None, Some(moving)) = (&marker, &self.moving) {
             // A store that is moved into is the one that is moved away from: it goes on under the same id.
             marker = read_marker(moving.before()).await?;

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::process::Process;
 use crate::state::Known;
-use crate::storage::{Made, Marker, Needs, ORIGINALS, StoreDecision, TakeStorage, make_marker, probe, write_marker};
+use crate::storage::{
+    Made, Marker, Needs, ORIGINALS, StorageError, StoreDecision, TakeStorage, make_marker, probe, write_marker,
+};
 use crate::world::World;
 
 use super::{ApplyError, crash_point};
@@ -101,7 +103,9 @@ async fn prove(world: &World, proof: &Proof) -> Result<(), ApplyError> {
     let probes = stream::iter(folders).map(|(folder, content_type)| async move {
         probe(&*world.storage, &folder, &Uuid::now_v7().to_string(), content_type).await
     });
-    probes.buffer_unordered(PROBES_AT_ONCE).try_collect::<()>().await?;
+    // All of them to their end, whatever becomes of one: none is left behind.
+    let proven: Vec<Result<(), StorageError>> = probes.buffer_unordered(PROBES_AT_ONCE).collect().await;
+    proven.into_iter().collect::<Result<(), StorageError>>()?;
     crash_point("proven");
     Ok(())
 }

@@ -17,6 +17,8 @@ pub const MARKER_PATH: &str = "originals/.pixform-store";
 
 /// The format that is written, and the only one that is read.
 const VERSION: u64 = 1;
+/// How every marker of that format begins.
+const BEGINNING: &[u8] = b"{\"version\":";
 /// Largest marker that is read.
 const BYTES_MAX: u64 = 16 * 1_024;
 /// Longest id, in bytes.
@@ -45,6 +47,9 @@ pub enum MarkerError {
     /// The file is no JSON object.
     #[error("`originals/.pixform-store` is not a marker: it holds no JSON object")]
     Shape,
+    /// It is the beginning of a marker, or nothing at all: a write of it did not come to its end.
+    #[error("`originals/.pixform-store` is cut off")]
+    CutOff,
     /// It was written by a later pixform, or by none.
     #[error("`originals/.pixform-store` has the version {found}, this pixform reads version 1")]
     Version {
@@ -92,7 +97,10 @@ impl Marker {
     /// # Errors
     /// Says what is wrong with the first wrong field.
     pub fn parse(content: &[u8]) -> Result<Self, MarkerError> {
-        let content: Value = serde_json::from_slice(content).map_err(|_| MarkerError::Shape)?;
+        let content: Value = serde_json::from_slice(content).map_err(|error| match error.is_eof() {
+            true if content.is_empty() || content.starts_with(BEGINNING) => MarkerError::CutOff,
+            _ => MarkerError::Shape,
+        })?;
         let Value::Object(fields) = content else { return Err(MarkerError::Shape) };
         match fields.get("version") {
             Some(Value::Number(version)) if version.as_u64() == Some(VERSION) => {}
@@ -194,7 +202,8 @@ mod tests {
     use crate::storage::{Settings, open};
 
     fn marker() -> Marker {
-        Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run: 1_700_000_000 }
+        let last_run = 1_700_000_000;
+        Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run, told_open: false }
     }
 
     #[test]
@@ -228,6 +237,17 @@ mod tests {
         let written = Marker { owner_note: Some(format!("a\u{1b}[31m{}", "x".repeat(500))), ..marker() };
         let note = Marker::parse(written.to_json().as_bytes()).unwrap().owner_note.unwrap();
         assert!(note.starts_with("a[31mx") && note.len() == NOTE_CHARS_MAX, "{note}");
+    }
+
+    #[test]
+    fn a_marker_that_is_cut_off_is_told_from_what_is_none() {
+        let whole = marker().to_json();
+        for end in (0..whole.len() - 1).filter(|end| *end == 0 || *end >= BEGINNING.len()) {
+            assert!(matches!(Marker::parse(&whole.as_bytes()[..end]), Err(MarkerError::CutOff)), "{end}");
+        }
+        for other in ["{", "[1", "<html", "{\"a\":"] {
+            assert!(matches!(Marker::parse(other.as_bytes()), Err(MarkerError::Shape)), "{other}");
+        }
     }
 
     #[tokio::test]

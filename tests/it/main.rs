@@ -27,6 +27,7 @@ mod shipped;
 mod state_contract;
 mod state_ledger;
 mod state_sqlite;
+mod storage_apply;
 mod storage_bucket;
 mod storage_contract;
 mod storage_file;

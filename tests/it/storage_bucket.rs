@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pixform::secret::SecretText;
-use pixform::storage::{Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open};
+use pixform::storage::{
+    Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open,
+};
 
 use crate::storage_contract::{listed, path, put, servers};
 use crate::stores::s3::{self, S3};
@@ -192,7 +194,8 @@ async fn a_bucket_that_is_missing_is_told_with_the_way_to_one() {
 
 #[tokio::test]
 async fn a_missing_bucket_is_made_when_asked_to_and_is_empty_until_then() {
-    for (needs, public) in [(needs(&["image/jpeg"], &["image/png"], 10), true), (needs(&[], &["image/png"], 10), false)] {
+    for (needs, public) in [(needs(&["image/jpeg"], &["image/png"], 10), true), (needs(&[], &["image/png"], 10), false)]
+    {
         let supabase = Supabase::empty();
         let storage = open(&Settings { missing_bucket: MissingBucket::Make, ..supabase.settings("p") }).unwrap();
         assert_eq!(listed(&*storage, "").await.unwrap(), []);
@@ -226,8 +229,14 @@ async fn a_bucket_with_limits_is_looked_at_before_it_refuses() {
     for (bucket, expected) in [
         (limited(None, Some(1_000)), "fine"),
         (limited(Some(&["image/png", "image/webp"]), None), "fine"),
-        (limited(Some(&["image/png"]), None), "the bucket `pictures` takes no `image/webp`, as which published files may be put"),
-        (limited(None, Some(999)), "the bucket `pictures` takes files of at most 999 bytes, and published files may have about 1000 bytes"),
+        (
+            limited(Some(&["image/png"]), None),
+            "the bucket `pictures` takes no `image/webp`, as which published files may be put",
+        ),
+        (
+            limited(None, Some(999)),
+            "the bucket `pictures` takes files of at most 999 bytes, and published files may have about 1000 bytes",
+        ),
     ] {
         supabase.memory().buckets.insert("pictures".to_owned(), bucket);
         let verdict = storage.prepare(&wanted).await;
@@ -273,7 +282,11 @@ async fn a_long_listing_comes_in_pages_and_a_long_deletion_in_parts() {
     {
         let mut memory = supabase.memory();
         for name in &names {
-            let object = supabase::Object { bytes: name.clone().into(), content_type: String::new(), cache_control: String::new() };
+            let object = supabase::Object {
+                bytes: name.clone().into(),
+                content_type: String::new(),
+                cache_control: String::new(),
+            };
             memory.objects.insert(("pictures".to_owned(), format!("p/{name}")), object);
         }
     }

@@ -49,14 +49,14 @@ pub enum Fault {
 
 /// Which requests are broken.
 #[derive(Debug, Clone)]
-pub struct Rule {
+struct Rule {
     /// Those with this method; any where it is empty.
-    pub method: &'static str,
+    method: &'static str,
     /// Those whose path and query contain this.
-    pub containing: &'static str,
+    containing: &'static str,
     /// So many of them.
-    pub times: u32,
-    pub fault: Fault,
+    times: u32,
+    fault: Fault,
 }
 
 /// A request that came.
@@ -66,7 +66,6 @@ pub struct Seen {
     pub path: String,
     pub query: String,
     pub headers: BTreeMap<String, String>,
-    pub body: Bytes,
 }
 
 #[derive(Default)]
@@ -183,7 +182,6 @@ async fn serve(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInfo
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
-        body: body.clone(),
     });
     let response = broken(&shared, &wire, fault, parts, body).await;
     shared.memory().in_flight -= 1;

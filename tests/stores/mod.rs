@@ -6,4 +6,4 @@ pub mod moto;
 pub mod s3;
 pub mod supabase;
 
-pub use front::{Backend, Fault, Front, Rule, Seen};
+pub use front::{Fault, Front, Seen};
