@@ -43,7 +43,9 @@ pub async fn copy(world: &World) -> Result<u64, ApplyError> {
     let count = failed.len() as u64;
     match failed.into_iter().next() {
         None => Ok(total),
-        Some((path, source)) => Err(ApplyError::NotCopied { count, total, path: path.to_string(), source }),
+        Some((path, source)) => {
+            Err(ApplyError::NotCopied { count, total, path: path.to_string(), source: Box::new(source) })
+        }
     }
 }
 

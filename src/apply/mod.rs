@@ -275,7 +275,7 @@ pub enum ApplyError {
         path: String,
         /// Why that one.
         #[source]
-        source: StorageError,
+        source: Box<StorageError>,
     },
     /// A worker thread ended by itself: a bug.
     #[error("a worker ended unexpectedly")]

@@ -26,8 +26,10 @@ use super::reuse::take_over;
 use super::stop::{Go, Why};
 use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
 
-/// Files in flight at once, and pictures beside them.
+/// Pictures that are worked on at once.
 const AT_ONCE: usize = 8;
+/// Files that are put at once; a store behind a network bounds its requests besides.
+const PUT_AT_ONCE: usize = 16;
 
 /// Carries out the work of a run, collection by collection.
 pub struct Runner<'r> {
@@ -308,7 +310,7 @@ impl Runner<'_> {
                     }
                 }
             })
-            .buffered(AT_ONCE)
+            .buffered(PUT_AT_ONCE)
             .collect()
             .await;
         // What every further asset would meet too ends the run; what was made is stored and found by the next run.

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::web;
 
+/// Stands for the code where a page of HTML came.
+const HTML: &str = "a page of HTML";
 /// Longest text of a store that is repeated, in characters.
 const SAID_MAX: usize = 200;
 
@@ -133,6 +135,12 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         | "InvalidToken"
         | "InvalidSecurity"
         | "S3InvalidAccessKeyId" => FaultKind::Denied,
+        // Whoever signs for another region than the bucket's is let in nowhere.
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            FaultKind::Denied
+        }
+        // Not the store, but what guards its door against machines: it opens again.
+        HTML if matches!(status, 403 | 429) => FaultKind::Busy,
         "EntityTooLarge" | "RequestBodyTooLarge" => FaultKind::TooLarge,
         "InvalidMimeType" | "invalid_mime_type" => FaultKind::WrongType,
         "SlowDown"
@@ -185,7 +193,9 @@ impl Said {
 
 /// Reads Supabase's errors: `{"statusCode":"409","error":"Duplicate","message":"…","code":"KeyAlreadyExists"}`.
 fn json(text: &str) -> Option<Said> {
-    let value: Value = serde_json::from_str(text).ok()?;
+    let whole: Value = serde_json::from_str(text).ok()?;
+    // Google puts it one level deeper.
+    let value = if whole["error"].is_object() { &whole["error"] } else { &whole };
     let field = |name: &str| match value.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -198,7 +208,7 @@ fn json(text: &str) -> Option<Said> {
         code if code.is_empty() => field("error"),
         code => code,
     };
-    let status = field("statusCode").parse().unwrap_or_default();
+    let status = field("statusCode").parse().or_else(|_| code.parse()).unwrap_or_default();
     let message = match field("message") {
         message if message.is_empty() => field("error_description"),
         message => message,
@@ -212,7 +222,7 @@ fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
     if html || text.to_lowercase().contains("<html") {
         return Some(Said {
             status: 0,
-            code: String::new(),
+            code: HTML.to_owned(),
             message: "a page of HTML: this is not the store, or a guard before it".to_owned(),
         });
     }
@@ -234,4 +244,87 @@ fn said(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
+        if body.starts_with("<html") {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        }
+        read_fault(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    }
+
+    #[test]
+    fn what_a_store_answers_is_told_apart_by_what_can_be_done() {
+        use FaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongType};
+        let duplicate = r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists","code":"KeyAlreadyExists"}"#;
+        for (status, body, expected) in [
+            // Supabase: 400 whatever it is.
+            (400, duplicate, Exists),
+            (400, r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists"}"#, Exists),
+            (409, duplicate, Exists),
+            (
+                400,
+                r#"{"statusCode":"404","error":"not_found","message":"Object not found","code":"NoSuchKey"}"#,
+                Missing,
+            ),
+            (400, r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#, Missing),
+            (400, r#"{"statusCode":"404","error":"Bucket not found","message":"Bucket not found"}"#, NoBucket),
+            (400, r#"{"statusCode":"404","error":"x","message":"Bucket not found","code":"NoSuchBucket"}"#, NoBucket),
+            (
+                400,
+                r#"{"statusCode":"413","error":"Payload too large","message":"x","code":"EntityTooLarge"}"#,
+                TooLarge,
+            ),
+            (400, r#"{"statusCode":"415","error":"invalid_mime_type","message":"x"}"#, WrongType),
+            (
+                400,
+                r#"{"statusCode":"403","error":"Unauthorized","message":"new row violates row-level security policy"}"#,
+                Denied,
+            ),
+            (400, r#"{"statusCode":"400","error":"InvalidKey","message":"Invalid key","code":"InvalidKey"}"#, Refused),
+            (
+                400,
+                r#"{"statusCode":"400","message":"headers must have required property 'authorization'","code":"InvalidRequest"}"#,
+                Denied,
+            ),
+            (400, r#"{"statusCode":"423","code":"ResourceLocked"}"#, Busy),
+            (544, r#"{"statusCode":"544","code":"DatabaseTimeout","message":"x"}"#, Busy),
+            (429, r#"{"statusCode":"429","code":"SlowDown"}"#, Busy),
+            (401, "", Denied),
+            (400, "", Refused),
+            // S3 and its like.
+            (404, "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>m</Message></Error>", Missing),
+            (404, "<Error><Code>NoSuchBucket</Code></Error>", NoBucket),
+            (404, "<a><Error><Code>NoSuchBucket</Code></Error></a>", NoBucket),
+            (404, "", Missing),
+            (403, "<Error><Code>SignatureDoesNotMatch</Code></Error>", Denied),
+            (403, "", Denied),
+            (301, "<Error><Code>PermanentRedirect</Code></Error>", Denied),
+            (503, "<Error><Code>SlowDown</Code></Error>", Busy),
+            (500, "", Busy),
+            (501, "<Error><Code>NotImplemented</Code></Error>", Refused),
+            (403, "<html><body>Attention required</body></html>", Busy),
+            (404, "<html>nginx</html>", Missing),
+        ] {
+            let fault = fault(status, body);
+            assert_eq!(fault.kind, expected, "{status} {body}: {fault}");
+            assert_eq!(fault.pause, Some(Duration::from_secs(3)));
+        }
+    }
+
+    #[test]
+    fn a_stores_words_are_one_line_without_the_queries_of_urls() {
+        let body =
+            "<Error><Code>AccessDenied</Code><Message>at\nhttp://h/p?X-Amz-Signature=abc \u{1b}[2J</Message></Error>";
+        assert_eq!(fault(403, body).to_string(), "the store answers 403: at http://h/p [2J");
+        assert!(fault(403, &format!("{{\"message\":\"{}\"}}", "x".repeat(999))).to_string().len() < 300);
+    }
 }

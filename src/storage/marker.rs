@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_no_marker_is_told_in_our_words() {
         let told = |content: &str| Marker::parse(content.as_bytes()).unwrap_err().to_string();
-        insta::assert_snapshot!(told(""), @"`originals/.pixform-store` is not a marker: it holds no JSON object");
+        insta::assert_snapshot!(told(""), @"`originals/.pixform-store` is cut off");
         insta::assert_snapshot!(told("[1]"), @"`originals/.pixform-store` is not a marker: it holds no JSON object");
         insta::assert_snapshot!(told("{}"), @"`originals/.pixform-store` has no usable `version`: it is the number 1");
         insta::assert_snapshot!(

@@ -328,12 +328,13 @@ fn buy(paid: &Paid, args: &[&str]) -> Ran {
 #[test]
 fn a_store_that_does_not_take_what_is_bought_costs_nothing() {
     type Spoil = fn(&Supabase);
+    type Case = (Box<dyn Fn(&Supabase)>, &'static str);
     let limited = |types: &[&str]| Some(types.iter().map(|kind| (*kind).to_owned()).collect());
     let bucket = |supabase: &Supabase, bucket: Bucket| {
         supabase.memory().buckets.insert("pictures".to_owned(), bucket);
     };
     let no_webp = limited(&["image/png", "image/jpeg"]);
-    let cases: Vec<(Box<dyn Fn(&Supabase)>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (Box::new((|supabase| supabase.memory().buckets.clear()) as Spoil), "has no bucket `pictures`"),
         (Box::new(move |supabase| bucket(supabase, Bucket::default())), "the bucket `pictures` is private"),
         (

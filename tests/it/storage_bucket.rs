@@ -1,9 +1,14 @@
 //! What only a store behind a server can do or suffer: headers, keys, pages, busy and broken servers, closed buckets.
 
 use std::error::Error;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
+use object_store::client::{HttpClient, HttpConnector};
 use pixform::secret::SecretText;
 use pixform::storage::{
     Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open,
@@ -338,4 +343,62 @@ async fn nobody_there_is_told_with_the_address() {
     let error = open(&settings).unwrap().get(&path("a/b"), 10).await.unwrap_err();
     let told = told(&error).replace(&settings.endpoint.unwrap(), "ADDRESS");
     insta::assert_snapshot!(told, @"could not read `a/b`: ADDRESS/pictures/p/a/b cannot be reached (Connection refused)");
+}
+
+/// Speaks HTTP for a bare client, with the client that ours is made of.
+#[derive(Debug, Clone)]
+struct Bare(reqwest::Client);
+
+impl HttpConnector for Bare {
+    fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+/// How many files the listing of the next test has; `tests/long` asks for 100,000.
+const OBJECTS: &str = "PIXFORM_TEST_OBJECTS";
+/// From so many on the times are compared: less takes no time at all.
+const TIMED_FROM: usize = 20_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_listing_takes_as_many_requests_as_a_bare_one_and_hardly_more_time() {
+    let count: usize = std::env::var(OBJECTS).map_or(2_500, |text| text.parse().unwrap());
+    let server = S3::start_with(count);
+    let front = &server.front;
+    let client =
+        pixform::web::client(&front.address().parse().unwrap(), || pixform::web::builder().no_proxy()).unwrap();
+    let bare = AmazonS3Builder::new()
+        .with_endpoint(front.address())
+        .with_bucket_name("pictures")
+        .with_access_key_id(s3::KEY)
+        .with_secret_access_key(s3::SECRET)
+        .with_http_connector(Bare(client))
+        .build()
+        .unwrap();
+    let bare: Arc<dyn ObjectStore> = Arc::new(bare);
+    let ours = open(&server.settings("")).unwrap();
+    let (mut bare_times, mut our_times) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let listing = bare.list(Some(&"many".into()));
+        let found: Vec<_> = listing.map_ok(|meta| (meta.location.to_string(), meta.size)).try_collect().await.unwrap();
+        bare_times.push(begun.elapsed());
+        let requests = front.seen().len();
+        let begun = Instant::now();
+        let mut seen = std::collections::HashMap::new();
+        ours.list("many", &mut |path, bytes| {
+            seen.insert(path.to_owned(), bytes);
+        })
+        .await
+        .unwrap();
+        our_times.push(begun.elapsed());
+        assert_eq!((found.len(), seen.len(), front.seen().len()), (count, count, requests));
+        assert_eq!(requests, count.div_ceil(1_000));
+    }
+    let (bare, ours) = (bare_times.iter().min().unwrap(), our_times.iter().min().unwrap());
+    println!("{count} objects: {ours:?}, and {bare:?} with the client alone");
+    assert!(
+        count < TIMED_FROM || ours.as_secs_f64() <= 1.3 * bare.as_secs_f64(),
+        "{ours:?}, {bare:?} with the client alone"
+    );
 }

@@ -25,6 +25,12 @@ pub struct S3 {
 
 struct Server(S3Service);
 
+/// Answers listings of one flat folder from memory: `s3s-fs` walks its folder anew for each page.
+struct Listed {
+    server: Server,
+    names: Vec<String>,
+}
+
 impl S3 {
     pub fn start() -> Self {
         let memory = std::path::Path::new("/dev/shm");
@@ -33,6 +39,15 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
         Self { front: Front::start(Server(builder.build())), folder }
+    }
+
+    /// Starts a server whose bucket lists so many files in the folder `many`.
+    pub fn start_with(count: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let names = (0..count).map(|number| format!("many/age-{number:06}-realistic-0123456789abcdef.jpg")).collect();
+        Self { front: Front::start(Listed { server: Server(builder.build()), names }), folder }
     }
 
     /// Returns how to reach a prefix of the bucket.
@@ -60,5 +75,31 @@ impl Backend for Server {
         let answer = self.0.call(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         (parts, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+#[async_trait]
+impl Backend for Listed {
+    async fn answer(&self, parts: Parts, body: Bytes) -> (response::Parts, Bytes) {
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        if !query.contains("list-type=2") {
+            return self.server.answer(parts, body).await;
+        }
+        let token = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "continuation-token");
+        let start: usize = token.map_or(0, |(_, token)| token.parse().unwrap());
+        let end = (start + 1_000).min(self.names.len());
+        let mut page = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult>");
+        for name in &self.names[start..end] {
+            page += &format!(
+                "<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>\
+                 <ETag>&quot;5eb63bbbe01eeed093cb22bb8f5acdc3&quot;</ETag><Size>12345</Size></Contents>"
+            );
+        }
+        if end < self.names.len() {
+            page += &format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>");
+        }
+        page += "</ListBucketResult>";
+        let (parts, ()) = axum::http::Response::builder().status(200).body(()).unwrap().into_parts();
+        (parts, page.into())
     }
 }

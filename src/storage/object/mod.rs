@@ -59,7 +59,7 @@ impl ObjectStorage {
         let check = match service {
             Service::S3 => {
                 "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or `access_key_id` and `secret_access_key` in \
-                 pixform.yaml), the clock of this machine, and that the key may list the bucket and get, put and delete its objects"
+                 pixform.yaml), `region`, the clock of this machine, and that the key may list the bucket and get, put and delete its objects"
             }
             Service::Google => {
                 "check GOOGLE_APPLICATION_CREDENTIALS (or `key` in pixform.yaml), and that the account has the role \
