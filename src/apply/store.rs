@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, stream};
 use uuid::Uuid;
 
+use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::state::Known;
 use crate::storage::{
@@ -72,7 +73,7 @@ pub async fn claim(
     };
     let (mut marker, mut decision) = world.store(known, now, take).await?;
     if marker.is_none() && !matches!(decision, StoreDecision::Refused(_)) {
-        let first = ours(Uuid::now_v7().to_string(), false);
+        let first = ours(first_store(&owner, &world.storage.describe()), false);
         match make_marker(&*world.storage, &first).await? {
             Made::First => marker = Some(first),
             // Another first run was faster: whose store it is now is decided anew.
@@ -94,6 +95,14 @@ pub async fn claim(
         prove(world, proof).await?;
     }
     Ok(if is_open && !told_before { Told::Now } else { Told::Before })
+}
+
+/// Returns the id of the first store of a state. Two of its runs that begin together come to the same one, for many stores
+/// let both of them write the marker.
+fn first_store(owner: &str, place: &str) -> String {
+    let mut id = ContentDigest::of(format!("{owner} {place}").as_bytes()).hex();
+    id.truncate(32);
+    id
 }
 
 /// Puts a file into every folder that is going to be used, reads it, and deletes it.

@@ -153,6 +153,7 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         | "OperationTimedOut"
         | "TooManyRequests"
         | "ThrottlingException"
+        | "OperationAborted"
         | "IncompleteBody"
         | "BadDigest"
         | "XAmzContentSHA256Mismatch" => FaultKind::Busy,

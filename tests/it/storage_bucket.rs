@@ -327,6 +327,34 @@ async fn what_arrives_cut_off_is_written_again_and_told_if_that_does_not_help() 
 }
 
 #[tokio::test]
+async fn an_etag_that_only_looks_like_a_digest_is_seen_through() {
+    both(async |front, storage| {
+        front.fault("", "a/", u32::MAX, Fault::OtherTag);
+        for overwrite in [Overwrite::Never, Overwrite::Never, Overwrite::Replace] {
+            put(storage, "a/b.png", "picture", overwrite).await.unwrap();
+        }
+        let error = put(storage, "a/b.png", "another", Overwrite::Never).await.unwrap_err();
+        assert!(matches!(error, StorageError::Different { .. }), "{error:?}");
+        assert_eq!(storage.get(&path("a/b.png"), 100).await.unwrap(), "picture");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_folder_that_a_console_made_is_no_file() {
+    let supabase = Supabase::start();
+    let marks = ["p/a/", "p/", "p/a/b/"].map(|key| ("pictures".to_owned(), key.to_owned()));
+    for mark in marks {
+        let object =
+            supabase::Object { bytes: Bytes::new(), content_type: String::new(), cache_control: String::new() };
+        supabase.memory().objects.insert(mark, object);
+    }
+    let storage = open(&supabase.settings("p")).unwrap();
+    put(&*storage, "a/b/c.png", "picture", Overwrite::Never).await.unwrap();
+    assert_eq!(listed(&*storage, "a").await.unwrap(), [("a/b/c.png".to_owned(), 7)]);
+}
+
+#[tokio::test]
 async fn a_file_of_the_wrong_length_is_never_taken_for_the_right_one() {
     let supabase = Supabase::start();
     let storage = open(&supabase.settings("p")).unwrap();

@@ -43,6 +43,8 @@ pub enum Fault {
     CutAnswer(usize),
     /// One byte of the answer is another.
     WrongByte,
+    /// The ETag looks like a digest of the bytes and is none, as with some encryptions.
+    OtherTag,
     /// The answer takes so long.
     Slow(Duration),
 }
@@ -232,6 +234,12 @@ async fn broken(shared: &Shared, wire: &Wire, fault: Option<Fault>, parts: Parts
                 *byte ^= 1;
             }
             Response::from_parts(parts, Body::from(body))
+        }
+        Some(Fault::OtherTag) => {
+            let mut response = whole(shared, parts, body).await;
+            let tag = axum::http::HeaderValue::from_static("\"0123456789abcdef0123456789abcdef\"");
+            response.headers_mut().insert("etag", tag);
+            response
         }
         Some(Fault::Slow(time)) => {
             let (mut parts, body) = shared.backend.answer(parts, body).await;
