@@ -286,14 +286,8 @@ impl ApplyError {
     /// Tells whether every further asset would meet the same.
     fn ends_the_run(&self) -> bool {
         match self {
-            Self::Storage(
-                StorageError::Full { .. }
-                | StorageError::Unusable { .. }
-                | StorageError::Settings { .. }
-                | StorageError::NoBucket { .. }
-                | StorageError::Denied { .. },
-            )
-            | Self::World(_)
+            Self::Storage(error) => error.meets_every_file(),
+            Self::World(_)
             | Self::State(_)
             | Self::Marker(_)
             | Self::Refused(_)
@@ -302,8 +296,7 @@ impl ApplyError {
             | Self::NotCopied { .. }
             | Self::Worker => true,
             Self::Journal(error) => !matches!(**error, WorldError::State(StateError::Table { .. })),
-            Self::Storage(_)
-            | Self::Stale { .. }
+            Self::Stale { .. }
             | Self::Service { .. }
             | Self::NotAsked { .. }
             | Self::OutcomeUnknown { .. }

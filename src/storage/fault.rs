@@ -4,12 +4,14 @@
 //! mostly 400. Both are read here, since either may stand behind the other's address.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::StorageError;
 use crate::web;
 
 /// Stands for the code where a page of HTML came.
@@ -98,6 +100,51 @@ impl Fault {
     /// Tells whether the same request may be granted later.
     pub fn may_pass(&self) -> bool {
         matches!(self.kind, FaultKind::Busy | FaultKind::Broken)
+    }
+}
+
+/// A remote store as errors name it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its URL without secrets.
+    pub root: String,
+    pub bucket: String,
+    /// What to check where it lets nobody in.
+    pub check: &'static str,
+    /// What to do where the bucket is missing.
+    pub make: &'static str,
+}
+
+impl Place {
+    /// Puts a fault into the words of the room.
+    pub fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
+        let (root, path) = (self.root.clone(), path.to_owned());
+        match fault.kind {
+            FaultKind::Missing => StorageError::Missing { path },
+            FaultKind::NoBucket => {
+                StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
+            }
+            FaultKind::Denied | FaultKind::Credentials => {
+                let said = match fault.kind {
+                    FaultKind::Credentials => {
+                        "no credentials were found, and this machine has none of its own".to_owned()
+                    }
+                    _ => fault.said.clone(),
+                };
+                StorageError::Denied { root, action, path, said, help: self.check }
+            }
+            FaultKind::TooLarge | FaultKind::WrongType => StorageError::NotAdmitted {
+                what: format!("the storage `{root}` does not take `{path}`: {}", fault.said),
+                help: "raise the bucket's limit on sizes, or allow the type, at the service",
+            },
+            FaultKind::AnswerTooLarge { .. } => {
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.clone());
+                StorageError::Io { action, path, source }
+            }
+            FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
+                StorageError::Io { action, path, source: io::Error::other(fault.clone()) }
+            }
+        }
     }
 }
 

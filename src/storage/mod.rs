@@ -37,7 +37,7 @@ pub use prove::{PROBE_PREFIX, probe};
 pub use settings::{Addressing, MissingBucket, Settings};
 pub use stores::{Opened, Stores};
 
-use fault::{Fault, FaultKind};
+use fault::Place;
 use settings::Location;
 
 /// The folder of the originals, which may lie in a store of its own.
@@ -154,6 +154,25 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
+}
+
+impl StorageError {
+    /// Tells whether every other file would meet the same.
+    pub fn meets_every_file(&self) -> bool {
+        match self {
+            Self::Scheme { .. }
+            | Self::Settings { .. }
+            | Self::NoBucket { .. }
+            | Self::Denied { .. }
+            | Self::Unusable { .. }
+            | Self::Full { .. } => true,
+            Self::NotAdmitted { .. }
+            | Self::Altered { .. }
+            | Self::Missing { .. }
+            | Self::Different { .. }
+            | Self::Io { .. } => false,
+        }
+    }
 }
 
 /// What to do when a path is taken already.
@@ -288,51 +307,6 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
             Box::new(supabase::SupabaseStorage::new(settings, &host, &bucket, prefix)?)
         }
     })
-}
-
-/// A remote store as errors name it.
-#[derive(Debug, Clone)]
-struct Place {
-    /// Its URL without secrets.
-    root: String,
-    bucket: String,
-    /// What to check where it lets nobody in.
-    check: &'static str,
-    /// What to do where the bucket is missing.
-    make: &'static str,
-}
-
-impl Place {
-    /// Puts a fault into the words of this room.
-    fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
-        let (root, path) = (self.root.clone(), path.to_owned());
-        match fault.kind {
-            FaultKind::Missing => StorageError::Missing { path },
-            FaultKind::NoBucket => {
-                StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
-            }
-            FaultKind::Denied | FaultKind::Credentials => {
-                let said = match fault.kind {
-                    FaultKind::Credentials => {
-                        "no credentials were found, and this machine has none of its own".to_owned()
-                    }
-                    _ => fault.said.clone(),
-                };
-                StorageError::Denied { root, action, path, said, help: self.check }
-            }
-            FaultKind::TooLarge | FaultKind::WrongType => StorageError::NotAdmitted {
-                what: format!("the storage `{root}` does not take `{path}`: {}", fault.said),
-                help: "raise the bucket's limit on sizes, or allow the type, at the service",
-            },
-            FaultKind::AnswerTooLarge { .. } => {
-                let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.clone());
-                StorageError::Io { action, path, source }
-            }
-            FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
-                StorageError::Io { action, path, source: io::Error::other(fault.clone()) }
-            }
-        }
-    }
 }
 
 /// Returns how long a file may be kept by whoever fetched it: for ever, since its path holds its digest; unless it is
