@@ -6,6 +6,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -55,7 +56,10 @@ fn local() -> Vec<Opened> {
 /// The servers, which tests share.
 pub fn servers() -> &'static (S3, Moto, Supabase) {
     static SERVERS: OnceLock<(S3, Moto, Supabase)> = OnceLock::new();
-    SERVERS.get_or_init(|| (S3::start(), Moto::start(), Supabase::start()))
+    static SWEEPER: OnceLock<Child> = OnceLock::new();
+    let servers = SERVERS.get_or_init(|| (S3::start(), Moto::start(), Supabase::start()));
+    SWEEPER.get_or_init(|| servers.0.sweep_at_the_end());
+    servers
 }
 
 /// Every adapter that speaks to a server, with an empty store below a prefix of its own, among other people's files.

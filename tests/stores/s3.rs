@@ -1,5 +1,7 @@
 //! A real S3 server in this process: `s3s-fs`, with keys that it checks.
 
+use std::process::{Child, Command, Stdio};
+
 use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -48,6 +50,13 @@ impl S3 {
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
         let names = (0..count).map(|number| format!("many/age-{number:06}-realistic-0123456789abcdef.jpg")).collect();
         Self { front: Front::start(Listed { server: Server(builder.build()), names }), folder }
+    }
+
+    /// Has its folder removed when this process ends, for one that is never dropped.
+    pub fn sweep_at_the_end(&self) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"cat >/dev/null; rm -rf "$1""#, "sh"]).arg(self.folder.path());
+        command.stdin(Stdio::piped()).spawn().unwrap()
     }
 
     /// Returns how to reach a prefix of the bucket.
