@@ -23,6 +23,7 @@
 //! | [`asset`] | one wanted image, fully decided (pure) |
 //! | [`schema`], [`yaml`], [`template`], [`glob`], [`digest`] | JSON Schema, YAML with places, texts with holes, key patterns, digests (pure) |
 //! | [`process`] | this process, and whether another is alive |
+//! | [`web`], [`secret`] | HTTP as all ports speak it; texts that are never shown |
 //!
 //! # The words
 //!
@@ -48,8 +49,10 @@ pub mod process;
 pub mod record;
 pub mod render;
 pub mod schema;
+pub mod secret;
 pub mod state;
 pub mod storage;
 pub mod template;
+pub mod web;
 pub mod world;
 pub mod yaml;

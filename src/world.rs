@@ -13,8 +13,10 @@ use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Cost, Generator, Pace};
 use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};
+pub use crate::storage::ORIGINALS;
 use crate::storage::{
-    Marker, MarkerError, StateRecords, StateView, Storage, StorageError, StoreDecision, TakeStorage, read_marker,
+    Marker, MarkerError, Moving, Opened, StateRecords, StateView, Storage, StorageError, StoreDecision, Stores,
+    TakeStorage, read_marker,
 };
 
 /// An environment, opened.
@@ -24,11 +26,24 @@ pub struct World {
     /// What is remembered.
     pub state: Box<dyn State>,
     /// Where the files are.
-    pub storage: Box<dyn Storage>,
+    pub storage: Arc<dyn Storage>,
+    /// The same, where files may have to be copied from the store that was used before.
+    pub moving: Option<Arc<Moving>>,
     /// The services.
     pub generators: Generators,
     /// The part of every URL before the path.
     pub url_base: String,
+    /// How far away the storage is.
+    pub reach: Reach,
+}
+
+/// How far away a storage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// On this machine: a question takes no time.
+    Near,
+    /// Behind a network: each question takes a while, and some cost money.
+    Far,
 }
 
 /// A service that makes pictures.
@@ -52,12 +67,12 @@ pub struct Generators {
 }
 
 /// Where an environment's parts are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Addresses<'a> {
     /// The state's URL.
     pub state: &'a str,
-    /// The storage's URL.
-    pub storage: &'a str,
+    /// Where the files lie.
+    pub storage: &'a Stores,
 }
 
 /// What can go wrong while looking.
@@ -81,9 +96,6 @@ const LISTED_FROM: usize = 48;
 
 /// Files of one folder at most that are asked for one by one because a listing lacks them.
 const CONFIRMED_MAX: usize = 1_000;
-
-/// The folder of originals.
-pub const ORIGINALS: &str = "originals";
 
 /// The files of some folders, with their sizes in bytes.
 #[derive(Debug, Default)]
@@ -120,9 +132,10 @@ impl World {
         generators: Generators,
         url_base: String,
     ) -> Result<Self, WorldError> {
-        let storage = crate::storage::open(addresses.storage)?;
+        let Opened { storage, moving } = addresses.storage.open()?;
         let state = crate::state::open(addresses.state, access).await?;
-        Ok(Self { environment: environment.to_owned(), state, storage, generators, url_base })
+        let reach = if addresses.storage.are_near() { Reach::Near } else { Reach::Far };
+        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base, reach })
     }
 
     /// Returns the service that a manifest means by a name.
@@ -130,18 +143,25 @@ impl World {
         self.generators.named.get(name).or(self.generators.any.as_ref())
     }
 
-    /// Lists some folders.
+    /// Lists some folders, several at a time.
     ///
     /// # Errors
     /// When the storage cannot be listed.
     pub async fn list(&self, folders: &[String]) -> Result<Listing, WorldError> {
+        let listed = stream::iter(folders).map(|folder| async move {
+            let mut sizes = HashMap::new();
+            let visitor = &mut |path: &str, size| {
+                sizes.insert(path.into(), size);
+            };
+            self.storage.list(folder, visitor).await?;
+            Ok::<_, WorldError>(sizes)
+        });
+        let mut listed = listed.buffer_unordered(ASKED_AT_ONCE);
         let mut sizes = HashMap::new();
-        for folder in folders {
-            self.storage
-                .list(folder, &mut |path, size| {
-                    sizes.insert(path.into(), size);
-                })
-                .await?;
+        while let Some(more) = listed.next().await {
+            let more = more?;
+            // The first is mostly the only one, and need not be copied.
+            if sizes.is_empty() { sizes = more } else { sizes.extend(more) }
         }
         Ok(Listing { sizes })
     }
@@ -199,7 +219,7 @@ impl World {
         Ok(found)
     }
 
-    /// Finds originals of recipes in the storage, whatever the state knows: one listing where there are many.
+    /// Finds originals of recipes in the storage, whatever the state knows; each recipe has a folder of its own.
     ///
     /// # Errors
     /// When the storage cannot be listed.
@@ -207,28 +227,25 @@ impl World {
         &self,
         recipes: &[RecipeDigest],
     ) -> Result<HashMap<RecipeDigest, StoredOriginal>, WorldError> {
-        let wanted: std::collections::HashSet<&RecipeDigest> = recipes.iter().collect();
-        let folders = if recipes.len() >= LISTED_FROM {
-            vec![ORIGINALS.to_owned()]
-        } else {
-            recipes.iter().map(original_folder).collect()
-        };
-        let mut found: HashMap<RecipeDigest, StoredOriginal> = HashMap::new();
-        for folder in folders {
-            self.storage
-                .list(&folder, &mut |path, bytes| {
-                    let Some((recipe, original)) = StoredOriginal::parse(path, bytes) else { return };
-                    if wanted.contains(&recipe) && bytes > 0 {
-                        // Of several the one with the least path, so that every run takes the same.
-                        let better = found.get(&recipe).is_none_or(|known| original.path < known.path);
-                        if better {
-                            found.insert(recipe, original);
-                        }
-                    }
-                })
-                .await?;
-        }
-        Ok(found)
+        let folders: Vec<String> = recipes.iter().map(original_folder).collect();
+        let listing = self.list(&folders).await?;
+        Ok(StoredOriginal::among(listing.all(), recipes))
+    }
+
+    /// Returns the files that the state knows and that lie only in the store that was used before, with their sizes.
+    ///
+    /// # Errors
+    /// When a store cannot be listed, or the state cannot be read.
+    pub async fn uncopied(&self) -> Result<Vec<(ObjectPath, u64)>, WorldError> {
+        let Some(moving) = &self.moving else { return Ok(Vec::new()) };
+        let known = self.state.paths().await?;
+        let (mut now, mut before) = (HashMap::new(), HashMap::new());
+        futures::try_join!(all_files(moving.now(), &mut now), all_files(moving.before(), &mut before))?;
+        let uncopied = known.into_iter().filter(|path| !now.contains_key(path.as_str())).filter_map(|path| {
+            let bytes = *before.get(path.as_str())?;
+            Some((path.parse().ok()?, bytes))
+        });
+        Ok(uncopied.collect())
     }
 
     /// Reads the storage's marker and decides whether this state may work with it.
@@ -241,7 +258,21 @@ impl World {
         now: i64,
         take: TakeStorage,
     ) -> Result<(Option<Marker>, StoreDecision), WorldError> {
-        let marker = read_marker(&*self.storage).await?;
+        let mut marker = match read_marker(&*self.storage).await {
+            // Its last write did not come to its end, and that was ours: whoever else wrote would have had to take it over.
+            Err(MarkerError::CutOff) => known.store.as_ref().zip(known.id.as_ref()).map(|(store, id)| Marker {
+                store: store.clone(),
+                owner: id.clone(),
+                owner_note: None,
+                last_run: now,
+                told_open: false,
+            }),
+            marker => marker?,
+        };
+        if let (None, Some(moving)) = (&marker, &self.moving) {
+            // A store that is moved into is the one that is moved away from: it goes on under the same id.
+            marker = read_marker(moving.before()).await?;
+        }
         let records = match known.collections.iter().any(|collection| collection.records > 0) {
             true => StateRecords::Some,
             false => StateRecords::None,
@@ -250,6 +281,13 @@ impl World {
         let decision = crate::storage::decide(view, marker.as_ref(), now, take);
         Ok((marker, decision))
     }
+}
+
+async fn all_files(storage: &dyn Storage, files: &mut HashMap<Box<str>, u64>) -> Result<(), WorldError> {
+    let visitor = &mut |path: &str, bytes| {
+        files.insert(path.into(), bytes);
+    };
+    Ok(storage.list("", visitor).await?)
 }
 
 /// An original as its path names it.
@@ -274,6 +312,24 @@ impl StoredOriginal {
         let (sha256, _) = file.split_once('.')?;
         let original = Self { sha256: sha256.parse().ok()?, path: path.parse().ok()?, bytes };
         Some((recipe.parse().ok()?, original))
+    }
+
+    /// Picks the originals of recipes from a listing; of several the one with the least path, so that every run takes the
+    /// same.
+    pub fn among<'l>(
+        files: impl Iterator<Item = (&'l str, u64)>,
+        recipes: &[RecipeDigest],
+    ) -> HashMap<RecipeDigest, Self> {
+        let wanted: std::collections::HashSet<&RecipeDigest> = recipes.iter().collect();
+        let mut found: HashMap<RecipeDigest, Self> = HashMap::new();
+        for (path, bytes) in files.filter(|(_, bytes)| *bytes > 0) {
+            let Some((recipe, original)) = Self::parse(path, bytes) else { continue };
+            let better = found.get(&recipe).is_none_or(|known| original.path < known.path);
+            if wanted.contains(&recipe) && better {
+                found.insert(recipe, original);
+            }
+        }
+        found
     }
 
     /// Makes an original of it, with the size that its recipe asked for.

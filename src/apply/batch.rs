@@ -18,6 +18,8 @@ use super::{ApplyError, Work, crash_point};
 
 /// Files in flight at once, and pictures beside them.
 const AT_ONCE: usize = 8;
+/// Files that are put at once; a store behind a network bounds its requests besides.
+const PUT_AT_ONCE: usize = 16;
 
 impl Runner<'_> {
     /// Makes sure that original and published files of each item are there.
@@ -71,7 +73,7 @@ impl Runner<'_> {
                     }
                 }
             })
-            .buffered(AT_ONCE)
+            .buffered(PUT_AT_ONCE)
             .collect()
             .await;
         // What every further asset would meet too ends the run; what was made is stored and found by the next run.

@@ -19,6 +19,7 @@ mod adopt;
 mod batch;
 mod buy;
 mod commit;
+mod copy;
 mod crash;
 mod elsewhere;
 mod event;
@@ -39,12 +40,13 @@ mod store;
 mod unsent;
 
 pub use accept::{KeptRow, keep_rows};
+pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
 pub use lease::Leases;
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
-pub use store::claim;
+pub use store::{Originals, Proof, Told, claim};
 
 /// A collection's plan with its assets.
 pub struct Work<'w> {
@@ -267,6 +269,19 @@ pub enum ApplyError {
         /// The asset.
         key: AssetKey,
     },
+    /// Files could not be copied from the store that was used before.
+    #[error("{count} of {total} files could not be copied from the previous storage, `{path}` among them")]
+    NotCopied {
+        /// How many.
+        count: u64,
+        /// Of how many.
+        total: u64,
+        /// One of them.
+        path: String,
+        /// Why that one.
+        #[source]
+        source: Box<StorageError>,
+    },
     /// A worker thread ended by itself: a bug.
     #[error("a worker ended unexpectedly")]
     Worker,
@@ -277,19 +292,19 @@ impl ApplyError {
     fn ends_the_run(&self) -> bool {
         match self {
             Self::State(StateError::Row { .. }) => false,
-            Self::Storage(StorageError::Full { .. } | StorageError::Unusable { .. })
-            | Self::World(_)
+            Self::Storage(error) => error.meets_every_file(),
+            Self::World(_)
             | Self::State(_)
             | Self::Marker(_)
             | Self::Refused(_)
             | Self::Held(_)
             | Self::NoGenerator(_)
+            | Self::NotCopied { .. }
             | Self::Worker => true,
             Self::Journal(error) => {
                 !matches!(**error, WorldError::State(StateError::Table { .. } | StateError::Row { .. }))
             }
-            Self::Storage(_)
-            | Self::Stale { .. }
+            Self::Stale { .. }
             | Self::Service { .. }
             | Self::NotAsked { .. }
             | Self::OutcomeUnknown { .. }

@@ -94,7 +94,7 @@ pub async fn keep_rows(
     let question = format!("Keep these rows of `{}` as they are?", prepared.plan.environment);
     confirm(yes, Asked { command: going.command, question: &question }, output)?;
     let world = context::world(&prepared.settings, Access::Write).await?;
-    let run = begin(&world, going.take, going.command).await?;
+    let run = begin(&world, &prepared.settings, going.take, (going.command, None), output).await?;
     let names: Vec<CollectionName> = apply::collections(&prepared.plan);
     let leases = Leases::take(&*world.state, &names, &run, going.wait_seconds).await?;
     let result = write(&world, &leases, &kept).await;

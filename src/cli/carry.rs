@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Why, Work};
+use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Proof, Told, Why, Work};
 use crate::asset::Assets;
+use crate::config::Settings;
 use crate::plan::Plan;
 use crate::planner::Moves;
 use crate::process::Process;
@@ -15,8 +16,9 @@ use crate::world::World;
 use super::context::{self, Loaded};
 use super::plan::{self, Prepared};
 use super::progress::Progress;
+use super::proof::proof;
 use super::signals::Signals;
-use super::{Failure, Output, origin, services};
+use super::{Failure, Output, origin, services, stores};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +65,26 @@ pub fn confirm(yes: bool, asked: Asked<'_>, output: &Output) -> Result<(), Failu
 }
 
 /// Begins a run in the state: tables, storage, the run itself.
-pub async fn begin(world: &World, take: TakeStorage, command: &str) -> Result<Run, Failure> {
+pub async fn begin(
+    world: &World,
+    settings: &Settings,
+    take: TakeStorage,
+    (command, proof): (&str, Option<&Proof>),
+    output: &Output,
+) -> Result<Run, Failure> {
     world.state.migrate().await?;
     let known = world.state.known().await?;
-    apply::claim(world, &known, context::now(), take).await?;
+    let originals = stores::originals(settings)?;
+    let told = apply::claim(world, (&known, context::now(), take), originals, proof).await?;
+    if told == Told::Now {
+        let help = "give them a bucket of their own that is private, as in `originals: { url: \"s3://BUCKET\" }` below \
+                    `storage` in pixform.yaml; this is said once";
+        output.warn(
+            "everybody who can fetch a published file can fetch the originals, too: they lie in the same bucket",
+            help,
+            None,
+        );
+    }
     let id = uuid::Uuid::now_v7().to_string();
     let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
     world.state.start_run(&run).await?;
@@ -83,7 +101,14 @@ pub async fn carry_out(
     output: &Output,
 ) -> Result<(Result<Outcome, ApplyError>, u8), Failure> {
     let signals = Signals::listen(output);
-    let run = begin(world, going.take, going.command).await?;
+    let proof = proof(prepared)?;
+    let run = begin(world, &prepared.settings, going.take, (going.command, proof.as_ref()), output).await?;
+    // Files first: a row that was switched would point at what is not there yet.
+    let copied = apply::copy(world).await?;
+    if copied > 0 {
+        let files = if copied == 1 { "1 file was".to_owned() } else { format!("{copied} files were") };
+        output.talk(&format!("{files} copied from the previous storage"));
+    }
     let names = apply::collections(&prepared.plan);
     let leases = Leases::take(&*world.state, &names, &run, going.wait_seconds).await?;
     let result = guarded(world, prepared, (&run, &leases, &signals), going, output).await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::asset::GeneratorName;
+use crate::asset::{Assets as _, GeneratorName, Heads, URL_BASE};
 use crate::config::{self, Known, Outside, Settings};
 use crate::generator::{Checks, Cost, Kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
@@ -15,7 +15,7 @@ use crate::state::Access;
 use crate::world::{Addresses, Generators, World};
 use crate::yaml::{ManifestError, Span};
 
-use super::{Failure, Global, ManifestArgs, Output, services};
+use super::{Failure, Global, ManifestArgs, Output, services, stores};
 
 /// Largest manifest that is read, in bytes; larger ones are refused before they are read.
 const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -77,7 +77,7 @@ pub fn shown(path: &Path) -> PathBuf {
 }
 
 /// Returns what the environment allows.
-pub fn rules(settings: &Settings) -> Rules {
+pub fn rules(settings: &Settings) -> Result<Rules, Failure> {
     let rules = |kind: Kind, checks: Option<Checks>| GeneratorRules {
         kind: kind.name(),
         takes_seeds: kind.takes_seeds(),
@@ -98,14 +98,14 @@ pub fn rules(settings: &Settings) -> Rules {
         let named = Checks::ALL.into_iter().filter_map(|checks| Some((checks.name().parse().ok()?, checks)));
         generators.extend(named.map(|(name, checks)| (name, rules(Kind::Placeholder, Some(checks)))));
     }
-    Rules {
+    Ok(Rules {
         environment: settings.environment.clone(),
         generators,
         any_generator: settings.any_generator.then(|| rules(Kind::Placeholder, None)),
         images_max: settings.images_max,
         tables: settings.tables.clone(),
-        url_base: settings.url_base().unwrap_or_default(),
-    }
+        url_base: stores::url_base(settings)?.unwrap_or_default(),
+    })
 }
 
 /// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
@@ -114,13 +114,17 @@ pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> R
         [] => (found(settings)?, AllManifests::Read),
         named => (named.to_vec(), AllManifests::Some),
     };
-    let rules = rules(settings);
+    let rules = rules(settings)?;
     let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
     let mut broken = 0;
     for path in paths {
         let result = read(&path).and_then(|source| {
             let file = path.display().to_string();
-            Manifest::load(&file, &source, rules.clone()).map_err(Failure::from)
+            let loaded = Manifest::load(&file, &source, rules.clone()).map_err(Failure::from)?;
+            if rules.url_base.is_empty() {
+                with_url(&loaded.0, &loaded.1)?
+            }
+            Ok(loaded)
         });
         match result {
             Ok((manifest, heads)) => {
@@ -148,6 +152,22 @@ pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> R
         all = AllManifests::Some;
     }
     Ok(Loaded { declared, broken, all })
+}
+
+/// Refuses columns with a URL where nobody knows under which URL the files are fetched.
+fn with_url(manifest: &Manifest, heads: &Heads) -> Result<(), Failure> {
+    let first = (!heads.all().is_empty()).then(|| manifest.asset(0));
+    let Some(row) = first.and_then(|asset| asset.row) else { return Ok(()) };
+    if !row.inputs.contains_key(URL_BASE) {
+        return Ok(());
+    }
+    let message = format!(
+        "a column of `{}` holds a URL, and where the storage's files are fetched cannot be told from pixform.yaml",
+        manifest.name
+    );
+    let help = "write `public_url: https://…` below `storage`; for `s3:` its `region` or `endpoint` and for `az:` its \
+                `account` tell it too, where everybody may read the bucket";
+    Err(Failure::usage(message, help))
 }
 
 /// Points at the name in the second of two manifests that declare one collection.
@@ -231,8 +251,8 @@ fn warn_of_addresses(settings: &Settings, output: &Output) {
 
 /// Opens the environment with services that make pictures.
 pub async fn world_with(settings: &Settings, access: Access, generators: Generators) -> Result<World, Failure> {
-    let addresses = Addresses { state: settings.state.expose(), storage: settings.storage.url.expose() };
-    let url_base = settings.url_base().unwrap_or_default();
+    let addresses = Addresses { state: settings.state.expose(), storage: &stores::stores(settings)? };
+    let url_base = stores::url_base(settings)?.unwrap_or_default();
     Ok(World::open(&settings.environment, addresses, access, generators, url_base).await?)
 }
 

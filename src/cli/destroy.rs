@@ -90,7 +90,7 @@ pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result
         columns: Vec::new(),
     });
     let world = context::world(&settings, Access::Write).await?;
-    let run = begin(&world, take, "destroy").await?;
+    let run = begin(&world, &settings, take, ("destroy", None), output).await?;
     let leases = Leases::take(&*world.state, std::slice::from_ref(&name), &run, args.wait.seconds).await?;
     let deleted = delete(&world, &leases, &name, table.as_ref(), &keys.all).await;
     leases.release(&*world.state).await;

@@ -150,6 +150,9 @@ impl Failure {
                 WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error)) => storage_help(error),
                 WorldError::Marker(_) => None,
             },
+            Self::Apply(ApplyError::NotCopied { source, .. }) => Some(storage_help(source).unwrap_or_else(|| {
+                "no row was switched, and what was copied stays copied: run it again".to_owned()
+            })),
             Self::Apply(ApplyError::Refused(refusal)) => Some(refusal.way_out().to_owned()),
             Self::Apply(ApplyError::Held(holder)) => Some(held_help(holder)),
             Self::Apply(ApplyError::Stale { .. }) => {
@@ -166,6 +169,7 @@ impl Failure {
             Self::NoManifest { .. } => Some("pixform init"),
             Self::NoAsset { .. } => Some("pixform list"),
             Self::Apply(ApplyError::Held(_)) => Some("pixform apply --wait 5m"),
+            Self::Apply(ApplyError::NotCopied { .. }) => Some("pixform apply"),
             Self::Apply(_) | Self::Planner(_) | Self::World(_) | Self::State(_) | Self::Refused => Some("pixform plan"),
             _ => None,
         }
@@ -208,6 +212,11 @@ fn state_help(error: &StateError) -> Option<String> {
 fn storage_help(error: &StorageError) -> Option<String> {
     match error {
         StorageError::Scheme { .. } => Some("write `storage: { url: \"file:PATH\" }` in pixform.yaml".to_owned()),
+        StorageError::Settings { help, .. } | StorageError::NoBucket { help, .. } => Some(help.clone()),
+        StorageError::Denied { help, .. } | StorageError::NotAdmitted { help, .. } => Some((*help).to_owned()),
+        StorageError::Altered { .. } => Some(
+            "something between here and the store changes what passes: look for a proxy, then run it again".to_owned(),
+        ),
         StorageError::Unusable { .. } => {
             Some("check that the folder exists, that it is a folder, and that you may write there".to_owned())
         }

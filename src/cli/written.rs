@@ -79,7 +79,7 @@ pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Resul
         format,
         size,
     };
-    let rules = context::rules(&settings);
+    let rules = context::rules(&settings)?;
     let file = wanted.file.display().to_string();
     let (text, loaded) = written(&mut sketch, &rules, &settings, &file);
     save(wanted.file, &text)?;

@@ -10,6 +10,7 @@ use crate::manifest::Placed;
 use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, nearest};
 
 use super::generator::{GeneratorLine, read_generators};
+use super::store::{StorageLine, read_storage};
 use super::{GuardSettings, OnUnknown, RawText};
 
 /// The fields of `pixform.yaml`.
@@ -20,7 +21,35 @@ pub const ENVIRONMENT_FIELDS: [&str; 9] =
     ["env_file", "state", "storage", "generators", "guards", "limits", "publish", "on_unknown", "on_unknown_max"];
 
 /// The fields of `storage`.
-pub const STORAGE_FIELDS: [&str; 7] = ["url", "public_url", "endpoint", "region", "key", "create_bucket", "previous"];
+pub const STORAGE_FIELDS: [&str; 13] = [
+    "url",
+    "public_url",
+    "endpoint",
+    "region",
+    "account",
+    "key",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "path_style",
+    "create_bucket",
+    "originals",
+    "previous",
+];
+
+/// The fields of `originals`, and of `previous` where it is more than a URL.
+pub const STORE_FIELDS: [&str; 10] = [
+    "url",
+    "endpoint",
+    "region",
+    "account",
+    "key",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "path_style",
+    "create_bucket",
+];
 
 /// The fields of `guards`.
 pub const GUARD_FIELDS: [&str; 2] = ["max_cost", "max_deletions"];
@@ -81,27 +110,6 @@ pub struct EnvironmentLine {
     pub tables: Option<Vec<TableName>>,
     /// What to do with a call whose outcome is unknown.
     pub on_unknown: OnUnknown,
-}
-
-/// `storage` as it is written.
-#[derive(Debug)]
-pub struct StorageLine {
-    /// Where it stands.
-    pub span: Span,
-    /// Where the files lie.
-    pub url: Option<RawText>,
-    /// Under which URL they are fetched.
-    pub public_url: Option<RawText>,
-    /// The service's address.
-    pub endpoint: Option<RawText>,
-    /// The service's region.
-    pub region: Option<RawText>,
-    /// The key of the service.
-    pub key: Option<RawText>,
-    /// Whether a missing bucket is made.
-    pub create_bucket: Option<bool>,
-    /// The store that was used before.
-    pub previous: Option<RawText>,
 }
 
 /// Reads a document from a tree, collecting every mistake.
@@ -167,23 +175,6 @@ fn read_environment(name: Placed<String>, node: Node<'_>, mistakes: &mut Mistake
     let on_unknown = read_on_unknown(&mut fields, mistakes);
     fields.finish(&what, &ENVIRONMENT_FIELDS, mistakes);
     Some(EnvironmentLine { name, env_file, state, storage, generators, guards, images_max, tables, on_unknown })
-}
-
-fn read_storage(node: Node<'_>, mistakes: &mut Mistakes) -> Option<StorageLine> {
-    let what = "`storage`";
-    let mut fields = Fields::of(node, what, mistakes)?;
-    let line = StorageLine {
-        span: fields.span,
-        url: text(&mut fields, "url", mistakes),
-        public_url: text(&mut fields, "public_url", mistakes),
-        endpoint: text(&mut fields, "endpoint", mistakes),
-        region: text(&mut fields, "region", mistakes),
-        key: text(&mut fields, "key", mistakes),
-        create_bucket: truth(&mut fields, "create_bucket", mistakes),
-        previous: text(&mut fields, "previous", mistakes),
-    };
-    fields.finish(what, &STORAGE_FIELDS, mistakes);
-    Some(line)
 }
 
 fn read_tables(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Vec<TableName>> {

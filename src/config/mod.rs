@@ -20,19 +20,19 @@ use crate::yaml::{Limits, ManifestError, Mistake, Mistakes, parse};
 mod document;
 mod generator;
 mod schema;
-mod secret;
 mod settle;
+mod store;
 #[cfg(test)]
 mod tests;
 mod variables;
 
+pub use crate::secret::SecretText;
 pub use document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, INTERVAL_CEILING, LIMIT_FIELDS,
-    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
+    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
 };
 pub use generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 pub use schema::schema;
-pub use secret::SecretText;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
 
 use variables::Variables;
@@ -121,16 +121,46 @@ pub struct StorageSettings {
     pub url: SecretText,
     /// Under which URL the files are fetched, as written: an http(s) URL, or a path on the product's own host.
     pub public_url: Option<String>,
+    /// How it is reached.
+    pub access: StoreAccess,
+    /// Whether a missing bucket is to be made.
+    pub create_bucket: bool,
+    /// Where originals lie, if elsewhere.
+    pub originals: Option<StoreSettings>,
+    /// The store that was used before.
+    pub previous: Option<StoreSettings>,
+}
+
+/// How a store is reached; filled in by whoever opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreAccess {
     /// The service's address.
     pub endpoint: Option<RawText>,
     /// The service's region.
     pub region: Option<RawText>,
+    /// The account, where a service has accounts.
+    pub account: Option<RawText>,
     /// The service's key.
     pub key: Option<RawText>,
+    /// The name of a key, where it has one.
+    pub access_key_id: Option<RawText>,
+    /// The key that goes with the name.
+    pub secret_access_key: Option<RawText>,
+    /// What temporary keys come with.
+    pub session_token: Option<RawText>,
+    /// Whether the bucket stands in the path of an address.
+    pub path_style: Option<bool>,
+}
+
+/// Another store beside the main one. What it does not say it shares with that, where both are of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Its URL.
+    pub url: RawText,
+    /// How it is reached.
+    pub access: StoreAccess,
     /// Whether a missing bucket is to be made.
-    pub create_bucket: bool,
-    /// The store that was used before.
-    pub previous: Option<RawText>,
+    pub create_bucket: Option<bool>,
 }
 
 /// A service that makes pictures.
@@ -280,10 +310,9 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
         storage: StorageSettings {
             url: SecretText::new(settle::rooted("file:.pixform/storage", "file", &root)),
             public_url: None,
-            endpoint: None,
-            region: None,
-            key: None,
+            access: StoreAccess::default(),
             create_bucket: false,
+            originals: None,
             previous: None,
         },
         root,
@@ -299,13 +328,22 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
 }
 
 impl Settings {
-    /// Returns the part of every URL before the path, ending in `/`; `None` where only the service knows it.
+    /// Returns the part of every URL before the path, ending in `/`; `None` where only the store knows it.
     pub fn url_base(&self) -> Option<String> {
         match (&self.storage.public_url, self.storage.url.scheme()) {
             (Some(url), _) => Some(format!("{}/", url.trim_end_matches('/'))),
             (None, Some("file" | "memory")) => Some("/files/".to_owned()),
             (None, _) => None,
         }
+    }
+
+    /// Fills the variables of a store's URL in; the path of `file:` becomes absolute.
+    ///
+    /// # Errors
+    /// As [`Settings::expand`].
+    pub fn expand_url(&self, raw: &RawText, outside: &Outside<'_>) -> Result<SecretText, ConfigError> {
+        let url = self.expand(raw, outside)?;
+        Ok(SecretText::new(settle::rooted(url.expose(), "file", &self.root)))
     }
 
     /// Fills the variables of a text in, now that it is needed.

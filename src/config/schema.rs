@@ -7,7 +7,7 @@ use crate::schema::{DRAFT, described, object, undescribed, whole};
 
 use super::document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, LIMIT_FIELDS, ON_UNKNOWN,
-    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS,
+    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
 };
 use super::generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 
@@ -71,20 +71,53 @@ fn environment(name: &str) -> Value {
 
 fn storage(name: &str) -> Value {
     match name {
-        "url" => {
-            variable("Where files lie: `file:FOLDER`, `s3://BUCKET`. A relative folder starts at this file's folder.")
-        }
         "public_url" => variable(
             "Under which URL the files are fetched: an http(s) URL, or a path on the product's own host. A file's path \
-             is appended.",
+             is appended. Unless set, the store's own address where that is certain.",
         ),
-        "endpoint" => variable("The address of the storage service, where it is not the usual one."),
-        "region" => variable("The region of the storage service."),
-        "key" => variable("The key of the storage service; better a `${NAME}` than the key itself."),
-        "create_bucket" => {
-            described("Whether a missing bucket is made; false unless set.", json!({ "type": "boolean" }))
+        "originals" => optional(
+            "A store of its own for the originals, which may be private. What it does not say it shares with `storage`, \
+             where both are of one kind.",
+            object(&STORE_FIELDS, &["url"], store),
+        ),
+        "previous" => {
+            let map = object(&STORE_FIELDS, &["url"], store);
+            json!({
+                "description": "The store that this environment used before, while moving away from it: a URL, or a \
+                    map where it needs more. Files are read there until they are copied.",
+                "anyOf": [{ "type": "string" }, map, { "type": "null" }],
+            })
         }
-        "previous" => variable("The store that this environment used before, while moving away from it."),
+        name => store(name),
+    }
+}
+
+fn store(name: &str) -> Value {
+    match name {
+        "url" => variable(
+            "Where files lie: `file:FOLDER`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, \
+             `supabase://PROJECT.supabase.co/BUCKET/PREFIX`. A relative folder starts at this file's folder.",
+        ),
+        "endpoint" => variable(
+            "The address of the storage service, where it is not the usual one; for `supabase:` that of its Storage API.",
+        ),
+        "region" => variable("The region of the storage service; AWS_REGION unless set."),
+        "account" => variable("For `az:`, the storage account; AZURE_STORAGE_ACCOUNT_NAME unless set."),
+        "key" => variable(
+            "The key of the storage service; better a `${NAME}` than the key itself. For `supabase:` the service key, \
+             for `az:` the account key, for `gs:` the JSON of a service account.",
+        ),
+        "access_key_id" => variable("For `s3:`, the name of the key; AWS_ACCESS_KEY_ID unless set."),
+        "secret_access_key" => variable("For `s3:`, the key; AWS_SECRET_ACCESS_KEY unless set."),
+        "session_token" => variable("For `s3:`, what temporary keys come with; AWS_SESSION_TOKEN unless set."),
+        "path_style" => described(
+            "For `s3:`, whether the bucket stands in the path and not in the host's name; true where `endpoint` is set.",
+            json!({ "type": "boolean" }),
+        ),
+        "create_bucket" => described(
+            "For `supabase:`, whether a missing bucket is made, public unless only originals lie there; false unless set.",
+            json!({ "type": "boolean" }),
+        ),
         name => undescribed(name),
     }
 }

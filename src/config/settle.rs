@@ -7,12 +7,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 
 use crate::manifest::{IMAGES_MAX, Placed};
-use crate::yaml::{Mistakes, Span};
+use crate::yaml::Mistakes;
 
-use super::document::{Document, EnvironmentLine, StorageLine, listed, meant};
+use super::document::{Document, EnvironmentLine, listed, meant};
 use super::generator::settle_generator;
-use super::variables::{Variables, check};
-use super::{ConfigError, Known, Origin, Outside, RawText, SecretText, Settings, StorageSettings};
+use super::store::settle_storage;
+use super::variables::Variables;
+use super::{ConfigError, Known, Origin, Outside, RawText, SecretText, Settings};
 
 /// What settling needs beyond the environment itself.
 pub struct Context<'c> {
@@ -122,42 +123,8 @@ pub fn settle(
     })
 }
 
-fn settle_storage(
-    line: StorageLine,
-    variables: &mut Variables<'_>,
-    context: &Context<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<StorageSettings> {
-    let StorageLine { span, url: written, public_url, endpoint, region, key, create_bucket, previous } = line;
-    let storage = match written {
-        Some(raw) => url(&raw, "file", context.root, variables, mistakes),
-        None => {
-            let span = Span { start: span.start, end: span.start + 1 };
-            mistakes.add(span, "`url` is missing", "say where files are kept, as in `url: \"file:.pixform/storage\"`");
-            None
-        }
-    };
-    let public_url = public_url.and_then(|raw| {
-        let text = variables.expand(&raw, mistakes)?;
-        // Empty is not set, so that `${PUBLIC_URL:-}` can leave it out.
-        if text.expose().is_empty() {
-            return None;
-        }
-        if let Err(words) = check_public_url(text.expose()) {
-            let help = "write it as in `https://cdn.example.com/assets`, or `/files` for the product's own host";
-            mistakes.add(raw.span, format!("`public_url` {words}"), help);
-        }
-        Some(text.expose().to_owned())
-    });
-    for raw in [&endpoint, &region, &key, &previous].into_iter().flatten() {
-        check(raw, context.source, mistakes);
-    }
-    let create_bucket = create_bucket.unwrap_or_default();
-    Some(StorageSettings { url: storage?, public_url, endpoint, region, key, create_bucket, previous })
-}
-
 /// Fills the variables of a URL in, and makes its path absolute where it has this scheme.
-fn url(
+pub(super) fn url(
     raw: &RawText,
     scheme: &str,
     root: &Path,
@@ -207,7 +174,7 @@ fn certificate_rooted(url: &str, root: &Path) -> String {
 }
 
 /// Says what is wrong with the URL under which files are fetched; a path is appended to it, and all readers see it.
-fn check_public_url(text: &str) -> Result<(), &'static str> {
+pub(super) fn check_public_url(text: &str) -> Result<(), &'static str> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("holds a blank or a letter that is not ASCII: percent-encode it");
     }

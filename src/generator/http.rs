@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
-use url::Host;
+
+pub use crate::web::Whole;
+use crate::web::{self, bare, pause, read, words};
 
 use super::address::{Place, PublicOnly, place};
 use super::redact::Redactor;
@@ -22,24 +24,14 @@ const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const PICTURE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Redirects that are followed when a picture is fetched.
 const REDIRECTS_MAX: usize = 5;
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long an answer to a question that costs nothing may take.
 const QUESTION_TIME: Duration = Duration::from_secs(30);
 /// How long a picture may take to arrive; also how long a server may drip.
 const DOWNLOAD_TIME: Duration = Duration::from_secs(60);
 /// How long a server may be silent in the middle of an answer.
 const SILENCE_TIME: Duration = Duration::from_secs(20);
-/// Longest pause that a service can ask for.
-const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Variables that name a proxy, which may lie in our own network.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-
-/// Chooses the implementation of TLS, once in a process; before the first `Http`.
-pub fn install_tls() {
-    // A second call finds it chosen already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
 
 /// One service.
 pub struct Http {
@@ -71,15 +63,6 @@ pub struct Reply {
     pub location: Option<String>,
 }
 
-/// Whether a body is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whole {
-    /// It is.
-    Yes,
-    /// The connection ended, or the time, or the bytes that are read.
-    CutOff,
-}
-
 /// What is asked, and where.
 #[derive(Debug, Clone, Copy)]
 pub enum Question<'q, B> {
@@ -105,38 +88,18 @@ impl Http {
     /// # Errors
     /// In words, where the key cannot be a header, or the system's certificates cannot be read.
     pub fn new(base: Url, key: &str, paying_time: Duration) -> Result<Self, String> {
-        install_tls();
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("its `api_key` holds a blank, or a character that is not ASCII".to_owned());
         }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
         authorization.set_sensitive(true);
-        // A proxy is for what lies outside of this machine.
-        let local = match base.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
+        let local = web::is_local(&base);
         let own = |client: ClientBuilder| if local { client.no_proxy() } else { client };
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("pixform/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(CONNECT_TIME)
-                .read_timeout(SILENCE_TIME)
-        };
+        let builder = || web::builder().read_timeout(SILENCE_TIME);
         let proxies: Arc<[String]> = proxies().into();
         let resolver = PublicOnly { proxies: Arc::clone(&proxies) };
-        let built = |make: &dyn Fn() -> ClientBuilder| {
-            // A service without TLS can be used on a system without certificates.
-            let again = |error| if base.scheme() == "http" { make().tls_certs_only([]).build() } else { Err(error) };
-            make().build().or_else(again).map_err(|error| {
-                format!("the system's certificates cannot be used ({}): install ca-certificates", words(&error))
-            })
-        };
+        let built = |make: &dyn Fn() -> ClientBuilder| web::client(&base, make);
         Ok(Self {
             // A service may think for longer than it may be silent in the middle of an answer.
             paying: built(&|| own(builder()).http1_only().pool_max_idle_per_host(0).read_timeout(paying_time))?,
@@ -263,21 +226,6 @@ fn proxies() -> Vec<String> {
     named.filter_map(host).collect()
 }
 
-/// Reads a body as far as it comes and may be read.
-async fn read(mut response: Response, bytes_max: u64) -> (Bytes, Whole) {
-    let mut body = BytesMut::new();
-    if response.content_length().is_some_and(|length| length > bytes_max) {
-        return (body.freeze(), Whole::CutOff);
-    }
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 <= bytes_max => body.extend_from_slice(&chunk),
-            Ok(None) => return (body.freeze(), Whole::Yes),
-            Ok(Some(_)) | Err(_) => return (body.freeze(), Whole::CutOff),
-        }
-    }
-}
-
 /// Tells whether a request without an answer was sent.
 fn unanswered(redactor: &Redactor, shown: &str, error: reqwest::Error) -> Box<CallError> {
     let error = error.without_url();
@@ -296,26 +244,6 @@ fn unanswered(redactor: &Redactor, shown: &str, error: reqwest::Error) -> Box<Ca
     CallError::new(Trouble::Ambiguous, what)
 }
 
-/// Returns what an error came from, in the words of its last source: those before it only name layers of the library.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    let words = last.to_string();
-    match words.rfind(" (os error ") {
-        Some(number) => words[..number].to_owned(),
-        None => words,
-    }
-}
-
-/// Returns a URL as it may be shown: without user, query and fragment.
-fn bare(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
-}
-
 /// Appends a path to the base URL, whatever path that has.
 fn join(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
@@ -323,48 +251,9 @@ fn join(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Reads `Retry-After`: seconds, or a date; never longer than [`PAUSE_MAX`].
-fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Duration::from_secs_f64(seconds.min(1e6)),
-        Ok(_) => return None,
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            // A date has whole seconds: one more, so that the second has passed.
-            date.duration_since(std::time::SystemTime::now()).unwrap_or_default() + Duration::from_secs(1)
-        }
-    };
-    Some(pause.min(PAUSE_MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(text: &str) -> HeaderMap {
-        HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())])
-    }
-
-    #[test]
-    fn a_pause_is_seconds_or_a_date_and_has_a_bound() {
-        for (text, wanted) in
-            [("7", Some(7)), ("0", Some(0)), ("1e9", Some(900)), ("-3", None), ("soon", None), ("NaN", None)]
-        {
-            assert_eq!(pause(&headers(text)), wanted.map(Duration::from_secs), "{text}");
-        }
-        let date = std::time::SystemTime::now() + Duration::from_secs(30);
-        let found = pause(&headers(&httpdate::fmt_http_date(date))).unwrap();
-        assert!((29..=31).contains(&found.as_secs()), "{found:?}");
-        let past = httpdate::fmt_http_date(std::time::SystemTime::UNIX_EPOCH);
-        assert_eq!(pause(&headers(&past)), Some(Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn a_url_is_shown_without_its_secrets() {
-        let url = Url::parse("https://u:p@a.example:8443/x/y.png?sig=1#z").unwrap();
-        assert_eq!(bare(&url), "https://a.example:8443/x/y.png");
-    }
 
     #[test]
     fn a_base_keeps_its_path() {

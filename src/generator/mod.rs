@@ -18,7 +18,6 @@ mod placeholder;
 mod redact;
 mod trouble;
 
-pub use http::install_tls;
 pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
 pub use redact::Redactor;

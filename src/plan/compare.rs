@@ -83,12 +83,12 @@ impl<'h> Comparison<'h> {
         }
     }
 
-    /// Takes a record; `objects_fit` says of each of its published files whether it was found with its size.
-    pub fn record(&mut self, record: &RecordHead<'_>, mut object_fits: impl FnMut(u64, &str) -> bool) {
+    /// Takes a record, and returns the number of its asset, where one is declared.
+    pub fn record(&mut self, record: &RecordHead<'_>) -> Option<usize> {
         let RecordHead { key, recipe, renditions, row, protect, hold, extra_labels, objects: _ } = *record;
         let Some(index) = self.heads.find(key) else {
             self.strangers.insert(key.to_owned());
-            return;
+            return None;
         };
         let head = &self.heads.all()[index];
         let same = head.recipe == recipe
@@ -101,9 +101,6 @@ impl<'h> Comparison<'h> {
         if !same {
             mark |= DIFFERS;
         }
-        if !record.objects().all(|(bytes, path)| object_fits(bytes, path)) {
-            mark |= OBJECT_BAD;
-        }
         if let Some((_, seen)) = row {
             mark |= HAS_ROW;
             if self.rows == Looked::At {
@@ -111,6 +108,12 @@ impl<'h> Comparison<'h> {
             }
         }
         self.marks[index] = mark;
+        Some(index)
+    }
+
+    /// Notes that a published file of an asset was not found with its size.
+    pub fn object_is_bad(&mut self, number: usize) {
+        self.marks[number] |= OBJECT_BAD;
     }
 
     /// Takes a row of the published table; records come first.

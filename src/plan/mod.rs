@@ -216,6 +216,11 @@ pub enum Note {
         /// How many records it has.
         records: u64,
     },
+    /// Files lie only in the storage that was used before, and applying copies them.
+    Uncopied {
+        /// How many.
+        files: u64,
+    },
 }
 
 /// What planning looked at.
@@ -302,7 +307,13 @@ impl Plan {
 
     /// Tells whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.collections.iter().all(|collection| collection.changes.is_empty())
+        self.uncopied() == 0 && self.collections.iter().all(|collection| collection.changes.is_empty())
+    }
+
+    /// Returns how many files are to be copied from the storage that was used before.
+    pub fn uncopied(&self) -> u64 {
+        let files = |note: &Note| if let Note::Uncopied { files } = note { *files } else { 0 };
+        self.notes.iter().map(files).sum()
     }
 
     /// Returns all changes with their collections.

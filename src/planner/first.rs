@@ -9,33 +9,58 @@ use crate::world::Listing;
 
 use super::owners::Foreign;
 
-/// Feeds a scan into the first pass.
+/// Feeds a scan into the first pass. The files of records are kept until the listing is there, which may take longer.
 pub struct FirstPass<'f> {
     comparison: Comparison<'f>,
-    listing: Option<&'f Listing>,
+    objects: Option<Objects>,
     /// Keys whose rows belong to other collections that publish to the same table.
     foreign: &'f Foreign,
     /// What other manifests declare that publish to the same table.
     pub others: Vec<&'f Heads>,
 }
 
+/// The published files of records: all paths in one text, since a hundred thousand small ones would take longer.
+#[derive(Default)]
+struct Objects {
+    paths: String,
+    /// Where each path ends, the size of its file, and the number of its asset.
+    files: Vec<(usize, u64, usize)>,
+}
+
 impl<'f> FirstPass<'f> {
-    /// Begins with the heads of a collection and, where objects are looked at, the listing.
-    pub fn new(heads: &'f Heads, looked: Looked, listing: Option<&'f Listing>, foreign: &'f Foreign) -> Self {
-        Self { comparison: Comparison::new(heads, looked), listing, foreign, others: Vec::new() }
+    /// Begins with the heads of a collection.
+    pub fn new(heads: &'f Heads, looked: Looked, foreign: &'f Foreign) -> Self {
+        let objects = match looked {
+            Looked::At => Some(Objects::default()),
+            Looked::NotAt => None,
+        };
+        Self { comparison: Comparison::new(heads, looked), objects, foreign, others: Vec::new() }
     }
 
-    /// Ends the pass.
-    pub fn finish(self) -> Suspects {
-        self.comparison.finish()
+    /// Ends the pass, with the listing where objects are looked at.
+    pub fn finish(self, listing: Option<&Listing>) -> Suspects {
+        let Self { mut comparison, objects, foreign: _, others: _ } = self;
+        if let (Some(Objects { paths, files }), Some(listing)) = (objects, listing) {
+            let mut start = 0;
+            for (end, bytes, number) in files {
+                if listing.size(&paths[start..end]) != Some(bytes) {
+                    comparison.object_is_bad(number);
+                }
+                start = end;
+            }
+        }
+        comparison.finish()
     }
 }
 
 impl Visitor for FirstPass<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
-        match self.listing {
-            Some(listing) => self.comparison.record(&head, |bytes, path| listing.size(path) == Some(bytes)),
-            None => self.comparison.record(&head, |_, _| true),
+        let Some(number) = self.comparison.record(&head) else { return };
+        if let Some(Objects { paths, files }) = &mut self.objects {
+            for (bytes, path) in head.objects() {
+                paths.push_str(path);
+                files.push((paths.len(), bytes, number));
+            }
         }
     }
 

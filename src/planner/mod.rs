@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use tokio::sync::OnceCell;
+
 use crate::asset::{AssetKey, CollectionName, Heads, MicroUsd, TableName};
 use crate::digest::RecipeDigest;
 use crate::manifest::Manifest;
@@ -18,6 +20,7 @@ use crate::world::{Listing, World, WorldError};
 mod adopt;
 mod drift;
 mod first;
+mod looks;
 mod moves;
 mod owners;
 mod second;
@@ -128,6 +131,8 @@ struct Gathering<'r> {
     known: &'r Known,
     /// Recipes that an asset further up gets made.
     making: HashMap<RecipeDigest, AssetKey>,
+    /// All originals, once they were listed.
+    originals: OnceCell<Listing>,
 }
 
 /// Makes a plan.
@@ -143,7 +148,7 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
         known = world.state.known().await?;
         (_, decision) = world.store(&known, request.now, request.take).await?;
     }
-    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new() };
+    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new(), originals: OnceCell::new() };
     let mut collections = Vec::new();
     let mut moved_away = BTreeMap::new();
     for declared in request.declared {
@@ -153,7 +158,9 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
         }
         collections.push(collection);
     }
-    let notes = undeclared(&known, request, &moved_away);
+    let mut notes = undeclared(&known, request, &moved_away);
+    let uncopied = world.uncopied().await?.len() as u64;
+    notes.extend((uncopied > 0).then_some(Note::Uncopied { files: uncopied }));
     let completeness = match (request.all_manifests, request.selection.is_all()) {
         (AllManifests::Read, true) => Completeness::Complete,
         _ => Completeness::Partial,
@@ -219,27 +226,35 @@ impl Gathering<'_> {
     ) -> Result<(CollectionPlan, BTreeMap<CollectionName, u64>), PlannerError> {
         let Declared { manifest, heads } = declared;
         let looked = self.request.refresh;
-        let listing = match looked {
-            Looked::At => Some(self.world.list(&manifest.folders()).await?),
-            Looked::NotAt => None,
-        };
         let recorded = self.known.collections.iter().find(|collection| collection.name == manifest.name);
         let table = manifest.table().filter(|_| looked == Looked::At);
         let foreign = match table {
             Some(table) => self.foreign(manifest, table).await?,
             None => owners::Foreign::default(),
         };
-        let mut visitor = first::FirstPass::new(heads, looked, listing.as_ref(), &foreign);
+        let mut visitor = first::FirstPass::new(heads, looked, &foreign);
         visitor.others = owners::others(self.request.declared, manifest);
-        let seen = match self.known.schema {
-            Schema::Absent if table.is_none() => TableSeen::NotLooked,
-            _ => self.world.state.scan(&manifest.name, table, &mut visitor).await?,
+        let folders = manifest.folders();
+        let listing = async {
+            match looked {
+                Looked::At => self.world.list(&folders).await.map(Some),
+                Looked::NotAt => Ok(None),
+            }
         };
+        let scan = async {
+            match self.known.schema {
+                Schema::Absent if table.is_none() => Ok(TableSeen::NotLooked),
+                _ => self.world.state.scan(&manifest.name, table, &mut visitor).await,
+            }
+        };
+        // Storage and database do not wait for one another.
+        let (listing, seen) = futures::future::join(listing, scan).await;
+        let (listing, seen) = (listing?, seen?);
         if let (TableSeen::Unfit(problems), Some(table)) = (seen, table) {
             let table = table.name.to_string();
             return Err(PlannerError::Table(UnfitTable { collection: manifest.name.clone(), table, problems }));
         }
-        let suspects = visitor.finish();
+        let suspects = visitor.finish(listing.as_ref());
         tracing::info!(
             collection = %manifest.name,
             assets = heads.all().len(),

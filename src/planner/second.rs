@@ -155,7 +155,7 @@ impl Gathering<'_> {
         let kept = state.originals(&recipes).await?;
         let by_content = state.originals_by_content(&contents).await?;
         let paths: HashSet<ObjectPath> = kept.iter().chain(&by_content).map(|original| original.path.clone()).collect();
-        let sizes = self.world.sizes(paths.into_iter().collect()).await?;
+        let sizes = self.original_sizes(paths).await?;
         let lies_there = |original: &Original| sizes.get(&original.path).copied().flatten() == Some(original.bytes);
         batch.kept = kept.into_iter().filter(lies_there).map(|original| (original.recipe, original)).collect();
         batch.by_content =
@@ -163,7 +163,7 @@ impl Gathering<'_> {
         let missing: Vec<RecipeDigest> =
             recipes.into_iter().filter(|recipe| !batch.kept.contains_key(recipe)).collect();
         if !missing.is_empty() {
-            batch.found = self.world.originals(&missing).await?;
+            batch.found = self.found_originals(&missing).await?;
             let is_paid = |asset: &Asset| self.request.prices.contains_key(asset.generator.as_str());
             let paid = batch.assets.iter().filter(|(_, asset)| is_paid(asset));
             let paid: HashSet<RecipeDigest> =

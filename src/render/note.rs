@@ -41,6 +41,11 @@ pub fn note_sentence(note: &Note) -> String {
                  (`pixform destroy {collection}` removes it)"
             )
         }
+        Note::Uncopied { files } => {
+            let (are, them) = if *files == 1 { ("is", "it") } else { ("are", "them") };
+            let files = count::count(*files, "file");
+            format!("{files} {are} still in the previous storage; apply copies {them}, for $0.00")
+        }
     }
 }
 

@@ -208,6 +208,7 @@ fn last_line(plan: &Plan, style: Style) -> String {
         .map(|action| (plan.count(action), action))
         .filter(|(amount, _)| *amount > 0)
         .map(|(amount, action)| format!("{} {}", count::number(amount), to_do(action)))
+        .chain((plan.uncopied() > 0).then(|| format!("{} to copy", count::count(plan.uncopied(), "file"))))
         .collect();
     let cap = plan.cap.map(|cap| format!(" (cap ${cap})")).unwrap_or_default();
     let headline = style.colour.paint(Tone::Strong, "Plan:");

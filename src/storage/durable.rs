@@ -74,6 +74,13 @@ impl Durability {
         Ok(())
     }
 
+    /// Forgets a file that was deleted: there is nothing left of it to sync but that its folder lost it.
+    pub(super) fn forget_file(&self, file: &Path) {
+        if let Extent::Few(paths) = &mut self.pending().extent {
+            paths.remove(file);
+        }
+    }
+
     /// Notes a folder that has, or may have, a new folder in it. It is synced together with the files noted later.
     pub(super) fn note_folder(&self, folder: &Path) {
         self.pending().extent.add(folder);

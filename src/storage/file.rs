@@ -22,7 +22,7 @@ use tokio::task;
 
 use super::durable::Durability;
 use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
-use super::{FileVisitor, Overwrite, Storage, StorageError, check_folder, complaint, too_large};
+use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, complaint, different, too_large};
 use crate::asset::ObjectPath;
 
 /// Folders remembered as made, so that not every put asks again; originals have a folder each.
@@ -113,6 +113,16 @@ impl Storage for FileStorage {
         self.on_disk(move |root| root.put(&path, &bytes, overwrite)).await
     }
 
+    async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError> {
+        let paths = paths.to_vec();
+        self.on_disk(move |root| paths.iter().try_for_each(|path| root.delete(path))).await
+    }
+
+    /// Does nothing: what is wrong with a folder is told by the first file that is put.
+    async fn prepare(&self, _: &Needs) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     async fn sync(&self) -> Result<(), StorageError> {
         self.on_disk(Folder::sync).await
     }
@@ -196,9 +206,25 @@ impl Folder {
         match placed {
             Ok(Placed::Done) => Ok(()),
             Ok(Placed::Different { found }) => {
-                Err(StorageError::Different { path: path.to_string(), found, offered: bytes.len() as u64 })
+                let there =
+                    (found == bytes.len() as u64).then(|| fs::read(self.absolute(path.as_str())).ok()).flatten();
+                Err(different(path, found, there.as_deref(), bytes))
             }
             Err(error) => Err(self.failure("write", path.as_str(), Access::WRITE_OK | Access::EXEC_OK, error)),
+        }
+    }
+
+    /// Removes a file, never what a link leads to; folders stay.
+    fn delete(&self, path: &ObjectPath) -> Result<(), StorageError> {
+        let failure = |error| self.failure("delete", path.as_str(), Access::WRITE_OK | Access::EXEC_OK, error);
+        match self.look(path.as_str()).map_err(failure)?.filter(Metadata::is_file) {
+            Some(_) => {
+                let file = self.absolute(path.as_str());
+                present(fs::remove_file(&file)).map_err(failure)?;
+                self.durability.forget_file(&file);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

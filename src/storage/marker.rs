@@ -17,6 +17,8 @@ pub const MARKER_PATH: &str = "originals/.pixform-store";
 
 /// The format that is written, and the only one that is read.
 const VERSION: u64 = 1;
+/// How every marker of that format begins.
+const BEGINNING: &[u8] = b"{\"version\":";
 /// Largest marker that is read.
 const BYTES_MAX: u64 = 16 * 1_024;
 /// Longest id, in bytes.
@@ -35,6 +37,8 @@ pub struct Marker {
     pub owner_note: Option<String>,
     /// When the owner last ran, in seconds since 1970.
     pub last_run: i64,
+    /// Whether its users were told that everybody can read the originals.
+    pub told_open: bool,
 }
 
 /// What can go wrong with a marker.
@@ -43,6 +47,9 @@ pub enum MarkerError {
     /// The file is no JSON object.
     #[error("`originals/.pixform-store` is not a marker: it holds no JSON object")]
     Shape,
+    /// It is the beginning of a marker, or nothing at all: a write of it did not come to its end.
+    #[error("`originals/.pixform-store` is cut off")]
+    CutOff,
     /// It was written by a later pixform, or by none.
     #[error("`originals/.pixform-store` has the version {found}, this pixform reads version 1")]
     Version {
@@ -71,14 +78,17 @@ struct Written<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner_note: Option<&'m str>,
     last_run: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    told_open: bool,
 }
 
 impl Marker {
     /// Returns the file's content: one line of JSON.
     pub fn to_json(&self) -> String {
-        let Self { store, owner, owner_note, last_run } = self;
+        let Self { store, owner, owner_note, last_run, told_open } = self;
         let owner_note = owner_note.as_deref();
-        let written = Written { version: VERSION, store, owner, owner_note, last_run: *last_run };
+        let written =
+            Written { version: VERSION, store, owner, owner_note, last_run: *last_run, told_open: *told_open };
         serde_json::to_string(&written).expect("text and a number are always JSON") + "\n"
     }
 
@@ -87,7 +97,10 @@ impl Marker {
     /// # Errors
     /// Says what is wrong with the first wrong field.
     pub fn parse(content: &[u8]) -> Result<Self, MarkerError> {
-        let content: Value = serde_json::from_slice(content).map_err(|_| MarkerError::Shape)?;
+        let content: Value = serde_json::from_slice(content).map_err(|error| match error.is_eof() {
+            true if content.is_empty() || content.starts_with(BEGINNING) => MarkerError::CutOff,
+            _ => MarkerError::Shape,
+        })?;
         let Value::Object(fields) = content else { return Err(MarkerError::Shape) };
         match fields.get("version") {
             Some(Value::Number(version)) if version.as_u64() == Some(VERSION) => {}
@@ -106,7 +119,8 @@ impl Marker {
         let last_run = last_run.filter(|seconds| *seconds >= 0);
         let last_run = last_run.ok_or(MarkerError::Field { field: "last_run", rule: "it is seconds since 1970" })?;
         let owner_note = fields.get("owner_note").and_then(Value::as_str).map(readable).filter(|note| !note.is_empty());
-        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run })
+        let told_open = fields.get("told_open").and_then(Value::as_bool).unwrap_or_default();
+        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run, told_open })
     }
 }
 
@@ -130,8 +144,16 @@ pub async fn read_marker(storage: &dyn Storage) -> Result<Option<Marker>, Marker
 pub async fn write_marker(storage: &dyn Storage, marker: &Marker) -> Result<(), MarkerError> {
     let content = marker.to_json();
     Marker::parse(content.as_bytes())?;
-    storage.put(&marker_path(), Bytes::from(content), "application/json", Overwrite::Replace).await?;
+    put_marker(storage, Bytes::from(content), Overwrite::Replace).await?;
     Ok(storage.sync().await?)
+}
+
+/// Puts the marker: as JSON, or, where a bucket takes pictures only, under the type that originals have.
+async fn put_marker(storage: &dyn Storage, content: Bytes, overwrite: Overwrite) -> Result<(), StorageError> {
+    match storage.put(&marker_path(), content.clone(), "application/json", overwrite).await {
+        Err(StorageError::NotAdmitted { .. }) => storage.put(&marker_path(), content, "image/png", overwrite).await,
+        result => result,
+    }
 }
 
 /// What came of making a marker where there was none.
@@ -148,11 +170,12 @@ pub enum Made {
 /// # Errors
 /// When the storage fails.
 pub async fn make_marker(storage: &dyn Storage, marker: &Marker) -> Result<Made, MarkerError> {
-    let content = Bytes::from(marker.to_json());
-    match storage.put(&marker_path(), content, "application/json", Overwrite::Never).await {
+    match put_marker(storage, Bytes::from(marker.to_json()), Overwrite::Never).await {
         Ok(()) => {
             storage.sync().await?;
-            Ok(Made::First)
+            // Some stores let both of two writers succeed: the one that is there is the one that counts.
+            let there = read_marker(storage).await?;
+            Ok(if there.is_some_and(|there| there.store != marker.store) { Made::TooLate } else { Made::First })
         }
         Err(StorageError::Different { .. }) => Ok(Made::TooLate),
         Err(error) => Err(error.into()),
@@ -176,10 +199,11 @@ fn readable(note: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::open;
+    use crate::storage::{Settings, open};
 
     fn marker() -> Marker {
-        Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run: 1_700_000_000 }
+        let last_run = 1_700_000_000;
+        Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run, told_open: false }
     }
 
     #[test]
@@ -195,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_no_marker_is_told_in_our_words() {
         let told = |content: &str| Marker::parse(content.as_bytes()).unwrap_err().to_string();
-        insta::assert_snapshot!(told(""), @"`originals/.pixform-store` is not a marker: it holds no JSON object");
+        insta::assert_snapshot!(told(""), @"`originals/.pixform-store` is cut off");
         insta::assert_snapshot!(told("[1]"), @"`originals/.pixform-store` is not a marker: it holds no JSON object");
         insta::assert_snapshot!(told("{}"), @"`originals/.pixform-store` has no usable `version`: it is the number 1");
         insta::assert_snapshot!(
@@ -215,9 +239,20 @@ mod tests {
         assert!(note.starts_with("a[31mx") && note.len() == NOTE_CHARS_MAX, "{note}");
     }
 
+    #[test]
+    fn a_marker_that_is_cut_off_is_told_from_what_is_none() {
+        let whole = marker().to_json();
+        for end in (0..whole.len() - 1).filter(|end| *end == 0 || *end >= BEGINNING.len()) {
+            assert!(matches!(Marker::parse(&whole.as_bytes()[..end]), Err(MarkerError::CutOff)), "{end}");
+        }
+        for other in ["{", "[1", "<html", "{\"a\":"] {
+            assert!(matches!(Marker::parse(other.as_bytes()), Err(MarkerError::Shape)), "{other}");
+        }
+    }
+
     #[tokio::test]
     async fn a_marker_is_read_as_it_was_last_written() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
         for last_run in [1, 2] {
             let marker = Marker { last_run, ..marker() };
@@ -228,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_two_first_markers_one_stays() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         assert_eq!(make_marker(&*storage, &marker()).await.unwrap(), Made::First);
         let other = Marker { store: "s-2".into(), ..marker() };
         assert_eq!(make_marker(&*storage, &other).await.unwrap(), Made::TooLate);
@@ -237,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_marker_that_could_not_be_read_is_not_written() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         let error = write_marker(&*storage, &Marker { store: String::new(), ..marker() }).await.unwrap_err();
         assert!(matches!(error, MarkerError::Field { field: "store", .. }), "{error}");
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
@@ -245,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_huge_file_in_its_place_is_no_marker() {
-        let storage = open("memory:").unwrap();
+        let storage = open(&Settings::of("memory:")).unwrap();
         let huge = Bytes::from(vec![b' '; BYTES_MAX as usize + 1]);
         storage.put(&marker_path(), huge, "", Overwrite::Never).await.unwrap();
         assert!(matches!(read_marker(&*storage).await.unwrap_err(), MarkerError::Shape));

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{FileVisitor, Overwrite, Storage, StorageError, check_folder, too_large};
+use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, different, too_large};
 use crate::asset::ObjectPath;
 
 /// Files by path.
@@ -64,16 +64,25 @@ impl Storage for MemoryStorage {
         let mut files = self.files();
         match (files.get(path), overwrite) {
             (Some(found), Overwrite::Never) if *found == bytes => Ok(()),
-            (Some(found), Overwrite::Never) => Err(StorageError::Different {
-                path: path.to_string(),
-                found: found.len() as u64,
-                offered: bytes.len() as u64,
-            }),
+            (Some(found), Overwrite::Never) => Err(different(path, found.len() as u64, Some(found), &bytes)),
             (None, Overwrite::Never) | (_, Overwrite::Replace) => {
                 files.insert(path.clone(), bytes);
                 Ok(())
             }
         }
+    }
+
+    async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError> {
+        let mut files = self.files();
+        for path in paths {
+            files.remove(path);
+        }
+        Ok(())
+    }
+
+    /// Does nothing: memory takes everything.
+    async fn prepare(&self, _: &Needs) -> Result<(), StorageError> {
+        Ok(())
     }
 
     /// Does nothing: memory outlives no power cut, and nobody expects it to.

@@ -1,8 +1,10 @@
 //! The storage: originals and published files, by path.
 //!
 //! One small trait, [`Storage`], with an adapter a kind of store, opened by URL. Files are written once under a path
-//! that holds their digest, so nothing here needs locks. The marker says whose store it is.
+//! that holds their digest, so nothing here needs locks. The marker says whose store it is. Two adapters put others
+//! together: [`Divided`] keeps originals elsewhere, [`Moving`] reads what has not been copied from another store yet.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use async_trait::async_trait;
@@ -10,24 +12,96 @@ use bytes::Bytes;
 
 use crate::asset::ObjectPath;
 
+mod divided;
 mod durable;
+mod fault;
 mod file;
 mod marker;
 mod memory;
+mod moving;
+mod object;
 mod owner;
+mod prove;
+mod settings;
+mod stores;
+mod sum;
+mod supabase;
 mod walk;
+mod wire;
 
+pub use divided::Divided;
 pub use marker::{MARKER_PATH, Made, Marker, MarkerError, make_marker, read_marker, write_marker};
+pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
+pub use prove::{PROBE_PREFIX, probe};
+pub use settings::{Addressing, MissingBucket, Settings};
+pub use stores::{Opened, Stores};
+
+use fault::Place;
+use settings::Location;
+
+/// The folder of the originals, which may lie in a store of its own.
+pub const ORIGINALS: &str = "originals";
+
+/// How often a file is written whose bytes change on the way.
+const WRITES_MAX: u32 = 3;
 
 /// What can go wrong with a storage.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The URL names no kind of store we have.
-    #[error("`{scheme}` is no storage that pixform knows; write `file:FOLDER` or `memory:`")]
+    #[error(
+        "`{scheme}` is no storage that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`"
+    )]
     Scheme {
         /// The URL's scheme; the rest may hold a secret.
         scheme: String,
+    },
+    /// The settings do not fit together.
+    #[error("{what}")]
+    Settings {
+        /// What is wrong, without secrets.
+        what: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// The bucket is not there.
+    #[error("the storage `{root}` has no bucket `{bucket}`")]
+    NoBucket {
+        /// The store's URL without secrets.
+        root: String,
+        /// The bucket.
+        bucket: String,
+        /// How to get one.
+        help: String,
+    },
+    /// The store lets nobody in with these keys, or not for this.
+    #[error("the storage `{root}` refuses to {action} `{path}`: {said}")]
+    Denied {
+        /// The store's URL without secrets.
+        root: String,
+        /// What was tried: `write`.
+        action: &'static str,
+        /// The path, or the folder.
+        path: String,
+        /// The store's own words.
+        said: String,
+        /// What to check.
+        help: &'static str,
+    },
+    /// The store takes no files such as these.
+    #[error("{what}")]
+    NotAdmitted {
+        /// What it takes, and what it was to take.
+        what: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The store holds other bytes than were sent to it, however often.
+    #[error("`{path}` arrived in the storage with other bytes than were sent")]
+    Altered {
+        /// The path.
+        path: String,
     },
     /// The storage itself cannot be used.
     #[error("the storage `{root}` cannot be used")]
@@ -54,14 +128,20 @@ pub enum StorageError {
         source: io::Error,
     },
     /// A path holds other bytes than those that were to be written.
-    #[error("`{path}` exists with other bytes ({found} of them, {offered} were to be written)")]
+    #[error(
+        "`{path}` exists with other bytes: {found} of them{found_digest}, {offered}{offered_digest} were to be written"
+    )]
     Different {
         /// The path.
         path: String,
         /// Size of what is there.
         found: u64,
+        /// The beginning of its SHA-256 in brackets, where it was read.
+        found_digest: String,
         /// Size of what was offered.
         offered: u64,
+        /// The beginning of its SHA-256 in brackets, where the sizes do not tell the two apart.
+        offered_digest: String,
     },
     /// The store refused.
     #[error("could not {action} `{path}`")]
@@ -74,6 +154,25 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
+}
+
+impl StorageError {
+    /// Tells whether every other file would meet the same.
+    pub fn meets_every_file(&self) -> bool {
+        match self {
+            Self::Scheme { .. }
+            | Self::Settings { .. }
+            | Self::NoBucket { .. }
+            | Self::Denied { .. }
+            | Self::Unusable { .. }
+            | Self::Full { .. } => true,
+            Self::NotAdmitted { .. }
+            | Self::Altered { .. }
+            | Self::Missing { .. }
+            | Self::Different { .. }
+            | Self::Io { .. } => false,
+        }
+    }
 }
 
 /// What to do when a path is taken already.
@@ -131,6 +230,19 @@ pub trait Storage: Send + Sync {
         overwrite: Overwrite,
     ) -> Result<(), StorageError>;
 
+    /// Deletes files; one that is not there counts as deleted. Meant for files that nothing refers to.
+    ///
+    /// # Errors
+    /// What the store says; some of the files may be gone then.
+    async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError>;
+
+    /// Makes sure that the store is there and takes files such as these, without putting any; makes a missing bucket
+    /// where the settings say so.
+    ///
+    /// # Errors
+    /// [`StorageError::NoBucket`], [`StorageError::Denied`], [`StorageError::NotAdmitted`]; else what the store says.
+    async fn prepare(&self, needs: &Needs) -> Result<(), StorageError>;
+
     /// Makes everything put so far durable: after it, a power cut loses none of it.
     ///
     /// # Errors
@@ -138,21 +250,86 @@ pub trait Storage: Send + Sync {
     async fn sync(&self) -> Result<(), StorageError>;
 }
 
-/// Opens the storage at a URL: `file:PATH` (relative to the working directory unless absolute, taken as written) or
-/// `memory:` (a new, empty store, which lives as long as the value that is returned).
+/// What a store is to take.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// What is published.
+    pub published: Files,
+    /// What is kept to publish from.
+    pub originals: Files,
+    /// Who fetches what is published from the store's own address.
+    pub readers: Readers,
+}
+
+/// Some files that are to be put.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// Their types: `image/png`.
+    pub content_types: BTreeSet<&'static str>,
+    /// The size that the largest of them can be expected to have, in bytes.
+    pub bytes: u64,
+}
+
+/// Who fetches published files from the store's own address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Readers {
+    /// Nobody: they are fetched from elsewhere, or not at all.
+    #[default]
+    Nobody,
+    /// Everybody, without a key.
+    Everybody,
+}
+
+/// Opens a storage; for `file:PATH` the path is taken as written, relative to the working directory unless absolute, and
+/// `memory:` is a new, empty store, which lives as long as the value that is returned.
 ///
 /// Opening looks at nothing and creates nothing.
 ///
 /// # Errors
-/// When the scheme is unknown, or the path is missing.
-pub fn open(url: &str) -> Result<Box<dyn Storage>, StorageError> {
-    match url.split_once(':') {
-        Some(("file", path)) => match path.strip_prefix("//").unwrap_or(path) {
-            "" => Err(StorageError::Unusable { root: url.to_owned(), source: complaint("a folder is missing") }),
-            path => Ok(Box::new(file::FileStorage::new(path))),
-        },
-        Some(("memory", _)) => Ok(Box::new(memory::MemoryStorage::default())),
-        _ => Err(StorageError::Scheme { scheme: url.split(':').next().unwrap_or_default().to_owned() }),
+/// When the scheme is unknown, a part of the URL is missing, or credentials are incomplete.
+pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
+    let location = settings.location()?;
+    if settings.missing_bucket == MissingBucket::Make && !matches!(location, Location::Supabase { .. }) {
+        let what = "`create_bucket` is for `supabase:` only".to_owned();
+        let help = "remove it, and make the bucket at the service".to_owned();
+        return Err(StorageError::Settings { what, help });
+    }
+    Ok(match location {
+        Location::File(path) if path.is_empty() => {
+            return Err(StorageError::Unusable { root: "file:".to_owned(), source: complaint("a folder is missing") });
+        }
+        Location::File(path) => Box::new(file::FileStorage::new(path)),
+        Location::Memory => Box::new(memory::MemoryStorage::default()),
+        Location::Bucket { service, bucket, prefix } => {
+            Box::new(object::ObjectStorage::new(settings, service, &bucket, prefix)?)
+        }
+        Location::Supabase { host, bucket, prefix } => {
+            Box::new(supabase::SupabaseStorage::new(settings, &host, &bucket, prefix)?)
+        }
+    })
+}
+
+/// Returns how long a file may be kept by whoever fetched it: for ever, since its path holds its digest; unless it is
+/// the marker, which changes, or a probe, which goes.
+fn cache_control(path: &ObjectPath) -> &'static str {
+    match path.as_str() == MARKER_PATH || path.as_str().contains(PROBE_PREFIX) {
+        true => "no-store",
+        false => "public, max-age=31536000, immutable",
+    }
+}
+
+/// Tells that a path is taken by other bytes: by their sizes, and by digests where what is there was read.
+fn different(path: &ObjectPath, found: u64, there: Option<&[u8]>, offered: &[u8]) -> StorageError {
+    let short = |bytes: &[u8]| {
+        use sha2::Digest as _;
+        format!(" (sha256 {}…)", hex::encode(&sha2::Sha256::digest(bytes)[..6]))
+    };
+    StorageError::Different {
+        path: path.to_string(),
+        found,
+        found_digest: there.map(short).unwrap_or_default(),
+        offered: offered.len() as u64,
+        offered_digest: there.map(|_| short(offered)).unwrap_or_default(),
     }
 }
 

@@ -7,7 +7,7 @@
 mod answer;
 pub mod behaviour;
 mod control;
-mod door;
+pub mod door;
 mod download;
 pub mod ledger;
 mod picture;

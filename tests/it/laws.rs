@@ -14,7 +14,7 @@ use pixform::plan::{Action, Limits, Looked, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Declared, Moves, Request, Selection};
 use pixform::process::Process;
 use pixform::state::{Access, Origin, Run};
-use pixform::storage::TakeStorage;
+use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
@@ -138,13 +138,13 @@ impl Generator for Counting {
 }
 
 async fn world(generator: Arc<Counting>) -> Arc<World> {
-    let addresses = Addresses { state: "sqlite::memory:", storage: "memory:" };
+    let addresses = Addresses { state: "sqlite::memory:", storage: &Stores::of("memory:") };
     let service = Service { generator, cost: Kind::Placeholder.cost(), pace: Kind::Placeholder.pace() };
     let generators = Generators { named: BTreeMap::new(), any: Some(service) };
     let world = World::open("local", addresses, Access::Write, generators, "/files/".to_owned()).await.unwrap();
     world.state.migrate().await.unwrap();
     let known = world.state.known().await.unwrap();
-    apply::claim(&world, &known, NOW, TakeStorage::No).await.unwrap();
+    apply::claim(&world, (&known, NOW, TakeStorage::No), apply::Originals::Private, None).await.unwrap();
     Arc::new(world)
 }
 

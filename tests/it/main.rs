@@ -35,8 +35,12 @@ mod state_contract;
 mod state_ledger;
 mod state_postgres;
 mod state_sqlite;
+mod storage_apply;
+mod storage_bucket;
 mod storage_contract;
 mod storage_file;
+#[path = "../stores/mod.rs"]
+mod stores;
 mod story;
 mod together;
 mod tour;

@@ -88,8 +88,24 @@ environments:
       public_url: /media
       endpoint: "${ENDPOINT}"
       region: eu
+      account: acme
       key: "${KEY}"
+      access_key_id: "${ID}"
+      secret_access_key: "${SECRET}"
+      session_token: "${TOKEN}"
+      path_style: true
       create_bucket: true
+      originals:
+        url: "s3://originals"
+        endpoint: "${ENDPOINT}"
+        region: eu
+        account: acme
+        key: "${KEY}"
+        access_key_id: "${ID}"
+        secret_access_key: "${SECRET}"
+        session_token: "${TOKEN}"
+        path_style: false
+        create_bucket: false
       previous: "file:old"
     generators:
       novita:
@@ -113,7 +129,12 @@ environments:
     publish: { tables: [attribute_images, shop.images] }
     on_unknown: retry
     on_unknown_max: 2
-  next: { guards: ~, limits: ~, publish: ~, generators: ~ }
+  next:
+    storage: { url: "file:new", originals: ~, previous: { url: "file:old" } }
+    guards: ~
+    limits: ~
+    publish: ~
+    generators: ~
 "#;
 
 /// One of our kinds of files.
@@ -228,7 +249,7 @@ fn check_committed(schema: &Value, file: &str, command: &str) {
 #[test]
 fn the_committed_schemas_are_the_generated_ones() {
     check_committed(&manifest::schema(), "manifests/manifest.schema.json", "pixform schema");
-    check_committed(&config::schema(), "pixform.schema.json", "pixform schema config");
+    check_committed(&config::schema(), "pixform.schema.json", "pixform schema --config");
 }
 
 #[test]

@@ -1,0 +1,378 @@
+//! What a store answers when it does not do what was asked: told apart by what can be done about it.
+//!
+//! S3, GCS and Azure answer with XML, Supabase with JSON whose `statusCode` is the real status while that of HTTP is
+//! mostly 400. Both are read here, since either may stand behind the other's address.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use super::StorageError;
+use crate::web;
+
+/// Stands for the code where a page of HTML came.
+const HTML: &str = "a page of HTML";
+/// Longest text of a store that is repeated, in characters.
+const SAID_MAX: usize = 200;
+
+/// Why a request was not granted.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub kind: FaultKind,
+    /// In the store's words, or ours where it said nothing; without secrets.
+    pub said: String,
+    /// How long the store wants to be left alone.
+    pub pause: Option<Duration>,
+}
+
+/// What is wrong, as far as one can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// There is no such file.
+    Missing,
+    /// There is no such bucket.
+    NoBucket,
+    /// The path is taken.
+    Exists,
+    /// The key is wrong, or may not do this.
+    Denied,
+    /// There are no credentials to be had.
+    Credentials,
+    /// The file is larger than the store takes.
+    TooLarge,
+    /// The store takes no files of this type.
+    WrongType,
+    /// The answer is larger than the caller can take.
+    AnswerTooLarge {
+        /// Its size.
+        found: u64,
+        /// What could have been taken.
+        most: u64,
+    },
+    /// The store is busy or out of order.
+    Busy,
+    /// No whole answer came.
+    Broken,
+    /// The store says no.
+    Refused,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Fault {
+    /// Makes one in our own words.
+    pub fn of(kind: FaultKind, said: impl Into<String>) -> Self {
+        Self { kind, said: said.into(), pause: None }
+    }
+
+    /// Makes one of a connection that failed before an answer came.
+    pub fn broken(shown: &str, error: &reqwest::Error) -> Self {
+        let words = web::words(error);
+        let said = match (error.is_timeout(), error.is_connect() || error.is_builder()) {
+            (_, true) => format!("{shown} cannot be reached ({words})"),
+            (true, false) => format!("no answer came from {shown} in time"),
+            (false, false) => format!("the connection to {shown} broke before an answer came ({words})"),
+        };
+        Self::of(FaultKind::Broken, said)
+    }
+
+    /// Makes one of an answer that ended before its end.
+    pub fn cut_off(shown: &str) -> Self {
+        Self::of(FaultKind::Broken, format!("the answer of {shown} was cut off"))
+    }
+
+    /// Makes one of an answer that is larger than the caller can take.
+    pub fn too_large(found: u64, most: u64) -> Self {
+        let said = format!("it holds {found} bytes, at most {most} are read");
+        Self::of(FaultKind::AnswerTooLarge { found, most }, said)
+    }
+
+    /// Tells whether the same request may be granted later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, FaultKind::Busy | FaultKind::Broken)
+    }
+}
+
+/// A remote store as errors name it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its URL without secrets.
+    pub root: String,
+    pub bucket: String,
+    /// What to check where it lets nobody in.
+    pub check: &'static str,
+    /// What to do where the bucket is missing.
+    pub make: &'static str,
+}
+
+impl Place {
+    /// Puts a fault into the words of the room.
+    pub fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
+        let (root, path) = (self.root.clone(), path.to_owned());
+        match fault.kind {
+            FaultKind::Missing => StorageError::Missing { path },
+            FaultKind::NoBucket => {
+                StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
+            }
+            FaultKind::Denied | FaultKind::Credentials => {
+                let said = match fault.kind {
+                    FaultKind::Credentials => {
+                        "no credentials were found, and this machine has none of its own".to_owned()
+                    }
+                    _ => fault.said.clone(),
+                };
+                StorageError::Denied { root, action, path, said, help: self.check }
+            }
+            FaultKind::TooLarge | FaultKind::WrongType => StorageError::NotAdmitted {
+                what: format!("the storage `{root}` does not take `{path}`: {}", fault.said),
+                help: "raise the bucket's limit on sizes, or allow the type, at the service",
+            },
+            FaultKind::AnswerTooLarge { .. } => {
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.clone());
+                StorageError::Io { action, path, source }
+            }
+            FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
+                StorageError::Io { action, path, source: io::Error::other(fault.clone()) }
+            }
+        }
+    }
+}
+
+/// What an error's body says, whichever format it has.
+struct Said {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+/// Reads the answer to a request that was not granted.
+pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
+    let text = String::from_utf8_lossy(body);
+    let Said { status, code, message } = json(&text)
+        .or_else(|| xml(&text, headers))
+        .unwrap_or_else(|| Said {
+            status: 0,
+            code: headers.get("x-ms-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default().to_owned(),
+            message: String::new(),
+        })
+        .or_status(status);
+    let kind = match code.as_str() {
+        "NoSuchBucket" | "ContainerNotFound" | "TenantNotFound" => FaultKind::NoBucket,
+        "Bucket not found" => FaultKind::NoBucket,
+        "NoSuchKey" | "NoSuchUpload" | "BlobNotFound" => FaultKind::Missing,
+        "KeyAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyExists" | "Duplicate" => FaultKind::Exists,
+        "AccessDenied"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidJWT"
+        | "InvalidSignature"
+        | "AuthenticationFailed"
+        | "AuthorizationFailure"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "InvalidSecurity"
+        | "S3InvalidAccessKeyId" => FaultKind::Denied,
+        // Whoever signs for another region than the bucket's is let in nowhere.
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            FaultKind::Denied
+        }
+        // Not the store, but what guards its door against machines: it opens again.
+        HTML if matches!(status, 403 | 429) => FaultKind::Busy,
+        "EntityTooLarge" | "RequestBodyTooLarge" => FaultKind::TooLarge,
+        "InvalidMimeType" | "invalid_mime_type" => FaultKind::WrongType,
+        "SlowDown"
+        | "LockTimeout"
+        | "DatabaseTimeout"
+        | "ResourceLocked"
+        | "InternalError"
+        | "ServerBusy"
+        | "RequestTimeout"
+        | "OperationTimedOut"
+        | "TooManyRequests"
+        | "ThrottlingException"
+        | "OperationAborted"
+        | "IncompleteBody"
+        | "BadDigest"
+        | "XAmzContentSHA256Mismatch" => FaultKind::Busy,
+        _ => by_status(status, &code, &message),
+    };
+    let said = match (code.is_empty(), message.is_empty()) {
+        (_, false) => said(&message),
+        (false, true) => said(&code),
+        (true, true) => "it says nothing more".to_owned(),
+    };
+    Fault { kind, said: format!("the store answers {status}: {said}"), pause: web::pause(headers) }
+}
+
+fn by_status(status: u16, code: &str, message: &str) -> FaultKind {
+    match status {
+        404 if message.to_lowercase().contains("bucket") => FaultKind::NoBucket,
+        404 => FaultKind::Missing,
+        409 => FaultKind::Exists,
+        401 | 403 => FaultKind::Denied,
+        // Supabase calls a request without a usable key so.
+        400 if code == "InvalidRequest" && message.contains("authorization") => FaultKind::Denied,
+        413 => FaultKind::TooLarge,
+        415 => FaultKind::WrongType,
+        408 | 425 | 429 | 500 | 502..=599 => FaultKind::Busy,
+        _ => FaultKind::Refused,
+    }
+}
+
+impl Said {
+    /// Fills the status of HTTP in where the body tells none.
+    fn or_status(self, status: StatusCode) -> Self {
+        match self.status {
+            0 => Self { status: status.as_u16(), ..self },
+            _ => self,
+        }
+    }
+}
+
+/// Reads Supabase's errors: `{"statusCode":"409","error":"Duplicate","message":"…","code":"KeyAlreadyExists"}`.
+fn json(text: &str) -> Option<Said> {
+    let whole: Value = serde_json::from_str(text).ok()?;
+    // Google puts it one level deeper.
+    let value = if whole["error"].is_object() { &whole["error"] } else { &whole };
+    let field = |name: &str| match value.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    if !value.is_object() {
+        return None;
+    }
+    let code = match field("code") {
+        code if code.is_empty() => field("error"),
+        code => code,
+    };
+    let status = field("statusCode").parse().or_else(|_| code.parse()).unwrap_or_default();
+    let message = match field("message") {
+        message if message.is_empty() => field("error_description"),
+        message => message,
+    };
+    Some(Said { status, code, message })
+}
+
+/// Reads the errors of S3, GCS and Azure: `<Error><Code>…</Code><Message>…</Message></Error>`.
+fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
+    let html = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if html || text.to_lowercase().contains("<html") {
+        return Some(Said {
+            status: 0,
+            code: HTML.to_owned(),
+            message: "a page of HTML: this is not the store, or a guard before it".to_owned(),
+        });
+    }
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(inside, _)| inside.trim().to_owned())
+    };
+    let code = element("Code")?;
+    Some(Said { status: 0, code, message: element("Message").unwrap_or_default() })
+}
+
+/// Returns a store's words in one line of bounded length, without control characters and queries of URLs.
+fn said(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| word.split(['?', '&']).next().unwrap_or_default()).collect();
+    let mut line: String = words.join(" ").chars().filter(|letter| !letter.is_control()).collect();
+    if let Some((at, _)) = line.char_indices().nth(SAID_MAX) {
+        line.truncate(at);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
+        if body.starts_with("<html") {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        }
+        read_fault(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    }
+
+    #[test]
+    fn what_a_store_answers_is_told_apart_by_what_can_be_done() {
+        use FaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongType};
+        let duplicate = r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists","code":"KeyAlreadyExists"}"#;
+        for (status, body, expected) in [
+            // Supabase: 400 whatever it is.
+            (400, duplicate, Exists),
+            (400, r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists"}"#, Exists),
+            (409, duplicate, Exists),
+            (
+                400,
+                r#"{"statusCode":"404","error":"not_found","message":"Object not found","code":"NoSuchKey"}"#,
+                Missing,
+            ),
+            (400, r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#, Missing),
+            (400, r#"{"statusCode":"404","error":"Bucket not found","message":"Bucket not found"}"#, NoBucket),
+            (400, r#"{"statusCode":"404","error":"x","message":"Bucket not found","code":"NoSuchBucket"}"#, NoBucket),
+            (
+                400,
+                r#"{"statusCode":"413","error":"Payload too large","message":"x","code":"EntityTooLarge"}"#,
+                TooLarge,
+            ),
+            (400, r#"{"statusCode":"415","error":"invalid_mime_type","message":"x"}"#, WrongType),
+            (
+                400,
+                r#"{"statusCode":"403","error":"Unauthorized","message":"new row violates row-level security policy"}"#,
+                Denied,
+            ),
+            (400, r#"{"statusCode":"400","error":"InvalidKey","message":"Invalid key","code":"InvalidKey"}"#, Refused),
+            (
+                400,
+                r#"{"statusCode":"400","message":"headers must have required property 'authorization'","code":"InvalidRequest"}"#,
+                Denied,
+            ),
+            (400, r#"{"statusCode":"423","code":"ResourceLocked"}"#, Busy),
+            (544, r#"{"statusCode":"544","code":"DatabaseTimeout","message":"x"}"#, Busy),
+            (429, r#"{"statusCode":"429","code":"SlowDown"}"#, Busy),
+            (401, "", Denied),
+            (400, "", Refused),
+            // S3 and its like.
+            (404, "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>m</Message></Error>", Missing),
+            (404, "<Error><Code>NoSuchBucket</Code></Error>", NoBucket),
+            (404, "<a><Error><Code>NoSuchBucket</Code></Error></a>", NoBucket),
+            (404, "", Missing),
+            (403, "<Error><Code>SignatureDoesNotMatch</Code></Error>", Denied),
+            (403, "", Denied),
+            (301, "<Error><Code>PermanentRedirect</Code></Error>", Denied),
+            (503, "<Error><Code>SlowDown</Code></Error>", Busy),
+            (500, "", Busy),
+            (501, "<Error><Code>NotImplemented</Code></Error>", Refused),
+            (403, "<html><body>Attention required</body></html>", Busy),
+            (404, "<html>nginx</html>", Missing),
+        ] {
+            let fault = fault(status, body);
+            assert_eq!(fault.kind, expected, "{status} {body}: {fault}");
+            assert_eq!(fault.pause, Some(Duration::from_secs(3)));
+        }
+    }
+
+    #[test]
+    fn a_stores_words_are_one_line_without_the_queries_of_urls() {
+        let body =
+            "<Error><Code>AccessDenied</Code><Message>at\nhttp://h/p?X-Amz-Signature=abc \u{1b}[2J</Message></Error>";
+        assert_eq!(fault(403, body).to_string(), "the store answers 403: at http://h/p [2J");
+        assert!(fault(403, &format!("{{\"message\":\"{}\"}}", "x".repeat(999))).to_string().len() < 300);
+    }
+}

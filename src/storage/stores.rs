@@ -1,0 +1,56 @@
+//! The stores of an environment, opened as one.
+
+use std::sync::Arc;
+
+use super::{Divided, Moving, Settings, Storage, StorageError, open};
+
+/// Where an environment keeps its files.
+#[derive(Debug, Clone, Default)]
+pub struct Stores {
+    /// What is published, and originals, too, where they have no store of their own.
+    pub main: Settings,
+    /// Originals.
+    pub originals: Option<Settings>,
+    /// The store that was used for all of it before.
+    pub previous: Option<Settings>,
+}
+
+/// Stores, opened.
+pub struct Opened {
+    /// All of them as one.
+    pub storage: Arc<dyn Storage>,
+    /// The same, where files may have to be copied from the store before.
+    pub moving: Option<Arc<Moving>>,
+}
+
+impl Stores {
+    /// Makes stores of one URL.
+    pub fn of(url: impl Into<String>) -> Self {
+        Self { main: Settings::of(url), ..Self::default() }
+    }
+
+    /// Tells whether all of them are on this machine; what cannot be opened is told when it is.
+    pub fn are_near(&self) -> bool {
+        let near = |settings: &Settings| matches!(settings.url.split(':').next(), Some("file" | "memory"));
+        [Some(&self.main), self.originals.as_ref(), self.previous.as_ref()].into_iter().flatten().all(near)
+    }
+
+    /// Opens them; looks at nothing and creates nothing.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(&self) -> Result<Opened, StorageError> {
+        let Self { main, originals, previous } = self;
+        let mut storage = open(main)?;
+        if let Some(originals) = originals {
+            storage = Box::new(Divided::new(storage, open(originals)?));
+        }
+        Ok(match previous {
+            None => Opened { storage: storage.into(), moving: None },
+            Some(previous) => {
+                let moving = Arc::new(Moving::new(storage, open(previous)?));
+                Opened { storage: Arc::clone(&moving) as Arc<dyn Storage>, moving: Some(moving) }
+            }
+        })
+    }
+}

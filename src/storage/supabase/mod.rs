@@ -1,0 +1,361 @@
+//! A storage in a bucket of Supabase, through the REST API of its Storage, with a service key.
+//!
+//! That API has no atomic create and hides the real status of an error in its body (see `fault`). Existence is asked for
+//! by `info`, never by HEAD, which answers a bare 400 for what is missing. What the wire looks like was seen on the
+//! open-source server in August 2026.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+
+use super::fault::{Fault, FaultKind};
+use super::settings::{Prefix, supabase_base, trimmed};
+use super::sum::{Sum, Verdict};
+use super::wire::{Answer, AnswerMax, Request, Wire};
+use super::{
+    FileVisitor, MissingBucket, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX, cache_control,
+    check_folder, different,
+};
+use crate::asset::ObjectPath;
+
+mod bucket;
+
+use bucket::Bucket;
+
+/// Files of one page of a listing: the most that the server gives.
+const PAGE: usize = 1_000;
+/// Pages of one listing at most: ten million files.
+const PAGES_MAX: usize = 10_000;
+/// Files that one request deletes: hosted servers take no more.
+const DELETED_AT_ONCE: usize = 1_000;
+/// Variables that hold the key where pixform.yaml has none.
+const KEY_VARIABLES: [&str; 2] = ["SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"];
+/// A key that is no JWT begins so: the gateway takes it as `apikey` only.
+const NO_JWT: &str = "sb_";
+
+/// Files below a prefix of a bucket.
+pub(super) struct SupabaseStorage {
+    wire: Wire,
+    base: String,
+    place: Place,
+    prefix: Prefix,
+    keys: HeaderMap,
+    missing_bucket: MissingBucket,
+}
+
+/// What lies at a path.
+struct Found {
+    bytes: u64,
+    tag: Option<String>,
+}
+
+impl fmt::Debug for SupabaseStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place.root)
+    }
+}
+
+impl SupabaseStorage {
+    /// Prepares a client; nothing is sent.
+    pub(super) fn new(settings: &Settings, host: &str, bucket: &str, prefix: Prefix) -> Result<Self, StorageError> {
+        let base = settings.endpoint()?.map_or_else(|| supabase_base(host), |url| trimmed(&url));
+        let wrong = |what: String, help: &str| StorageError::Settings { what, help: help.to_owned() };
+        let address = Url::parse(&base).map_err(|_| {
+            wrong("the storage's host is none".to_owned(), "write it as in `supabase://PROJECT.supabase.co/BUCKET`")
+        })?;
+        let wire = Wire::new(&address).map_err(|what| wrong(what, "on Debian: apt-get install ca-certificates"))?;
+        let variable = || KEY_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|key| !key.is_empty()));
+        let key = settings.key.as_ref().map(|key| key.expose().trim().to_owned()).or_else(variable);
+        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
+            let what = "the storage has no `key`".to_owned();
+            wrong(what, "set `key: \"${SUPABASE_SERVICE_ROLE_KEY}\"` beside its `url`: the project's service key")
+        })?;
+        let place = Place {
+            root: format!("supabase://{host}/{bucket}{prefix}"),
+            bucket: bucket.to_owned(),
+            check: "check `storage.key`: it has to be the secret key (`sb_secret_…`) or the service_role key of this \
+                    project, not the public one",
+            make: "write `create_bucket: true` beside `storage.url` to have it made, or make it in the dashboard; with a \
+                   key that may not see it (a public one) it is missing, too, and `endpoint` may lead elsewhere",
+        };
+        let keys = keys(&key).map_err(|what| wrong(what, "copy it again from the dashboard"))?;
+        Ok(Self { wire, base, place, prefix, keys, missing_bucket: settings.missing_bucket })
+    }
+
+    /// Returns the address of something below the base; each segment is encoded, for `+` and `=` are legal in names.
+    fn url(&self, route: &str, path: &str) -> Result<Url, Fault> {
+        let path = self.prefix.join(path).parse::<ObjectPath>().map(|path| path.url("/"));
+        self.route(&format!("{route}/{}{}", self.place.bucket, path.unwrap_or_default()))
+    }
+
+    /// Returns the address of something that names no file.
+    fn route(&self, route: &str) -> Result<Url, Fault> {
+        let url = Url::parse(&format!("{}/{route}", self.base));
+        url.map_err(|error| Fault::of(FaultKind::Refused, error.to_string()))
+    }
+
+    async fn send(&self, method: Method, url: Result<Url, Fault>, body: Option<Value>) -> Result<Answer, Fault> {
+        let mut headers = self.keys.clone();
+        let body = body.map(|body| body.to_string());
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let body = body.unwrap_or_default().into();
+        self.wire.send(&Request { method, url: url?, headers, body, bytes_max: None }).await
+    }
+
+    async fn ask(&self, method: Method, url: Result<Url, Fault>, body: Option<Value>) -> Result<Value, Fault> {
+        let answer = self.send(method, url, body).await?;
+        serde_json::from_slice(&answer.body).map_err(|_| {
+            Fault::of(
+                FaultKind::Refused,
+                "the answer is no JSON: is `endpoint` the address of a Supabase Storage?".to_owned(),
+            )
+        })
+    }
+
+    /// A bucket that is going to be made is empty until then.
+    fn is_not_made_yet(&self, fault: &Fault) -> bool {
+        fault.kind == FaultKind::NoBucket && self.missing_bucket == MissingBucket::Make
+    }
+
+    async fn look(&self, path: &ObjectPath) -> Result<Option<Found>, StorageError> {
+        match self.ask(Method::GET, self.url("object/info", path.as_str()), None).await {
+            Ok(info) => {
+                let metadata = &info["metadata"];
+                let bytes = number(&info["size"]).or_else(|| number(&metadata["size"]));
+                let bytes = bytes.or_else(|| number(&metadata["contentLength"])).unwrap_or_default();
+                let tag = info["etag"].as_str().or_else(|| metadata["eTag"].as_str());
+                Ok(Some(Found { bytes, tag: tag.map(str::to_owned) }))
+            }
+            Err(fault) if fault.kind == FaultKind::Missing || self.is_not_made_yet(&fault) => Ok(None),
+            Err(fault) => Err(self.place.failure("look at", path.as_str(), &fault)),
+        }
+    }
+
+    async fn post(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        content_type: &str,
+        upsert: &'static str,
+    ) -> Result<(), Fault> {
+        let mut headers = self.keys.clone();
+        let content_type = HeaderValue::from_str(content_type);
+        headers.insert(CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control(path)));
+        headers.insert(HeaderName::from_static("x-upsert"), HeaderValue::from_static(upsert));
+        let url = self.url("object", path.as_str())?;
+        let request = Request { method: Method::POST, url, headers, body: bytes, bytes_max: None };
+        self.wire.send(&request).await.map(|_| ())
+    }
+
+    /// Compares what lies at a path with what was to be put there.
+    async fn compare(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum) -> Result<(), StorageError> {
+        let found = self.look(path).await?;
+        let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
+        if found.bytes != bytes.len() as u64 {
+            return Err(different(path, found.bytes, None, bytes));
+        }
+        if sum.of_tag(found.tag.as_deref()) == Verdict::Same {
+            return Ok(());
+        }
+        let there = self.get(path, found.bytes).await?;
+        if there == *bytes { Ok(()) } else { Err(different(path, found.bytes, Some(&there), bytes)) }
+    }
+
+    /// Makes sure that what was put arrived as it was sent.
+    async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum) -> Result<bool, StorageError> {
+        let Some(found) = self.look(path).await? else { return Ok(false) };
+        if found.bytes != bytes.len() as u64 {
+            return Ok(false);
+        }
+        match sum.of_tag(found.tag.as_deref()) {
+            Verdict::Same | Verdict::Unknown => Ok(true),
+            // A tag that looks like a digest need not be one.
+            Verdict::Differs => Ok(self.get(path, found.bytes).await? == *bytes),
+        }
+    }
+
+    async fn bucket(&self) -> Result<Value, Fault> {
+        let found = self.ask(Method::GET, self.route(&format!("bucket/{}", self.place.bucket)), None).await;
+        // A bucket is what is asked for, so it is what is missing.
+        found.map_err(|fault| match fault.kind {
+            FaultKind::Missing => Fault { kind: FaultKind::NoBucket, ..fault },
+            _ => fault,
+        })
+    }
+
+    async fn make_bucket(&self, needs: &Needs) -> Result<(), Fault> {
+        let bucket = &self.place.bucket;
+        // Nobody reads originals but pixform.
+        let public = !needs.published.content_types.is_empty();
+        let body = json!({ "id": bucket, "name": bucket, "public": public });
+        match self.send(Method::POST, self.route("bucket"), Some(body)).await {
+            // Another run was faster.
+            Err(fault) if fault.kind != FaultKind::Exists => Err(fault),
+            Ok(_) | Err(_) => {
+                tracing::info!(bucket, public, "the bucket was made");
+                Ok(())
+            }
+        }
+    }
+
+    async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Value, Fault> {
+        let mut body = json!({ "prefix": prefix, "limit": PAGE, "with_delimiter": false });
+        if let Some(cursor) = cursor {
+            body["cursor"] = cursor.into();
+        }
+        self.ask(Method::POST, self.route(&format!("object/list-v2/{}", self.place.bucket)), Some(body)).await
+    }
+}
+
+#[async_trait]
+impl Storage for SupabaseStorage {
+    fn describe(&self) -> String {
+        self.place.root.clone()
+    }
+
+    async fn list(&self, folder: &str, visitor: FileVisitor<'_>) -> Result<(), StorageError> {
+        check_folder(folder)?;
+        let prefix = match self.prefix.join(folder) {
+            root if root.is_empty() => root,
+            folder => format!("{folder}/"),
+        };
+        let failure = |fault: &Fault| self.place.failure("list", folder, fault);
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let page = match self.page(&prefix, cursor.as_deref()).await {
+                Ok(page) => page,
+                Err(fault) if self.is_not_made_yet(&fault) => return Ok(()),
+                Err(fault) => return Err(failure(&fault)),
+            };
+            for object in page["objects"].as_array().into_iter().flatten() {
+                let names = [&object["name"], &object["key"]].into_iter().filter_map(Value::as_str);
+                let name = names
+                    .into_iter()
+                    .find_map(|name| name.starts_with(&prefix).then(|| self.prefix.strip(name)).flatten());
+                if let Some(path) = name.filter(|path| !path.is_empty() && !path.ends_with('/')) {
+                    visitor(path, number(&object["metadata"]["size"]).unwrap_or_default());
+                }
+            }
+            let next = page["nextCursor"].as_str().map(str::to_owned);
+            match next.filter(|_| page["hasNext"].as_bool() == Some(true)) {
+                None => return Ok(()),
+                // A server that leads in a circle would be listed for ever.
+                same if same == cursor => break,
+                next => cursor = next,
+            }
+        }
+        Err(failure(&Fault::of(FaultKind::Refused, "the listing does not end".to_owned())))
+    }
+
+    async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
+        Ok(self.look(path).await?.map(|found| found.bytes))
+    }
+
+    async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
+        let failure = |fault: Fault| match self.is_not_made_yet(&fault) {
+            true => StorageError::Missing { path: path.to_string() },
+            false => self.place.failure("read", path.as_str(), &fault),
+        };
+        let url = self.url("object", path.as_str()).map_err(failure)?;
+        let (headers, bytes_max) = (self.keys.clone(), Some(AnswerMax(bytes_max)));
+        let request = Request { method: Method::GET, url, headers, body: Bytes::new(), bytes_max };
+        let answer = self.wire.send(&request).await.map_err(failure)?;
+        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
+        if Sum::of(&answer.body).of_tag(tag) != Verdict::Differs {
+            return Ok(answer.body);
+        }
+        // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
+        tracing::info!(%path, "what came does not fit its ETag: read again");
+        self.wire.send(&request).await.map(|answer| answer.body).map_err(failure)
+    }
+
+    async fn put(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        content_type: &str,
+        overwrite: Overwrite,
+    ) -> Result<(), StorageError> {
+        let sum = Sum::of(&bytes);
+        let mut upsert = match overwrite {
+            Overwrite::Never => "false",
+            Overwrite::Replace => "true",
+        };
+        for _ in 0..WRITES_MAX {
+            match self.post(path, bytes.clone(), content_type, upsert).await {
+                Ok(()) => {}
+                Err(fault) if fault.kind == FaultKind::Exists && overwrite == Overwrite::Never => {
+                    return self.compare(path, &bytes, &sum).await;
+                }
+                Err(fault) => return Err(self.place.failure("write", path.as_str(), &fault)),
+            }
+            if self.arrived(path, &bytes, &sum).await? {
+                return Ok(());
+            }
+            // What lies there now is what this very call wrote.
+            upsert = "true";
+            tracing::info!(%path, "what arrived is not what was sent: written again");
+        }
+        Err(StorageError::Altered { path: path.to_string() })
+    }
+
+    async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError> {
+        for chunk in paths.chunks(DELETED_AT_ONCE) {
+            let names: Vec<String> = chunk.iter().map(|path| self.prefix.join(path.as_str())).collect();
+            let url = self.route(&format!("object/{}", self.place.bucket));
+            let deleted = self.send(Method::DELETE, url, Some(json!({ "prefixes": names }))).await;
+            let first = chunk.first().map(ObjectPath::as_str).unwrap_or_default();
+            match deleted {
+                Ok(_) => {}
+                Err(fault) if fault.kind == FaultKind::Missing => {}
+                Err(fault) => return Err(self.place.failure("delete", first, &fault)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepare(&self, needs: &Needs) -> Result<(), StorageError> {
+        let failure = |fault: Fault| self.place.failure("look at", &self.place.bucket, &fault);
+        let found = match self.bucket().await {
+            Err(fault) if self.is_not_made_yet(&fault) => {
+                self.make_bucket(needs).await.map_err(failure)?;
+                self.bucket().await
+            }
+            found => found,
+        };
+        Bucket::read(&found.map_err(failure)?).admits(&self.place, needs)
+    }
+
+    /// Does nothing: what the store has taken is durable.
+    async fn sync(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+/// Reads a number that may be written as a text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Returns the headers that a key goes into: a JWT into both, any other key into `apikey` only.
+fn keys(key: &str) -> Result<HeaderMap, String> {
+    let value = |text: &str| {
+        let mut value =
+            HeaderValue::from_str(text).map_err(|_| "the storage's `key` holds a letter that no key has".to_owned())?;
+        value.set_sensitive(true);
+        Ok::<_, String>(value)
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("apikey"), value(key)?);
+    if !key.starts_with(NO_JWT) {
+        headers.insert(AUTHORIZATION, value(&format!("Bearer {key}"))?);
+    }
+    Ok(headers)
+}

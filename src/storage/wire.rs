@@ -1,0 +1,158 @@
+//! Requests to a store over HTTP: bounded, repeated where that can help, and with errors that say what went wrong.
+//!
+//! Everything that is sent here may be sent twice: files are content-addressed, so a repeated write writes the same.
+//! Whoever is told to wait makes all wait: a store that is busy for one is busy for every request.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, StatusCode, Url};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::fault::{Fault, FaultKind, read_fault};
+use crate::web::{self, Whole};
+
+/// Requests in flight at once, of one store.
+const AT_ONCE: usize = 16;
+/// How often one request is sent at most.
+const TRIES_MAX: u32 = 6;
+/// The longest wait before the second try; it doubles with each further one.
+const WAIT_FIRST: Duration = Duration::from_millis(250);
+/// The longest wait before any try, unless the store asks for a longer one.
+const WAIT_MAX: Duration = Duration::from_secs(4);
+/// The longest wait that a store can ask for.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// After this time a request is not tried again.
+const TIME_MAX: Duration = Duration::from_secs(90);
+/// How long a server may be silent.
+const SILENCE_TIME: Duration = Duration::from_secs(30);
+/// How long one try may take, however busy it is.
+const TRY_TIME: Duration = Duration::from_secs(120);
+/// How long a machine's own credentials may be waited for: they come from next door, or not at all.
+const METADATA_TIME: Duration = Duration::from_secs(2);
+/// Largest answer that is read where nothing else is said, in bytes: a page of a listing has less than 2 MB.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Where a machine asks for its own credentials.
+const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata.google.internal"];
+
+/// How one store is reached.
+pub(super) struct Wire {
+    client: Client,
+    slots: Semaphore,
+    /// Until when nothing is sent, because the store said so.
+    quiet_until: Mutex<Option<Instant>>,
+}
+
+/// One request.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Largest answer that is read.
+    pub bytes_max: Option<AnswerMax>,
+}
+
+/// Largest answer that a caller can take, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerMax(pub u64);
+
+/// A whole answer, of a request that was granted.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    /// Prepares a client; nothing is sent.
+    ///
+    /// # Errors
+    /// In words, where the system's certificates cannot be read.
+    pub fn new(base: &Url) -> Result<Self, String> {
+        let local = web::is_local(base);
+        let make = || {
+            let builder = web::builder().read_timeout(SILENCE_TIME).no_gzip();
+            if local { builder.no_proxy() } else { builder }
+        };
+        let client = web::client(base, make)?;
+        Ok(Self { client, slots: Semaphore::new(AT_ONCE), quiet_until: Mutex::default() })
+    }
+
+    /// Sends a request until it is answered, or cannot be.
+    ///
+    /// # Errors
+    /// With what the last try came to.
+    pub async fn send(&self, request: &Request) -> Result<Answer, Fault> {
+        let metadata = request.url.host_str().is_some_and(|host| METADATA_HOSTS.contains(&host));
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            let fault = match self.try_once(request, metadata).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            tries += 1;
+            if metadata || !fault.may_pass() || tries >= TRIES_MAX || begun.elapsed() >= TIME_MAX {
+                return Err(if metadata { Fault { kind: FaultKind::Credentials, ..fault } } else { fault });
+            }
+            if let Some(pause) = fault.pause {
+                self.keep_quiet(pause.min(PAUSE_MAX));
+            }
+            let most = WAIT_FIRST.saturating_mul(1 << tries.min(8)).min(WAIT_MAX) / 2;
+            // Between half of it and all: those that failed together do not come back together.
+            let wait = most.mul_f64(1.0 + fastrand::f64());
+            tracing::info!(method = %request.method, url = web::bare(&request.url), tries, ?wait, "again: {}", fault.said);
+            sleep(wait).await;
+        }
+    }
+
+    async fn try_once(&self, request: &Request, metadata: bool) -> Result<Answer, Fault> {
+        let quiet_until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(instant) = quiet_until {
+            sleep_until(instant).await;
+        }
+        // Given back between tries: others may have more luck.
+        let _slot = self.slots.acquire().await;
+        let Request { method, url, headers, body, bytes_max } = request;
+        let begun = Instant::now();
+        let sent = self.client.request(method.clone(), url.clone()).headers(headers.clone()).body(body.clone());
+        let sent = sent.timeout(if metadata { METADATA_TIME } else { TRY_TIME }).send().await;
+        let shown = web::bare(url);
+        let response = sent.map_err(|error| Fault::broken(&shown, &error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes_max = bytes_max.map_or(ANSWER_BYTES_MAX, |most| most.0);
+        let announced = response.content_length().filter(|_| *method != Method::HEAD);
+        if status.is_success() && announced.is_some_and(|length| length > bytes_max) {
+            return Err(Fault::too_large(announced.unwrap_or_default(), bytes_max));
+        }
+        // What a store says about a refusal is read whatever the caller can take.
+        let readable = if status.is_success() { bytes_max } else { ANSWER_BYTES_MAX };
+        let (body, whole) = web::read(response, readable).await;
+        let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
+        tracing::debug!(%method, url = shown, status = status.as_u16(), ms, bytes, "answered");
+        match whole {
+            _ if !status.is_success() => Err(read_fault(status, &headers, &body)),
+            Whole::Yes => Ok(Answer { status, headers, body }),
+            Whole::CutOff if body.len() as u64 >= bytes_max => Err(Fault::too_large(bytes_max + 1, bytes_max)),
+            Whole::CutOff => Err(Fault::cut_off(&shown)),
+        }
+    }
+
+    fn keep_quiet(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut quiet_until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *quiet_until = Some(quiet_until.map_or(until, |other| other.max(until)));
+    }
+}
