@@ -26,6 +26,9 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 const SHAPE: &str = "write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; in a password write `%23` for `#`, `%2F` for `/`, \
                      `%3F` for `?`, `%40` for `@`, `%25` for `%`";
 
+/// Stands for the host of a URL that has none.
+const NO_HOST: &str = "nowhere.invalid";
+
 /// Where a Postgres state is, and how one gets there.
 pub(super) struct Address {
     /// Everything that a connection needs, but how its server proves itself.
@@ -55,8 +58,10 @@ impl Address {
     /// # Errors
     /// [`StateError::Address`], which never holds the URL's text.
     pub(super) fn parse(text: &str) -> Result<Self, StateError> {
+        // `USER@/DATABASE?host=…` is how a socket is written, and no URL by the letter.
+        let text = text.replacen("@/", &format!("@{NO_HOST}/"), 1);
         // The rest of an unescaped password would be taken for a host, a path or a fragment.
-        let url = Url::parse(text).ok().filter(|url| url.fragment().is_none());
+        let url = Url::parse(&text).ok().filter(|url| url.fragment().is_none());
         let Some(url) = url else { return Err(refused("the URL of the state cannot be read", SHAPE)) };
         let mut reading = Reading::of(&url)?;
         for (name, value) in url.query_pairs() {
@@ -162,7 +167,7 @@ impl Reading {
 
     fn finish(self) -> Result<Address, StateError> {
         let Self { host, port, user, password, database, mode, root, mut config, mut warnings } = self;
-        if host.is_empty() {
+        if host.is_empty() || host == NO_HOST {
             return Err(refused("the URL of the state names no host", SHAPE));
         }
         if user.is_empty() {
