@@ -7,23 +7,27 @@
 use async_trait::async_trait;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest, SeenDigest};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::process::{Liveness, Process};
-use crate::record::{Call, Decision, Original, Published, Record, RecordHead};
+use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
+mod commit;
 mod known;
 mod lease;
 mod ledger;
 mod migrate;
+mod open;
 mod postgres;
 mod sqlite;
 mod survey;
 
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
+pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::known::{Known, KnownCollection, Schema};
 pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
 pub use self::ledger::{CallFact, CallSeen, HistoryLine, HistoryQuery, HistoryRun, Intent};
+pub use self::open::{UrlWarning, open, place, setup_sql, url_warnings};
 pub use self::survey::{Survey, SurveyColumn};
 
 /// How a state is opened.
@@ -156,75 +160,6 @@ pub enum StateError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
-
-/// What is wrong with a published table, and the SQL that mends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableProblem {
-    /// One sentence in lower case: ``column `seed` is missing``.
-    pub message: String,
-    /// SQL to paste, on one line, with its semicolons; empty where SQL is not the way out.
-    pub mend: String,
-}
-
-/// How the published table was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TableSeen {
-    /// No rows were asked for.
-    NotLooked,
-    /// It does not exist; `apply` creates it.
-    Absent,
-    /// It exists and takes our rows.
-    Fits,
-    /// It exists and does not; no row was handed to the visitor.
-    Unfit(Vec<TableProblem>),
-}
-
-/// Takes what a scan reads, one at a time, so that nothing is held.
-pub trait Visitor {
-    /// Is called for each record of the collection, in ascending byte order of the keys, before any row.
-    fn record(&mut self, head: RecordHead<'_>);
-    /// Is called for each row of the table, keyed by its key columns joined by `/`, with the digest of its declared
-    /// columns.
-    fn row(&mut self, key: &str, seen: SeenDigest);
-}
-
-/// One row of the published table, read whole.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RowSeen {
-    /// Its key.
-    pub key: AssetKey,
-    /// The row's own id, as text, where the table has a column `id`.
-    pub id: Option<String>,
-    /// The declared columns' values, in the order of [`TableSpec::columns`].
-    pub values: Vec<serde_json::Value>,
-    /// Their digest.
-    pub seen: SeenDigest,
-}
-
-/// One asset's new record and row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Put {
-    /// The record; `row` in it holds the new inputs, its `seen` and `id` are filled in by the state.
-    pub record: Record,
-    /// Where record and row were before, when the asset was renamed: the row keeps its id.
-    pub moved_from: Option<(CollectionName, AssetKey)>,
-    /// The row's values in the order of [`TableSpec::columns`]; `None` leaves the row as it is.
-    pub values: Option<Vec<serde_json::Value>>,
-}
-
-/// Records and rows that change together.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Commit {
-    /// Assets to write.
-    pub put: Vec<Put>,
-    /// Assets whose record and row go.
-    pub delete: Vec<AssetKey>,
-    /// What somebody accepted of those assets.
-    pub accepted: Vec<Acceptance>,
-}
-
-/// A rename that was carried out: from which collection and key, to which key.
-pub type AppliedMove = (CollectionName, AssetKey, AssetKey);
 
 /// Tells whether a process is alive: [`Process::liveness`], except in tests.
 pub type IsAlive<'f> = &'f (dyn for<'p> Fn(&'p Process) -> Liveness + Sync);
@@ -410,48 +345,4 @@ pub trait State: Send + Sync {
     /// [`StateError::Table`] when the table is missing or does not fit, [`StateError::Row`] when one of the rows breaks a
     /// rule of the table.
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError>;
-}
-
-/// Something odd about a URL that is no mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlWarning {
-    /// What is odd, one sentence in lower case; holds nothing secret.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
-
-/// Opens the state at a URL: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `sqlite::memory:` for tests.
-///
-/// # Errors
-/// When the scheme is unknown, or the database cannot be opened or is not one.
-pub async fn open(url: &str, access: Access) -> Result<Box<dyn State>, StateError> {
-    match url.split_once(':') {
-        Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::open(path, access)?)),
-        Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::open(url, access)?)),
-        _ => Err(StateError::Scheme { scheme: url.split(':').next().unwrap_or_default().to_owned() }),
-    }
-}
-
-/// Returns what is odd about a state's URL; nothing where it cannot be read, which opening it tells.
-pub fn url_warnings(url: &str) -> Vec<UrlWarning> {
-    match url.split_once(':') {
-        Some(("postgres" | "postgresql", _)) => postgres::warnings(url),
-        _ => Vec::new(),
-    }
-}
-
-/// Returns the SQL that sets a Postgres database up for collections with these published tables: our own tables, theirs, row
-/// level security, and three roles.
-pub fn setup_sql(tables: &[TableSpec]) -> String {
-    postgres::setup(tables)
-}
-
-/// Returns where a state is, for people: a path, or host, port and database, without user and password.
-pub fn place(url: &str) -> Option<String> {
-    match url.split_once(':') {
-        Some(("sqlite", path)) => Some(path.to_owned()),
-        Some(("postgres" | "postgresql", _)) => postgres::place(url),
-        _ => None,
-    }
 }

@@ -65,13 +65,19 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
 
 #[test]
 fn the_help_of_init_stays_what_it_is() {
-    insta::assert_snapshot!(help(&["init"]), @r"
+    insta::assert_snapshot!(help(&["init"]), @r#"
     Write a commented pixform.yaml and a first manifest
 
-    Usage: pixform init [OPTIONS]
+    Usage: pixform init [OPTIONS] [MANIFEST]...
+
+    Arguments:
+      [MANIFEST]...  Manifests; else every *.yaml in manifests/, or those here with a top-level
+                     `collection:`
 
     Options:
       -C <DIR>             Run as if started in this folder
+          --print-sql      Print the SQL that sets a Postgres database up for the manifests here, and
+                           write nothing
           --config <FILE>  The pixform.yaml to use instead of the one here or above
           --env <NAME>     The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
           --json           One JSON event a line on stdout instead of words
@@ -79,7 +85,7 @@ fn the_help_of_init_stays_what_it_is() {
       -v, --verbose...     Tell more on stderr; twice for everything
       -h, --help           Print help
       -V, --version        Print version
-    ");
+    "#);
 }
 
 #[test]
