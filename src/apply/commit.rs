@@ -3,6 +3,8 @@
 //! A product's table may have rules of its own, which only its database knows: a length, a check, a trigger. A row that it
 //! refuses must not hold back those beside it.
 
+use std::collections::HashSet;
+
 use crate::asset::{AssetKey, TableSpec};
 use crate::state::{Commit, Lease, State, StateError};
 
@@ -42,8 +44,7 @@ enum Halves {
 }
 
 fn halves(mut commit: Commit) -> Halves {
-    // What was accepted goes with what it is about.
-    if commit.put.iter().any(|put| put.moved_from.is_some()) || !commit.accepted.is_empty() {
+    if commit.put.iter().any(|put| put.moved_from.is_some()) {
         return Halves::Whole;
     }
     match (commit.put.len(), commit.delete.len()) {
@@ -52,7 +53,11 @@ fn halves(mut commit: Commit) -> Halves {
         (0, 1) => commit.delete.pop().map_or(Halves::Whole, Halves::One),
         (puts, 0) => {
             let put = commit.put.split_off(puts / 2);
-            Halves::Two(commit, Commit { put, ..Commit::default() })
+            // What was accepted goes with what it is about.
+            let keys: HashSet<&AssetKey> = put.iter().map(|put| &put.record.key).collect();
+            let (accepted, rest) = commit.accepted.drain(..).partition(|acceptance| keys.contains(&acceptance.key));
+            commit.accepted = rest;
+            Halves::Two(commit, Commit { put, accepted, ..Commit::default() })
         }
         // A key may be deleted for the sake of one that is put: deletions go first.
         (0, deletes) => {

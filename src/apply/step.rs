@@ -213,7 +213,7 @@ impl Runner<'_> {
         match self.commit(work, lease, commit).await {
             Ok(refused) => self.tell(work, finished, refused),
             Err(ApplyError::State(StateError::Row { source })) => {
-                let text = source.to_string();
+                let text = chain(&*source);
                 for change in finished {
                     let error = StateError::Row { source: text.clone().into() };
                     self.fail(work, &change.key, error.into());
@@ -322,6 +322,12 @@ impl Runner<'_> {
         }
         self.outcome.failed.push((work.plan.name.clone(), key.clone(), error));
     }
+}
+
+/// Joins an error's words with those of its causes: a database's own are in the last of them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Tells that work on an asset begins.

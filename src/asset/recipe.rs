@@ -24,6 +24,17 @@ impl Seed {
         (number <= Self::MAX).then_some(Self(number))
     }
 
+    /// Reads a seed as a database writes one: a whole number, also of a column with a fraction (`42`, `42.00`).
+    pub fn written(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let whole = match text.split_once('.') {
+            Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+            Some(_) => return None,
+            None => text,
+        };
+        whole.parse().ok().and_then(Self::new)
+    }
+
     /// Returns the number.
     pub fn get(self) -> u64 {
         self.0
@@ -383,6 +394,23 @@ mod tests {
         assert_eq!(SeedBase::Number(Seed::MAX).seed(0).get(), Seed::MAX);
         assert_ne!(SeedBase::Number(7).seed(1).get(), 7);
         assert_ne!(SeedBase::Key("a".into()).seed(0), SeedBase::Axes("a".into()).seed(0));
+    }
+
+    #[test]
+    fn a_seed_is_read_as_a_database_writes_it() {
+        for (text, seed) in [
+            ("42", Some(42)),
+            (" 42.00 ", Some(42)),
+            ("9223372036854775807", Some(Seed::MAX)),
+            ("9223372036854775807.0", Some(Seed::MAX)),
+            ("9223372036854775808", None),
+            ("42.5", None),
+            ("-1", None),
+            ("random", None),
+            ("", None),
+        ] {
+            assert_eq!(Seed::written(text).map(Seed::get), seed, "{text:?}");
+        }
     }
 
     #[test]

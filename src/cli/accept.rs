@@ -55,7 +55,7 @@ pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<
         let help = "`pixform list` shows what is declared";
         return Err(Failure::usage(format!("`{pattern}` matches no declared asset"), help));
     }
-    prepared.plan.refusals.retain(|refusal| refusal.code == "store");
+    prepared.plan.refusals.retain(|refusal| matches!(refusal.code, "store" | "key"));
     if let Some(refusal) = prepared.plan.refusals.first() {
         output.warn(&refusal.message, &refusal.way_out, None);
         return Err(Failure::Refused);

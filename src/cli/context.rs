@@ -39,7 +39,10 @@ pub fn settings(global: &Global, output: &Output) -> Result<Settings, Failure> {
 
 /// Settles the environment for a command that opens nothing: a variable that is missing is no mistake then.
 pub fn settings_without_secrets(global: &Global, output: &Output) -> Result<Settings, Failure> {
-    settle(global, output, &|name| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned())))
+    settle(global, output, &|name| std::env::var(name).ok()).or_else(|missing| {
+        let anything = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned()));
+        settle(global, output, &anything).map_err(|_| missing)
+    })
 }
 
 fn settle(global: &Global, output: &Output, variable: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Failure> {

@@ -168,7 +168,7 @@ fn said(field: &str, cell: &Value) -> Said {
         other => other.to_string(),
     };
     match field {
-        "seed" => match text.trim().parse::<u64>().ok().and_then(Seed::new) {
+        "seed" => match Seed::written(&text) {
             Some(seed) => Said::Value(seed.to_string()),
             // A seed that is none says nothing about the picture.
             None => Said::Nothing,

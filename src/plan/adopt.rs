@@ -243,13 +243,13 @@ impl<'c> Comparison<'c> {
 
     fn take_seed(&mut self, value: &Value) {
         let Some(declared) = self.asset.recipe.seed else { return };
-        let number = match value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        let text = match value {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.clone(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return,
         };
         // A seed that is no number, or a negative one, says nothing about the picture.
-        let Some(found) = number.and_then(Seed::new) else { return };
+        let Some(found) = Seed::written(&text) else { return };
         self.known.insert("seed");
         match self.asset.seed_from.base {
             SeedBase::Number(_) if found != declared => {

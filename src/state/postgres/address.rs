@@ -61,7 +61,10 @@ impl Address {
         // `USER@/DATABASE?host=…` is how a socket is written, and no URL by the letter.
         let text = text.replacen("@/", &format!("@{NO_HOST}/"), 1);
         // The rest of an unescaped password would be taken for a host, a path or a fragment.
-        let url = Url::parse(&text).ok().filter(|url| url.fragment().is_none());
+        let url = Url::parse(&text).ok().filter(|url| {
+            let names_more = url.query_pairs().any(|(name, _)| name.contains('@'));
+            url.fragment().is_none() && !url.path().contains('@') && !names_more
+        });
         let Some(url) = url else { return Err(refused("the URL of the state cannot be read", SHAPE)) };
         let mut reading = Reading::of(&url)?;
         for (name, value) in url.query_pairs() {
@@ -278,6 +281,8 @@ mod tests {
         for wrong in [
             "postgres://user:secret#1@host/db",
             "postgres://user:secret/1@host/db",
+            "postgres://user:se@secret/1@host/db",
+            "postgres://user:se@secret?1@host/db",
             "postgres://user:secret@host:port/db",
             "postgres:///db",
             "postgres://host/db",

@@ -60,7 +60,8 @@ pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
     let Column { base, category, modifier, .. } = column;
     let is_text = matches!(category, 'S');
     match kind {
-        ColumnType::Text if what == Keeps::Key => is_text || *category == 'E',
+        // One that knows no case would give a key back in another spelling.
+        ColumnType::Text if what == Keeps::Key => is_text && base != "citext" || *category == 'E',
         ColumnType::Text => is_text || *category == 'E' || matches!(base.as_str(), "json" | "jsonb"),
         ColumnType::Bigint => is_text || base == "int8" || whole_digits(base, *modifier) >= 19,
         ColumnType::Integer => {

@@ -165,7 +165,7 @@ async fn write_rows<'c>(
     writer.delete(&deleted).await?;
     writer.rekey(&arriving, Keep::Theirs).await?;
     let mut values = Vec::new();
-    for put in &commit.put {
+    for put in records::puts(commit) {
         if let Some(columns) = &put.values {
             values.push((own_columns(spec, &put.record.key)?, columns.as_slice()));
         }

@@ -126,7 +126,9 @@ impl Database {
         let transaction = Transaction { client: Some(client), kind };
         let begin = match kind {
             Kind::Statement => return Ok(transaction),
-            Kind::Read => format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {FORMATS}"),
+            Kind::Read => format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {FORMATS}"
+            ),
             // A process that stands still in a transaction must not hold its locks for good.
             Kind::Write => format!(
                 "BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; \

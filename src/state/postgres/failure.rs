@@ -88,8 +88,7 @@ impl Failure {
             // Shutting down, crashed, starting up, too many connections, cut off while idle.
             "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" => Again::Later,
             // Connection exceptions; poolers answer with them when they lose their server.
-            code if code.starts_with("08") && code != "08P01" => Again::Later,
-            "08P01" => Again::Later,
+            code if code.starts_with("08") => Again::Later,
             _ => Again::Never,
         }
     }

@@ -1,6 +1,7 @@
 //! The leases that runs hold on collections.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_postgres::types::Type;
 
@@ -45,9 +46,23 @@ pub(super) async fn take(
     let insert =
         "INSERT INTO pixform.leases (collection, fence, since, expires) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING";
     transaction.execute_typed(insert, &[(&name, Type::TEXT)]).await?;
-    let lock = "SELECT 1 FROM pixform.leases WHERE collection = $1 FOR UPDATE";
-    transaction.query_typed(lock, &[(&name, Type::TEXT)]).await?;
-    let grows: i64 = match holder(transaction, schema, collection).await? {
+    // A holder in the middle of a commit has it locked, too, for as long as that takes: it is told, and not waited for.
+    let lock = "SELECT 1 FROM pixform.leases WHERE collection = $1 FOR UPDATE SKIP LOCKED";
+    let locked = transaction.query_typed_opt(lock, &[(&name, Type::TEXT)]).await?.is_some();
+    let found = holder(transaction, schema, collection).await?;
+    let found = match (locked, found) {
+        (true, found) => found,
+        (false, Some(holder)) if holder.run.id != run.id => return Ok(LeaseAnswer::Held(holder)),
+        (false, found) => {
+            let wait = "SELECT 1 FROM pixform.leases WHERE collection = $1 FOR UPDATE";
+            transaction.query_typed(wait, &[(&name, Type::TEXT)]).await?;
+            match found {
+                Some(_) => found,
+                None => holder(transaction, schema, collection).await?,
+            }
+        }
+    };
+    let grows: i64 = match found {
         Some(holder) if holder.run.id == run.id => 0,
         Some(holder) if holder.expires > holder.now && liveness(&holder.run.process) != Liveness::Dead => {
             return Ok(LeaseAnswer::Held(holder));
@@ -127,10 +142,35 @@ pub(super) async fn stamp(transaction: &Transaction, lease: &Lease, commit: &str
 }
 
 /// Tells whether a commit of that name was the last under the lease.
-pub(super) async fn is_stamped(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<bool, Failure> {
-    let sql = "SELECT 1 FROM pixform.leases WHERE collection = $1 AND commit_id = $2";
-    let params = [(&lease.collection.as_str() as _, Type::TEXT), (&commit as _, Type::TEXT)];
-    Ok(transaction.query_typed_opt(sql, &params).await?.is_some())
+///
+/// The server may still be at it when its client has long lost it: the line is locked, which waits for that, and only then
+/// looked at.
+async fn is_stamped(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<bool, Failure> {
+    let sql = "SELECT commit_id FROM pixform.leases WHERE collection = $1 FOR UPDATE";
+    let found = transaction.query_typed_opt(sql, &[(&lease.collection.as_str(), Type::TEXT)]).await?;
+    Ok(found
+        .map(|row| row.try_get::<_, Option<&str>>(0).map(|name| name == Some(commit)))
+        .transpose()?
+        .unwrap_or_default())
+}
+
+/// The name of a change that cannot be done twice: where the answer to its commit was lost, it tells whether it happened.
+pub(super) struct Stamp {
+    /// The name.
+    pub name: String,
+    tried: AtomicBool,
+}
+
+impl Stamp {
+    /// Makes a name that no other change has.
+    pub(super) fn new() -> Self {
+        Self { name: uuid::Uuid::now_v7().to_string(), tried: AtomicBool::new(false) }
+    }
+
+    /// Tells whether an earlier attempt happened after all; the first attempt need not ask.
+    pub(super) async fn is_set(&self, transaction: &Transaction, lease: &Lease) -> Result<bool, Failure> {
+        Ok(self.tried.swap(true, Ordering::Relaxed) && is_stamped(transaction, lease, &self.name).await?)
+    }
 }
 
 fn named<'p>(collection: &'p &str, run: &'p String, fence: &'p i64) -> [super::database::Param<'p>; 3] {

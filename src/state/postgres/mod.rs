@@ -5,13 +5,12 @@
 //! of every kind: statements have no names, nothing outlives a transaction. A connection or a server that breaks is waited
 //! for, and the transaction done again; what may be done twice is said at each change.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use async_trait::async_trait;
 
 use self::address::Address;
-use self::database::{Database, Transaction, transaction};
+use self::database::{Database, transaction};
 use self::failure::Failure;
+use self::lease::Stamp;
 use self::schema::schema;
 use self::shapes::Shapes;
 use super::{
@@ -70,23 +69,6 @@ impl Postgres {
     /// Sets the way to the server up; it is gone only when something is asked.
     pub(super) fn open(url: &str, access: Access) -> Result<Self, StateError> {
         Ok(Self { database: Database::new(url, access)?, shapes: Shapes::default() })
-    }
-}
-
-/// The name of a change that cannot be done twice: where the answer to its commit was lost, it tells whether it happened.
-struct Stamp {
-    name: String,
-    tried: AtomicBool,
-}
-
-impl Stamp {
-    fn new() -> Self {
-        Self { name: uuid::Uuid::now_v7().to_string(), tried: AtomicBool::new(false) }
-    }
-
-    /// Tells whether an earlier attempt happened after all; the first attempt need not ask.
-    async fn is_set(&self, transaction: &Transaction, lease: &Lease) -> Result<bool, Failure> {
-        Ok(self.tried.swap(true, Ordering::Relaxed) && lease::is_stamped(transaction, lease, &self.name).await?)
     }
 }
 

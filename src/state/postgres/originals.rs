@@ -88,6 +88,7 @@ pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> 
 
 /// Remembers files about to be put. Of several for one original and rendition the last is current.
 pub(super) async fn announce(transaction: &Transaction, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+    lock_ledger(transaction).await?;
     let mut last: HashMap<(&[u8], &[u8]), &str> = HashMap::new();
     let mut by_path: BTreeMap<(&[u8], &[u8], &str), &Published> = BTreeMap::new();
     for (original, file) in files {

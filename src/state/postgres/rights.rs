@@ -47,19 +47,22 @@ impl Rights {
     pub(super) async fn read(
         transaction: &Transaction,
         schema: Schema,
-        table: &TableName,
+        spec: &TableSpec,
         role: Role,
     ) -> Result<Self, Failure> {
+        let table = &spec.name;
+        let used: Vec<&str> =
+            spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column)).map(String::as_str).collect();
         let of_rights = |each: &dyn Fn(usize, &str) -> String| {
             RIGHTS.iter().enumerate().map(|(at, right)| each(at, right)).collect::<Vec<_>>().join(", ")
         };
-        // A right on all columns does as well as one on the table.
+        // A right on all columns that are used does as well as one on the table.
         let has = of_rights(&|_, right| {
             match right {
             "DELETE" => "has_table_privilege(c.oid, 'DELETE')".to_owned(),
             right => format!(
                 "has_table_privilege(c.oid, '{right}') OR (SELECT bool_and(has_column_privilege(c.oid, a.attnum, '{right}'))
-                   FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)"
+                   FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = ANY($3))"
             ),
         }
         });
@@ -68,7 +71,7 @@ impl Rights {
                 "row_security_active(c.oid) AND NOT EXISTS (SELECT FROM pg_policy AS p
                    WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('*', '{}')
                      AND (0 = ANY(p.polroles) OR EXISTS
-                       (SELECT FROM unnest(p.polroles) AS m (role) WHERE m.role <> 0 AND pg_has_role(m.role, 'MEMBER'))))",
+                       (SELECT FROM unnest(p.polroles) AS m (role) WHERE m.role <> 0 AND pg_has_role(m.role, 'USAGE'))))",
                 ['r', 'a', 'w', 'd'][at]
             )
         });
@@ -84,7 +87,8 @@ impl Rights {
              LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = $2
                AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
         );
-        let params: [Param<'_>; 2] = [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
+        let params: [Param<'_>; 3] =
+            [(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&used, Type::TEXT_ARRAY)];
         let row = transaction.query_typed_one(&sql, &params).await?;
         let flag = |at: usize| Ok::<_, Failure>(row.try_get::<_, Option<bool>>(at)?.unwrap_or_default());
         let kind = row.try_get::<_, Option<&str>>(6)?.and_then(|kind| kind.chars().next());

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::database::{Param, Transaction, next};
+use super::database::{Param, Transaction, bounded, next};
 use super::failure::Failure;
+use super::survey;
 use super::table::{After, Id, Shape, Times, full_name, list, quoted};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
@@ -24,7 +25,8 @@ pub(super) async fn scan(
     visitor: &mut (dyn Visitor + Send),
 ) -> Result<(), Failure> {
     let sql = format!("SELECT {} FROM {} AS t", texts(spec), full_name(&spec.name));
-    let mut rows = pin!(transaction.query_typed_raw(&sql, Vec::<Param<'_>>::new()).await?);
+    let asked = async { Ok(transaction.query_typed_raw(&sql, Vec::<Param<'_>>::new()).await?) };
+    let mut rows = pin!(bounded(asked).await?);
     let (mut key, mut buffer) = (String::new(), Vec::new());
     while let Some(row) = next(&mut rows).await? {
         if read_key(&row, spec, &mut key)? == KeyRead::Whole {
@@ -50,8 +52,9 @@ pub(super) async fn read(
     let values = spec.columns.iter().map(|(column, _)| format!("to_jsonb(t.{})::text", quoted(column)));
     let values: String = values.fold(String::new(), |text, value| text + ", " + &value);
     let sql = format!(
-        "SELECT {}{values} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w JOIN {table} AS t ON {}",
+        "SELECT {}{values} FROM {} JOIN {table} AS t ON {}",
         looked_at(spec, shape),
+        recordset(spec, shape, spec.key.len()),
         equal(spec, "t", "w"),
     );
     let (mut text, mut buffer) = (String::new(), Vec::new());
@@ -65,7 +68,7 @@ pub(super) async fn read(
         let first = spec.key.len() + spec.columns.len();
         let value = |at: usize| match row.try_get::<_, Option<&str>>(first + 1 + at)? {
             None => Ok(Value::Null),
-            Some(json) => serde_json::from_str(json).map_err(|error| Failure::unreadable(place(), error)),
+            Some(json) => survey::value(json).map_err(|error| Failure::unreadable(place(), error)),
         };
         let values = (0..spec.columns.len()).map(value).collect::<Result<_, _>>()?;
         seen_rows.push(RowSeen { key, id: row.try_get(first)?, values, seen });
@@ -107,9 +110,10 @@ impl<'t> Writer<'t> {
         let (spec, table) = (self.spec, &self.table);
         let pairs = renames.iter().map(|(from, to)| Value::Array(vec![keyed(spec, from), keyed(spec, to)]));
         let pairs = Value::Array(pairs.collect()).to_string();
+        let fields = fields(spec, self.shape, spec.key.len());
         let source = format!(
-            "jsonb_array_elements($1::text::jsonb) AS e, LATERAL jsonb_populate_record(NULL::{table}, e -> 0) AS o, \
-             LATERAL jsonb_populate_record(NULL::{table}, e -> 1) AS n"
+            "jsonb_array_elements($1::text::jsonb) AS e, LATERAL jsonb_to_record(e -> 0) AS o ({fields}), \
+             LATERAL jsonb_to_record(e -> 1) AS n ({fields})"
         );
         let here = equal(spec, "t", "o");
         if keep == Keep::Theirs {
@@ -138,7 +142,8 @@ impl<'t> Writer<'t> {
         let keys = Value::Array(keys.iter().map(|key| keyed(self.spec, key)).collect()).to_string();
         let table = &self.table;
         let sql = format!(
-            "DELETE FROM {table} AS t USING jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w WHERE {}",
+            "DELETE FROM {table} AS t USING {} WHERE {}",
+            recordset(self.spec, self.shape, self.spec.key.len()),
             equal(self.spec, "t", "w")
         );
         self.transaction.execute_typed(&sql, &[(&keys, Type::TEXT)]).await?;
@@ -179,9 +184,10 @@ impl<'t> Writer<'t> {
         };
         let sql = format!(
             "INSERT INTO {table} AS t ({}{time_names})
-             SELECT {picked}{times} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w
+             SELECT {picked}{times} FROM {}
              ON CONFLICT ({}) DO {conflict}",
             list(&names),
+            recordset(spec, self.shape, names.len()),
             list(&spec.key)
         );
         // What the statement itself gives back is all that there is, unless something comes after it.
@@ -193,8 +199,9 @@ impl<'t> Writer<'t> {
         self.transaction.execute_typed(&sql, &[(&document, Type::TEXT)]).await?;
         let keys = Value::Array(rows.iter().map(|(key, _)| keyed(spec, key)).collect()).to_string();
         let sql = format!(
-            "SELECT {} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) AS w JOIN {table} AS t ON {}",
+            "SELECT {} FROM {} JOIN {table} AS t ON {}",
             looked_at(spec, self.shape),
+            recordset(spec, self.shape, spec.key.len()),
             equal(spec, "t", "w"),
         );
         written_rows(spec, &self.transaction.query_typed(&sql, &[(&keys, Type::TEXT)]).await?)
@@ -265,6 +272,18 @@ fn document(spec: &TableSpec, rows: &[(Vec<&str>, &[Value])]) -> Result<String, 
     }
     text.push(']');
     Ok(text)
+}
+
+/// The rows `w` that the first parameter holds as JSON, with so many of the columns that are written, each of the table's
+/// own type. No other column is named: a type may have rules that a value which is left out would break.
+fn recordset(spec: &TableSpec, shape: &Shape, count: usize) -> String {
+    format!("jsonb_to_recordset($1::text::jsonb) AS w ({})", fields(spec, shape, count))
+}
+
+fn fields(spec: &TableSpec, shape: &Shape, count: usize) -> String {
+    let names = spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column));
+    let fields = names.zip(&shape.types).take(count).map(|(name, kind)| format!("{} {kind}", quoted(name)));
+    fields.collect::<Vec<_>>().join(", ")
 }
 
 /// The condition that two rows have the same key.

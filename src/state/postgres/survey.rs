@@ -44,8 +44,13 @@ pub(super) async fn survey(
 }
 
 /// Reads a cell's JSON; a number whose digits would be lost becomes a text.
-fn value(json: &str) -> Result<Value, serde_json::Error> {
-    let read: Value = serde_json::from_str(json)?;
+pub(super) fn value(json: &str) -> Result<Value, serde_json::Error> {
+    let read: Value = match serde_json::from_str(json) {
+        Ok(read) => read,
+        // A number beyond all that a float holds.
+        Err(_) if json.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) => json.into(),
+        Err(error) => return Err(error),
+    };
     let whole = match &read {
         Value::Number(number) if number.is_f64() => {
             let digits = if json.contains('.') { json.trim_end_matches('0').trim_end_matches('.') } else { json };

@@ -25,6 +25,8 @@ pub(super) struct Shape {
     pub shelf: Option<usize>,
     /// Whether a row may change once more after it was written.
     pub after: After,
+    /// The types of the key columns and of the declared ones, in that order, as SQL has them.
+    pub types: Vec<String>,
 }
 
 /// Whether a table has a column `id`.
@@ -115,7 +117,7 @@ pub(super) async fn find(
     spec: &TableSpec,
     role: Role,
 ) -> Result<Found, Failure> {
-    let rights = Rights::read(transaction, schema, &spec.name, role).await?;
+    let rights = Rights::read(transaction, schema, spec, role).await?;
     let Some((oid, kind)) = rights.table else {
         let problems = rights.creation_problems(spec);
         return Ok(if problems.is_empty() { Found::Absent } else { Found::Unfit(problems) });
@@ -135,6 +137,13 @@ pub(super) async fn find(
             .iter()
             .position(|axis| columns.iter().any(|column| column.name == *axis && column.is_free_text())),
         after: rights.after,
+        types: spec
+            .key
+            .iter()
+            .chain(spec.columns.iter().map(|(column, _)| column))
+            .filter_map(|name| columns.iter().find(|column| column.name == *name))
+            .map(|column| column.declared.clone())
+            .collect(),
     };
     let mut problems = column_problems(spec, &columns);
     if spec.key.iter().all(|axis| has(axis)) {
