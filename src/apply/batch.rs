@@ -30,12 +30,12 @@ impl Runner<'_> {
         items: &[Item<'_>],
     ) -> Result<Vec<Filed>, ApplyError> {
         let mut adopted = adopt(self.world, work, items).await?;
-        let mut uncopied = copy_originals(self.world, items).await?;
+        let uncopied = copy_originals(self.world, items).await?;
         let mut originals = self.make(work, lease, items).await?;
-        take_over(self.world, items, &mut originals).await?;
-        for (slot, original) in originals.iter_mut().enumerate() {
-            *original = uncopied.remove(&slot).map(Err).or(original.take());
+        for (slot, error) in uncopied {
+            originals[slot] = Some(Err(error));
         }
+        take_over(self.world, items, &mut originals).await?;
         let mut wanted = Vec::new();
         for (item, original) in items.iter().zip(&originals) {
             if let (Some(asset), Some(Ok((original, _)))) = (&item.asset, original) {

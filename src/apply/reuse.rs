@@ -27,7 +27,9 @@ pub async fn take_over(
     items: &[Item<'_>],
     originals: &mut [Option<Pictured>],
 ) -> Result<(), ApplyError> {
-    let reused = items.iter().filter(|item| item.change.action == Action::Reuse);
+    // What could not be made or copied is not there to be taken.
+    let open = items.iter().zip(originals.iter()).filter(|(_, original)| original.is_none()).map(|(item, _)| item);
+    let reused = open.filter(|item| item.change.action == Action::Reuse);
     let (accepted, found): (Vec<&Item<'_>>, Vec<&Item<'_>>) = reused.partition(|item| accepted(item).is_some());
     let damaged = damaged(world, &found).await;
     let whole = |original: &Original| !damaged.contains_key(&original.path);

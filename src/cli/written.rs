@@ -174,7 +174,7 @@ fn check_key(key: &[String], survey: &Survey, table: &TableName) -> Result<(), F
             return Err(Failure::usage(format!("`{name}` is named twice"), "name each key column once"));
         }
         if !is_identifier(name) {
-            let help = "a manifest cannot name it: rename the column, or make a view of the table";
+            let help = "a manifest cannot name it: rename the column";
             return Err(Failure::usage(format!("the column `{name}` cannot be part of a key"), help));
         }
     }

@@ -1,5 +1,6 @@
 //! The guard: looks at a finished plan and says, in one sentence each, why it must not be carried out.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::asset::{AssetKey, MicroUsd};
@@ -104,8 +105,9 @@ fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
 /// An asset whose picture may be there under another spelling must not be bought.
 fn case_twins(collection: &CollectionPlan) -> Vec<Refusal> {
     let makes = |action| matches!(action, Action::Unknown | Action::Generate | Action::Reuse);
-    let made = |key: &AssetKey| collection.changes.iter().any(|change| change.key == *key && makes(change.action));
-    let twins: Vec<_> = collection.case_twins.iter().filter(|(_, declared)| made(declared)).collect();
+    let made = collection.changes.iter().filter(|change| makes(change.action)).map(|change| &change.key);
+    let made: HashSet<&AssetKey> = if collection.case_twins.is_empty() { HashSet::new() } else { made.collect() };
+    let twins: Vec<_> = collection.case_twins.iter().filter(|(_, declared)| made.contains(declared)).collect();
     let mut refusals: Vec<Refusal> = twins
         .iter()
         .take(TWINS_MAX)

@@ -178,3 +178,27 @@ fn a_killed_accept_leaves_nothing_half_done() {
         project.assert_settled();
     }
 }
+
+#[test]
+fn a_copy_that_failed_is_not_remembered() {
+    let project = Project::applied();
+    let mut files = Vec::new();
+    crate::purchase::files(&project.storage().join("originals"), &mut files);
+    files.retain(|file| file.extension().is_some());
+    let kept: Vec<_> = files.into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+    assert_eq!(kept.len(), 8);
+    for (bytes, file) in &kept {
+        fs::write(file, vec![0; bytes.len()]).unwrap();
+    }
+    project.edit("a young woman", "a woman of twenty");
+    let ran = project.run(&["accept", "age/young/photo", "--yes"]);
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    assert_eq!(project.planned(), ["age/young/anime generate", "age/young/photo generate"], "{}", ran.stdout);
+    assert_eq!(project.plan_with(&["--no-refresh"])["summary"]["generate"], 2);
+    for (bytes, file) in &kept {
+        fs::write(file, bytes).unwrap();
+    }
+    accept(&project, &["age/young/*", "--yes"]);
+    assert_eq!(project.paints(), 8);
+    project.assert_settled();
+}

@@ -423,7 +423,7 @@ fn an_original_that_was_cut_off_is_not_taken_for_the_picture() {
     assert_eq!(fake.charges().len(), 1, "its task was asked for again, for nothing");
 }
 
-fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+pub fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         match entry.file_type().unwrap().is_dir() {
             true => files(&entry.path(), found),
