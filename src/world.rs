@@ -91,11 +91,15 @@ pub enum WorldError {
 
 /// Files asked for at a time, where each is asked for by itself.
 const ASKED_AT_ONCE: usize = 16;
-/// From this many recipes on, all originals are listed at once.
-const LISTED_FROM: usize = 48;
+/// From this many files of one folder on, the folder is listed.
+const LISTED_FROM: usize = 8;
 
 /// Files of one folder at most that are asked for one by one because a listing lacks them.
 const CONFIRMED_MAX: usize = 1_000;
+
+/// Folders that no manifest declares and that were listed all the same, so that each is listed once.
+#[derive(Debug, Default)]
+pub struct Elsewhere(HashMap<String, Listing>);
 
 /// The files of some folders, with their sizes in bytes.
 #[derive(Debug, Default)]
@@ -191,6 +195,7 @@ impl World {
         &self,
         paths: &BTreeSet<ObjectPath>,
         listed: &Listing,
+        elsewhere: &mut Elsewhere,
     ) -> Result<HashMap<ObjectPath, Option<u64>>, WorldError> {
         let mut found: HashMap<ObjectPath, Option<u64>> = HashMap::new();
         let mut by_folder: BTreeMap<&str, Vec<&ObjectPath>> = BTreeMap::new();
@@ -203,13 +208,12 @@ impl World {
         }
         let mut to_ask = Vec::new();
         for (folder, paths) in by_folder {
-            let listing = match paths.len() >= LISTED_FROM {
-                true => self.list(&[folder.to_owned()]).await?,
-                false => Listing::default(),
-            };
-            let (there, absent): (Vec<_>, Vec<_>) =
-                paths.into_iter().partition(|path| listing.size(path.as_str()).is_some());
-            found.extend(there.into_iter().map(|path| (path.clone(), listing.size(path.as_str()))));
+            if paths.len() >= LISTED_FROM && !elsewhere.0.contains_key(folder) {
+                elsewhere.0.insert(folder.to_owned(), self.list(&[folder.to_owned()]).await?);
+            }
+            let size = |path: &ObjectPath| elsewhere.0.get(folder).and_then(|listing| listing.size(path.as_str()));
+            let (there, absent): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| size(path).is_some());
+            found.extend(there.into_iter().map(|path| (path.clone(), size(path))));
             match absent.len() > CONFIRMED_MAX {
                 true => found.extend(absent.into_iter().map(|path| (path.clone(), None))),
                 false => to_ask.extend(absent.into_iter().cloned()),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::asset::{AssetKey, ObjectPath, Seed, TableName, is_label_value};
 use crate::manifest::{COUNT_MAX, SKETCH_FIELDS, SketchRow, sketch_text};
 use crate::state::Survey;
-use crate::world::{Listing, World};
+use crate::world::{Elsewhere, Listing, World};
 
 use super::Failure;
 
@@ -46,7 +46,7 @@ pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<
     let columns = columns(survey, key, &world.url_base);
     let paths: BTreeSet<ObjectPath> =
         columns.iter().flat_map(|column| column.paths.iter().flatten()).cloned().collect();
-    let sizes = world.locate(&paths, &Listing::default()).await?;
+    let sizes = world.locate(&paths, &Listing::default(), &mut Elsewhere::default()).await?;
     let size = |path: &ObjectPath| sizes.get(path).copied().flatten().filter(|bytes| *bytes > 0);
     let there = |column: &Column| {
         let found = column.paths.iter().flatten().filter_map(size);

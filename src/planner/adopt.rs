@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::asset::{Asset, AssetKey, Assets, ObjectPath};
 use crate::plan::{CollectionPlan, FoundRow, Subject, Suspects, Verdict, adopt, judge, named_files};
 use crate::state::RowSeen;
-use crate::world::Listing;
+use crate::world::{Elsewhere, Listing};
 
 use super::second::CHUNK;
 use super::{Declared, Gathering, Moves, PlannerError};
@@ -23,6 +23,7 @@ impl Gathering<'_> {
         suspects: &Suspects,
         moves: &Moves,
         listing: &Listing,
+        elsewhere: &mut Elsewhere,
         plan: &mut CollectionPlan,
     ) -> Result<Unfit, PlannerError> {
         let Declared { manifest, heads } = declared;
@@ -43,7 +44,7 @@ impl Gathering<'_> {
             let named = assets.iter().filter_map(|(_, asset)| Some((asset, rows.get(&asset.key)?)));
             let paths: BTreeSet<ObjectPath> =
                 named.flat_map(|(asset, row)| named_files(asset, &row.values, url_base)).collect();
-            let sizes = self.world.locate(&paths, listing).await?;
+            let sizes = self.world.locate(&paths, listing, elsewhere).await?;
             let size = |path: &ObjectPath| sizes.get(path).copied().flatten();
             for (index, asset) in &assets {
                 let Some(row) = rows.get(&asset.key) else { continue };

@@ -1,6 +1,6 @@
 //! Between the passes: what the first left over is read whole, in batches, and decided.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
@@ -11,7 +11,7 @@ use crate::plan::{
 };
 use crate::record::{Original, Record};
 use crate::state::RowSeen;
-use crate::world::{Listing, StoredOriginal};
+use crate::world::{Elsewhere, Listing, StoredOriginal};
 
 use super::adopt::Unfit;
 use super::drift::row_state;
@@ -56,14 +56,15 @@ impl Gathering<'_> {
         if !self.request.selection.is_all() {
             plan.kept = self.count_kept(manifest, heads, &numbers);
         }
+        let mut elsewhere = Elsewhere::default();
         let unfit = match listing {
-            Some(listing) => self.adoptions(declared, suspects, moves, listing, plan).await?,
+            Some(listing) => self.adoptions(declared, suspects, moves, listing, &mut elsewhere, plan).await?,
             None => Unfit::new(),
         };
         let adopted: HashSet<usize> = plan.changes.iter().filter_map(|change| change.index).collect();
         numbers.retain(|number| !adopted.contains(number));
         for chunk in numbers.chunks(CHUNK) {
-            let batch = self.read(declared, chunk, moves, listing).await?;
+            let batch = self.read(declared, chunk, moves, listing, &mut elsewhere).await?;
             self.decide(declared, batch, moves, &unfit, plan);
         }
         plan.changes.sort_by_key(|change| change.index);
@@ -87,6 +88,7 @@ impl Gathering<'_> {
         numbers: &[usize],
         moves: &Moves,
         listing: Option<&Listing>,
+        elsewhere: &mut Elsewhere,
     ) -> Result<Batch, PlannerError> {
         let Declared { manifest, heads } = declared;
         let state = &self.world.state;
@@ -131,7 +133,8 @@ impl Gathering<'_> {
         if let Some(listing) = listing {
             let files = batch.records.values().flat_map(|record| &record.published);
             let lost = files.filter(|file| listing.size(file.path.as_str()) != Some(file.bytes));
-            batch.sizes = self.world.sizes(lost.map(|file| file.path.clone()).collect()).await?;
+            let lost: BTreeSet<ObjectPath> = lost.map(|file| file.path.clone()).collect();
+            batch.sizes = self.world.locate(&lost, listing, elsewhere).await?;
         }
         self.read_originals(manifest, moves, &mut batch).await?;
         Ok(batch)

@@ -10,6 +10,7 @@ use pixform::digest::ContentDigest;
 use serde_json::Value;
 
 use crate::paid::{KEY as NOVITA_KEY, Paid, portraits};
+use crate::product::{old_files, product};
 use crate::project::{PEOPLE, Project, Ran, ran};
 use crate::storage_file::SmallDisk;
 use crate::stores::s3::{KEY, S3, SECRET};
@@ -184,6 +185,32 @@ fn a_plan_takes_two_requests_and_one_of_edited_columns_no_more_than_four() {
         let seen = shop.server.front().seen();
         assert!(seen.len() <= 4, "{:?}", seen.iter().map(|seen| (&seen.method, &seen.path)).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn pictures_of_a_script_are_listed_and_not_asked_for_one_by_one() {
+    let server = S3::start();
+    let shop = Shop { project: product(), server: Server::S3(server) };
+    shop.configure(&format!("{}, public_url: \"https://cdn.example.com/shop\"", shop.server.yaml("shop")));
+    shop.project
+        .execute("UPDATE people SET image_url = replace(image_url, '/files/', 'https://cdn.example.com/shop/')");
+    let Server::S3(server) = &shop.server else { panic!() };
+    let folder = server.folder.path().join("pictures/shop/old");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (path, bytes, _) in old_files(&shop.project) {
+        std::fs::write(folder.join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let planned = |summary: &str| {
+        server.front.seen();
+        let plan = shop.ok(&["plan"]).stdout;
+        assert!(plan.contains(summary), "{plan}");
+        let seen: Vec<_> = server.front.seen().into_iter().map(|seen| (seen.method, seen.path)).collect();
+        assert!(seen.iter().all(|(method, _)| method == "GET"), "{seen:?}");
+        seen.len()
+    };
+    assert!(planned("8 to adopt") <= 4);
+    shop.ok(&["import", "--yes"]);
+    assert_eq!(planned("No changes. 8 unchanged"), 3);
 }
 
 #[test]
