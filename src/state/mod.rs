@@ -12,15 +12,19 @@ use crate::process::{Liveness, Process};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
+mod before;
 mod commit;
 mod known;
 mod lease;
 mod ledger;
+mod line;
 mod migrate;
 mod open;
 mod postgres;
 mod sqlite;
+mod stored;
 mod survey;
+mod table;
 
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
 pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
@@ -159,6 +163,18 @@ pub enum StateError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StateError {
+    /// Makes the failure of something stored that cannot be read back.
+    fn unreadable(place: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unreadable { place: place.into(), source: source.into() }
+    }
+
+    /// Makes the failure of an action for a reason of our own.
+    fn refused(action: &'static str, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Database { action, source: reason.into() }
+    }
 }
 
 /// Tells whether a process is alive: [`Process::liveness`], except in tests.

@@ -5,14 +5,12 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::read::{bytes, json, maybe_bytes, parsed};
+use super::read::{bytes, maybe_bytes};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
+use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
 use crate::state::{Acceptance, Accepted, Origin, Schema};
-
-/// The migration that brought the table.
-const SINCE: u32 = 3;
 
 /// Keeps acceptances, in one statement.
 pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> Result<(), Failure> {
@@ -80,7 +78,7 @@ pub(super) async fn acceptances(
     collection: &CollectionName,
     keys: &[AssetKey],
 ) -> Result<Vec<Acceptance>, Failure> {
-    if matches!(schema, Schema::Older(found) if found < SINCE) {
+    if !has_acceptances(schema) {
         return Ok(Vec::new());
     }
     let sql = format!(
@@ -88,7 +86,7 @@ pub(super) async fn acceptances(
                 r.id IS NOT NULL, {}
          FROM pixform.acceptances AS a LEFT JOIN pixform.runs AS r ON r.id = a.run
          WHERE a.collection = $1 AND a.key = ANY($2) ORDER BY a.key, a.id",
-        runs::columns(schema)
+        run_columns(schema)
     );
     let keys: Vec<&str> = keys.iter().map(AssetKey::as_str).collect();
     let params: [Param<'_>; 2] = [(&collection.as_str(), Type::TEXT), (&keys, Type::TEXT_ARRAY)];
@@ -105,9 +103,7 @@ fn acceptance(row: &Row, collection: &CollectionName) -> Result<Acceptance, Fail
             to: RecipeDigest::from_bytes(bytes(row, 3, place)?),
             original: ContentDigest::from_bytes(bytes(row, 4, place)?),
         },
-        _ => Accepted::Row {
-            columns: serde_json::from_str(row.try_get(5)?).map_err(|error| Failure::unreadable(place(), error))?,
-        },
+        _ => Accepted::Row { columns: from_json(row.try_get(5)?, place)? },
     };
     let origin = match row.try_get(8)? {
         true => runs::read(row, 9)?.2,

@@ -5,7 +5,7 @@
 //! place another row takes is put on a shelf meanwhile, under a key that no label can spell. However many assets there
 //! are, each kind of change is one statement.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::types::Type;
 
@@ -15,35 +15,15 @@ use super::failure::Failure;
 use super::lease;
 use super::read::maybe_bytes;
 use super::records::{self, Columns};
-use super::rows::{Keep, Writer, segments};
+use super::rows::{Keep, Writer};
 use super::shapes::Shapes;
-use super::table::{self, Found, Role, Shape};
-use crate::asset::{AssetKey, TableSpec};
+use super::table::{self, Role, Shape};
+use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
-use crate::record::RecordedRow;
-use crate::state::{Accepted, Commit, Lease, Put, Schema, StateError};
-
-/// A collection's name and a key in it.
-type Address<'c> = (&'c str, &'c str);
-
-/// A row's key by its columns: the one it has and the one it gets.
-type Rename<'c> = (Vec<&'c str>, Vec<&'c str>);
-
-/// A row as the record knows it.
-#[derive(Debug, Clone)]
-struct Known {
-    seen: SeenDigest,
-    id: Option<String>,
-}
-
-/// What stood where the commit reaches to, before it.
-struct Before<'c> {
-    collection: &'c str,
-    /// The records that were there, and the rows of those that have one.
-    records: HashMap<(String, String), Option<Known>>,
-    /// What leaves its place: renamed or deleted.
-    leaving: BTreeSet<Address<'c>>,
-}
+use crate::state::before::{Before, KnownRow, Rename, own_columns};
+use crate::state::stored::from_json;
+use crate::state::table::Found;
+use crate::state::{Commit, Lease, Schema, StateError};
 
 /// Writes a commit; its name is written beside the lease, so that it can be told whether it happened.
 pub(super) async fn commit(
@@ -54,7 +34,7 @@ pub(super) async fn commit(
     (name, shapes): (&str, &Shapes),
 ) -> Result<(), Failure> {
     lease::stamp(transaction, lease, name).await?;
-    let before = Before::read(transaction, lease, commit).await?;
+    let before = before(transaction, lease, commit).await?;
     let rows = async {
         match spec {
             Some(spec) => {
@@ -78,69 +58,23 @@ pub(super) async fn commit(
     remember_moves(transaction, &before, commit).await
 }
 
-impl<'c> Before<'c> {
-    async fn read(transaction: &Transaction, lease: &'c Lease, commit: &'c Commit) -> Result<Self, Failure> {
-        let collection = lease.collection.as_str();
-        let mut before = Self { collection, records: HashMap::new(), leaving: BTreeSet::new() };
-        let renamed: Vec<_> = commit.put.iter().filter_map(|put| before.renamed(put)).collect();
-        let deleted = commit.delete.iter().map(|key| (collection, key.as_str()));
-        before.leaving = renamed.into_iter().chain(deleted).collect();
-        let puts = commit.put.iter().map(|put| (collection, put.record.key.as_str()));
-        let asked: BTreeSet<Address<'_>> = before.leaving.iter().copied().chain(puts).collect();
-        let (collections, keys): (Vec<&str>, Vec<&str>) = asked.into_iter().unzip();
-        let sql = "SELECT r.collection, r.key, r.seen_digest, d.row_id
-                   FROM unnest($1, $2) AS w (collection, key)
-                   JOIN pixform.records AS r ON r.collection = w.collection AND r.key = w.key
-                   JOIN pixform.record_details AS d ON d.collection = w.collection AND d.key = w.key";
-        let params: [Param<'_>; 2] = [(&collections, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY)];
-        for row in transaction.query_typed(sql, &params).await? {
-            let (collection, key): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            let seen = maybe_bytes(&row, 2, || format!("the record `{collection}:{key}`"))?;
-            let id = row.try_get(3)?;
-            let known = seen.map(|seen| Known { seen: SeenDigest::from_bytes(seen), id });
-            before.records.insert((collection, key), known);
-        }
-        Ok(before)
+/// Reads what stood where the commit reaches to.
+async fn before<'c>(transaction: &Transaction, lease: &'c Lease, commit: &'c Commit) -> Result<Before<'c>, Failure> {
+    let mut before = Before::new(lease.collection.as_str(), commit);
+    let (collections, keys): (Vec<&str>, Vec<&str>) = before.reach().into_iter().unzip();
+    let sql = "SELECT r.collection, r.key, r.seen_digest, d.row_id
+               FROM unnest($1, $2) AS w (collection, key)
+               JOIN pixform.records AS r ON r.collection = w.collection AND r.key = w.key
+               JOIN pixform.record_details AS d ON d.collection = w.collection AND d.key = w.key";
+    let params: [Param<'_>; 2] = [(&collections, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY)];
+    for row in transaction.query_typed(sql, &params).await? {
+        let (collection, key): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let seen = maybe_bytes(&row, 2, || format!("the record `{collection}:{key}`"))?;
+        let id = row.try_get(3)?;
+        let known = seen.map(|seen| KnownRow { seen: SeenDigest::from_bytes(seen), id });
+        before.add(collection, key, known);
     }
-
-    /// Returns where the put's record was, if elsewhere.
-    fn renamed(&self, put: &'c Put) -> Option<Address<'c>> {
-        let (collection, key) = put.moved_from.as_ref()?;
-        let from = (collection.as_str(), key.as_str());
-        (from != (self.collection, put.record.key.as_str())).then_some(from)
-    }
-
-    fn is_there(&self, at: Address<'_>) -> bool {
-        self.records.contains_key(&(at.0.to_owned(), at.1.to_owned()))
-    }
-
-    fn row(&self, at: Address<'_>) -> Option<&Known> {
-        self.records.get(&(at.0.to_owned(), at.1.to_owned()))?.as_ref()
-    }
-
-    /// Returns the row that the put's record had until now, under whichever key.
-    fn row_of(&self, put: &'c Put) -> Option<&Known> {
-        let here = (self.collection, put.record.key.as_str());
-        match self.renamed(put) {
-            Some(from) => self.row(from),
-            None if self.leaving.contains(&here) => None,
-            None => self.row(here),
-        }
-    }
-
-    /// Returns by how many each collection's records change.
-    fn growth(&self, commit: &Commit) -> BTreeMap<&'c str, i64> {
-        let mut growth: BTreeMap<&str, i64> = BTreeMap::from([(self.collection, 0)]);
-        for at in self.leaving.iter().filter(|at| self.is_there(**at)) {
-            *growth.entry(at.0).or_default() -= 1;
-        }
-        let keys: BTreeSet<&str> = commit.put.iter().map(|put| put.record.key.as_str()).collect();
-        let stays =
-            |key: &&str| self.is_there((self.collection, key)) && !self.leaving.contains(&(self.collection, *key));
-        let new = keys.iter().filter(|key| !stays(key)).count();
-        *growth.entry(self.collection).or_default() += i64::try_from(new).unwrap_or(i64::MAX);
-        growth
-    }
+    Ok(before)
 }
 
 /// Moves, deletes and writes rows; returns how those with new values came back.
@@ -150,19 +84,13 @@ async fn write_rows<'c>(
     shape: &Shape,
     before: &Before<'c>,
     commit: &'c Commit,
-) -> Result<HashMap<String, Known>, Failure> {
+) -> Result<HashMap<String, KnownRow>, Failure> {
     let writer = Writer::new(transaction, spec, shape);
-    let renames = row_renames(spec, before, commit)?;
-    let renamed: HashSet<_> = commit.put.iter().filter_map(|put| before.renamed(put)).collect();
-    let deleted = commit.delete.iter().filter_map(|key| {
-        let at = (before.collection, key.as_str());
-        segments(spec, key.as_str()).filter(|_| before.row(at).is_some() && !renamed.contains(&at))
-    });
-    let deleted: Vec<_> = deleted.collect();
+    let renames = before.row_renames(spec)?;
     let shelves: Vec<String> = (0..renames.len()).map(|at| format!("~{at}")).collect();
     let (shelved, arriving) = shelve(&renames, &shelves, shape)?;
     writer.rekey(&shelved, Keep::Ours).await?;
-    writer.delete(&deleted).await?;
+    writer.delete(&before.row_deletions(spec)).await?;
     writer.rekey(&arriving, Keep::Theirs).await?;
     let mut values = Vec::new();
     for put in records::puts(commit) {
@@ -171,7 +99,7 @@ async fn write_rows<'c>(
         }
     }
     let written = writer.write(&values).await?;
-    Ok(written.into_iter().map(|row| (row.key, Known { seen: row.seen, id: row.id })).collect())
+    Ok(written.into_iter().map(|row| (row.key, KnownRow { seen: row.seen, id: row.id })).collect())
 }
 
 /// Looks at the table, unless it was found to fit before.
@@ -206,7 +134,7 @@ fn shelve<'c>(
         let Some(place) = shape.shelf else {
             let words = "two rows take each other's keys, and no key column takes any other text for a moment: rename them \
                          in two steps";
-            return Err(Failure::refused("rename the rows", words));
+            return Err(StateError::refused("rename the rows", words).into());
         };
         let mut on_shelf = from.clone();
         on_shelf[place] = shelf.as_str();
@@ -216,33 +144,14 @@ fn shelve<'c>(
     Ok((shelved, arriving))
 }
 
-/// Returns the rows that get another key, by their columns: from and to.
-fn row_renames<'c>(spec: &TableSpec, before: &Before<'c>, commit: &'c Commit) -> Result<Vec<Rename<'c>>, Failure> {
-    let mut renames = Vec::new();
-    for put in &commit.put {
-        // A row that no record owned is not ours to move.
-        let Some((_, from)) = before.renamed(put).filter(|from| before.row(*from).is_some()) else { continue };
-        let to = own_columns(spec, &put.record.key)?;
-        if let Some(from) = segments(spec, from).filter(|from| *from != to) {
-            renames.push((from, to));
-        }
-    }
-    Ok(renames)
-}
-
-fn own_columns<'k>(spec: &TableSpec, key: &'k AssetKey) -> Result<Vec<&'k str>, Failure> {
-    let reason = || format!("the key `{key}` has not as many parts as the table has key columns");
-    segments(spec, key.as_str()).ok_or_else(|| Failure::refused("write the rows", reason()))
-}
-
 async fn write_records(
     transaction: &Transaction,
     before: &Before<'_>,
     spec: Option<&TableSpec>,
     commit: &Commit,
-    (mut columns, written): (Columns<'_>, &HashMap<String, Known>),
+    (mut columns, written): (Columns<'_>, &HashMap<String, KnownRow>),
 ) -> Result<(), Failure> {
-    let growth = before.growth(commit);
+    let growth = before.growth();
     let (names, counts): (Vec<&str>, Vec<i64>) = growth.into_iter().unzip();
     let sql = "INSERT INTO pixform.collections AS c (name, records) SELECT * FROM unnest($1, $2)
                ON CONFLICT (name) DO UPDATE SET records = c.records + excluded.records";
@@ -258,42 +167,18 @@ async fn write_records(
             transaction.execute_typed(&sql, &params).await?;
         }
     }
-    let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
-    let accepted: HashSet<&AssetKey> = rows.map(|acceptance| &acceptance.key).collect();
     for put in records::puts(commit) {
-        let known = match &put.record.row {
-            None => None,
-            Some(row) if put.values.is_none() && accepted.contains(&put.record.key) => {
-                Some(Known { seen: row.seen, id: row.id.clone() })
-            }
-            Some(row) => Some(known_row(row, before, spec, put, written)?),
-        };
+        let known = before.known_row(spec, put, written)?;
         columns.seen.push(known.as_ref().map(|known| known.seen.as_bytes().to_vec()));
         columns.row_ids.push(known.and_then(|known| known.id));
     }
     records::write(transaction, before.collection, &columns).await
 }
 
-/// Returns what is known of the put's row now: as it came back, else as it was, else as the caller says.
-fn known_row(
-    row: &RecordedRow,
-    before: &Before<'_>,
-    spec: Option<&TableSpec>,
-    put: &Put,
-    written: &HashMap<String, Known>,
-) -> Result<Known, Failure> {
-    if spec.is_some() && put.values.is_some() {
-        let gone = || format!("the row `{}` was not there after it was written", put.record.key);
-        return written.get(put.record.key.as_str()).cloned().ok_or_else(|| Failure::refused("write the rows", gone()));
-    }
-    Ok(before.row_of(put).cloned().unwrap_or_else(|| Known { seen: row.seen, id: row.id.clone() }))
-}
-
 async fn remembered_axes(transaction: &Transaction, collection: &str) -> Result<Vec<String>, Failure> {
     let sql = "SELECT key_axes FROM pixform.collections WHERE name = $1";
     let row = transaction.query_typed_one(sql, &[(&collection, Type::TEXT)]).await?;
-    serde_json::from_str(row.try_get(0)?)
-        .map_err(|error| Failure::unreadable(format!("the collection `{collection}`"), error))
+    Ok(from_json(row.try_get(0)?, || format!("the collection `{collection}`"))?)
 }
 
 async fn remember_moves(transaction: &Transaction, before: &Before<'_>, commit: &Commit) -> Result<(), Failure> {

@@ -119,7 +119,7 @@ impl Database {
     /// Begins a transaction.
     pub(super) async fn begin(&self, kind: Kind) -> Result<Transaction, Failure> {
         if kind == Kind::Write && self.access == Access::Read {
-            return Err(Failure::refused("be written", "it was opened for reading only"));
+            return Err(StateError::refused("be written", "it was opened for reading only").into());
         }
         let client = self.pool.get().await?;
         self.answered.store(true, Ordering::Relaxed);

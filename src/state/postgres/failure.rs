@@ -56,19 +56,6 @@ pub(super) enum Again {
 }
 
 impl Failure {
-    /// Makes the failure of something stored that cannot be read back.
-    pub(super) fn unreadable(
-        place: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self::State(StateError::Unreadable { place: place.into(), source: source.into() })
-    }
-
-    /// Makes the failure of an action for a reason of our own.
-    pub(super) fn refused(action: &'static str, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::State(StateError::Database { action, source: reason.into() })
-    }
-
     /// Tells what the failure means for the next attempt.
     ///
     /// Source: <https://www.postgresql.org/docs/15/errcodes-appendix.html>, read 2026-11-24.

@@ -7,10 +7,11 @@ use tokio_postgres::types::Type;
 
 use super::database::Transaction;
 use super::failure::Failure;
+use super::runs;
 use super::schema::NOW_SECONDS;
-use super::{read, runs};
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
+use crate::state::stored::{json, run_columns};
 use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Run, Schema, StateError};
 
 /// Returns who holds the lease, expired or not.
@@ -22,7 +23,7 @@ pub(super) async fn holder(
     let sql = format!(
         "SELECT r.id, l.since, l.expires, {NOW_SECONDS}, {}
          FROM pixform.leases AS l JOIN pixform.runs AS r ON r.id = l.run WHERE l.collection = $1",
-        runs::columns(schema)
+        run_columns(schema)
     );
     let found = transaction.query_typed_opt(&sql, &[(&collection.as_str(), Type::TEXT)]).await?;
     let Some(row) = found else { return Ok(None) };
@@ -192,7 +193,7 @@ pub(super) async fn remember_collection(
     let sql = "INSERT INTO pixform.collections AS c (name, key_axes, table_name) VALUES ($1, $2, $3)
                ON CONFLICT (name) DO UPDATE SET key_axes = excluded.key_axes,
                  table_name = coalesce(excluded.table_name, c.table_name)";
-    let (axes, table) = (read::json(&key), table.map(ToString::to_string));
+    let (axes, table) = (json(&key), table.map(ToString::to_string));
     let params = [(&lease.collection.as_str() as _, Type::TEXT), (&axes as _, Type::TEXT), (&table as _, Type::TEXT)];
     transaction.execute_typed(sql, &params).await?;
     Ok(())

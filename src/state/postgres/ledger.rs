@@ -10,25 +10,15 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::lease;
-use super::read::{bytes, signed, unsigned};
+use super::read::bytes;
 use super::runs::Fates;
 use super::schema::{NOW, lock_ledger};
 use crate::asset::MicroUsd;
 use crate::digest::RecipeDigest;
 use crate::record::{Call, Decision, FAILED_MAX};
+use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, UNDECIDED};
+use crate::state::stored::signed;
 use crate::state::{Intent, IsAlive, Lease};
-
-/// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
-const FREE: &str = "placeholder";
-
-/// The statuses of an open line, as SQL; the unique index on open lines names the same.
-pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
-
-/// Whether a line has no decision that is carried out: an accepted picture is taken once its line is finished.
-const UNDECIDED: &str = "(decision IS NULL OR status = 'rejected' AND decision = 'accepted')";
-
-/// Why a dead run's call is unknown.
-const ENDED: &str = "the run ended before an answer came";
 
 /// Makes paid `intended` lines of dead runs `unknown`.
 pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {
@@ -97,46 +87,13 @@ pub(super) async fn intend(
     Ok(intents)
 }
 
-/// What a run may still spend.
-struct Purse {
-    spent: u64,
-    cap: Option<MicroUsd>,
-}
-
-impl Purse {
-    /// Counts what the run has spent and reserved.
-    async fn open(transaction: &Transaction, run: &str, cap: Option<MicroUsd>) -> Result<Self, Failure> {
-        let spent = match cap {
-            None => 0,
-            Some(_) => {
-                let sql =
-                    "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND status <> 'refused'";
-                unsigned(transaction.query_typed_one(sql, &[(&run, Type::TEXT)]).await?.try_get(0)?)
-            }
-        };
-        Ok(Self { spent, cap })
+/// Counts what a run has spent and reserved, where it matters.
+async fn spent(transaction: &Transaction, run: &str, cap: Option<MicroUsd>) -> Result<i64, Failure> {
+    if cap.is_none() {
+        return Ok(0);
     }
-
-    /// Reserves a price, unless it would cost more than the cap leaves.
-    fn pays(&mut self, price: MicroUsd) -> bool {
-        let spent = self.spent.saturating_add(price.0);
-        if price.0 > 0 && self.cap.is_some_and(|cap| spent > cap.0) {
-            return false;
-        }
-        self.spent = spent;
-        true
-    }
-}
-
-/// An open line.
-#[derive(Clone)]
-struct Line {
-    id: String,
-    holder: String,
-    is_free: bool,
-    is_intended: bool,
-    task: Option<String>,
-    submitted_at: i64,
+    let sql = "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND status <> 'refused'";
+    Ok(transaction.query_typed_one(sql, &[(&run, Type::TEXT)]).await?.try_get(0)?)
 }
 
 /// What is known of recipes, and what is to be written about them.
@@ -199,7 +156,7 @@ impl<'c> Ledger<'c> {
         }
         let holders = open.values().map(|line: &Line| line.holder.as_str()).filter(|holder| *holder != run).collect();
         let fates = Fates::look(transaction, holders, liveness).await?;
-        let purse = Purse::open(transaction, run, cap).await?;
+        let purse = Purse::new(spent(transaction, run, cap).await?, cap);
         let (begun, taken_over, resumed, doubted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Self { run, purse, fates, open, made, questions, begun, taken_over, resumed, doubted })
     }
@@ -207,7 +164,7 @@ impl<'c> Ledger<'c> {
     fn intend(&mut self, call: &'c Call, asked: Asked) -> Intent {
         match self.open.get(&call.recipe).cloned() {
             Some(line) if asked == Asked::Again && line.id == call.id => Intent::Ours(line.id),
-            Some(line) if line.holder == self.run => ours(line),
+            Some(line) if line.holder == self.run => line.ours(),
             Some(line) if !self.fates.is_dead(&line.holder) => Intent::Elsewhere,
             Some(line) => self.inherit(line, call),
             None if self.is_made(call) => Intent::Elsewhere,
@@ -218,39 +175,28 @@ impl<'c> Ledger<'c> {
 
     /// Goes on with the line of a dead run, where that can be done.
     fn inherit(&mut self, line: Line, call: &'c Call) -> Intent {
-        let Line { id, holder: _, is_free, is_intended, task, submitted_at } = line;
-        if is_free {
+        let line = Line { holder: self.run.to_owned(), ..line };
+        if line.is_free {
             if !self.purse.pays(call.price) {
                 return Intent::Capped;
             }
-            self.taken_over.push((id.clone(), call));
-            self.hold(
-                call,
-                Line { id: id.clone(), holder: self.run.to_owned(), is_free, is_intended: true, task, submitted_at },
-            );
-            return Intent::Ours(id);
+            self.taken_over.push((line.id.clone(), call));
+            return self.hold(call, Line { is_intended: true, ..line });
         }
-        let Some(task) = task.filter(|_| !is_intended) else {
-            self.doubted.push(id);
+        if line.is_intended || line.task.is_none() {
+            self.doubted.push(line.id);
             self.open.remove(&call.recipe);
             self.questions.entry(call.recipe).or_default().0 += 1;
             return Intent::Undecided;
-        };
-        self.resumed.push(id.clone());
-        let line = Line {
-            id: id.clone(),
-            holder: self.run.to_owned(),
-            is_free,
-            is_intended,
-            task: Some(task.clone()),
-            submitted_at,
-        };
-        self.hold(call, line);
-        Intent::Resumed { call: id, task, submitted_at }
+        }
+        self.resumed.push(line.id.clone());
+        self.hold(call, line)
     }
 
-    fn hold(&mut self, call: &Call, line: Line) {
-        self.open.insert(call.recipe, line);
+    /// Holds an open line from now on.
+    fn hold(&mut self, call: &Call, line: Line) -> Intent {
+        self.open.insert(call.recipe, line.clone());
+        line.ours()
     }
 
     /// Tells whether a paid picture is there by now that whoever asks has not seen.
@@ -271,7 +217,7 @@ impl<'c> Ledger<'c> {
         self.begun.push(call);
         let (id, is_free) = (call.id.clone(), call.generator == FREE);
         let line = Line { id, holder: self.run.to_owned(), is_free, is_intended: true, task: None, submitted_at: 0 };
-        self.hold(call, line);
+        self.open.insert(call.recipe, line);
         Intent::Ours(call.id.clone())
     }
 
@@ -354,15 +300,5 @@ impl<'c> Lines<'c> {
             lines.prices.push(signed(call.price.0));
         }
         lines
-    }
-}
-
-/// Returns what a run that asks again may do with its own line.
-fn ours(line: Line) -> Intent {
-    match line.task {
-        Some(task) if !line.is_intended => Intent::Resumed { call: line.id, task, submitted_at: line.submitted_at },
-        _ if line.is_free => Intent::Ours(line.id),
-        // Another of our own pictures is at it: whether it was sent is for that one to say.
-        _ => Intent::Elsewhere,
     }
 }

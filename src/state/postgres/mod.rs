@@ -70,6 +70,15 @@ impl Postgres {
     pub(super) fn open(url: &str, access: Access) -> Result<Self, StateError> {
         Ok(Self { database: Database::new(url, access)?, shapes: Shapes::default() })
     }
+
+    /// Begins to stream. What somebody was given cannot be taken back, so only this beginning is tried again.
+    async fn begin(&self, action: &'static str) -> Result<(database::Transaction, Schema), StateError> {
+        transaction!(self.database, Statement, action, |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
+        }
+        .await)
+    }
 }
 
 /// Asks for what only our own tables hold: nothing, where they are absent.
@@ -112,13 +121,7 @@ impl State for Postgres {
         table: Option<&TableSpec>,
         visitor: &mut (dyn Visitor + Send),
     ) -> Result<TableSeen, StateError> {
-        // What a visitor was given cannot be taken back, so only the beginning is tried again.
-        let begun = transaction!(self.database, Statement, "read records and rows", |transaction| async {
-            let schema = schema(&self.database, &transaction).await?;
-            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
-        }
-        .await);
-        let (transaction, schema) = begun?;
+        let (transaction, schema) = self.begin("read records and rows").await?;
         let scanned = async {
             let seen = read::scan(&transaction, schema, collection, table, visitor).await?;
             transaction.commit().await?;
@@ -185,12 +188,7 @@ impl State for Postgres {
         wanted: &HistoryQuery,
         take: &mut (dyn FnMut(HistoryLine) + Send),
     ) -> Result<(), StateError> {
-        let begun = transaction!(self.database, Statement, "read the ledger", |transaction| async {
-            let schema = schema(&self.database, &transaction).await?;
-            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
-        }
-        .await);
-        let (transaction, schema) = begun?;
+        let (transaction, schema) = self.begin("read the ledger").await?;
         if schema == Schema::Absent {
             return Ok(());
         }

@@ -7,23 +7,13 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::ledger::OPEN;
-use super::read::{bytes, parsed, signed, unsigned};
+use super::read::bytes;
 use super::schema::{NOW, lock_ledger};
 use crate::asset::Seed;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
-use crate::record::{Original, Published, published_from_json, published_to_json};
-
-const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
-
-/// Whether an original becomes the one that its recipe is published with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It becomes the current one.
-    Current,
-    /// It is kept beside the current one, if any.
-    Aside,
-}
+use crate::record::{Original, Published, published_to_json};
+use crate::state::line::OPEN;
+use crate::state::stored::{self, ORIGINAL, Place, parsed, signed, unsigned};
 
 /// Returns the current originals of recipes.
 pub(super) async fn originals(transaction: &Transaction, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
@@ -55,7 +45,7 @@ pub(super) async fn objects(
     for row in transaction.query_typed(sql, &params).await? {
         let original = ContentDigest::from_bytes(bytes(&row, 0, || "the published files".to_owned())?);
         let place = || format!("the files of the original `{original}`");
-        let published = published_from_json(row.try_get(1)?).map_err(|error| Failure::unreadable(place(), error))?;
+        let published = stored::published(row.try_get(1)?, place)?;
         objects.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(objects)

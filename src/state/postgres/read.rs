@@ -8,16 +8,13 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction, next};
 use super::failure::Failure;
 use super::rows;
-use super::table::{self, Found, Role};
+use super::table::{self, Role};
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
-use crate::record::{Record, RecordHead, RecordedRow, published_from_json};
-use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, TableSeen, Visitor};
-
-/// The bit of `flags` that says `protect`.
-pub(super) const PROTECT: i32 = 1;
-/// The bit of `flags` that says `hold`.
-pub(super) const HOLD: i32 = 2;
+use crate::record::{Record, RecordHead, RecordedRow};
+use crate::state::stored::{self, HOLD, PROTECT, from_json, parsed, unsigned};
+use crate::state::table::Found;
+use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, StateError, TableSeen, Visitor};
 
 /// Tells what the state knows.
 pub(super) async fn known(transaction: &Transaction, schema: Schema) -> Result<Known, Failure> {
@@ -115,21 +112,6 @@ pub(super) async fn moves(transaction: &Transaction, collection: &CollectionName
     Ok(moves)
 }
 
-/// Writes what is certain to be JSON.
-pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("text is JSON")
-}
-
-/// Sizes, prices and seeds stay far below 2^63.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Reads what [`signed`] wrote.
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
 /// Reads 32 bytes.
 pub(super) fn bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
     sized(row.try_get(at)?, place)
@@ -141,19 +123,8 @@ pub(super) fn maybe_bytes(row: &Row, at: usize, place: impl Fn() -> String) -> R
 }
 
 fn sized(bytes: &[u8], place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
-    bytes.try_into().map_err(|_| Failure::unreadable(place(), format!("a digest of {} bytes", bytes.len())))
-}
-
-/// Parses a name that was stored.
-pub(super) fn parsed<T>(text: &str, place: impl Fn() -> String) -> Result<T, Failure>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    text.parse().map_err(|error: T::Err| Failure::unreadable(place(), error))
-}
-
-fn from_json<'t, T: serde::Deserialize<'t>>(text: &'t str, place: impl Fn() -> String) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::unreadable(place(), error))
+    let unfit = |_| StateError::unreadable(place(), format!("a digest of {} bytes", bytes.len()));
+    Ok(bytes.try_into().map_err(unfit)?)
 }
 
 fn row_digests(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
@@ -195,10 +166,10 @@ fn record(row: &Row, collection: &CollectionName) -> Result<Record, Failure> {
         labels: from_json(text(2)?, place)?,
         recipe: from_json(text(3)?, place)?,
         base: from_json(text(4)?, place)?,
-        take: u32::try_from(take).map_err(|error| Failure::unreadable(place(), error))?,
+        take: u32::try_from(take).map_err(|error| StateError::unreadable(place(), error))?,
         vars: from_json(text(6)?, place)?,
         original: ContentDigest::from_bytes(bytes(row, 7, place)?),
-        published: published_from_json(text(8)?).map_err(|error| Failure::unreadable(place(), error))?,
+        published: stored::published(text(8)?, place)?,
         row: recorded,
         protect: flags & PROTECT != 0,
         hold: flags & HOLD != 0,

@@ -7,8 +7,8 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::read::{HOLD, PROTECT, json};
 use crate::record::{Record, extra_labels, objects_text, published_to_json};
+use crate::state::stored::{flags, json};
 use crate::state::{Commit, Put};
 
 /// Returns what is put, by key; a key that is put twice is as it was put last.
@@ -105,12 +105,12 @@ impl<'p> Columns<'p> {
 
     fn add(&mut self, record: &'p Record, axes: &[String]) {
         self.renditions.push(record.renditions_digest().as_bytes().to_vec());
-        let Record { key, first_key, labels, recipe, base, take, vars, original, published, row, protect, hold } =
+        let Record { key, first_key, labels, recipe, base, take, vars, original, published, row, protect: _, hold: _ } =
             record;
         self.keys.push(key.as_str());
         self.recipe_digests.push(recipe.digest().as_bytes().to_vec());
         self.row_digests.push(row.as_ref().map(|row| row.digest.as_bytes().as_slice()));
-        self.flags.push(if *protect { PROTECT } else { 0 } | if *hold { HOLD } else { 0 });
+        self.flags.push(flags(record));
         self.extra_labels.push(extra_labels(labels, axes));
         self.objects.push(objects_text(published));
         self.first_keys.push(first_key.as_str());

@@ -7,8 +7,9 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::table::{After, Role, full_name, missing, quoted};
+use super::table::{After, Role, full_name, missing};
 use crate::asset::{TableName, TableSpec};
+use crate::state::table::quoted;
 use crate::state::{Schema, TableProblem};
 
 /// What the catalogue says of a table and of the role that asks.

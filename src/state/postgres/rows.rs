@@ -13,10 +13,11 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction, bounded, next};
 use super::failure::Failure;
 use super::survey;
-use super::table::{After, Id, Shape, Times, full_name, list, quoted};
+use super::table::{After, Shape, full_name};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::{RowSeen, Visitor};
+use crate::state::table::{Id, Times, list, quoted, segments};
+use crate::state::{RowSeen, StateError, Visitor};
 
 /// Streams all rows of the table to the visitor.
 pub(super) async fn scan(
@@ -63,23 +64,14 @@ pub(super) async fn read(
     for row in &found {
         read_key(row, spec, &mut text)?;
         let place = || format!("the table `{}` at `{text}`", spec.name);
-        let key = text.parse::<AssetKey>().map_err(|error| Failure::unreadable(place(), error))?;
+        let key = text.parse::<AssetKey>().map_err(|error| StateError::unreadable(place(), error))?;
         let seen = seen(row, spec, &mut buffer)?;
         let first = spec.key.len() + spec.columns.len();
-        let value = |at: usize| match row.try_get::<_, Option<&str>>(first + 1 + at)? {
-            None => Ok(Value::Null),
-            Some(json) => survey::value(json).map_err(|error| Failure::unreadable(place(), error)),
-        };
+        let value = |at: usize| survey::cell(row, first + 1 + at, place);
         let values = (0..spec.columns.len()).map(value).collect::<Result<_, _>>()?;
         seen_rows.push(RowSeen { key, id: row.try_get(first)?, values, seen });
     }
     Ok(seen_rows)
-}
-
-/// Returns the key's text by columns; `None` for a key of another table, with more columns or fewer.
-pub(super) fn segments<'k>(spec: &TableSpec, key: &'k str) -> Option<Vec<&'k str>> {
-    let segments: Vec<_> = key.split('/').collect();
-    (segments.len() == spec.key.len()).then_some(segments)
 }
 
 /// Returns a key as an object of its columns.
@@ -258,7 +250,8 @@ fn document(spec: &TableSpec, rows: &[(Vec<&str>, &[Value])]) -> Result<String, 
     let columns: Vec<String> = spec.columns.iter().map(|(column, _)| name(column)).collect();
     for (number, (key, values)) in rows.iter().enumerate() {
         if values.len() != columns.len() {
-            return Err(Failure::refused("write the rows", "a row has not as many values as the table has columns"));
+            let reason = "a row has not as many values as the table has columns";
+            return Err(StateError::refused("write the rows", reason).into());
         }
         text.push_str(if number == 0 { "[{" } else { ",{" });
         let key = keys.iter().zip(key).map(|(axis, part)| (axis, serde_json::to_string(part)));

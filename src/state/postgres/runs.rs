@@ -7,22 +7,17 @@ use tokio_postgres::types::Type;
 
 use super::database::Transaction;
 use super::failure::Failure;
-use super::schema::{NOW, column};
-use crate::process::{Liveness, Process};
-use crate::state::{IsAlive, Origin, RUN_SILENT_SECONDS, Run, Schema};
-
-/// The migration that brought the columns of an origin.
-const ORIGIN_SINCE: u32 = 2;
-
-/// How many columns [`columns`] names.
-pub(super) const COLUMNS: usize = 9;
+use super::schema::NOW;
+use crate::process::Process;
+use crate::state::stored::{is_dead, run_ended, signed, unsigned};
+use crate::state::{IsAlive, Origin, Run};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
 pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), Failure> {
     let Run { id, command, process, origin } = run;
     let Process { host, boot, namespace, pid, started } = process;
     let Origin { actor, commit, run_url } = origin;
-    let (pid, started) = (i64::from(*pid), i64::try_from(*started).unwrap_or(i64::MAX));
+    let (pid, started) = (i64::from(*pid), signed(*started));
     let sql = "INSERT INTO pixform.runs
                  (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
@@ -56,17 +51,6 @@ pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// The columns of a run `r`, in the order in which [`read`] reads them.
-pub(super) fn columns(schema: Schema) -> String {
-    let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| column(schema, ORIGIN_SINCE, name, "NULL::text"));
-    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
-}
-
-/// The SQL condition that a run `r` said that it ended, or was not heard of for too long.
-pub(super) fn ended() -> String {
-    format!("(r.finished_at IS NOT NULL OR r.heartbeat_at < {NOW} - {RUN_SILENT_SECONDS} * 1000)")
-}
-
 /// Reads command, process and origin from the columns from that one on.
 pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, Origin), Failure> {
     let origin =
@@ -80,7 +64,7 @@ fn process(row: &Row, first: usize) -> Result<Process, Failure> {
         boot: row.try_get(first + 1)?,
         namespace: row.try_get(first + 2)?,
         pid: u32::try_from(row.try_get::<_, i64>(first + 3)?).unwrap_or_default(),
-        started: u64::try_from(row.try_get::<_, i64>(first + 4)?).unwrap_or_default(),
+        started: unsigned(row.try_get(first + 4)?),
     })
 }
 
@@ -101,18 +85,12 @@ impl Fates {
         let sql = format!(
             "SELECT r.id, r.host, r.boot, r.namespace, r.pid, r.started, r.finished_at IS NOT NULL, {}
              FROM pixform.runs AS r WHERE r.id = ANY($1)",
-            ended()
+            run_ended(NOW)
         );
         let mut dead = HashMap::new();
         for row in transaction.query_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await? {
             let (finished, ended): (bool, bool) = (row.try_get(6)?, row.try_get(7)?);
-            let is_dead = match liveness(&process(&row, 1)?) {
-                _ if finished => true,
-                Liveness::Dead => true,
-                Liveness::Unknown => ended,
-                Liveness::Alive => false,
-            };
-            dead.insert(row.try_get(0)?, is_dead);
+            dead.insert(row.try_get(0)?, is_dead(liveness(&process(&row, 1)?), finished, ended));
         }
         Ok(Self(dead))
     }

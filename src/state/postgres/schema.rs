@@ -34,14 +34,6 @@ pub(super) const HISTORY: &str = "CREATE TABLE IF NOT EXISTS pixform.migrations 
 const THERE: &str = "SELECT to_regnamespace('pixform') IS NOT NULL,
        EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('pixform') AND relname = 'migrations')";
 
-/// Returns a column; of tables that are older than the migration that added it, what stands for it.
-pub(super) fn column(schema: Schema, since: u32, column: &'static str, before: &'static str) -> &'static str {
-    match schema {
-        Schema::Older(found) if found < since => before,
-        Schema::Older(_) | Schema::Current | Schema::Absent => column,
-    }
-}
-
 /// Tells how the state's own tables stand.
 pub(super) async fn schema(database: &Database, transaction: &Transaction) -> Result<Schema, Failure> {
     if database.is_current() {

@@ -8,15 +8,13 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::ledger::OPEN;
-use super::originals::{Place, keep};
+use super::originals::keep;
 use super::read::bytes;
 use super::schema::{NOW, lock_ledger};
 use crate::record::CallStatus;
 use crate::state::CallFact;
-
-/// Why a line does not become open again.
-const RIVAL: &str = "an answer came when another call for the recipe was open";
+use crate::state::line::{OPEN, beside_a_rival};
+use crate::state::stored::{self, Place};
 
 /// Writes facts about calls, and the originals that they made.
 pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Result<(), Failure> {
@@ -29,7 +27,7 @@ pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Res
     for fact in facts {
         let status = settled.take(fact);
         if let Some(original) = &fact.original {
-            originals.push((original, if status == CallStatus::Finished { Place::Current } else { Place::Aside }));
+            originals.push((original, Place::of(status)));
         }
     }
     settled.write(transaction).await?;
@@ -62,9 +60,7 @@ impl<'f> Settled<'f> {
         for row in transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await? {
             let id: String = row.try_get(0)?;
             let place = || format!("the ledger line `{id}`");
-            let status: &str = row.try_get(2)?;
-            let status = CallStatus::parse(status)
-                .ok_or_else(|| Failure::unreadable(place(), format!("`{status}` is no status of a call")))?;
+            let status = stored::status(row.try_get(2)?, place)?;
             let recipe = bytes(&row, 1, place)?;
             let line = Settling {
                 recipe,
@@ -88,8 +84,7 @@ impl<'f> Settled<'f> {
             && let Some(line) = self.0.get(call)
             && self.0.iter().any(|(id, other)| id != call && other.recipe == line.recipe && other.status.is_open())
         {
-            let paid = Some(line.status).filter(|was| matches!(was, CallStatus::Rejected | CallStatus::Lost));
-            (status, reason) = (paid.unwrap_or(CallStatus::Unknown), reason.or(Some(RIVAL)));
+            (status, reason) = beside_a_rival(Some(line.status), reason);
         }
         if let Some(line) = self.0.get_mut(call)
             && (line.status != CallStatus::Finished || status == CallStatus::Finished)

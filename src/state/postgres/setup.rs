@@ -7,6 +7,7 @@ use super::schema::{CREATION, HISTORY, MIGRATION_LOCK};
 use super::table::{creation, full_name};
 use crate::asset::TableSpec;
 use crate::state::migrate::{Migration, POSTGRES};
+use crate::state::table::quoted;
 
 /// The role that plans.
 const PLAN: &str = "pixform_plan";
@@ -83,7 +84,7 @@ fn table(spec: &TableSpec) -> String {
         "\nGRANT USAGE ON SCHEMA {schema} TO {PLAN}, {PREVIEW}, {APPLY};\n\
          GRANT SELECT ON {table} TO {PLAN}, {PREVIEW};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {APPLY};\n",
-        schema = super::table::quoted(&spec.name.schema),
+        schema = quoted(&spec.name.schema),
     ));
     for (name, right, roles) in
         [("pixform_look", "SELECT", format!("{PLAN}, {PREVIEW}")), (APPLY, "ALL", APPLY.to_owned())]

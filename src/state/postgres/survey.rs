@@ -1,14 +1,16 @@
 //! A table of the product, read whole whatever it is.
 
 use serde_json::Value;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::Failure;
-use super::read::{signed, unsigned};
-use super::table::{full_name, quoted};
+use super::table::full_name;
 use crate::asset::TableName;
-use crate::state::{Survey, SurveyColumn};
+use crate::state::stored::{signed, unsigned};
+use crate::state::table::quoted;
+use crate::state::{StateError, Survey, SurveyColumn};
 
 /// Reads a table; `None` where there is none.
 pub(super) async fn survey(
@@ -23,8 +25,7 @@ pub(super) async fn survey(
                  AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
     let params: [Param<'_>; 2] = [(&name.schema, Type::TEXT), (&name.name, Type::TEXT)];
     let columns = transaction.query_typed(sql, &params).await?;
-    let column =
-        |row: &tokio_postgres::Row| Ok::<_, Failure>(SurveyColumn { name: row.try_get(0)?, declared: row.try_get(1)? });
+    let column = |row: &Row| Ok::<_, Failure>(SurveyColumn { name: row.try_get(0)?, declared: row.try_get(1)? });
     let columns: Vec<SurveyColumn> = columns.iter().map(column).collect::<Result<_, _>>()?;
     if columns.is_empty() {
         return Ok(None);
@@ -35,16 +36,18 @@ pub(super) async fn survey(
     let sql = format!("SELECT {} FROM {table} AS t LIMIT $1", values.collect::<Vec<_>>().join(", "));
     let found = transaction.query_typed(&sql, &[(&signed(rows_max), Type::INT8)]).await?;
     let place = || format!("the table `{name}`");
-    let cell = |row: &tokio_postgres::Row, at: usize| match row.try_get::<_, Option<&str>>(at)? {
-        None => Ok(Value::Null),
-        Some(json) => value(json).map_err(|error| Failure::unreadable(place(), error)),
-    };
-    let rows = found.iter().map(|row| (0..columns.len()).map(|at| cell(row, at)).collect());
+    let rows = found.iter().map(|row| (0..columns.len()).map(|at| cell(row, at, place)).collect());
     Ok(Some(Survey { rows: rows.collect::<Result<_, Failure>>()?, columns, count: unsigned(count) }))
 }
 
+/// Reads a cell that was asked for as JSON.
+pub(super) fn cell(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Value, Failure> {
+    let Some(json) = row.try_get::<_, Option<&str>>(at)? else { return Ok(Value::Null) };
+    Ok(value(json).map_err(|error| StateError::unreadable(place(), error))?)
+}
+
 /// Reads a cell's JSON; a number whose digits would be lost becomes a text.
-pub(super) fn value(json: &str) -> Result<Value, serde_json::Error> {
+fn value(json: &str) -> Result<Value, serde_json::Error> {
     let read: Value = match serde_json::from_str(json) {
         Ok(read) => read,
         // A number beyond all that a float holds.

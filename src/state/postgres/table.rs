@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::rights::Rights;
 use super::schema;
 use crate::asset::{ColumnType, TableName, TableSpec};
+use crate::state::table::{Found, Id, Times, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
@@ -29,15 +30,6 @@ pub(super) struct Shape {
     pub types: Vec<String>,
 }
 
-/// Whether a table has a column `id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Id {
-    /// It has one.
-    Column,
-    /// It has none.
-    None,
-}
-
 /// What happens to a row after it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
@@ -45,26 +37,6 @@ pub(super) enum After {
     Nothing,
     /// A trigger of the product may write to it again.
     Triggers,
-}
-
-/// Who keeps `created_at` and `updated_at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Times {
-    /// We: the table is ours and has both, undeclared.
-    Kept,
-    /// The product, or nobody.
-    Foreign,
-}
-
-/// How the table was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
-    /// There is none.
-    Absent,
-    /// It takes our rows.
-    Fits(Shape),
-    /// It does not.
-    Unfit(Vec<TableProblem>),
 }
 
 /// Who is about to use the table.
@@ -76,19 +48,9 @@ pub(super) enum Role {
     Writer,
 }
 
-/// Returns a name as SQL takes it, whatever is in it.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Returns the table's full name as SQL takes it.
 pub(super) fn full_name(table: &TableName) -> String {
     format!("{}.{}", quoted(&table.schema), quoted(&table.name))
-}
-
-/// Returns names as SQL takes them, with commas between them.
-pub(super) fn list(names: &[String]) -> String {
-    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Creates the table when it is missing, under the lock of migrations.
@@ -116,7 +78,7 @@ pub(super) async fn find(
     schema: Schema,
     spec: &TableSpec,
     role: Role,
-) -> Result<Found, Failure> {
+) -> Result<Found<Shape>, Failure> {
     let rights = Rights::read(transaction, schema, spec, role).await?;
     let Some((oid, kind)) = rights.table else {
         let problems = rights.creation_problems(spec);
@@ -271,15 +233,6 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
         }
     }
     problems
-}
-
-fn kept(kind: ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Text => "text as it is",
-        ColumnType::Bigint => "integers of 64 bits",
-        ColumnType::Integer => "integers",
-        ColumnType::Double => "numbers",
-    }
 }
 
 /// Says what is wrong with what keeps the key unique: an index over all of its columns and no others, in every row, that is

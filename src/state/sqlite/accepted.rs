@@ -3,15 +3,13 @@
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::failure::Failure;
-use super::read::{bytes, parsed, text};
-use super::rows::{KEYS_MAX, distinct, json};
+use super::read::{bytes, text};
+use super::rows::{KEYS_MAX, distinct};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
+use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
 use crate::state::{Acceptance, Accepted, Origin, Schema};
-
-/// The migration that brought the table.
-const SINCE: u32 = 3;
 
 /// Keeps acceptances.
 pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Result<(), Failure> {
@@ -46,7 +44,7 @@ pub(super) fn acceptances(
     collection: &CollectionName,
     keys: &[AssetKey],
 ) -> Result<Vec<Acceptance>, Failure> {
-    if matches!(schema, Schema::Older(found) if found < SINCE) {
+    if !has_acceptances(schema) {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare(&format!(
@@ -56,7 +54,7 @@ pub(super) fn acceptances(
          CROSS JOIN pixform_acceptances AS a ON a.collection = ?1 AND a.key = w.value
          LEFT JOIN pixform_runs AS r ON r.id = a.run
          ORDER BY a.key, a.id",
-        runs::columns(schema)
+        run_columns(schema)
     ))?;
     let mut found = Vec::new();
     for keys in distinct(keys.iter().map(AssetKey::as_str)).chunks(KEYS_MAX) {
@@ -77,9 +75,7 @@ fn acceptance(row: &Row<'_>, collection: &CollectionName) -> Result<Acceptance, 
             to: RecipeDigest::from_bytes(bytes(row, 3)?),
             original: ContentDigest::from_bytes(bytes(row, 4)?),
         },
-        _ => Accepted::Row {
-            columns: serde_json::from_str(text(row, 5)?).map_err(|error| Failure::unreadable(place(), error))?,
-        },
+        _ => Accepted::Row { columns: from_json(text(row, 5)?, place)? },
     };
     let origin = if row.get(8)? { runs::origin(row, 9)? } else { Origin::default() };
     Ok(Acceptance {

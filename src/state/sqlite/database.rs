@@ -95,7 +95,7 @@ impl Database {
     ) -> Result<T, StateError> {
         let answer = off_the_runtime(|| {
             let Door::Kept(connection) = &self.door else {
-                return Err(Failure::refused(action, "it was opened for reading only"));
+                return Err(Failure::from(StateError::refused(action, "it was opened for reading only")));
             };
             let mut connection = lock(connection);
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -40,19 +40,6 @@ impl From<StateError> for Failure {
 }
 
 impl Failure {
-    /// Makes the failure of something stored that cannot be read back.
-    pub(super) fn unreadable(
-        place: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self::State(StateError::Unreadable { place: place.into(), source: source.into() })
-    }
-
-    /// Makes the failure of an action for a reason of our own.
-    pub(super) fn refused(action: &'static str, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::State(StateError::Database { action, source: reason.into() })
-    }
-
     /// Tells whether a reader found the journal of a writer that died, which it may not roll back itself.
     ///
     /// Source: `sqlite3PagerSharedLock` in the bundled SQLite 3.54.1, read 2026-11-22.

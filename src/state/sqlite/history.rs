@@ -5,20 +5,17 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::read::{bytes, parsed, text};
-use super::rows::{KEYS_MAX, distinct, json, unsigned};
+use super::read::{bytes, text};
+use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::runs::{self, Fates};
-use super::schema::column;
+use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::record::{Call, CallStatus, Decision};
+use crate::record::Call;
+use crate::state::stored::{
+    self, CALL_COLUMNS, RUN_COLUMNS, call_columns, call_holder, json, parsed, run_columns, run_ended, signed,
+};
 use crate::state::{CallSeen, HistoryLine, HistoryQuery, HistoryRun, IsAlive, Schema};
-
-/// The migration that brought the columns of a paid call.
-const PAID_SINCE: u32 = 2;
-
-/// How many columns [`columns`] names.
-const COLUMNS: usize = 16;
 
 /// Returns all lines of recipes, oldest first.
 pub(super) fn calls(
@@ -30,8 +27,8 @@ pub(super) fn calls(
     let mut statement = connection.prepare(&format!(
         "SELECT {}, {} FROM json_each(?1) AS w CROSS JOIN pixform_calls AS c ON c.recipe = unhex(w.value)
          ORDER BY c.recipe, c.id",
-        columns(schema),
-        column(schema, PAID_SINCE, "c.holder", "c.run"),
+        call_columns(schema),
+        call_holder(schema),
     ))?;
     let (mut calls, mut fates) = (Vec::new(), Fates::new(connection, liveness));
     for recipes in distinct(recipes).chunks(KEYS_MAX) {
@@ -39,7 +36,7 @@ pub(super) fn calls(
         let mut rows = statement.query([json(&recipes)])?;
         while let Some(row) = rows.next()? {
             let call = call(row)?;
-            let abandoned = call.status.is_open() && fates.is_dead(text(row, COLUMNS)?)?;
+            let abandoned = call.status.is_open() && fates.is_dead(text(row, CALL_COLUMNS)?)?;
             calls.push(CallSeen { call, abandoned });
         }
     }
@@ -58,23 +55,23 @@ pub(super) fn history(
         "SELECT {}, r.id IS NOT NULL, {}, {} FROM pixform_calls AS c LEFT JOIN pixform_runs AS r ON r.id = c.run
          WHERE (?1 IS NULL OR c.collection = ?1) AND (?2 IS NULL OR c.key = ?2) AND (?3 IS NULL OR c.created_at >= ?3)
          ORDER BY c.id DESC LIMIT ?4",
-        columns(schema),
-        runs::columns(schema),
-        runs::ended(),
+        call_columns(schema),
+        run_columns(schema),
+        run_ended(NOW),
     ))?;
     // SQLite takes a negative limit for none.
-    let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let limit = limit.map_or(-1, signed);
     let (collection, key) = (collection.as_ref().map(|name| name.as_str()), key.as_ref().map(|key| key.as_str()));
     let mut rows = statement.query(params![collection, key, since, limit])?;
     while let Some(row) = rows.next()? {
-        let first = COLUMNS + 1;
-        let run = match row.get(COLUMNS)? {
+        let first = CALL_COLUMNS + 1;
+        let run = match row.get(CALL_COLUMNS)? {
             false => None,
             true => Some(HistoryRun {
                 command: runs::command(row, first)?,
                 process: runs::process(row, first)?,
                 origin: runs::origin(row, first)?,
-                ended: row.get(first + runs::COLUMNS)?,
+                ended: row.get(first + RUN_COLUMNS)?,
             }),
         };
         take(HistoryLine { call: call(row)?, run });
@@ -82,30 +79,9 @@ pub(super) fn history(
     Ok(())
 }
 
-/// The columns of a line `c`, in the order in which [`call`] reads them.
-fn columns(schema: Schema) -> String {
-    let [service, model, task, decision] =
-        [("c.service", "c.generator"), ("c.model", "NULL"), ("c.task", "NULL"), ("c.decision", "NULL")]
-            .map(|(name, before)| column(schema, PAID_SINCE, name, before));
-    format!(
-        "c.id, c.run, c.collection, c.key, c.recipe, c.generator, {service}, {model}, c.price, c.status, {task}, \
-         c.reason, c.sha256, {decision}, c.created_at, c.updated_at"
-    )
-}
-
 fn call(row: &Row<'_>) -> Result<Call, Failure> {
     let id: String = row.get(0)?;
     let place = || format!("the ledger line `{id}`");
-    let status = text(row, 9)?;
-    let status = CallStatus::parse(status)
-        .ok_or_else(|| Failure::unreadable(place(), format!("`{status}` is no status of a call")))?;
-    let decision = match row.get::<_, Option<String>>(13)? {
-        None => None,
-        Some(name) => Some(
-            Decision::parse(&name)
-                .ok_or_else(|| Failure::unreadable(place(), format!("`{name}` is no decision about a call")))?,
-        ),
-    };
     Ok(Call {
         run: row.get(1)?,
         collection: parsed(text(row, 2)?, place)?,
@@ -115,11 +91,11 @@ fn call(row: &Row<'_>) -> Result<Call, Failure> {
         service: row.get(6)?,
         model: row.get(7)?,
         price: MicroUsd(unsigned(row, 8)?),
-        status,
+        status: stored::status(text(row, 9)?, place)?,
         task: row.get(10)?,
         reason: row.get(11)?,
         sha256: row.get::<_, Option<[u8; 32]>>(12)?.map(ContentDigest::from_bytes),
-        decision,
+        decision: stored::decision(row.get::<_, Option<String>>(13)?.as_deref(), place)?,
         created_at: row.get(14)?,
         updated_at: row.get(15)?,
         id,

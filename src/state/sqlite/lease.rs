@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failure::Failure;
-use super::rows::json;
 use super::schema::{NOW, schema};
 use super::{read, runs};
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
+use crate::state::stored::json;
 use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Run, Schema, StateError};
 
 /// Returns who holds the lease, expired or not.

@@ -6,28 +6,14 @@ use rusqlite::{OptionalExtension, Statement, Transaction, params};
 
 use super::failure::Failure;
 use super::lease;
-use super::originals::{Keeper, Place};
-use super::rows::{signed, unsigned};
+use super::originals::Keeper;
 use super::runs::Fates;
 use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::record::{Call, CallStatus, Decision, FAILED_MAX};
+use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, UNDECIDED, beside_a_rival};
+use crate::state::stored::{Place, signed};
 use crate::state::{CallFact, Intent, IsAlive, Lease};
-
-/// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
-const FREE: &str = "placeholder";
-
-/// The statuses of an open line, as SQL; the unique index on open lines names the same.
-pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
-
-/// Whether a line has no decision that is carried out: an accepted picture is taken once its line is finished.
-const UNDECIDED: &str = "(decision IS NULL OR status = 'rejected' AND decision = 'accepted')";
-
-/// Why a dead run's call is unknown.
-const ENDED: &str = "the run ended before an answer came";
-
-/// Why a line does not become open again.
-const RIVAL: &str = "an answer came when another call for the recipe was open";
 
 /// Asks for the right to send calls.
 pub(super) fn intend(
@@ -61,14 +47,12 @@ pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Resul
         if status.is_open()
             && let Some(was) = rival.query_row([call], |row| row.get::<_, String>(0)).optional()?
         {
-            let paid = CallStatus::parse(&was).filter(|was| matches!(was, CallStatus::Rejected | CallStatus::Lost));
-            (status, reason) = (paid.unwrap_or(CallStatus::Unknown), reason.or(Some(RIVAL)));
+            (status, reason) = beside_a_rival(CallStatus::parse(&was), reason);
         }
         let sha256 = sha256.or(original.as_ref().map(|original| original.sha256));
         update.execute(params![call, status.name(), reason, task, sha256.as_ref().map(|digest| digest.as_bytes())])?;
         if let Some(original) = original {
-            let place = if status == CallStatus::Finished { Place::Current } else { Place::Aside };
-            keeper.keep(original, place)?;
+            keeper.keep(original, Place::of(status))?;
         }
     }
     Ok(())
@@ -114,45 +98,13 @@ pub(super) fn decide(
     Ok(())
 }
 
-/// What a run may still spend.
-struct Purse {
-    spent: u64,
-    cap: Option<MicroUsd>,
-}
-
-impl Purse {
-    /// Counts what the run has spent and reserved.
-    fn open(transaction: &Transaction<'_>, run: &str, cap: Option<MicroUsd>) -> Result<Self, Failure> {
-        let spent = match cap {
-            None => 0,
-            Some(_) => transaction.query_row_and_then(
-                "SELECT coalesce(sum(price), 0) FROM pixform_calls WHERE run = ?1 AND status <> 'refused'",
-                [run],
-                |row| unsigned(row, 0),
-            )?,
-        };
-        Ok(Self { spent, cap })
+/// Counts what a run has spent and reserved, where it matters.
+fn spent(transaction: &Transaction<'_>, run: &str, cap: Option<MicroUsd>) -> Result<i64, Failure> {
+    if cap.is_none() {
+        return Ok(0);
     }
-
-    /// Reserves a price, unless it would cost more than the cap leaves.
-    fn pays(&mut self, price: MicroUsd) -> bool {
-        let spent = self.spent.saturating_add(price.0);
-        if price.0 > 0 && self.cap.is_some_and(|cap| spent > cap.0) {
-            return false;
-        }
-        self.spent = spent;
-        true
-    }
-}
-
-/// An open line.
-struct Line {
-    id: String,
-    holder: String,
-    is_free: bool,
-    is_intended: bool,
-    task: Option<String>,
-    submitted_at: i64,
+    let sql = "SELECT coalesce(sum(price), 0) FROM pixform_calls WHERE run = ?1 AND status <> 'refused'";
+    Ok(transaction.query_row(sql, [run], |row| row.get(0))?)
 }
 
 /// Writes intentions, through statements that are prepared once.
@@ -178,7 +130,7 @@ impl<'t> Ledger<'t> {
     ) -> Result<Self, Failure> {
         Ok(Self {
             run,
-            purse: Purse::open(transaction, run, cap)?,
+            purse: Purse::new(spent(transaction, run, cap)?, cap),
             fates: Fates::new(transaction, liveness),
             open: transaction.prepare(&format!(
                 "SELECT id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)
@@ -217,7 +169,7 @@ impl<'t> Ledger<'t> {
             })
         });
         match open.optional()? {
-            Some(line) if line.holder == self.run => Ok(ours(line)),
+            Some(line) if line.holder == self.run => Ok(line.ours()),
             Some(line) if !self.fates.is_dead(&line.holder)? => Ok(Intent::Elsewhere),
             Some(line) => self.inherit(line, call),
             None if self.is_made(call)? => Ok(Intent::Elsewhere),
@@ -278,15 +230,5 @@ impl<'t> Ledger<'t> {
             signed(price.0),
         ])?;
         Ok(Intent::Ours(id.clone()))
-    }
-}
-
-/// Returns what a run that asks again may do with its own line.
-fn ours(line: Line) -> Intent {
-    match line.task {
-        Some(task) if !line.is_intended => Intent::Resumed { call: line.id, task, submitted_at: line.submitted_at },
-        _ if line.is_free => Intent::Ours(line.id),
-        // Another of our own pictures is at it: whether it was sent is for that one to say.
-        _ => Intent::Elsewhere,
     }
 }

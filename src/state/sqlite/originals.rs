@@ -3,24 +3,14 @@
 use rusqlite::{Connection, Row, Statement, Transaction, params};
 
 use super::failure::Failure;
-use super::ledger::OPEN;
-use super::read::{bytes, parsed, text};
-use super::rows::{KEYS_MAX, distinct, json, signed, unsigned};
+use super::read::{bytes, text};
+use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::schema::NOW;
 use crate::asset::Seed;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
-use crate::record::{Original, Published, published_from_json, published_to_json};
-
-const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
-
-/// Whether an original becomes the one that its recipe is published with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It becomes the current one.
-    Current,
-    /// It is kept beside the current one, if any.
-    Aside,
-}
+use crate::record::{Original, Published, published_to_json};
+use crate::state::line::OPEN;
+use crate::state::stored::{self, ORIGINAL, Place, json, parsed, signed};
 
 /// Returns the current originals of recipes.
 pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
@@ -53,7 +43,7 @@ pub(super) fn objects(
         while let Some(row) = rows.next()? {
             let original = ContentDigest::from_bytes(bytes(row, 0)?);
             let place = || format!("the files of the original `{original}`");
-            let published = published_from_json(text(row, 1)?).map_err(|error| Failure::unreadable(place(), error))?;
+            let published = stored::published(text(row, 1)?, place)?;
             objects.extend(published.into_iter().map(|published| (original, published)));
         }
     }

@@ -3,17 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::failure::Failure;
-use super::rows::{self, KEYS_MAX, distinct, json};
-use super::table::{self, Found};
+use super::rows::{self, KEYS_MAX, distinct, unsigned};
+use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
-use crate::record::{Record, RecordHead, RecordedRow, published_from_json};
+use crate::record::{Record, RecordHead, RecordedRow};
+use crate::state::stored::{self, HOLD, PROTECT, from_json, json, parsed};
+use crate::state::table::Found;
 use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, TableSeen, Visitor};
-
-/// The bit of `flags` that says `protect`.
-pub(super) const PROTECT: i64 = 1;
-/// The bit of `flags` that says `hold`.
-pub(super) const HOLD: i64 = 2;
 
 /// Tells what the state knows.
 pub(super) fn known(connection: &Connection, schema: Schema) -> Result<Known, Failure> {
@@ -35,7 +32,7 @@ pub(super) fn known(connection: &Connection, schema: Schema) -> Result<Known, Fa
             name: parsed(&name, place)?,
             key: from_json(text(row, 1)?, place)?,
             table: row.get::<_, Option<String>>(2)?.map(|table| parsed(&table, place)).transpose()?,
-            records: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+            records: unsigned(row, 3)?,
         });
     }
     Ok(Known { schema, id, store, collections })
@@ -129,25 +126,13 @@ pub(super) fn bytes(row: &Row<'_>, at: usize) -> Result<[u8; 32], Failure> {
     Ok(row.get(at)?)
 }
 
-/// Parses a name that was stored.
-pub(super) fn parsed<T>(text: &str, place: impl Fn() -> String) -> Result<T, Failure>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    text.parse().map_err(|error: T::Err| Failure::unreadable(place(), error))
-}
-
-fn from_json<'t, T: serde::Deserialize<'t>>(text: &'t str, place: impl Fn() -> String) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::unreadable(place(), error))
-}
-
 fn row_digests(row: &Row<'_>, at: usize) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
     let (digest, seen): (Option<[u8; 32]>, Option<[u8; 32]>) = (row.get(at)?, row.get(at + 1)?);
     Ok(digest.zip(seen).map(|(digest, seen)| (RowDigest::from_bytes(digest), SeenDigest::from_bytes(seen))))
 }
 
 fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, Failure> {
-    let flags: i64 = row.get(5)?;
+    let flags: i32 = row.get(5)?;
     Ok(RecordHead {
         key: text(row, 0)?,
         recipe: RecipeDigest::from_bytes(bytes(row, 1)?),
@@ -163,7 +148,7 @@ fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, Failure> {
 fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, Failure> {
     let key = text(row, 0)?;
     let place = || format!("the record `{collection}:{key}`");
-    let flags: i64 = row.get(13)?;
+    let flags: i32 = row.get(13)?;
     let recorded = match row_digests(row, 9)? {
         None => None,
         Some((digest, seen)) => {
@@ -179,7 +164,7 @@ fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, Failure>
         take: row.get(5)?,
         vars: from_json(text(row, 6)?, place)?,
         original: ContentDigest::from_bytes(bytes(row, 7)?),
-        published: published_from_json(text(row, 8)?).map_err(|error| Failure::unreadable(place(), error))?,
+        published: stored::published(text(row, 8)?, place)?,
         row: recorded,
         protect: flags & PROTECT != 0,
         hold: flags & HOLD != 0,

@@ -5,10 +5,11 @@ use rusqlite::{Connection, Row, Statement, Transaction, params_from_iter};
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::table::{Id, Shape, Times, quoted};
+use super::table::Shape;
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::{RowSeen, Visitor};
+use crate::state::table::{Id, Times, quoted, segments};
+use crate::state::{RowSeen, StateError, Visitor, stored};
 
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 2_000;
@@ -63,10 +64,10 @@ pub(super) fn read(
     let (mut found, mut text, mut buffer) = (Vec::with_capacity(keys.len()), String::new(), Vec::new());
     for keys in distinct(keys.iter().copied()).chunks(KEYS_MAX) {
         let keys: Vec<_> = keys.iter().filter_map(|key| segments(spec, key.as_str())).collect();
-        let mut rows = statement.query([json(&keys)])?;
+        let mut rows = statement.query([stored::json(&keys)])?;
         while let Some(row) = rows.next()? {
             read_key(row, spec, &mut text)?;
-            let key = text.parse::<AssetKey>().map_err(|error| Failure::unreadable(place(spec, &text), error))?;
+            let key = text.parse::<AssetKey>().map_err(|error| StateError::unreadable(place(spec, &text), error))?;
             let seen = seen(row, spec, &mut buffer)?;
             let (first, id) = (spec.key.len(), spec.key.len() + spec.columns.len());
             let values = (first..id).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, Failure>>()?;
@@ -80,30 +81,14 @@ pub(super) fn read(
     Ok(found)
 }
 
-/// Returns the key's text by columns; `None` for a key of another table, with more columns or fewer.
-pub(super) fn segments<'k>(spec: &TableSpec, key: &'k str) -> Option<Vec<&'k str>> {
-    let segments: Vec<_> = key.split('/').collect();
-    (segments.len() == spec.key.len()).then_some(segments)
-}
-
 /// Returns what a caller asks for once each, and in order, which is how an index is read fastest.
 pub(super) fn distinct<T: Ord>(asked: impl IntoIterator<Item = T>) -> Vec<T> {
     asked.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
-/// Returns texts as the JSON that `json_each` takes.
-pub(super) fn json<T: serde::Serialize>(texts: &T) -> String {
-    serde_json::to_string(texts).expect("text is JSON")
-}
-
-/// Sizes, prices and seeds stay far below 2^63.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Reads what [`signed`] wrote.
+/// Reads what [`stored::signed`] wrote.
 pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, Failure> {
-    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or_default())
+    Ok(stored::unsigned(row.get(at)?))
 }
 
 impl<'t> Writer<'t> {
@@ -143,7 +128,8 @@ impl<'t> Writer<'t> {
     /// Sets a row's values, or inserts it; nobody can insert it in between, for the transaction is an immediate one.
     pub(super) fn write(&mut self, key: &[&str], values: &[Value]) -> Result<(), Failure> {
         if values.len() != self.spec.columns.len() {
-            return Err(Failure::refused("write the rows", "a row has not as many values as the table has columns"));
+            let reason = "a row has not as many values as the table has columns";
+            return Err(StateError::refused("write the rows", reason).into());
         }
         let key = key.iter().map(|segment| Ok(ToSqlOutput::from(*segment)));
         let values: Vec<_> = key.chain(values.iter().map(bound)).collect::<Result<_, Failure>>()?;
@@ -295,13 +281,13 @@ fn id_text(read: ValueRef<'_>) -> Option<String> {
 }
 
 fn bound(value: &Value) -> Result<ToSqlOutput<'_>, Failure> {
-    let too_large = || Failure::refused("write the rows", "a number is larger than a column holds");
+    let too_large = || StateError::refused("write the rows", "a number is larger than a column holds");
     Ok(match value {
         Value::Null => ToSqlOutput::Owned(Owned::Null),
         Value::Bool(truth) => ToSqlOutput::Owned(Owned::Integer(i64::from(*truth))),
         Value::Number(number) => ToSqlOutput::Owned(match (number.as_i64(), number.is_u64()) {
             (Some(number), _) => Owned::Integer(number),
-            (None, true) => return Err(too_large()),
+            (None, true) => return Err(too_large().into()),
             (None, false) => Owned::Real(number.as_f64().ok_or_else(too_large)?),
         }),
         Value::String(text) => ToSqlOutput::from(text.as_str()),

@@ -5,16 +5,10 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::failure::Failure;
-use super::rows::signed;
-use super::schema::{NOW, column};
-use crate::process::{Liveness, Process};
-use crate::state::{IsAlive, Origin, RUN_SILENT_SECONDS, Run, Schema};
-
-/// The migration that brought the columns of an origin.
-const ORIGIN_SINCE: u32 = 2;
-
-/// How many columns [`columns`] names.
-pub(super) const COLUMNS: usize = 9;
+use super::schema::NOW;
+use crate::process::Process;
+use crate::state::stored::{is_dead, run_columns, run_ended, signed, unsigned};
+use crate::state::{IsAlive, Origin, Run, Schema};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
 pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
@@ -38,22 +32,11 @@ pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str
 
 /// Returns a run; `None` for one that was never remembered.
 pub(super) fn run(connection: &Connection, schema: Schema, id: &str) -> Result<Option<Run>, Failure> {
-    let sql = format!("SELECT {} FROM pixform_runs AS r WHERE r.id = ?1", columns(schema));
+    let sql = format!("SELECT {} FROM pixform_runs AS r WHERE r.id = ?1", run_columns(schema));
     let found =
         connection.prepare(&sql)?.query_row([id], |row| Ok((command(row, 0)?, process(row, 0)?, origin(row, 0)?)));
     let run = found.optional()?;
     Ok(run.map(|(command, process, origin)| Run { id: id.to_owned(), command, process, origin }))
-}
-
-/// The columns of a run `r`, in the order in which the functions below read them.
-pub(super) fn columns(schema: Schema) -> String {
-    let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| column(schema, ORIGIN_SINCE, name, "NULL"));
-    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
-}
-
-/// The SQL condition that a run `r` said that it ended, or was not heard of for too long.
-pub(super) fn ended() -> String {
-    format!("(r.finished_at IS NOT NULL OR r.heartbeat_at < {NOW} - {RUN_SILENT_SECONDS} * 1000)")
 }
 
 /// Reads the command from the columns from that one on.
@@ -63,7 +46,7 @@ pub(super) fn command(row: &Row<'_>, first: usize) -> rusqlite::Result<String> {
 
 /// Reads the process, likewise.
 pub(super) fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Process> {
-    let started = u64::try_from(row.get::<_, i64>(first + 5)?).unwrap_or_default();
+    let started = unsigned(row.get(first + 5)?);
     Ok(Process {
         host: row.get(first + 1)?,
         boot: row.get(first + 2)?,
@@ -99,18 +82,13 @@ impl<'q> Fates<'q> {
         let sql = format!(
             "SELECT r.command, r.host, r.boot, r.namespace, r.pid, r.started, r.finished_at IS NOT NULL, {}
              FROM pixform_runs AS r WHERE r.id = ?1",
-            ended()
+            run_ended(NOW)
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement
             .query_row([run], |row| Ok((process(row, 0)?, row.get::<_, bool>(6)?, row.get::<_, bool>(7)?)))
             .optional()?;
-        let dead = found.is_some_and(|(process, finished, ended)| match (self.liveness)(&process) {
-            _ if finished => true,
-            Liveness::Dead => true,
-            Liveness::Unknown => ended,
-            Liveness::Alive => false,
-        });
+        let dead = found.is_some_and(|(process, finished, ended)| is_dead((self.liveness)(&process), finished, ended));
         self.dead.insert(run.to_owned(), dead);
         Ok(dead)
     }

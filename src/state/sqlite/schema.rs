@@ -15,14 +15,6 @@ const HISTORY: &str = "CREATE TABLE IF NOT EXISTS pixform_migrations (
 /// The time as our own tables keep it: milliseconds since 1970.
 pub(super) const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)";
 
-/// Returns a column; of tables that are older than the migration that added it, what stands for it.
-pub(super) fn column(schema: Schema, since: u32, column: &'static str, before: &'static str) -> &'static str {
-    match schema {
-        Schema::Older(found) if found < since => before,
-        Schema::Older(_) | Schema::Current | Schema::Absent => column,
-    }
-}
-
 /// Tells how the state's own tables stand.
 pub(super) fn schema(connection: &Connection) -> Result<Schema, Failure> {
     let history = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pixform_migrations'";

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::Failure;
-use super::rows::{signed, value};
-use super::table::quoted;
+use super::rows::value;
 use crate::asset::TableName;
+use crate::state::stored::{signed, unsigned};
+use crate::state::table::quoted;
 use crate::state::{Survey, SurveyColumn};
 
 /// Reads a table; `None` where there is none.
@@ -26,5 +27,5 @@ pub(super) fn survey(connection: &Connection, name: &TableName, rows_max: u64) -
     while let Some(row) = found.next()? {
         rows.push((0..columns.len()).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, Failure>>()?);
     }
-    Ok(Some(Survey { columns, rows, count: u64::try_from(count).unwrap_or_default() }))
+    Ok(Some(Survey { columns, rows, count: unsigned(count) }))
 }

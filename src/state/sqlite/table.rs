@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::failure::Failure;
 use crate::asset::{ColumnType, TableName, TableSpec};
+use crate::state::table::{Found, Id, Times, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
@@ -17,35 +18,6 @@ pub(super) struct Shape {
     pub id: Id,
     /// Whether the times of a row are ours to keep.
     pub times: Times,
-}
-
-/// Whether a table has a column `id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Id {
-    /// It has one.
-    Column,
-    /// It has none.
-    None,
-}
-
-/// Who keeps `created_at` and `updated_at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Times {
-    /// We: the table is ours and has both, undeclared.
-    Kept,
-    /// The product, or nobody.
-    Foreign,
-}
-
-/// How the table was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
-    /// There is none.
-    Absent,
-    /// It takes our rows.
-    Fits(Shape),
-    /// It does not.
-    Unfit(Vec<TableProblem>),
 }
 
 /// How SQLite changes values on their way into a column.
@@ -69,11 +41,6 @@ struct Column {
     generated: bool,
 }
 
-/// Returns a name as SQL takes it, whatever is in it.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Creates the table when it is missing.
 pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &TableSpec) -> Result<(), Failure> {
     match find(transaction, schema, spec)? {
@@ -88,7 +55,7 @@ pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &Table
 }
 
 /// Looks at the table.
-pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) -> Result<Found, Failure> {
+pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) -> Result<Found<Shape>, Failure> {
     let name = own_name(&spec.name);
     if is_taken(name) {
         let message = format!("the name `{name}` is taken by the state itself; publish to another table");
@@ -153,10 +120,6 @@ fn creation(spec: &TableSpec) -> String {
     }
     lines.push(format!("UNIQUE ({})", list(&spec.key)));
     format!("CREATE TABLE {} ({});", quoted(own_name(&spec.name)), lines.join(", "))
-}
-
-fn list(names: &[String]) -> String {
-    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn type_name(kind: ColumnType) -> &'static str {
@@ -251,15 +214,6 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
         });
     }
     problems
-}
-
-fn kept(kind: ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Text => "text as it is",
-        ColumnType::Bigint => "integers of 64 bits",
-        ColumnType::Integer => "integers",
-        ColumnType::Double => "numbers",
-    }
 }
 
 /// Tells whether the key columns, all of them and no others, are kept unique in every row.

@@ -1,0 +1,80 @@
+//! Ledger lines: the rules of what may be sent and what came of it, as far as they need no database.
+
+use super::Intent;
+use super::stored::unsigned;
+use crate::asset::MicroUsd;
+use crate::record::CallStatus;
+
+/// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
+pub(super) const FREE: &str = "placeholder";
+
+/// The statuses of an open line, as SQL; the unique index on open lines names the same.
+pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
+
+/// Whether a line has no decision that is carried out: an accepted picture is taken once its line is finished.
+pub(super) const UNDECIDED: &str = "(decision IS NULL OR status = 'rejected' AND decision = 'accepted')";
+
+/// Why a dead run's call is unknown.
+pub(super) const ENDED: &str = "the run ended before an answer came";
+
+/// Why a line does not become open again.
+const RIVAL: &str = "an answer came when another call for the recipe was open";
+
+/// What a run may still spend.
+pub(super) struct Purse {
+    spent: u64,
+    cap: Option<MicroUsd>,
+}
+
+impl Purse {
+    /// Opens the purse of a run that has spent and reserved so much, as the ledger sums it up.
+    pub(super) fn new(spent: i64, cap: Option<MicroUsd>) -> Self {
+        Self { spent: unsigned(spent), cap }
+    }
+
+    /// Reserves a price, unless it would cost more than the cap leaves.
+    pub(super) fn pays(&mut self, price: MicroUsd) -> bool {
+        let spent = self.spent.saturating_add(price.0);
+        if price.0 > 0 && self.cap.is_some_and(|cap| spent > cap.0) {
+            return false;
+        }
+        self.spent = spent;
+        true
+    }
+}
+
+/// An open line.
+#[derive(Clone)]
+pub(super) struct Line {
+    /// Its id.
+    pub id: String,
+    /// The run that holds it.
+    pub holder: String,
+    /// Whether its call costs nothing.
+    pub is_free: bool,
+    /// Whether it was not sent yet, as far as is known.
+    pub is_intended: bool,
+    /// The service's task, once it is known.
+    pub task: Option<String>,
+    /// When the task became known: milliseconds since 1970 by the state's clock.
+    pub submitted_at: i64,
+}
+
+impl Line {
+    /// Returns what a run that asks again may do with its own line.
+    pub(super) fn ours(self) -> Intent {
+        match self.task {
+            Some(task) if !self.is_intended => Intent::Resumed { call: self.id, task, submitted_at: self.submitted_at },
+            _ if self.is_free => Intent::Ours(self.id),
+            // Another of our own pictures is at it: whether it was sent is for that one to say.
+            _ => Intent::Elsewhere,
+        }
+    }
+}
+
+/// Returns the status and the reason of a line that an answer would open while another of its recipe is open: what was
+/// paid for stays so. What it was may be a status that this program does not know.
+pub(super) fn beside_a_rival(was: Option<CallStatus>, reason: Option<&str>) -> (CallStatus, Option<&str>) {
+    let paid = was.filter(|was| matches!(was, CallStatus::Rejected | CallStatus::Lost));
+    (paid.unwrap_or(CallStatus::Unknown), reason.or(Some(RIVAL)))
+}

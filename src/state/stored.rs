@@ -1,0 +1,153 @@
+//! How things are stored, whatever the database: what of them each table holds, and how values are written and read back.
+//!
+//! The SQL is that which every database reads alike. Tables that an older pixform made are read as they are; what they lack
+//! is empty.
+
+use super::{RUN_SILENT_SECONDS, Schema, StateError};
+use crate::process::Liveness;
+use crate::record::{CallStatus, Decision, Published, Record, published_from_json};
+
+/// The migration that brought the columns of a paid call, and of where a run came from.
+const PAID_SINCE: u32 = 2;
+
+/// The migration that brought the table of acceptances.
+const ACCEPTED_SINCE: u32 = 3;
+
+/// The bit of `flags` that says `protect`.
+pub(super) const PROTECT: i32 = 1;
+/// The bit of `flags` that says `hold`.
+pub(super) const HOLD: i32 = 2;
+
+/// The columns of an original `o`.
+pub(super) const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
+
+/// How many columns [`call_columns`] names.
+pub(super) const CALL_COLUMNS: usize = 16;
+
+/// How many columns [`run_columns`] names.
+pub(super) const RUN_COLUMNS: usize = 9;
+
+/// What stands for a text that older tables lack.
+const NOTHING: &str = "CAST(NULL AS text)";
+
+/// Whether an original becomes the one that its recipe is published with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It becomes the current one.
+    Current,
+    /// It is kept beside the current one, if any.
+    Aside,
+}
+
+impl Place {
+    /// Returns the place of what a call made that has this status.
+    pub(super) fn of(status: CallStatus) -> Self {
+        if status == CallStatus::Finished { Self::Current } else { Self::Aside }
+    }
+}
+
+/// The columns of a ledger line `c`.
+pub(super) fn call_columns(schema: Schema) -> String {
+    let [service, model, task, decision] =
+        [("c.service", "c.generator"), ("c.model", NOTHING), ("c.task", NOTHING), ("c.decision", NOTHING)]
+            .map(|(name, before)| paid(schema, name, before));
+    format!(
+        "c.id, c.run, c.collection, c.key, c.recipe, c.generator, {service}, {model}, c.price, c.status, {task}, \
+         c.reason, c.sha256, {decision}, c.created_at, c.updated_at"
+    )
+}
+
+/// The column of the run that holds a ledger line `c`.
+pub(super) fn call_holder(schema: Schema) -> &'static str {
+    paid(schema, "c.holder", "c.run")
+}
+
+/// The columns of a run `r`: command, process and origin.
+pub(super) fn run_columns(schema: Schema) -> String {
+    let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| paid(schema, name, NOTHING));
+    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
+}
+
+/// The condition that a run `r` said that it ended, or was not heard of for too long; `now` is the time in the database's
+/// own words, in milliseconds.
+pub(super) fn run_ended(now: &str) -> String {
+    format!("(r.finished_at IS NOT NULL OR r.heartbeat_at < {now} - {RUN_SILENT_SECONDS} * 1000)")
+}
+
+/// Tells whether a run is dead, by its process and by what it said; `ended` is [`run_ended`].
+pub(super) fn is_dead(liveness: Liveness, finished: bool, ended: bool) -> bool {
+    match liveness {
+        _ if finished => true,
+        Liveness::Dead => true,
+        Liveness::Unknown => ended,
+        Liveness::Alive => false,
+    }
+}
+
+/// Tells whether there is a table of acceptances.
+pub(super) fn has_acceptances(schema: Schema) -> bool {
+    !lacks(schema, ACCEPTED_SINCE)
+}
+
+/// Returns a column that came with paid calls; of tables that are older, what stands for it.
+fn paid(schema: Schema, column: &'static str, before: &'static str) -> &'static str {
+    if lacks(schema, PAID_SINCE) { before } else { column }
+}
+
+fn lacks(schema: Schema, since: u32) -> bool {
+    matches!(schema, Schema::Older(found) if found < since)
+}
+
+/// Returns the flags of a record.
+pub(super) fn flags(record: &Record) -> i32 {
+    (if record.protect { PROTECT } else { 0 }) | (if record.hold { HOLD } else { 0 })
+}
+
+/// Writes what is certain to be JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("text is JSON")
+}
+
+/// Sizes, prices and seeds stay far below 2^63.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads what [`signed`] wrote.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// Parses a name that was stored.
+pub(super) fn parsed<T>(text: &str, place: impl Fn() -> String) -> Result<T, StateError>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error: T::Err| StateError::unreadable(place(), error))
+}
+
+/// Reads what [`json`] wrote.
+pub(super) fn from_json<'t, T>(text: &'t str, place: impl Fn() -> String) -> Result<T, StateError>
+where
+    T: serde::Deserialize<'t>,
+{
+    serde_json::from_str(text).map_err(|error| StateError::unreadable(place(), error))
+}
+
+/// Reads the files that were published.
+pub(super) fn published(text: &str, place: impl Fn() -> String) -> Result<Vec<Published>, StateError> {
+    published_from_json(text).map_err(|error| StateError::unreadable(place(), error))
+}
+
+/// Reads the status of a call.
+pub(super) fn status(name: &str, place: impl Fn() -> String) -> Result<CallStatus, StateError> {
+    let unknown = || StateError::unreadable(place(), format!("`{name}` is no status of a call"));
+    CallStatus::parse(name).ok_or_else(unknown)
+}
+
+/// Reads the decision about a call.
+pub(super) fn decision(name: Option<&str>, place: impl Fn() -> String) -> Result<Option<Decision>, StateError> {
+    let Some(name) = name else { return Ok(None) };
+    let unknown = || StateError::unreadable(place(), format!("`{name}` is no decision about a call"));
+    Decision::parse(name).map(Some).ok_or_else(unknown)
+}

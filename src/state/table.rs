@@ -1,0 +1,59 @@
+//! The words about published tables that hold for every database: how one was found, and how its names are written.
+
+use super::TableProblem;
+use crate::asset::{ColumnType, TableSpec};
+
+/// Whether a table has a column `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Id {
+    /// It has one.
+    Column,
+    /// It has none.
+    None,
+}
+
+/// Who keeps `created_at` and `updated_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Times {
+    /// We: the table is ours and has both, undeclared.
+    Kept,
+    /// The product, or nobody.
+    Foreign,
+}
+
+/// How the table was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found<Shape> {
+    /// There is none.
+    Absent,
+    /// It takes our rows.
+    Fits(Shape),
+    /// It does not.
+    Unfit(Vec<TableProblem>),
+}
+
+/// Returns a name as SQL takes it, whatever is in it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Returns names as SQL takes them, with commas between them.
+pub(super) fn list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the key's text by columns; `None` for a key of another table, with more columns or fewer.
+pub(super) fn segments<'k>(spec: &TableSpec, key: &'k str) -> Option<Vec<&'k str>> {
+    let segments: Vec<_> = key.split('/').collect();
+    (segments.len() == spec.key.len()).then_some(segments)
+}
+
+/// Returns what a column of that type has to keep, for people.
+pub(super) fn kept(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "text as it is",
+        ColumnType::Bigint => "integers of 64 bits",
+        ColumnType::Integer => "integers",
+        ColumnType::Double => "numbers",
+    }
+}
