@@ -19,8 +19,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 pub enum Whole {
     /// It is.
     Yes,
-    /// The connection ended, or the time, or the bytes that are read.
+    /// The connection ended, or the time.
     CutOff,
+    /// It has more bytes than are read.
+    TooLong,
 }
 
 /// Chooses the implementation of TLS, once in a process; before the first client is made.
@@ -65,13 +67,14 @@ pub fn is_local(base: &Url) -> bool {
 pub async fn read(mut response: Response, bytes_max: u64) -> (Bytes, Whole) {
     let mut body = BytesMut::new();
     if response.content_length().is_some_and(|length| length > bytes_max) {
-        return (body.freeze(), Whole::CutOff);
+        return (body.freeze(), Whole::TooLong);
     }
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 <= bytes_max => body.extend_from_slice(&chunk),
             Ok(None) => return (body.freeze(), Whole::Yes),
-            Ok(Some(_)) | Err(_) => return (body.freeze(), Whole::CutOff),
+            Ok(Some(_)) => return (body.freeze(), Whole::TooLong),
+            Err(_) => return (body.freeze(), Whole::CutOff),
         }
     }
 }

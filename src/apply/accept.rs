@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, ObjectPath, TableSpec};
 use crate::digest::SeenDigest;
-use crate::imaging;
 use crate::plan::{AcceptedPicture, ColumnEdit, kept_columns};
 use crate::record::{Original, RecordedRow};
 use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, Put};
-use crate::storage::Overwrite;
+use crate::storage::{Overwrite, content_type_of};
 use crate::world::World;
 
 use super::item::Item;
@@ -42,8 +41,7 @@ pub async fn copy_originals(world: &World, items: &[Item<'_>]) -> Result<HashMap
 
 async fn copy(world: &World, lies: &ObjectPath, original: &Original) -> Result<(), ApplyError> {
     let bytes = fetch(world, &Original { path: lies.clone(), ..original.clone() }).await?;
-    let content_type = imaging::format_of(&bytes).map_or("application/octet-stream", |format| format.content_type());
-    Ok(world.storage.put(&original.path, bytes, content_type, Overwrite::Replace).await?)
+    Ok(world.storage.put(&original.path, bytes, content_type_of(&original.path), Overwrite::Replace).await?)
 }
 
 /// Returns what is written down with the record of an accepted picture.

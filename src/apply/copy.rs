@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use tokio::time::sleep;
 
-use crate::asset::ObjectPath;
+use crate::asset::{ObjectPath, PathPattern};
 use crate::digest::ContentDigest;
 use crate::storage::{Moving, Overwrite, StorageError, content_type_of};
 use crate::world::World;
@@ -17,8 +17,6 @@ use super::{ApplyError, crash_point};
 
 /// Files under way at once.
 const AT_ONCE: usize = 8;
-/// How many digits of a digest the name of a published file holds.
-const DIGEST_DIGITS: usize = 16;
 /// How often a file is read whose bytes are not those that its name promises.
 const READS_MAX: u32 = 3;
 /// How long is waited before it is read again.
@@ -65,7 +63,7 @@ async fn read(moving: &Moving, path: &ObjectPath, bytes: u64) -> Result<Bytes, S
     for _ in 0..READS_MAX {
         let content = moving.before().get(path, bytes).await?;
         let digest = ContentDigest::of(&content).hex();
-        if path.as_str().contains(&digest[..DIGEST_DIGITS]) || before.as_ref() == Some(&content) {
+        if path.as_str().contains(&digest[..PathPattern::DIGEST_DIGITS]) || before.as_ref() == Some(&content) {
             return Ok(content);
         }
         before = Some(content);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::asset::SeedBase;
 use crate::digest::SeenDigest;
 use crate::imaging::Decoded;
-use crate::plan::{Action, kept_input, kept_value, row_inputs};
+use crate::plan::{Action, is_kept, kept_input, kept_value, row_inputs};
 use crate::record::{Original, Published, Record, RecordedRow, outputs};
 use crate::state::Put;
 use crate::world::World;
@@ -106,7 +106,15 @@ pub fn entry(
         (None, SeedBase::Number(_) | SeedBase::Axes(_)) => asset.key.clone(),
     };
     let snapshot = change.after;
-    let adopted = published.clone();
+    let recorded_row = match &change.adoption {
+        Some(adoption) if change.action == Action::Adopt => adopted_row(asset, adoption, &published, &world.url_base),
+        _ => row.map(|row| RecordedRow {
+            digest: row.digest(),
+            seen: SeenDigest::from_bytes([0; 32]),
+            id: None,
+            inputs: row_inputs(&row).into_iter().chain(kept).collect(),
+        }),
+    };
     let record = Record {
         key: asset.key.clone(),
         first_key,
@@ -117,15 +125,7 @@ pub fn entry(
         vars: held_record.map_or(&asset.vars, |record| &record.vars).clone(),
         original: original.sha256,
         published,
-        row: match &change.adoption {
-            Some(adoption) if change.action == Action::Adopt => adopted_row(asset, adoption, &adopted, &world.url_base),
-            _ => row.map(|row| RecordedRow {
-                digest: row.digest(),
-                seen: SeenDigest::from_bytes([0; 32]),
-                id: None,
-                inputs: row_inputs(&row).into_iter().chain(kept).collect(),
-            }),
-        },
+        row: recorded_row,
         protect: snapshot.is_some_and(|after| after.protect),
         hold: snapshot.is_some_and(|after| after.hold),
     };
@@ -141,6 +141,9 @@ fn keep_columns(
     mut values: Option<&mut Vec<Value>>,
 ) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
+    if !recorded.inputs.keys().any(|name| is_kept(name)) {
+        return kept;
+    }
     let Some(row) = item.asset.as_ref().and_then(|asset| asset.row.as_ref()) else { return kept };
     let (before, after) = (outputs(&record.published, url_base), outputs(published, url_base));
     let same_input = |name: &str| match row.inputs.get(name) {

@@ -283,10 +283,9 @@ impl Book {
             Err(error) => return self.answer(replies, Err::<Vec<()>, _>(error)),
         };
         for (key, reply) in keys.into_iter().zip(replies) {
-            match refused.remove(&key) {
-                None => self.answer(vec![reply], Ok(vec![()])),
-                Some(error) => self.answer(vec![reply], Err::<Vec<()>, _>(error.into())),
-            }
+            let answer = refused.remove(&key).map_or(Ok(()), |error| Err(Arc::new(WorldError::from(error))));
+            // Whoever asked may have been dropped at the end of the run.
+            let _ = reply.send(answer);
         }
     }
 

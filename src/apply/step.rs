@@ -13,7 +13,7 @@ use crate::generator::Cost;
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
 use crate::state::{Commit, Lease, StateError};
-use crate::world::World;
+use crate::world::{World, WorldError};
 
 use super::accept::acceptance;
 use super::commit::commit;
@@ -212,11 +212,10 @@ impl Runner<'_> {
         }
         match self.commit(work, lease, commit).await {
             Ok(refused) => self.tell(work, finished, refused),
-            Err(ApplyError::State(StateError::Row { source })) => {
-                let text = chain(&*source);
+            Err(ApplyError::State(error @ StateError::Row { .. })) => {
+                let error = Arc::new(WorldError::from(error));
                 for change in finished {
-                    let error = StateError::Row { source: text.clone().into() };
-                    self.fail(work, &change.key, error.into());
+                    self.fail(work, &change.key, ApplyError::Journal(Arc::clone(&error)));
                 }
             }
             Err(error) => self.outcome.ended = Some(Ended::Broken(error)),
@@ -322,12 +321,6 @@ impl Runner<'_> {
         }
         self.outcome.failed.push((work.plan.name.clone(), key.clone(), error));
     }
-}
-
-/// Joins an error's words with those of its causes: a database's own are in the last of them.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Tells that work on an asset begins.

@@ -86,7 +86,8 @@ pub fn settle(
     let Context { root, source, known: _, outside } = context;
     let mut variables = Variables::new(outside, source, env_files);
     let state = match state {
-        Some(raw) => url(&raw, "sqlite", root, &mut variables, mistakes),
+        Some(raw) => url(&raw, "sqlite", root, &mut variables, mistakes)
+            .map(|url| SecretText::new(certificate_rooted(url.expose(), root))),
         None => {
             let help = "say where records are kept, as in `state: sqlite:.pixform/state.db`";
             mistakes.add(name.span, format!("the environment `{}` has no `state`", name.value), help);
@@ -139,11 +140,10 @@ pub(super) fn url(
     Some(SecretText::new(rooted(text.expose(), scheme, root)))
 }
 
-/// Makes the path of a URL absolute where the URL has this scheme, and the path of a certificate in it; `sqlite::memory:`
-/// and other schemes stay.
+/// Makes the path of a URL absolute where the URL has this scheme; `sqlite::memory:` and other schemes stay.
 pub fn rooted(url: &str, scheme: &str, root: &Path) -> String {
     let Some(path) = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) else {
-        return certificate_rooted(url, root);
+        return url.to_owned();
     };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with(':') {
@@ -158,8 +158,11 @@ const CERTIFICATE: &str = "sslrootcert=";
 /// What a path's letters become in a parameter of a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
-/// Makes the path of the authority's certificate absolute; `system` names none.
+/// Makes the path of the authority's certificate in a database server's URL absolute; `system` names none.
 fn certificate_rooted(url: &str, root: &Path) -> String {
+    if !url.starts_with("postgres") {
+        return url.to_owned();
+    }
     let found = url.find('?').and_then(|query| Some(query + url[query..].find(CERTIFICATE)? + CERTIFICATE.len()));
     let Some(start) = found.filter(|start| matches!(url.as_bytes()[start - CERTIFICATE.len() - 1], b'?' | b'&')) else {
         return url.to_owned();

@@ -18,7 +18,6 @@ const PREVIOUS: &str = "`previous`";
 /// `storage` as it is written.
 #[derive(Debug)]
 pub struct StorageLine {
-    span: Span,
     store: StoreLine,
     public_url: Option<RawText>,
     originals: Option<StoreLine>,
@@ -39,7 +38,6 @@ pub(super) fn read_storage(node: Node<'_>, mistakes: &mut Mistakes) -> Option<St
     let what = "`storage`";
     let mut fields = Fields::of(node, what, mistakes)?;
     let line = StorageLine {
-        span: fields.span,
         store: read_store(&mut fields, mistakes),
         public_url: text(&mut fields, "public_url", mistakes),
         originals: fields.take("originals").and_then(|(_, node)| read_other(node, ORIGINALS, mistakes)),
@@ -97,8 +95,8 @@ pub(super) fn settle_storage(
     context: &Context<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<StorageSettings> {
-    let StorageLine { span, store, public_url, originals, previous } = line;
-    let StoreLine { span: _, url: written, access, create_bucket } = store;
+    let StorageLine { store, public_url, originals, previous } = line;
+    let StoreLine { span, url: written, access, create_bucket } = store;
     let main = match written {
         Some(raw) => url(&raw, "file", context.root, variables, mistakes),
         None => {

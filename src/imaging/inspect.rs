@@ -144,7 +144,7 @@ fn broken(source: impl Into<Box<dyn Error + Send + Sync>>) -> ImagingError {
 }
 
 /// Tells the format by the magic number, never AVIF, which is only written. What a stranger calls a file is not asked.
-pub fn format_of(bytes: &[u8]) -> Option<Format> {
+fn format_of(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some(Format::Png)
     } else if bytes.starts_with(b"\xff\xd8\xff") {

@@ -10,7 +10,7 @@ mod mosaic;
 mod placeholder;
 
 pub use encode::{Encoded, encode, fitted};
-pub use inspect::{Decoded, Facts, format_of, inspect, verify};
+pub use inspect::{Decoded, Facts, inspect, verify};
 pub use placeholder::paint;
 
 /// Largest picture that is decoded or made, in pixels: 8192 x 8192.

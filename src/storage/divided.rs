@@ -23,9 +23,12 @@ impl Divided {
 
     /// Returns the store that a path or a folder lies in.
     fn of(&self, path: &str) -> &dyn Storage {
-        let below = path.strip_prefix(ORIGINALS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if below { &*self.originals } else { &*self.published }
+        if is_original(path) { &*self.originals } else { &*self.published }
     }
+}
+
+fn is_original(path: &str) -> bool {
+    path.strip_prefix(ORIGINALS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[async_trait]
@@ -41,7 +44,7 @@ impl Storage for Divided {
         // Originals that lie in the wrong store are not seen there: nobody would find them by their path.
         self.published
             .list(folder, &mut |path, bytes| {
-                if !path.starts_with("originals/") {
+                if !is_original(path) {
                     visitor(path, bytes);
                 }
             })
@@ -69,7 +72,7 @@ impl Storage for Divided {
 
     async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError> {
         let (originals, published): (Vec<ObjectPath>, Vec<ObjectPath>) =
-            paths.iter().cloned().partition(|path| path.as_str().starts_with("originals/"));
+            paths.iter().cloned().partition(|path| is_original(path.as_str()));
         self.published.delete(&published).await?;
         self.originals.delete(&originals).await
     }

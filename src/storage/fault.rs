@@ -40,19 +40,12 @@ pub(super) enum FaultKind {
     Exists,
     /// The key is wrong, or may not do this.
     Denied,
-    /// There are no credentials to be had.
-    Credentials,
     /// The file is larger than the store takes.
     TooLarge,
     /// The store takes no files of this type.
     WrongType,
     /// The answer is larger than the caller can take.
-    AnswerTooLarge {
-        /// Its size.
-        found: u64,
-        /// What could have been taken.
-        most: u64,
-    },
+    AnswerTooLarge,
     /// The store is busy or out of order.
     Busy,
     /// No whole answer came.
@@ -94,7 +87,7 @@ impl Fault {
     /// Makes one of an answer that is larger than the caller can take.
     pub fn too_large(found: u64, most: u64) -> Self {
         let said = format!("it holds {found} bytes, at most {most} are read");
-        Self::of(FaultKind::AnswerTooLarge { found, most }, said)
+        Self::of(FaultKind::AnswerTooLarge, said)
     }
 
     /// Tells whether the same request may be granted later.
@@ -124,20 +117,14 @@ impl Place {
             FaultKind::NoBucket => {
                 StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
             }
-            FaultKind::Denied | FaultKind::Credentials => {
-                let said = match fault.kind {
-                    FaultKind::Credentials => {
-                        "no credentials were found, and this machine has none of its own".to_owned()
-                    }
-                    _ => fault.said.clone(),
-                };
-                StorageError::Denied { root, action, path, said, help: self.check }
+            FaultKind::Denied => {
+                StorageError::Denied { root, action, path, said: fault.said.clone(), help: self.check }
             }
             FaultKind::TooLarge | FaultKind::WrongType => StorageError::NotAdmitted {
                 what: format!("the storage `{root}` does not take `{path}`: {}", fault.said),
                 help: "raise the bucket's limit on sizes, or allow the type, at the service",
             },
-            FaultKind::AnswerTooLarge { .. } => {
+            FaultKind::AnswerTooLarge => {
                 let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.clone());
                 StorageError::Io { action, path, source }
             }

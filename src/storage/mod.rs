@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::asset::ObjectPath;
+use crate::digest::ContentDigest;
 
 mod divided;
 mod durable;
@@ -33,11 +34,12 @@ pub use divided::Divided;
 pub use marker::{MARKER_PATH, Made, Marker, MarkerError, make_marker, read_marker, write_marker};
 pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
-pub use prove::{PROBE_PREFIX, probe};
+pub use prove::probe;
 pub use settings::{Addressing, MissingBucket, Settings};
 pub use stores::{Opened, Stores};
 
 use fault::Place;
+use prove::PROBE_PREFIX;
 use settings::Location;
 
 /// The folder of the originals, which may lie in a store of its own.
@@ -320,10 +322,7 @@ fn cache_control(path: &ObjectPath) -> &'static str {
 
 /// Tells that a path is taken by other bytes: by their sizes, and by digests where what is there was read.
 fn different(path: &ObjectPath, found: u64, there: Option<&[u8]>, offered: &[u8]) -> StorageError {
-    let short = |bytes: &[u8]| {
-        use sha2::Digest as _;
-        format!(" (sha256 {}…)", hex::encode(&sha2::Sha256::digest(bytes)[..6]))
-    };
+    let short = |bytes: &[u8]| format!(" (sha256 {}…)", ContentDigest::of(bytes).short());
     StorageError::Different {
         path: path.to_string(),
         found,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{FileVisitor, MARKER_PATH, Needs, Overwrite, Storage, StorageError};
-use crate::asset::ObjectPath;
+use crate::asset::{Format, ObjectPath};
 
 /// A store, and the one that was used before it.
 pub struct Moving {
@@ -36,13 +36,12 @@ impl Moving {
 
 /// Returns the type of a file of ours by its name.
 pub fn content_type_of(path: &ObjectPath) -> &'static str {
-    match path.as_str().rsplit('.').next() {
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("webp") => "image/webp",
-        Some("avif") => "image/avif",
-        Some("gif") => "image/gif",
-        _ => "application/octet-stream",
+    let ending = path.as_str().rsplit('.').next().unwrap_or_default();
+    match Format::ALL.into_iter().find(|format| format.extension() == ending) {
+        Some(format) => format.content_type(),
+        None if ending == "jpeg" => Format::Jpeg.content_type(),
+        None if ending == "gif" => "image/gif",
+        None => "application/octet-stream",
     }
 }
 

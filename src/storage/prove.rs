@@ -6,7 +6,7 @@ use super::{Overwrite, Storage, StorageError};
 use crate::asset::ObjectPath;
 
 /// How names of probes begin.
-pub const PROBE_PREFIX: &str = ".pixform-probe-";
+pub(super) const PROBE_PREFIX: &str = ".pixform-probe-";
 
 /// The smallest picture there is, so that a bucket that takes pictures only takes it: one transparent pixel as PNG.
 const PICTURE: &[u8] = &[

@@ -1,13 +1,42 @@
 //! Checksums that stores tell, against the bytes that were sent.
 
+use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use reqwest::header::HeaderMap;
 use sha2::Sha256;
 
-/// What bytes come to.
-pub(super) struct Sum {
-    md5: [u8; 16],
-    sha256: [u8; 32],
+use super::{StorageError, different};
+use crate::asset::ObjectPath;
+
+/// Bytes whose digests are made where a store tells one.
+pub(super) struct Sum<'b>(&'b [u8]);
+
+/// What lies at a path.
+pub(super) struct Found {
+    pub bytes: u64,
+    pub tag: Option<String>,
+}
+
+impl Found {
+    /// Compares it with what was to be put there; it is read where its size and its tag do not decide.
+    ///
+    /// # Errors
+    /// [`StorageError::Different`] where it is something else.
+    pub async fn compare(
+        &self,
+        path: &ObjectPath,
+        bytes: &Bytes,
+        read: impl Future<Output = Result<Bytes, StorageError>>,
+    ) -> Result<(), StorageError> {
+        if self.bytes != bytes.len() as u64 {
+            return Err(different(path, self.bytes, None, bytes));
+        }
+        if Sum::of(bytes).of_tag(self.tag.as_deref()) == Verdict::Same {
+            return Ok(());
+        }
+        let there = read.await?;
+        if there == *bytes { Ok(()) } else { Err(different(path, self.bytes, Some(&there), bytes)) }
+    }
 }
 
 /// What a store's checksum says.
@@ -21,9 +50,9 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-impl Sum {
-    pub fn of(bytes: &[u8]) -> Self {
-        Self { md5: Md5::digest(bytes).into(), sha256: Sha256::digest(bytes).into() }
+impl<'b> Sum<'b> {
+    pub fn of(bytes: &'b [u8]) -> Self {
+        Self(bytes)
     }
 
     /// Compares with the headers that are checksums by their name: S3's, Google's, Azure's.
@@ -31,12 +60,16 @@ impl Sum {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(told) = text("x-amz-checksum-sha256") {
             // That of a file in parts ends in their number, and is a digest of digests.
-            return if told.contains('-') { Verdict::Unknown } else { verdict(told == base64(&self.sha256)) };
+            return if told.contains('-') {
+                Verdict::Unknown
+            } else {
+                verdict(told == base64(&Sha256::digest(self.0)))
+            };
         }
         let google =
             text("x-goog-hash").and_then(|told| told.split(',').find_map(|part| part.trim().strip_prefix("md5=")));
         match google.or_else(|| text("content-md5")) {
-            Some(told) => verdict(told == base64(&self.md5)),
+            Some(told) => verdict(told == base64(&Md5::digest(self.0))),
             None => Verdict::Unknown,
         }
     }
@@ -45,7 +78,7 @@ impl Sum {
     pub fn of_tag(&self, tag: Option<&str>) -> Verdict {
         let tag = tag.map(|tag| tag.trim_start_matches("W/").trim_matches('"')).unwrap_or_default();
         match tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            true => verdict(tag.eq_ignore_ascii_case(&hex::encode(self.md5))),
+            true => verdict(tag.eq_ignore_ascii_case(&hex::encode(Md5::digest(self.0)))),
             false => Verdict::Unknown,
         }
     }

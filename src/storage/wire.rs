@@ -13,6 +13,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::StorageError;
 use super::fault::{Fault, FaultKind, read_fault};
 use crate::web::{self, Whole};
 
@@ -38,6 +39,9 @@ const METADATA_TIME: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Where a machine asks for its own credentials.
 const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata.google.internal"];
+
+/// What is said where a machine has no credentials of its own.
+const NO_CREDENTIALS: &str = "no credentials were found, and this machine has none of its own";
 
 /// How one store is reached.
 pub(super) struct Wire {
@@ -79,14 +83,17 @@ impl Wire {
     /// Prepares a client; nothing is sent.
     ///
     /// # Errors
-    /// In words, where the system's certificates cannot be read.
-    pub fn new(base: &Url) -> Result<Self, String> {
+    /// [`StorageError::Settings`] where the system's certificates cannot be read.
+    pub fn new(base: &Url) -> Result<Self, StorageError> {
         let local = web::is_local(base);
         let make = || {
             let builder = web::builder().read_timeout(SILENCE_TIME).no_gzip();
             if local { builder.no_proxy() } else { builder }
         };
-        let client = web::client(base, make)?;
+        let client = web::client(base, make).map_err(|what| StorageError::Settings {
+            what,
+            help: "on Debian: apt-get install ca-certificates".to_owned(),
+        })?;
         Ok(Self { client, slots: Semaphore::new(AT_ONCE), quiet_until: Mutex::default() })
     }
 
@@ -105,7 +112,7 @@ impl Wire {
             };
             tries += 1;
             if metadata || !fault.may_pass() || tries >= TRIES_MAX || begun.elapsed() >= TIME_MAX {
-                return Err(if metadata { Fault { kind: FaultKind::Credentials, ..fault } } else { fault });
+                return Err(if metadata { Fault::of(FaultKind::Denied, NO_CREDENTIALS) } else { fault });
             }
             if let Some(pause) = fault.pause {
                 self.keep_quiet(pause.min(PAUSE_MAX));
@@ -133,10 +140,7 @@ impl Wire {
         let response = sent.map_err(|error| Fault::broken(&shown, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes_max = bytes_max.map_or(ANSWER_BYTES_MAX, |most| most.0);
-        let announced = response.content_length().filter(|_| *method != Method::HEAD);
-        if status.is_success() && announced.is_some_and(|length| length > bytes_max) {
-            return Err(Fault::too_large(announced.unwrap_or_default(), bytes_max));
-        }
+        let announced = response.content_length();
         // What a store says about a refusal is read whatever the caller can take.
         let readable = if status.is_success() { bytes_max } else { ANSWER_BYTES_MAX };
         let (body, whole) = web::read(response, readable).await;
@@ -145,7 +149,7 @@ impl Wire {
         match whole {
             _ if !status.is_success() => Err(read_fault(status, &headers, &body)),
             Whole::Yes => Ok(Answer { status, headers, body }),
-            Whole::CutOff if body.len() as u64 >= bytes_max => Err(Fault::too_large(bytes_max + 1, bytes_max)),
+            Whole::TooLong => Err(Fault::too_large(announced.unwrap_or(bytes_max + 1), bytes_max)),
             Whole::CutOff => Err(Fault::cut_off(&shown)),
         }
     }

@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("imaging", &["asset", "digest"]),
     ("config", &["asset", "manifest", "schema", "secret", "yaml"]),
     ("state", &["asset", "digest", "process", "record"]),
-    ("storage", &["asset", "secret", "web"]),
+    ("storage", &["asset", "digest", "secret", "web"]),
     ("generator", &["asset", "imaging", "web"]),
     ("world", &["asset", "digest", "generator", "record", "secret", "state", "storage"]),
     (

@@ -33,7 +33,7 @@ pub fn task(reply: &Reply, redactor: &Redactor) -> Result<String, Box<CallError>
     // A task may have been made, and charged, whose id we do not know.
     let what = match reply.whole {
         Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body, redactor)),
-        Whole::CutOff => format!("Novita's answer was cut off after {} bytes", reply.body.len()),
+        Whole::CutOff | Whole::TooLong => format!("Novita's answer was cut off after {} bytes", reply.body.len()),
     };
     Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)))
 }
@@ -46,7 +46,7 @@ pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<Call
             let what = format!("Novita answered with {}", looks(&reply.body, redactor));
             return Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)));
         }
-        (Whole::CutOff, _) => {
+        (Whole::CutOff | Whole::TooLong, _) => {
             return Err(CallError::new(Trouble::Ambiguous, "Novita's answer was cut off".to_owned()));
         }
     };

@@ -141,7 +141,7 @@ impl Generator for Novita {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Busy(pause),
             status if status.is_server_error() => Trouble::Ambiguous,
             status if !status.is_success() => Trouble::Broken,
-            _ if whole == Whole::CutOff => {
+            _ if whole != Whole::Yes => {
                 let message = format!("the picture was cut off after {} bytes", body.len());
                 return Err(CallError::new(Trouble::Broken, message).into());
             }

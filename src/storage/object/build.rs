@@ -69,10 +69,7 @@ impl HttpService for Line {
 pub(super) fn build(settings: &Settings, service: Service, bucket: &str) -> Result<Arc<dyn ObjectStore>, StorageError> {
     let endpoint = settings.endpoint()?;
     let usual = Url::parse("https://s3.amazonaws.com").expect("it is a URL");
-    let wire = Wire::new(endpoint.as_ref().unwrap_or(&usual)).map_err(|what| StorageError::Settings {
-        what,
-        help: "on Debian: apt-get install ca-certificates".to_owned(),
-    })?;
+    let wire = Wire::new(endpoint.as_ref().unwrap_or(&usual))?;
     let line = Line(Arc::new(wire));
     match service {
         Service::S3 => s3(settings, bucket, endpoint.as_ref(), line),

@@ -18,10 +18,10 @@ use object_store::{
 
 use super::fault::{Fault, FaultKind};
 use super::settings::{Prefix, Service};
-use super::sum::{Sum, Verdict};
+use super::sum::{Found, Sum, Verdict};
 use super::{
     FileVisitor, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX, cache_control, check_folder,
-    different, too_large,
+    too_large,
 };
 use crate::asset::ObjectPath;
 
@@ -37,12 +37,6 @@ pub(super) struct ObjectStorage {
     prefix: Prefix,
     /// Cleared once an ETag was seen that looks like a digest of the bytes and is none, as with some encryptions.
     tags_are_sums: AtomicBool,
-}
-
-/// What lies at a path.
-struct Found {
-    bytes: u64,
-    tag: Option<String>,
 }
 
 impl ObjectStorage {
@@ -123,25 +117,13 @@ impl ObjectStorage {
         self.tags_are_sums.load(Ordering::Relaxed) && sum.of_tag(tag) == Verdict::Differs
     }
 
-    /// Compares what lies at a path with what was to be put there.
-    async fn compare(&self, path: &ObjectPath, found: &Found, bytes: &Bytes, sum: &Sum) -> Result<(), StorageError> {
-        if found.bytes != bytes.len() as u64 {
-            return Err(different(path, found.bytes, None, bytes));
-        }
-        if sum.of_tag(found.tag.as_deref()) == Verdict::Same {
-            return Ok(());
-        }
-        let (there, _) = self.read(path, found.bytes).await?;
-        if there == *bytes { Ok(()) } else { Err(different(path, found.bytes, Some(&there), bytes)) }
-    }
-
     /// Makes sure that what was put arrived as it was sent: by the store's digest where it tells one, by its size and
     /// its tag where not.
     async fn arrived(
         &self,
         path: &ObjectPath,
         bytes: &Bytes,
-        sum: &Sum,
+        sum: &Sum<'_>,
         put: &PutResult,
     ) -> Result<bool, StorageError> {
         let told = put.extensions.get::<Seen>().map_or(Verdict::Unknown, |seen| sum.of_headers(&seen.0));
@@ -221,7 +203,8 @@ impl Storage for ObjectStorage {
         if overwrite == Overwrite::Never
             && let Some(found) = self.look(path).await?
         {
-            return self.compare(path, &found, &bytes, &sum).await;
+            let there = async { Ok(self.read(path, found.bytes).await?.0) };
+            return found.compare(path, &bytes, there).await;
         }
         let attributes = Attributes::from_iter([
             (Attribute::ContentType, content_type.to_owned()),

@@ -4,8 +4,6 @@
 //! by `info`, never by HEAD, which answers a bare 400 for what is missing. What the wire looks like was seen on the
 //! open-source server in August 2026.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -14,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::fault::{Fault, FaultKind};
 use super::settings::{Prefix, supabase_base, trimmed};
-use super::sum::{Sum, Verdict};
+use super::sum::{Found, Sum, Verdict};
 use super::wire::{Answer, AnswerMax, Request, Wire};
 use super::{
     FileVisitor, MissingBucket, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX, cache_control,
-    check_folder, different,
+    check_folder,
 };
 use crate::asset::ObjectPath;
 
@@ -47,18 +45,6 @@ pub(super) struct SupabaseStorage {
     missing_bucket: MissingBucket,
 }
 
-/// What lies at a path.
-struct Found {
-    bytes: u64,
-    tag: Option<String>,
-}
-
-impl fmt::Debug for SupabaseStorage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place.root)
-    }
-}
-
 impl SupabaseStorage {
     /// Prepares a client; nothing is sent.
     pub(super) fn new(settings: &Settings, host: &str, bucket: &str, prefix: Prefix) -> Result<Self, StorageError> {
@@ -67,7 +53,7 @@ impl SupabaseStorage {
         let address = Url::parse(&base).map_err(|_| {
             wrong("the storage's host is none".to_owned(), "write it as in `supabase://PROJECT.supabase.co/BUCKET`")
         })?;
-        let wire = Wire::new(&address).map_err(|what| wrong(what, "on Debian: apt-get install ca-certificates"))?;
+        let wire = Wire::new(&address)?;
         let variable = || KEY_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|key| !key.is_empty()));
         let key = settings.key.as_ref().map(|key| key.expose().trim().to_owned()).or_else(variable);
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
@@ -154,22 +140,8 @@ impl SupabaseStorage {
         self.wire.send(&request).await.map(|_| ())
     }
 
-    /// Compares what lies at a path with what was to be put there.
-    async fn compare(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum) -> Result<(), StorageError> {
-        let found = self.look(path).await?;
-        let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
-        if found.bytes != bytes.len() as u64 {
-            return Err(different(path, found.bytes, None, bytes));
-        }
-        if sum.of_tag(found.tag.as_deref()) == Verdict::Same {
-            return Ok(());
-        }
-        let there = self.get(path, found.bytes).await?;
-        if there == *bytes { Ok(()) } else { Err(different(path, found.bytes, Some(&there), bytes)) }
-    }
-
     /// Makes sure that what was put arrived as it was sent.
-    async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum) -> Result<bool, StorageError> {
+    async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum<'_>) -> Result<bool, StorageError> {
         let Some(found) = self.look(path).await? else { return Ok(false) };
         if found.bytes != bytes.len() as u64 {
             return Ok(false);
@@ -292,7 +264,9 @@ impl Storage for SupabaseStorage {
             match self.post(path, bytes.clone(), content_type, upsert).await {
                 Ok(()) => {}
                 Err(fault) if fault.kind == FaultKind::Exists && overwrite == Overwrite::Never => {
-                    return self.compare(path, &bytes, &sum).await;
+                    let found = self.look(path).await?;
+                    let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
+                    return found.compare(path, &bytes, self.get(path, found.bytes)).await;
                 }
                 Err(fault) => return Err(self.place.failure("write", path.as_str(), &fault)),
             }
