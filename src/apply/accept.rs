@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, ObjectPath, TableSpec};
 use crate::digest::SeenDigest;
-use crate::plan::{AcceptedPicture, ColumnEdit, kept_columns};
+use crate::plan::{ColumnEdit, kept_columns};
 use crate::record::{Original, RecordedRow};
 use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, Put};
 use crate::storage::{Overwrite, content_type_of};
@@ -46,8 +46,9 @@ async fn copy(world: &World, lies: &ObjectPath, original: &Original) -> Result<(
 
 /// Returns what is written down with the record of an accepted picture.
 pub fn acceptance(lease: &Lease, item: &Item<'_>, put: &Put) -> Option<Acceptance> {
-    let AcceptedPicture { from, lies: _ } = &**item.change.accepted.as_ref()?;
-    let accepted = Accepted::Picture { from: *from, to: put.record.recipe.digest(), original: put.record.original };
+    item.change.accepted.as_ref()?;
+    let from = item.change.before.map(|before| before.recipe);
+    let accepted = Accepted::Picture { from, to: put.record.recipe.digest(), original: put.record.original };
     Some(written_by(lease, &put.record.key, accepted))
 }
 

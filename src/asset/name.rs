@@ -134,6 +134,11 @@ impl AssetKey {
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 impl ObjectPath {
+    /// Tells whether it lies in the folder of originals, which are no published files.
+    pub fn is_original(&self) -> bool {
+        self.0.starts_with("originals/")
+    }
+
     /// Returns the URL under which the file is fetched: the base, which ends in `/`, and the percent-encoded path.
     pub fn url(&self, base: &str) -> String {
         format!("{base}{}", utf8_percent_encode(&self.0, ENCODED))

@@ -130,8 +130,7 @@ fn accepted(
     if change.moved_from.is_some() {
         return Err("it is renamed: `pixform apply` does that first".to_owned());
     }
-    let adopted =
-        |change: Change| Change { accepted: Some(Box::new(AcceptedPicture { from: None, lies: None })), ..change };
+    let adopted = |change: Change| Change { accepted: Some(Box::new(AcceptedPicture { lies: None })), ..change };
     let (Some(index), Some(after)) = (change.index, change.after) else { return Ok(None) };
     let (Some(before), Some(record)) = (change.before, record) else {
         let asset = declared.manifest.asset(index);
@@ -180,7 +179,7 @@ fn accepted(
         generator: None,
         decisions: Vec::new(),
         adoption: None,
-        accepted: Some(Box::new(AcceptedPicture { from: Some(before.recipe), lies })),
+        accepted: Some(Box::new(AcceptedPicture { lies })),
         ..change
     }))
 }

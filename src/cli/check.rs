@@ -9,7 +9,7 @@ use crate::plan::{Edited, RowState, settle_seed};
 use crate::planner::{Declared, row_state};
 use crate::record::{Record, RecordHead};
 use crate::render::{Severity, terminal};
-use crate::state::{Access, TableSeen, Visitor};
+use crate::state::{Access, RowSeen, TableSeen, Visitor};
 use crate::storage::MARKER_PATH;
 use crate::world::{Listing, World};
 
@@ -160,6 +160,15 @@ async fn collection(
         let records: HashMap<&AssetKey, &Record> = records.iter().map(|record| (&record.key, record)).collect();
         let contents: Vec<ContentDigest> = records.values().map(|record| record.original).collect();
         let originals = world.state.originals_by_content(&contents).await?;
+        let differing = records.values().filter(|record| row_fault(record, &rows, &seen) == RowFault::Differs);
+        let differing: Vec<AssetKey> = differing.map(|record| record.key.clone()).collect();
+        let there: HashMap<AssetKey, RowSeen> = match manifest.table() {
+            Some(table) if !differing.is_empty() => {
+                let rows = world.state.rows(table, &differing).await?;
+                rows.into_iter().map(|row| (row.key.clone(), row)).collect()
+            }
+            Some(_) | None => HashMap::new(),
+        };
         for key in &keys {
             let name = format!("{}:{key}", manifest.name);
             let Some(record) = records.get(key) else {
@@ -167,17 +176,17 @@ async fn collection(
                 continue;
             };
             let mut wrong = Vec::new();
-            let asset = |record| heads.find(key.as_str()).map(|at| settle_seed(manifest.asset(at), Some(record)));
-            let found = row_fault(record, &rows, &seen);
-            match (found, asset(record), manifest.table()) {
-                (RowFault::None, _, _) => {}
-                (RowFault::Gone, _, _) => wrong.push("the row is gone".to_owned()),
-                (RowFault::Differs, Some(asset), Some(table)) => {
-                    let there = world.state.rows(table, std::slice::from_ref(key)).await?.pop();
-                    let state = row_state(&asset, record, table, there.as_ref(), &world.url_base);
-                    wrong.extend(drift(&state));
-                }
-                (RowFault::Differs, _, _) => wrong.push("the row was edited by hand".to_owned()),
+            match row_fault(record, &rows, &seen) {
+                RowFault::None => {}
+                RowFault::Gone => wrong.push("the row is gone".to_owned()),
+                RowFault::Differs => match (heads.find(key.as_str()), manifest.table()) {
+                    (Some(at), Some(table)) => {
+                        let asset = settle_seed(manifest.asset(at), Some(record));
+                        let state = row_state(&asset, record, table, there.get(key), &world.url_base);
+                        wrong.extend(drift(&state));
+                    }
+                    (_, _) => wrong.push("the row was edited by hand".to_owned()),
+                },
             }
             objects(world, record, listing, args, &mut wrong).await;
             let original = originals.iter().find(|original| original.sha256 == record.original);
@@ -203,6 +212,7 @@ async fn collection(
 }
 
 /// How a row stands at first sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowFault {
     None,
     Gone,

@@ -30,17 +30,26 @@ pub struct Loaded {
     pub all: AllManifests,
 }
 
+/// Returns the process's own variables and files.
+pub fn outside() -> Outside<'static> {
+    Outside { variable: &variable, read_file: &config::read_file }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Settles the environment that the arguments mean.
 pub fn settings(global: &Global, output: &Output) -> Result<Settings, Failure> {
-    let settings = settle(global, output, &|name| std::env::var(name).ok())?;
+    let settings = settle(global, output, &variable)?;
     warn_of_addresses(&settings, output);
     Ok(settings)
 }
 
 /// Settles the environment for a command that opens nothing: a variable that is missing is no mistake then.
 pub fn settings_without_secrets(global: &Global, output: &Output) -> Result<Settings, Failure> {
-    settle(global, output, &|name| std::env::var(name).ok()).or_else(|missing| {
-        let anything = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| "unset".to_owned()));
+    settle(global, output, &variable).or_else(|missing| {
+        let anything = |name: &str| Some(variable(name).unwrap_or_else(|| "unset".to_owned()));
         settle(global, output, &anything).map_err(|_| missing)
     })
 }

@@ -1,10 +1,11 @@
 //! `pixform import`
 
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::plan::{Action, Change, Note, Plan};
+use crate::plan::{Action, Note, Plan};
 use crate::render::{self, Severity};
 use crate::state::Access;
 use crate::world::Generators;
@@ -57,8 +58,8 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
     let Prepared { settings, loaded, plan } = plan::prepare(&args.manifests, &look, global, output).await?;
     let broken = loaded.broken;
-    tell_unfit(&plan, output);
-    let plan = only_adoptions(plan);
+    let (plan, unfit) = split(plan);
+    tell_unfit(&unfit, output);
     let code = if plan.is_empty() && plan.refusals.is_empty() {
         match output.is_json() {
             true => plan::print(&plan, begun, output),
@@ -92,39 +93,35 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     }
 }
 
-/// Keeps what is adopted; of the refusals only that of the storage is about it.
-fn only_adoptions(mut plan: Plan) -> Plan {
-    for collection in &mut plan.collections {
-        collection.changes.retain(|change| change.action == Action::Adopt);
-        collection.case_twins.clear();
+/// Divides a plan into what is adopted and what could not be.
+fn split(mut plan: Plan) -> (Plan, Plan) {
+    let changes: Vec<_> = plan.collections.iter_mut().map(|collection| mem::take(&mut collection.changes)).collect();
+    let mut unfit = plan.clone();
+    for ((to_adopt, unfit), changes) in plan.collections.iter_mut().zip(&mut unfit.collections).zip(changes) {
+        (to_adopt.changes, unfit.changes) = changes.into_iter().partition(|change| change.action == Action::Adopt);
+        unfit.changes.retain(|change| change.before.is_none() && render::unfit_reasons(change).next().is_some());
+        to_adopt.case_twins.clear();
         // Whoever imports has read it.
-        collection.notes.retain(|note| !matches!(note, Note::Unadopted { .. }));
+        to_adopt.notes.retain(|note| !matches!(note, Note::Unadopted { .. }));
     }
-    // A key that changed is nobody's to step over: the records would look as if nobody declared them.
+    // Of the refusals only that of the storage is about what is adopted; and a key that changed is nobody's to step over:
+    // the records would look as if nobody declared them.
     plan.refusals.retain(|refusal| matches!(refusal.code, "store" | "key"));
-    plan
+    (plan, unfit)
 }
 
 /// Tells which rows are there and cannot be adopted, and why.
-fn tell_unfit(plan: &Plan, output: &Output) {
-    let is_unfit = |change: &Change| change.before.is_none() && change.action != Action::Adopt;
-    let mut unfit = plan.clone();
-    for collection in &mut unfit.collections {
-        collection.changes.retain(|change| is_unfit(change) && render::unfit_reasons(change).next().is_some());
-    }
+fn tell_unfit(unfit: &Plan, output: &Output) {
     if output.is_json() {
         for (collection, change) in unfit.changes() {
             let reasons: Vec<String> = render::unfit_reasons(change).map(render::unfit_sentence).collect();
             let message = format!("{}:{} is not adopted: {}", collection.name, change.key, reasons.join("; "));
             output.diagnostic(Severity::Warning, &message, None, None);
         }
-        for refusal in plan.refusals.iter().filter(|refusal| refusal.code == "case") {
-            output.diagnostic(Severity::Warning, &refusal.message, Some(&refusal.way_out), None);
-        }
-        return;
+    } else {
+        output.data(&render::unfit_text(unfit, output.style()));
     }
-    output.data(&render::unfit_text(&unfit, output.style()));
-    for refusal in plan.refusals.iter().filter(|refusal| refusal.code == "case") {
+    for refusal in unfit.refusals.iter().filter(|refusal| refusal.code == "case") {
         output.warn(&refusal.message, &refusal.way_out, None);
     }
 }

@@ -1,6 +1,6 @@
 //! What a plan is going to put into the storage: types, sizes, folders.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::apply::Proof;
 use crate::asset::Assets as _;
@@ -28,10 +28,10 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
     let Prepared { settings, loaded, plan } = prepared;
     let (mut published, mut originals) = (Files::default(), Files::default());
     let mut folders = BTreeMap::new();
+    let copies = plan.uncopied() > 0;
     for collection in &plan.collections {
         let changes: Vec<&Change> = collection.changes.iter().filter(|change| puts_files(change)).collect();
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
-        let copies = plan.uncopied() > 0;
         let Some(declared) = declared.filter(|_| copies || !changes.is_empty()) else { continue };
         let manifest = &declared.manifest;
         if copies && !declared.heads.all().is_empty() {
@@ -54,8 +54,7 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
                 originals.bytes = originals.bytes.max(bytes);
             }
         }
-        let first: BTreeSet<&'static str> = published.content_types.clone();
-        let content_type = first.first().copied().unwrap_or(FREE_TYPES[0]);
+        let content_type = published.content_types.first().copied().unwrap_or(FREE_TYPES[0]);
         folders.extend(manifest.folders().into_iter().map(|folder| (folder, content_type)));
     }
     if folders.is_empty() {

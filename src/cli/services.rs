@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::asset::{GeneratorName, MicroUsd};
-use crate::config::{self, GeneratorSettings, ModerationSettings, Outside, RawText, Settings};
+use crate::config::{GeneratorSettings, ModerationSettings, RawText, Settings};
 use crate::generator::{Generator, Kind, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, Pace, Placeholder};
 use crate::plan::Plan;
 use crate::world::{Generators, Service};
 
 use super::Failure;
+use super::context::outside;
 
 /// Returns a generator's kind.
 pub fn kind(generator: &GeneratorSettings) -> Kind {
@@ -67,9 +68,7 @@ fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSetti
 }
 
 fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Novita, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let outside = Outside { variable: &variable, read_file: &config::read_file };
-    let expand = |raw: &RawText| settings.expand(raw, &outside).map(|text| text.expose().to_owned());
+    let expand = |raw: &RawText| settings.expand(raw, &outside()).map(|text| text.expose().to_owned());
     let Some(key) = &generator.api_key else {
         let message = format!("the generator `{name}` has no `api_key`");
         return Err(Failure::usage(message, "write `api_key: \"${NOVITA_API_KEY}\"` where it is configured"));

@@ -1,22 +1,21 @@
 //! The stores of an environment, as it configures them; and the URL that rows get.
 
 use crate::apply::Originals;
-use crate::config::{self, Outside, RawText, Settings, StoreAccess, StoreSettings};
+use crate::config::{RawText, Settings, StoreAccess, StoreSettings};
 use crate::secret::SecretText;
 use crate::storage::{self, Addressing, MissingBucket, Readers, Stores};
 
 use super::Failure;
+use super::context::outside;
 
 /// Variables that lead the S3 client elsewhere, and with it the address of its files.
 const ENDPOINT_VARIABLES: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
 
 /// Fills variables in from the process.
 fn expand(settings: &Settings, raw: &Option<RawText>) -> Result<Option<SecretText>, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let outside = Outside { variable: &variable, read_file: &config::read_file };
     let Some(raw) = raw else { return Ok(None) };
     // Empty is not set, so that `${NAME:-}` can leave it out.
-    Ok(Some(settings.expand(raw, &outside)?).filter(|text| !text.expose().is_empty()))
+    Ok(Some(settings.expand(raw, &outside())?).filter(|text| !text.expose().is_empty()))
 }
 
 fn plain(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, Failure> {
@@ -69,9 +68,7 @@ pub fn stores(settings: &Settings) -> Result<Stores, Failure> {
     let main = store(settings, written.url.expose(), &written.access, written.create_bucket)?;
     let other = |other: &Option<StoreSettings>| -> Result<Option<storage::Settings>, Failure> {
         let Some(StoreSettings { url, access, create_bucket }) = other else { return Ok(None) };
-        let variable = |name: &str| std::env::var(name).ok();
-        let outside = Outside { variable: &variable, read_file: &config::read_file };
-        let url = settings.expand_url(url, &outside)?;
+        let url = settings.expand_url(url, &outside())?;
         if url.expose().is_empty() {
             return Ok(None);
         }

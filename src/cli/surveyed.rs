@@ -4,17 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::asset::{AssetKey, ObjectPath, Seed, TableName, is_label_value};
-use crate::manifest::{COUNT_MAX, SKETCH_FIELDS, SketchRow, sketch_text};
+use crate::asset::{AssetKey, ObjectPath, Seed, is_label_value};
+use crate::manifest::{COUNT_MAX, RESERVED_FOR_KEYS, SKETCH_FIELDS, SketchRow, is_column_name, sketch_text};
 use crate::state::Survey;
 use crate::world::{Elsewhere, Listing, World};
 
 use super::Failure;
-
-/// Columns that a published table keeps for itself.
-const OWN: [&str; 3] = ["id", "created_at", "updated_at"];
-/// The folder of originals, which are no published files.
-const ORIGINALS: &str = "originals/";
 
 /// Where the pictures of a table's rows lie.
 pub struct Pictured {
@@ -77,14 +72,14 @@ pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<
 fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
     let mut columns = Vec::new();
     for (at, column) in survey.columns.iter().enumerate() {
-        let own = OWN.contains(&column.name.as_str()) || SKETCH_FIELDS.contains(&column.name.as_str());
-        if own || key.contains(&column.name) || !can_be_declared(&column.name) {
+        let own = RESERVED_FOR_KEYS.contains(&column.name.as_str()) || SKETCH_FIELDS.contains(&column.name.as_str());
+        if own || key.contains(&column.name) || !is_column_name(&column.name) {
             continue;
         }
         for (kind, base) in [("url", url_base), ("path", "")] {
             let path = |row: &Vec<Value>| {
                 let path = ObjectPath::of_url(row[at].as_str()?, base)?;
-                Some(path).filter(|path| !path.as_str().starts_with(ORIGINALS))
+                Some(path).filter(|path| !path.is_original())
             };
             let paths: Vec<Option<ObjectPath>> = survey.rows.iter().map(path).collect();
             if paths.iter().any(Option::is_some) {
@@ -93,11 +88,6 @@ fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
         }
     }
     columns
-}
-
-/// Tells whether a manifest can name the column.
-fn can_be_declared(column: &str) -> bool {
-    !column.contains('.') && column.parse::<TableName>().is_ok_and(|name| name.name == column)
 }
 
 /// Returns the rows that can be declared, the fields that the table tells, and the rows that cannot.

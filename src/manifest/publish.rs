@@ -5,7 +5,7 @@ use crate::asset::{Encoding, Fit, Format, RenditionName, Resize, TableName};
 use crate::template::{RESERVED_WORDS, Template};
 use crate::yaml::{Entry, Fields, Mistakes, Node, Span, nearest};
 
-use super::document::{Placed, is_reserved, parsed};
+use super::document::{Placed, RESERVED_FOR_KEYS, is_reserved, parsed};
 use super::layer::template_help;
 
 /// The fields of a rendition.
@@ -142,6 +142,11 @@ fn take<'s>(field: &'static str, fields: &mut Fields<'s>, places: &mut Vec<(&'st
     Some(node).filter(|node| !node.is_null())
 }
 
+/// Tells whether a manifest can name a column so; some it cannot publish to all the same ([`RESERVED_FOR_KEYS`]).
+pub fn is_column_name(text: &str) -> bool {
+    !text.contains('.') && text.parse::<TableName>().is_ok_and(|name| name.name == text)
+}
+
 /// Reads `publish`.
 pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLine> {
     if node.is_null() {
@@ -155,8 +160,7 @@ pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLi
     let mut fields = columns.and_then(|(_, node)| Fields::of(node, "`columns`", mistakes))?;
     let mut columns = Vec::new();
     for Entry { key, value } in fields.rest() {
-        let legal = key.text.parse::<TableName>().is_ok_and(|name| name.name == key.text && !key.text.contains('.'));
-        if !legal || ["id", "created_at", "updated_at"].contains(&&*key.text) {
+        if !is_column_name(&key.text) || RESERVED_FOR_KEYS.contains(&&*key.text) {
             let help =
                 "use lower-case letters, digits and `_`; `id`, `created_at` and `updated_at` are the table's own";
             mistakes.add(key.span, format!("`{}` cannot be a published column", key.text), help);

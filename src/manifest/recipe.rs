@@ -215,8 +215,8 @@ impl<'m> Worker<'m> {
             return Prompt::Broken;
         }
         let text = normalise(text);
-        let source = self.manifest.pool.templates[*template as usize].value.source();
-        if text.matches("{{").count() > meant_braces(source) {
+        let braces = text.matches("{{").count();
+        if braces > 0 && braces > meant_braces(self.manifest.pool.templates[*template as usize].value.source()) {
             let help = "a var holds braces as text, or a quote is missing: where braces are meant, write `{{ '{{' }}`";
             self.mistakes.add(span, format!("`{name}` still holds `{{{{` after rendering"), help);
             return Prompt::Broken;

@@ -49,8 +49,6 @@ pub struct AdoptedObject {
     pub rendition: RenditionName,
     /// Where it lies.
     pub path: ObjectPath,
-    /// Its size, in bytes.
-    pub bytes: u64,
 }
 
 /// Whether a row can be taken over.
@@ -142,11 +140,9 @@ pub fn adopt(subject: Subject<'_>, adoption: Adoption, mut reasons: Vec<Reason>)
 
 /// Gives an asset the seed of the row that it takes over.
 pub fn with_taken_seed(asset: Asset, seed: Option<Seed>) -> Asset {
+    let Some(seed) = seed else { return asset };
     let seed_from = asset.seed_from.clone();
-    match seed {
-        Some(seed) => asset.with_seed(seed, seed_from),
-        None => asset,
-    }
+    asset.with_seed(seed, seed_from)
 }
 
 /// Finds the files that a row names, and tells of those that cannot be used.
@@ -170,7 +166,7 @@ fn objects(
                 Target::File(path) => match size(&path) {
                     Some(bytes) if bytes > 0 => {
                         let rendition = rendition.name.clone();
-                        objects.push(AdoptedObject { rendition, path, bytes });
+                        objects.push(AdoptedObject { rendition, path });
                         why = None;
                         break;
                     }
@@ -223,19 +219,30 @@ impl<'c> Comparison<'c> {
                 self.take_seed(value);
             }
         }
+        let seeded = self.asset.row.clone().unwrap_or(row);
+        let row = &seeded;
+        let mut declared = None;
         let names = row.shape.table.columns.iter().map(|(name, _)| name.as_str());
-        for ((column, template), value) in names.zip(&row.shape.columns).zip(self.values) {
+        for (at, ((column, template), value)) in names.zip(&row.shape.columns).zip(self.values).enumerate() {
+            let mut others = |names: &[&str]| {
+                // What is no input is known of the published picture only.
+                if names.iter().all(|name| row.inputs.contains_key(*name)) {
+                    let declared = declared.get_or_insert_with(|| row.each_value(BTreeMap::new()));
+                    let declared = declared.get(at).and_then(|declared| declared.as_ref().ok()).and_then(text);
+                    self.others(column, names, value, declared);
+                }
+            };
             match template.only_name() {
                 Some("seed") => {}
                 Some("width" | "main.width") => self.side("width", value),
                 Some("height" | "main.height") => self.side("height", value),
                 Some(name) => match Recipe::COLUMN_FIELDS.into_iter().find(|field| *field == name) {
                     Some(field) => self.field(field, value),
-                    None => self.others(column, &[name], value),
+                    None => others(&[name]),
                 },
                 None => {
                     let names: Vec<&str> = template.names().iter().map(|name| &**name).collect();
-                    self.others(column, &names, value);
+                    others(&names);
                 }
             }
         }
@@ -243,13 +250,8 @@ impl<'c> Comparison<'c> {
 
     fn take_seed(&mut self, value: &Value) {
         let Some(declared) = self.asset.recipe.seed else { return };
-        let text = match value {
-            Value::Number(number) => number.to_string(),
-            Value::String(text) => text.clone(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return,
-        };
         // A seed that is no number, or a negative one, says nothing about the picture.
-        let Some(found) = Seed::written(&text) else { return };
+        let Some(found) = text(value).and_then(|text| Seed::written(&text)) else { return };
         self.known.insert("seed");
         match self.asset.seed_from.base {
             SeedBase::Number(_) if found != declared => {
@@ -305,15 +307,7 @@ impl<'c> Comparison<'c> {
     }
 
     /// Compares a column that is no single field: it decides only where the recipe is in it.
-    fn others(&mut self, column: &str, names: &[&str], value: &Value) {
-        let Some(row) = &self.asset.row else { return };
-        // What is no input is known of the published picture only.
-        if names.iter().any(|name| !row.inputs.contains_key(*name)) {
-            return;
-        }
-        let at = row.shape.table.columns.iter().position(|(name, _)| name == column);
-        let declared = at.and_then(|at| row.each_value(BTreeMap::new()).swap_remove(at).ok());
-        let declared = declared.as_ref().and_then(text);
+    fn others(&mut self, column: &str, names: &[&str], value: &Value, declared: Option<String>) {
         let found = text(value);
         let fields: Vec<&'static str> =
             Recipe::COLUMN_FIELDS.into_iter().filter(|field| names.contains(field)).collect();

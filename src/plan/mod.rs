@@ -159,8 +159,6 @@ pub struct Change {
 /// A picture that somebody says satisfies a recipe that it was not made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedPicture {
-    /// The recipe that it was recorded for; `None` where it is adopted.
-    pub from: Option<RecipeDigest>,
     /// Where the original's bytes lie now; `None` where it is adopted.
     pub lies: Option<ObjectPath>,
 }

@@ -8,8 +8,6 @@ use crate::asset::{ObjectPath, RowShape};
 
 /// The rendition that columns name without its name.
 const MAIN: &str = "main";
-/// The folder of originals, which are no published files.
-const ORIGINALS: &str = "originals/";
 
 /// A column that says where a published file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +64,7 @@ impl Pointer<'_> {
             Kind::Url => ObjectPath::of_url(text, url_base),
             Kind::Path => ObjectPath::of_url(text, ""),
         };
-        match path.filter(|path| !path.as_str().starts_with(ORIGINALS)) {
+        match path.filter(|path| !path.is_original()) {
             Some(path) => Target::File(path),
             None => Target::Elsewhere(text.clone()),
         }

@@ -57,7 +57,7 @@ impl Gathering<'_> {
             plan.kept = self.count_kept(manifest, heads, &numbers);
         }
         let mut elsewhere = Elsewhere::default();
-        let unfit = match listing {
+        let mut unfit = match listing {
             Some(listing) => self.adoptions(declared, suspects, moves, listing, &mut elsewhere, plan).await?,
             None => Unfit::new(),
         };
@@ -65,7 +65,7 @@ impl Gathering<'_> {
         numbers.retain(|number| !adopted.contains(number));
         for chunk in numbers.chunks(CHUNK) {
             let batch = self.read(declared, chunk, moves, listing, &mut elsewhere).await?;
-            self.decide(declared, batch, moves, &unfit, plan);
+            self.decide(declared, batch, moves, &mut unfit, plan);
         }
         plan.changes.sort_by_key(|change| change.index);
         Ok(())
@@ -180,7 +180,14 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    fn decide(&mut self, declared: &Declared, batch: Batch, moves: &Moves, unfit: &Unfit, plan: &mut CollectionPlan) {
+    fn decide(
+        &mut self,
+        declared: &Declared,
+        batch: Batch,
+        moves: &Moves,
+        unfit: &mut Unfit,
+        plan: &mut CollectionPlan,
+    ) {
         let Declared { manifest, .. } = declared;
         for (index, asset) in &batch.assets {
             let record = batch.record(manifest, moves, &asset.key);
@@ -198,12 +205,12 @@ impl Gathering<'_> {
             };
             let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
             let mut change = decide(subject, seen);
-            match unfit.get(index) {
+            match unfit.remove(index) {
                 Some(Verdict::Differs(adoption, reasons)) => {
-                    change.reasons.extend(reasons.iter().cloned());
-                    change.adoption = Some(Box::new(adoption.clone()));
+                    change.reasons.extend(reasons);
+                    change.adoption = Some(Box::new(adoption));
                 }
-                Some(Verdict::Unusable(reasons)) => change.reasons.extend(reasons.iter().cloned()),
+                Some(Verdict::Unusable(reasons)) => change.reasons.extend(reasons),
                 Some(Verdict::Fits(..)) | None => {}
             }
             if change.action == Action::Generate {

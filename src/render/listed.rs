@@ -1,6 +1,6 @@
 //! Changes listed for a question about them: keys with what stands beside each, and their edits told once.
 
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, CollectionPlan, Plan};
 
 use super::count;
 use super::escape::terminal;
@@ -13,7 +13,7 @@ const LINES_MAX: usize = 50;
 const LINES_SHOWN: usize = 20;
 
 /// Returns a line for each change, grouped by its edits; `beside` says what stands beside a key, and is escaped here.
-pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&Change) -> String) -> String {
+pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&CollectionPlan, &Change) -> String) -> String {
     let amount = plan.changes().count();
     let cut = style.listing == Listing::Short && amount > LINES_MAX;
     let mut room = if cut { LINES_SHOWN } else { usize::MAX };
@@ -25,7 +25,7 @@ pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&Change) -> Stri
             }
             for member in group.members.iter().take(room) {
                 let key = terminal(member.change.key.as_str()).into_owned();
-                let line = format!("  {}:{key}   {}", collection.name, terminal(&beside(member.change)));
+                let line = format!("  {}:{key}   {}", collection.name, terminal(&beside(collection, member.change)));
                 text.push_str(line.trim_end());
                 text.push('\n');
             }
@@ -43,7 +43,7 @@ pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&Change) -> Stri
 
 /// Returns the pictures that are to be accepted, with how their recipes differ.
 pub fn accept_text(plan: &Plan, style: Style) -> String {
-    let beside = |change: &Change| match (change.before, change.after) {
+    let beside = |_: &CollectionPlan, change: &Change| match (change.before, change.after) {
         (Some(before), Some(after)) => {
             format!("the picture made for recipe {} satisfies recipe {}", before.recipe.short(), after.recipe.short())
         }
@@ -55,8 +55,8 @@ pub fn accept_text(plan: &Plan, style: Style) -> String {
 
 /// Returns the rows that are to be kept, with what was edited.
 pub fn kept_rows_text(plan: &Plan, style: Style) -> String {
-    let beside = |change: &Change| {
-        let remarks = super::remark::remarks(&plan.collections[0].name, change);
+    let beside = |collection: &CollectionPlan, change: &Change| {
+        let remarks = super::remark::remarks(&collection.name, change);
         let edited = remarks.into_iter().filter(|(code, _)| *code == "row_edited").map(|(_, remark)| remark);
         edited.collect::<Vec<_>>().join("; ")
     };

@@ -1,6 +1,6 @@
 //! Rows that are there and cannot be adopted, with what stands in the way.
 
-use crate::plan::{Cause, Change, Plan, Reason};
+use crate::plan::{Cause, Change, CollectionPlan, Plan, Reason};
 
 use super::count;
 use super::listed::listed;
@@ -42,7 +42,7 @@ pub fn unfit_text(plan: &Plan, style: Style) -> String {
         "{} {rows} there and not adopted; {are}. `pixform apply` would make {a_picture}, `pixform accept` takes the old:\n\n",
         count::number(amount as u64)
     );
-    let beside = |change: &Change| {
+    let beside = |_: &CollectionPlan, change: &Change| {
         let plain = unfit_reasons(change).filter(|reason| !is_edit(reason)).map(unfit_sentence);
         plain.collect::<Vec<_>>().join("; ")
     };

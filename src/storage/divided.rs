@@ -72,7 +72,7 @@ impl Storage for Divided {
 
     async fn delete(&self, paths: &[ObjectPath]) -> Result<(), StorageError> {
         let (originals, published): (Vec<ObjectPath>, Vec<ObjectPath>) =
-            paths.iter().cloned().partition(|path| is_original(path.as_str()));
+            paths.iter().cloned().partition(|path| path.is_original());
         self.published.delete(&published).await?;
         self.originals.delete(&originals).await
     }
