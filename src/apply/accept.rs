@@ -10,6 +10,7 @@ use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, 
 use crate::storage::{Overwrite, content_type_of};
 use crate::world::World;
 
+use super::announce::announce_originals;
 use super::item::Item;
 use super::original::fetch;
 use super::{ApplyError, crash_point};
@@ -23,16 +24,23 @@ const BATCH: usize = 500;
 /// Where the storage cannot make them durable.
 pub async fn copy_originals(world: &World, items: &[Item<'_>]) -> Result<HashMap<usize, ApplyError>, ApplyError> {
     let mut failed = HashMap::new();
-    let mut copied = false;
-    for (slot, item) in items.iter().enumerate() {
-        let lies = item.change.accepted.as_ref().and_then(|accepted| accepted.lies.as_ref());
-        let (Some(lies), Some(original)) = (lies, &item.change.original) else { continue };
-        copied = true;
-        if let Err(error) = copy(world, lies, original).await {
-            failed.insert(slot, error);
+    let to_copy = items.iter().enumerate().filter_map(|(slot, item)| {
+        let lies = item.change.accepted.as_ref()?.lies.as_ref()?;
+        Some((slot, lies, item.change.original.as_ref()?))
+    });
+    let to_copy: Vec<(usize, &ObjectPath, &Original)> = to_copy.collect();
+    let originals = to_copy.iter().map(|(_, _, original)| (*original).clone());
+    let refused = announce_originals(world, originals.collect()).await?;
+    for (slot, lies, original) in &to_copy {
+        let copied = match refused.contains(&original.path) {
+            true => Err(ApplyError::BeingDeleted { path: original.path.clone() }),
+            false => copy(world, lies, original).await,
+        };
+        if let Err(error) = copied {
+            failed.insert(*slot, error);
         }
     }
-    if copied {
+    if !to_copy.is_empty() {
         world.storage.sync().await?;
         crash_point("accepted-copied");
     }

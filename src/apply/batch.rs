@@ -8,10 +8,11 @@ use crate::world::World;
 
 use super::accept::copy_originals;
 use super::adopt::adopt;
+use super::announce::announce;
 use super::files::{Filed, Pictured, Prepared, file};
 use super::item::Item;
 use super::original::{Wanted, make};
-use super::publish::{fresh, known, put};
+use super::publish::{free, fresh, known, put};
 use super::reuse::take_over;
 use super::step::Runner;
 use super::{ApplyError, Work, crash_point};
@@ -60,14 +61,15 @@ impl Runner<'_> {
             Prepared::There(..) => Vec::new(),
             Prepared::ToPut(target, forms) => fresh(target, forms, &known),
         });
-        world.state.announce(&unheard.collect::<Vec<_>>()).await?;
+        let refused = announce(world, unheard.collect()).await?;
         crash_point("announced");
-        let known = &known;
+        let (known, refused) = (&known, &refused);
         let filed: Vec<Filed> = stream::iter(prepared)
             .map(|prepared| async move {
                 match prepared? {
                     Prepared::There(original, published) => Ok((original, published)),
                     Prepared::ToPut(target, forms) => {
+                        free(&forms, refused)?;
                         let published = put(world, &target, forms, known).await?;
                         Ok((target.original, published))
                     }

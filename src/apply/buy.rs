@@ -16,7 +16,7 @@ use crate::asset::{Asset, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
 use crate::process::Process;
-use crate::record::{Call, CallStatus, FAILED_MAX};
+use crate::record::{Call, CallStatus, FAILED_MAX, Original};
 use crate::state::{CallFact, Intent, Lease};
 use crate::world::World;
 
@@ -24,7 +24,7 @@ use super::elsewhere::Elsewhere;
 use super::fetch::{Came, Fetch, Fetched};
 use super::journal::Journal;
 use super::lease::Leases;
-use super::original::{Made, Wanted, intended, put_original, put_rejected};
+use super::original::{Made, Wanted, intended, original_of, put, rejected_of};
 use super::pacing::{Pacing, Pacings, Slot, backoff};
 use super::stop::{Go, Stop, Why};
 use super::unsent::heed;
@@ -267,7 +267,7 @@ impl<'b> Buyer<'b> {
             Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
             Came::Rejected { why, picture } => {
                 let kept = match picture {
-                    Some(fetched) => Some(put_rejected(self.world, order.recipe, &fetched).await?),
+                    Some(fetched) => Some(self.put(rejected_of(order.recipe, &fetched), &fetched).await?),
                     None => None,
                 };
                 let sha256 = kept.as_ref().map(|kept| kept.sha256);
@@ -308,7 +308,7 @@ impl<'b> Buyer<'b> {
         let received = CallFact { sha256: Some(fetched.sha256), ..CallFact::new(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");
-        let original = put_original(self.world, order.recipe, &fetched).await;
+        let original = self.put(original_of(order.recipe, &fetched), &fetched).await;
         if original.as_ref().is_err_and(ApplyError::ends_the_run) {
             // Before the slot is given back: who cannot store must not buy more.
             self.stop.ask(Why::Broken);
@@ -319,6 +319,17 @@ impl<'b> Buyer<'b> {
         self.journal.stored(finished).await?;
         crash_point("finished");
         written.map(|()| Made { original, decoded: fetched.decoded })
+    }
+
+    /// Announces and puts an original. One that cannot be announced is put all the same, for there it is found again.
+    async fn put(&self, original: Original, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
+        let refused = self.journal.announce_original(original.clone()).await;
+        crash_point("paid-announced");
+        if refused.is_ok_and(|refused| !refused.is_empty()) {
+            return Err(ApplyError::BeingDeleted { path: original.path });
+        }
+        put(self.world, &original, fetched).await?;
+        Ok(original)
     }
 
     pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {

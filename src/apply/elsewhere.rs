@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::digest::ContentDigest;
 use crate::process::Process;
 
+use super::announce::rely;
 use super::buy::{Again, Bought, Buyer, Order, Service};
 use super::original::{Made, decode};
 use super::stop::Go;
@@ -35,7 +36,10 @@ impl<'b> Buyer<'b> {
         self.tell(order, Stage::Elsewhere);
         let original = self.world.state.originals(&[order.recipe]).await?.pop();
         if let Some(original) = original.filter(|original| elsewhere.gone != Some(original.sha256)) {
-            if self.world.storage.size(&original.path).await? != Some(original.bytes) {
+            // It is relied on from here on, and looked at after that: a run of gc may have been about to delete it.
+            let gone = rely(self.world, vec![original.path.clone()]).await?;
+            let size = self.world.storage.size(&original.path).await?;
+            if !gone.is_empty() || size != Some(original.bytes) {
                 // It was made, and its file is gone: this is why it is bought again.
                 elsewhere.gone = Some(original.sha256);
                 return Ok(None);

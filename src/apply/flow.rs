@@ -15,7 +15,7 @@ use super::buy::{Bought, Buyer, Order, Tally};
 use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
-use super::publish::{fresh, known, put};
+use super::publish::{free, fresh, known, put};
 use super::step::{Part, Runner};
 use super::{ApplyError, Work};
 
@@ -150,7 +150,7 @@ async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
     let (original, published) = match file(world, item, Some(Ok((made.original, Some(made.decoded)))), &known).await? {
         Prepared::There(original, published) => (original, published),
         Prepared::ToPut(target, forms) => {
-            journal.announce(fresh(&target, &forms, &known)).await?;
+            free(&forms, &journal.announce(fresh(&target, &forms, &known)).await?)?;
             let published = put(world, &target, forms, &known).await?;
             (target.original, published)
         }

@@ -4,7 +4,7 @@
 //! what came while the last transaction ran and writes it in the next, so that nobody waits for more than two of them.
 //! Records and rows wait a little longer, for they are committed many at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::asset::{AssetKey, MicroUsd, TableSpec};
+use crate::asset::{AssetKey, MicroUsd, ObjectPath, TableSpec};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::process::Process;
-use crate::record::{Call, Published};
+use crate::record::{Call, Original, Published};
 use crate::state::{CallFact, Commit, Intent, Lease, Put, StateError};
 use crate::world::{World, WorldError};
 
+use super::announce::patiently;
 use super::commit::commit;
 use super::stop::{Stop, Why};
 use super::{ApplyError, crash_point};
@@ -47,7 +48,8 @@ enum Entry {
     Fact(Box<CallFact>, Reply<()>),
     /// A fact that names a file: files are synced first.
     Stored(Box<CallFact>, Reply<()>),
-    Announce(Files, Reply<()>),
+    Announce(Files, Reply<Vec<ObjectPath>>),
+    AnnounceOriginal(Box<Original>, Reply<Vec<ObjectPath>>),
     Objects(Wanted, Reply<Files>),
     Publish(Box<Put>, Reply<()>),
 }
@@ -101,12 +103,19 @@ impl Journal {
         self.enter(|reply| Entry::Stored(Box::new(fact), reply)).await
     }
 
-    /// Remembers files about to be put.
-    pub async fn announce(&self, files: Files) -> Result<(), ApplyError> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        self.enter(|reply| Entry::Announce(files, reply)).await
+    /// Remembers files about to be put; returns the paths where nothing can be put now.
+    pub async fn announce(&self, files: Files) -> Result<HashSet<ObjectPath>, ApplyError> {
+        let ask = async |files: &[_]| self.enter(|reply| Entry::Announce(files.to_vec(), reply)).await;
+        patiently(files, |(_, file)| &file.path, ask).await
+    }
+
+    /// Remembers an original about to be put, likewise.
+    pub async fn announce_original(&self, original: Original) -> Result<HashSet<ObjectPath>, ApplyError> {
+        let ask = async |originals: &[Original]| {
+            let original = Box::new(originals[0].clone());
+            self.enter(|reply| Entry::AnnounceOriginal(original, reply)).await
+        };
+        patiently(vec![original], |original| &original.path, ask).await
     }
 
     /// Returns what was last announced for these originals in these renditions.
@@ -135,7 +144,8 @@ struct Page {
     stored: Vec<(CallFact, Reply<()>)>,
     /// How often the facts could not be written.
     troubles: u32,
-    announced: Vec<(Files, Reply<()>)>,
+    announced: Vec<(Files, Reply<Vec<ObjectPath>>)>,
+    originals: Vec<(Original, Reply<Vec<ObjectPath>>)>,
     objects: Vec<(Wanted, Reply<Files>)>,
     puts: Vec<(Put, Reply<()>)>,
 }
@@ -147,6 +157,7 @@ impl Page {
             Entry::Fact(fact, reply) => self.facts.push((*fact, reply)),
             Entry::Stored(fact, reply) => self.stored.push((*fact, reply)),
             Entry::Announce(files, reply) => self.announced.push((files, reply)),
+            Entry::AnnounceOriginal(original, reply) => self.originals.push((*original, reply)),
             Entry::Objects(wanted, reply) => self.objects.push((wanted, reply)),
             Entry::Publish(put, reply) => self.puts.push((*put, reply)),
         }
@@ -208,7 +219,7 @@ impl Book {
             },
         };
         page.troubles = if troubled { page.troubles + 1 } else { 0 };
-        let Page { intents, announced, objects, .. } = page;
+        let Page { intents, announced, originals, objects, .. } = page;
         let state = &self.world.state;
         if !intents.is_empty() {
             let (calls, replies) = split(intents);
@@ -218,11 +229,26 @@ impl Book {
         }
         if !announced.is_empty() {
             let (files, replies) = split(announced);
-            let count = files.len();
-            let files: Files = files.into_iter().flatten().collect();
-            let written = state.announce(&files).await;
+            let all: Files = files.iter().flatten().cloned().collect();
+            let written = state.announce(&all, &Process::liveness).await;
             crash_point("announced");
-            self.answer(replies, written.map(|()| vec![(); count]).map_err(WorldError::from));
+            let refused = written.map(|refused| {
+                let of = |files: &Files| {
+                    let paths = files.iter().map(|(_, file)| file.path.clone());
+                    paths.filter(|path| refused.contains(path)).collect()
+                };
+                files.iter().map(of).collect()
+            });
+            self.answer(replies, refused.map_err(WorldError::from));
+        }
+        if !originals.is_empty() {
+            let (originals, replies) = split(originals);
+            let written = state.announce_originals(&originals, &Process::liveness).await;
+            let refused = written.map(|refused| {
+                let of = |original: &Original| refused.iter().filter(|path| **path == original.path).cloned().collect();
+                originals.iter().map(of).collect()
+            });
+            self.answer(replies, refused.map_err(WorldError::from));
         }
         if !objects.is_empty() {
             let (wanted, replies) = split(objects);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
+use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableSpec};
 use crate::generator::GeneratorError;
 use crate::plan::{Action, CollectionPlan, Doubt, Plan};
 use crate::state::{AppliedMove, Holder, Run, StateError};
@@ -16,6 +16,7 @@ use crate::world::{World, WorldError};
 
 mod accept;
 mod adopt;
+mod announce;
 mod batch;
 mod buy;
 mod commit;
@@ -248,6 +249,18 @@ pub enum ApplyError {
         /// Where it lies.
         path: String,
     },
+    /// The original that the plan named was deleted meanwhile.
+    #[error("the original of `{key}` was deleted by `pixform gc` after the plan was made")]
+    Collected {
+        /// The asset.
+        key: AssetKey,
+    },
+    /// A run of gc stands still in deleting the file that is to be put.
+    #[error("`{path}` cannot be put while `pixform gc`, which is deleting it, stands still: end it, and run again")]
+    BeingDeleted {
+        /// The path.
+        path: ObjectPath,
+    },
     /// A column cannot be rendered.
     #[error("a column of `{key}` cannot be rendered")]
     Row {
@@ -319,6 +332,8 @@ impl ApplyError {
             | Self::NoPicture { .. }
             | Self::Picture { .. }
             | Self::Damaged { .. }
+            | Self::Collected { .. }
+            | Self::BeingDeleted { .. }
             | Self::Row { .. }
             | Self::MadeElsewhere { .. }
             | Self::RenameHeldBack { .. } => false,

@@ -19,6 +19,7 @@ use crate::state::{CallFact, Intent, Lease};
 use crate::storage::Overwrite;
 use crate::world::{World, original_path, rejected_path};
 
+use super::announce::announce_originals;
 use super::fetch::{Came, Fetched, look};
 use super::{ApplyError, crash_point};
 
@@ -56,7 +57,7 @@ pub async fn make(
     let calls: Vec<Call> = wanted.iter().map(|wanted| intended(run, &lease.collection, wanted, MicroUsd(0))).collect();
     let ours = world.state.intend(lease, &calls, None, &Process::liveness).await?;
     crash_point("intended");
-    let made = stream::iter(wanted.iter().zip(&ours))
+    let painted = stream::iter(wanted.iter().zip(&ours))
         .map(|(wanted, intent)| async move {
             if !matches!(intent, Intent::Ours(_)) {
                 return Err(ApplyError::MadeElsewhere { key: wanted.asset.key.clone() });
@@ -64,7 +65,20 @@ pub async fn make(
             let name = &wanted.asset.generator;
             let service = world.service(name).ok_or_else(|| ApplyError::NoGenerator(name.clone()))?;
             let fetched = generate(Arc::clone(&service.generator), wanted.asset).await?;
-            let original = put_original(world, wanted.recipe, &fetched).await?;
+            Ok((original_of(wanted.recipe, &fetched), fetched))
+        })
+        .buffered(making_at_once);
+    let painted: Vec<Result<(Original, Fetched<'static>), ApplyError>> = painted.collect().await;
+    let originals = painted.iter().flatten().map(|(original, _)| original.clone());
+    let refused = &announce_originals(world, originals.collect()).await?;
+    crash_point("originals-announced");
+    let made = stream::iter(painted)
+        .map(|painted| async move {
+            let (original, fetched) = painted?;
+            if refused.contains(&original.path) {
+                return Err(ApplyError::BeingDeleted { path: original.path });
+            }
+            put(world, &original, &fetched).await?;
             Ok(Made { original, decoded: fetched.decoded })
         })
         .buffered(making_at_once);
@@ -134,32 +148,33 @@ async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetche
     }
 }
 
-/// Stores a picture where it is found by its recipe, with or without a database.
-pub async fn put_original(world: &World, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
-    put(world, original_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
+/// Returns what is remembered of a picture, which lies where it is found by its recipe, with or without a database.
+pub fn original_of(recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
+    at(original_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched)
 }
 
-/// Stores a picture that is not the one asked for where nobody takes it for the original.
-pub async fn put_rejected(world: &World, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
-    put(world, rejected_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched).await
+/// Returns what is remembered of a picture that is not the one asked for: it lies where nobody takes it for the original.
+pub fn rejected_of(recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
+    at(rejected_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched)
+}
+
+fn at(path: ObjectPath, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
+    let Fetched { picture: Picture { bytes, seed }, sha256, decoded, room: _ } = fetched;
+    let Facts { format: _, width, height } = decoded.facts();
+    Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width, height, seed: *seed }
 }
 
 fn extension(fetched: &Fetched<'_>) -> &'static str {
     fetched.decoded.facts().format.extension()
 }
 
-async fn put(
-    world: &World,
-    path: ObjectPath,
-    recipe: RecipeDigest,
-    fetched: &Fetched<'_>,
-) -> Result<Original, ApplyError> {
-    let Fetched { picture: Picture { bytes, seed }, sha256, decoded, room: _ } = fetched;
-    let Facts { format, width, height } = decoded.facts();
+/// Stores a picture; it must be announced.
+pub async fn put(world: &World, original: &Original, fetched: &Fetched<'_>) -> Result<(), ApplyError> {
+    let content_type = fetched.decoded.facts().format.content_type();
     // Replaced where it is there: after a power cut a file of this name may hold less than it should.
-    world.storage.put(&path, bytes.clone(), format.content_type(), Overwrite::Replace).await?;
+    world.storage.put(&original.path, fetched.picture.bytes.clone(), content_type, Overwrite::Replace).await?;
     crash_point("original-put");
-    Ok(Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width, height, seed: *seed })
+    Ok(())
 }
 
 /// Reads an original and decodes it.

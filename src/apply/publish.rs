@@ -1,12 +1,12 @@
 //! Publishing: from an original to the files that the product reads, without making again what is there.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::asset::{Asset, Encoding, Rendition};
+use crate::asset::{Asset, Encoding, ObjectPath, Rendition};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::imaging::{Decoded, Encoded};
 use crate::plan::Action;
@@ -69,8 +69,19 @@ pub async fn prepare(world: &World, target: &Target<'_>, known: &Known) -> Resul
 /// Returns the files that the state has not heard of: it must, before they are put.
 pub fn fresh(target: &Target<'_>, forms: &[Form], known: &Known) -> Vec<(ContentDigest, Published)> {
     let content = target.original.sha256;
-    let unheard = forms.iter().filter(|form| !known.contains_key(&(content, form.published.rendition.digest)));
+    // What is there already and was never announced is not ours: it was adopted.
+    let to_put = forms.iter().filter(|form| form.bytes.is_some());
+    let unheard = to_put.filter(|form| !known.contains_key(&(content, form.published.rendition.digest)));
     unheard.map(|form| (content, form.published.clone())).collect()
+}
+
+/// Makes sure that none of the files is to be put where nothing can be put now.
+///
+/// # Errors
+/// [`ApplyError::BeingDeleted`].
+pub fn free(forms: &[Form], refused: &HashSet<ObjectPath>) -> Result<(), ApplyError> {
+    let mut to_put = forms.iter().filter(|form| form.bytes.is_some()).map(|form| &form.published.path);
+    to_put.find(|path| refused.contains(*path)).map_or(Ok(()), |path| Err(ApplyError::BeingDeleted { path: path.clone() }))
 }
 
 /// Puts what is not there yet.

@@ -1,6 +1,6 @@
 //! Reuse: originals that are there already, for whatever reason nothing has to be made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, stream};
 
@@ -14,6 +14,7 @@ use crate::storage::Overwrite;
 use crate::world::{World, original_path};
 
 use super::ApplyError;
+use super::announce::rely;
 use super::files::Pictured;
 use super::item::Item;
 use super::original::fetch;
@@ -31,8 +32,10 @@ pub async fn take_over(
     let open = items.iter().zip(originals.iter()).filter(|(_, original)| original.is_none()).map(|(item, _)| item);
     let reused = open.filter(|item| item.change.action == Action::Reuse);
     let (accepted, found): (Vec<&Item<'_>>, Vec<&Item<'_>>) = reused.partition(|item| accepted(item).is_some());
-    let damaged = damaged(world, &found).await;
-    let whole = |original: &Original| !damaged.contains_key(&original.path);
+    let paths = found.iter().filter_map(|item| Some(item.change.original.as_ref()?.path.clone()));
+    let gone = rely(world, paths.collect()).await?;
+    let damaged = damaged(world, &found, &gone).await;
+    let whole = |original: &Original| !damaged.contains_key(&original.path) && !gone.contains(&original.path);
     let found = found.iter().filter_map(|item| item.change.original.clone());
     let found: Vec<Original> = found.filter(whole).collect();
     if !found.is_empty() {
@@ -48,6 +51,7 @@ pub async fn take_over(
         match (&item.change.original, &item.asset) {
             (Some(known), _) => {
                 *original = Some(match (damaged.remove(&known.path), taken.get(&known.recipe)) {
+                    _ if gone.contains(&known.path) => Err(ApplyError::Collected { key: item.change.key.clone() }),
                     (Some(error), _) => Err(error),
                     (None, Some(taken)) => Ok((taken.clone(), None)),
                     (None, None) => Ok((known.clone(), None)),
@@ -58,10 +62,12 @@ pub async fn take_over(
         }
     }
     let known = world.state.originals(&open).await?;
+    let gone = rely(world, known.iter().map(|original| original.path.clone()).collect()).await?;
     let known: HashMap<_, _> = known.into_iter().map(|original| (original.recipe, original)).collect();
     for (item, original) in items.iter().zip(originals.iter_mut()) {
         if let (None, Some(asset)) = (&original, &item.asset) {
-            *original = known.get(&asset.recipe.digest()).map(|known| Ok((known.clone(), None)));
+            let known = known.get(&asset.recipe.digest()).filter(|known| !gone.contains(&known.path));
+            *original = known.map(|known| Ok((known.clone(), None)));
         }
     }
     Ok(())
@@ -75,9 +81,14 @@ fn accepted<'i>(item: &'i Item<'_>) -> Option<&'i str> {
 
 /// Looks at originals that only the storage knew: what ends a ledger line must be what its path says, for a file that was
 /// cut off by a power cut is no picture, and its task may still be asked for.
-async fn damaged(world: &World, found: &[&Item<'_>]) -> HashMap<ObjectPath, ApplyError> {
+async fn damaged(
+    world: &World,
+    found: &[&Item<'_>],
+    gone: &HashSet<ObjectPath>,
+) -> HashMap<ObjectPath, ApplyError> {
     let unknown = |item: &&&Item<'_>| item.change.reasons.iter().any(|reason| reason.cause == Cause::FoundInStorage);
     let unknown = found.iter().filter(unknown).filter_map(|item| item.change.original.as_ref());
+    let unknown = unknown.filter(|original| !gone.contains(&original.path));
     let looked = stream::iter(unknown).map(|original| async move {
         let error = fetch(world, original).await.err()?;
         Some((original.path.clone(), error))
@@ -95,6 +106,7 @@ async fn accept(world: &World, items: &[&Item<'_>]) -> Result<HashMap<RecipeDige
         let Facts { format, .. } =
             imaging::inspect(&bytes).map_err(|source| ApplyError::Picture { key: item.change.key.clone(), source })?;
         let path = original_path(&rejected.recipe, &rejected.sha256, format.extension());
+        rely(world, vec![path.clone()]).await?;
         world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
         let original = Original { path, ..rejected.clone() };
         taken.insert(rejected.recipe, original.clone());

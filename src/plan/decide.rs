@@ -61,6 +61,8 @@ pub enum RowState {
 pub enum Picture {
     /// It would have to be made.
     ToMake,
+    /// It would have to be made again, for the one that there was is deleted.
+    Collected,
     /// It is paid for and being made.
     UnderWay,
     /// It would have to be made, and an earlier call stands in the way.
@@ -153,13 +155,18 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
     let needs_original = new_picture || renders || faulty;
-    let needs_making = matches!(picture, Picture::ToMake | Picture::UnderWay | Picture::InDoubt { .. });
+    let needs_making = 
+        matches!(picture, Picture::ToMake | Picture::Collected | Picture::UnderWay | Picture::InDoubt { .. });
     if needs_making && needs_original && !new_picture {
         reasons.push(Reason { cause: Cause::OriginalMissing, place: None });
     }
     let under_way = picture == Picture::UnderWay;
     let (action, original) = match picture {
         Picture::ToMake if needs_original => (Action::Generate, None),
+        Picture::Collected if needs_original => {
+            reasons.push(Reason { cause: Cause::CollectedByGc, place: None });
+            (Action::Generate, None)
+        }
         Picture::UnderWay if needs_original => {
             reasons.push(Reason { cause: Cause::UnderWay, place: None });
             (Action::Generate, None)
@@ -194,7 +201,11 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
             };
             let original = match picture {
                 Picture::There(original, _) => Some(original),
-                Picture::ToMake | Picture::UnderWay | Picture::InDoubt { .. } | Picture::MadeFor(_) => None,
+                Picture::ToMake
+                | Picture::Collected
+                | Picture::UnderWay
+                | Picture::InDoubt { .. }
+                | Picture::MadeFor(_) => None,
             };
             (action, original)
         }

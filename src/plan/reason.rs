@@ -130,6 +130,8 @@ pub enum Cause {
     },
     /// The original is gone too.
     OriginalMissing,
+    /// The recipe's original was there once, and `gc` deleted it.
+    CollectedByGc,
     /// The recipe's original was paid for already.
     OriginalKept,
     /// The recipe's original lies in the storage.
@@ -223,6 +225,7 @@ impl Cause {
             Self::FieldsAssumed(_) => "fields_assumed",
             Self::ColumnKept { .. } => "column_kept",
             Self::OriginalMissing => "original_missing",
+            Self::CollectedByGc => "collected_by_gc",
             Self::OriginalKept => "original_kept",
             Self::FoundInStorage => "found_in_storage",
             Self::SameRecipe(_) => "same_recipe",
@@ -259,6 +262,7 @@ impl Reason {
             | Cause::RowMissing
             | Cause::RowNamesNoPicture
             | Cause::OriginalMissing
+            | Cause::CollectedByGc
             | Cause::OriginalKept
             | Cause::FoundInStorage
             | Cause::NotDeclared

@@ -32,6 +32,8 @@ struct Batch {
     by_content: HashMap<ContentDigest, Original>,
     found: HashMap<RecipeDigest, StoredOriginal>,
     standings: Standings,
+    /// Recipes whose original was deleted.
+    collected: HashSet<RecipeDigest>,
 }
 
 impl Gathering<'_> {
@@ -115,6 +117,7 @@ impl Gathering<'_> {
             by_content: HashMap::new(),
             found: HashMap::new(),
             standings: Standings::default(),
+            collected: HashSet::new(),
             records,
         };
         for number in numbers {
@@ -171,10 +174,10 @@ impl Gathering<'_> {
             let paid = batch.assets.iter().filter(|(_, asset)| is_paid(asset));
             let paid: HashSet<RecipeDigest> =
                 paid.map(|(_, asset)| wanted_recipe(asset, batch.record(manifest, moves, &asset.key))).collect();
-            let to_buy: Vec<RecipeDigest> = missing
-                .into_iter()
-                .filter(|recipe| paid.contains(recipe) && !batch.found.contains_key(recipe))
-                .collect();
+            let to_make: Vec<RecipeDigest> =
+                missing.into_iter().filter(|recipe| !batch.found.contains_key(recipe)).collect();
+            batch.collected = state.collected(&to_make).await?.into_iter().collect();
+            let to_buy: Vec<RecipeDigest> = to_make.into_iter().filter(|recipe| paid.contains(recipe)).collect();
             batch.standings = self.standings(&to_buy).await?;
         }
         Ok(())
@@ -321,6 +324,7 @@ impl Batch {
             return Picture::MadeFor(key.clone());
         }
         match self.standings.by_recipe.get(&recipe) {
+            None | Some(Standing::Clear(_)) if self.collected.contains(&recipe) => Picture::Collected,
             None | Some(Standing::Clear(_)) => Picture::ToMake,
             Some(Standing::UnderWay) => Picture::UnderWay,
             Some(Standing::Accepted { .. }) => match self.standings.accepted.get(&recipe) {

@@ -136,6 +136,7 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
         | Cause::RowMissing
         | Cause::RowEdited { .. }
         | Cause::OriginalMissing
+        | Cause::CollectedByGc
         | Cause::OriginalKept
         | Cause::FoundInStorage
         | Cause::SameRecipe(_)

@@ -46,6 +46,7 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
             format!("{column} stays {found} (the manifest says {declared})")
         }
         Cause::OriginalMissing => "its original is gone too".to_owned(),
+        Cause::CollectedByGc => "`pixform gc` deleted the original that there was".to_owned(),
         Cause::OriginalKept => "its original is kept".to_owned(),
         Cause::FoundInStorage => "its original was found in the storage".to_owned(),
         Cause::SameRecipe(key) => format!("same picture as {key}"),

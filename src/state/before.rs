@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::references::Named;
 use super::table::segments;
 use super::{Accepted, Commit, Put, StateError};
 use crate::asset::{AssetKey, TableSpec};
@@ -31,6 +32,8 @@ pub(super) struct Before<'c> {
     pub collection: &'c str,
     /// The records that were there, and the rows of those that have one.
     records: HashMap<(String, String), Option<KnownRow>>,
+    /// The originals and files that those records named.
+    pub named: Named,
     /// What leaves its place: renamed or deleted.
     pub leaving: BTreeSet<Address<'c>>,
     /// What is renamed.
@@ -47,7 +50,7 @@ impl<'c> Before<'c> {
         let leaving = renamed.iter().copied().chain(deleted).collect();
         let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
         let accepted = rows.map(|acceptance| &acceptance.key).collect();
-        Self { commit, collection, records: HashMap::new(), leaving, renamed, accepted }
+        Self { commit, collection, records: HashMap::new(), named: Named::default(), leaving, renamed, accepted }
     }
 
     /// Returns where the commit reaches to, each place once and in order.

@@ -6,13 +6,14 @@
 
 use async_trait::async_trait;
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::process::{Liveness, Process};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
 mod before;
+mod collect;
 mod commit;
 mod known;
 mod lease;
@@ -21,12 +22,14 @@ mod line;
 mod migrate;
 mod open;
 mod postgres;
+mod references;
 mod sqlite;
 mod stored;
 mod survey;
 mod table;
 
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
+pub use self::collect::{Claim, Collector, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
 pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::known::{Known, KnownCollection, Schema};
 pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
@@ -185,7 +188,7 @@ pub type IsAlive<'f> = &'f (dyn for<'p> Fn(&'p Process) -> Liveness + Sync);
 /// Every function is one transaction: it happens whole, durably, or not at all. Reading functions treat missing tables
 /// as empty and write nothing. Batches may be of any size; adapters split what their database cannot take at once.
 #[async_trait]
-pub trait State: Send + Sync {
+pub trait State: Collector + Send + Sync {
     /// Tells what the state knows; the cheapest first question.
     ///
     /// # Errors
@@ -213,13 +216,15 @@ pub trait State: Send + Sync {
     /// Returns originals by their content, current or not; several recipes may have made the same bytes.
     async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError>;
 
-    /// Returns what was last announced for these originals in these renditions.
+    /// Returns what was last announced for these originals in these renditions, and begins to rely on it, as
+    /// [`Collector::claim`] does. What is being deleted is not among it.
     async fn objects(
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError>;
 
-    /// Returns every path that pixform wrote or was about to write below the storage root: objects and originals.
+    /// Returns every path that pixform wrote or was about to write below the storage root: objects and originals, and
+    /// those whose deletion is not over.
     async fn paths(&self) -> Result<Vec<String>, StateError>;
 
     /// Returns all ledger lines of those recipes, those of one recipe together and oldest first.
@@ -343,8 +348,21 @@ pub trait State: Send + Sync {
     /// finished. Never fenced.
     async fn found(&self, originals: &[Original]) -> Result<(), StateError>;
 
-    /// Remembers files about to be put, each under (original, rendition). Never fenced.
-    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError>;
+    /// Remembers files about to be put, each under (original, rendition). Returns the paths that a living run of gc is
+    /// deleting: of those nothing is remembered, and nothing may be put there yet. Never fenced.
+    async fn announce(
+        &self,
+        files: &[(ContentDigest, Published)],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError>;
+
+    /// Remembers originals about to be put, likewise; none of them becomes current by that, and one that is known already
+    /// stays where it is.
+    async fn announce_originals(
+        &self,
+        originals: &[Original],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError>;
 
     /// Writes records and rows of one collection together, renames and acceptances included, and remembers both. Fenced.
     ///
@@ -353,6 +371,8 @@ pub trait State: Send + Sync {
     /// record had a row: rows that no record owns are never touched, except that one which stands where values are to
     /// be written is merged: it takes the values and keeps its id. A row that is missing is inserted where there are
     /// values.
+    ///
+    /// What the records no longer name is unreferenced from then on.
     ///
     /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had. A
     /// record that had none, and one whose row is accepted ([`Accepted::Row`]), takes those that the put names.

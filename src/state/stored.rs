@@ -3,7 +3,7 @@
 //! The SQL is that which every database reads alike. Tables that an older pixform made are read as they are; what they lack
 //! is empty.
 
-use super::{RUN_SILENT_SECONDS, Schema, StateError};
+use super::{RUN_SILENT_SECONDS, Schema, StateError, Worth};
 use crate::process::Liveness;
 use crate::record::{CallStatus, Decision, Published, Record, published_from_json};
 
@@ -12,6 +12,9 @@ const PAID_SINCE: u32 = 2;
 
 /// The migration that brought the table of acceptances.
 const ACCEPTED_SINCE: u32 = 3;
+
+/// The migration that brought what is known of references.
+const COLLECTED_SINCE: u32 = 4;
 
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
@@ -87,6 +90,26 @@ pub(super) fn is_dead(liveness: Liveness, finished: bool, ended: bool) -> bool {
 /// Tells whether there is a table of acceptances.
 pub(super) fn has_acceptances(schema: Schema) -> bool {
     !lacks(schema, ACCEPTED_SINCE)
+}
+
+/// Tells whether it is known what is unreferenced, and since when.
+pub(super) fn has_references(schema: Schema) -> bool {
+    schema != Schema::Absent && !lacks(schema, COLLECTED_SINCE)
+}
+
+/// Tells whether a run that deletes files is dead; a file without one is nobody's.
+pub(super) fn is_abandoned(run: &str, dead: bool) -> bool {
+    run.is_empty() || dead
+}
+
+/// Reads what an original is worth.
+pub(super) fn worth(open: bool, published: bool, free: bool) -> Worth {
+    match () {
+        () if open => Worth::UnderWay,
+        () if published => Worth::Published,
+        () if free => Worth::Free,
+        () => Worth::Unpublished,
+    }
 }
 
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.

@@ -13,7 +13,8 @@ use super::accepted;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::lease;
-use super::read::maybe_bytes;
+use super::read::{bytes, maybe_bytes};
+use super::references;
 use super::records::{self, Columns};
 use super::rows::{Keep, Writer};
 use super::shapes::Shapes;
@@ -21,6 +22,7 @@ use super::table::{self, Role, Shape};
 use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
 use crate::state::before::{Before, KnownRow, Rename, own_columns};
+use crate::state::references::Named;
 use crate::state::stored::from_json;
 use crate::state::table::Found;
 use crate::state::{Commit, Lease, Schema, StateError};
@@ -54,6 +56,7 @@ pub(super) async fn commit(
     };
     let (written, columns) = futures::join!(rows, ready);
     write_records(transaction, &before, spec, commit, (columns?, &written?)).await?;
+    references::update(transaction, &before.named, &Named::by(commit)).await?;
     accepted::keep(transaction, &commit.accepted).await?;
     remember_moves(transaction, &before, commit).await
 }
@@ -62,7 +65,7 @@ pub(super) async fn commit(
 async fn before<'c>(transaction: &Transaction, lease: &'c Lease, commit: &'c Commit) -> Result<Before<'c>, Failure> {
     let mut before = Before::new(lease.collection.as_str(), commit);
     let (collections, keys): (Vec<&str>, Vec<&str>) = before.reach().into_iter().unzip();
-    let sql = "SELECT r.collection, r.key, r.seen_digest, d.row_id
+    let sql = "SELECT r.collection, r.key, r.seen_digest, d.row_id, d.original, r.objects
                FROM unnest($1, $2) AS w (collection, key)
                JOIN pixform.records AS r ON r.collection = w.collection AND r.key = w.key
                JOIN pixform.record_details AS d ON d.collection = w.collection AND d.key = w.key";
@@ -72,6 +75,7 @@ async fn before<'c>(transaction: &Transaction, lease: &'c Lease, commit: &'c Com
         let seen = maybe_bytes(&row, 2, || format!("the record `{collection}:{key}`"))?;
         let id = row.try_get(3)?;
         let known = seen.map(|seen| KnownRow { seen: SeenDigest::from_bytes(seen), id });
+        before.named.add(bytes(&row, 4, || format!("the record `{collection}:{key}`"))?, row.try_get(5)?);
         before.add(collection, key, known);
     }
     Ok(before)

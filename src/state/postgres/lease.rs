@@ -196,6 +196,10 @@ pub(super) async fn remember_collection(
     let (axes, table) = (json(&key), table.map(ToString::to_string));
     let params = [(&lease.collection.as_str() as _, Type::TEXT), (&axes as _, Type::TEXT), (&table as _, Type::TEXT)];
     transaction.execute_typed(sql, &params).await?;
+    if let Some(table) = &table {
+        let remember = "INSERT INTO pixform.published_tables (name) VALUES ($1) ON CONFLICT DO NOTHING";
+        transaction.execute_typed(remember, &[(table, Type::TEXT)]).await?;
+    }
     Ok(())
 }
 

@@ -17,12 +17,14 @@ use super::{
     Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
     Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, UrlWarning, Visitor,
 };
-use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
 mod address;
+mod collect;
+mod collector;
 mod columns;
 mod commit;
 mod database;
@@ -34,6 +36,7 @@ mod originals;
 mod proof;
 mod read;
 mod records;
+mod references;
 mod rights;
 mod rows;
 mod runs;
@@ -105,6 +108,8 @@ macro_rules! change {
     };
 }
 
+use {change, recall};
+
 #[async_trait]
 impl State for Postgres {
     async fn known(&self) -> Result<Known, StateError> {
@@ -164,14 +169,17 @@ impl State for Postgres {
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        recall!(self, Statement, "read the published files", |transaction, _schema| originals::objects(
-            &transaction,
-            wanted
-        ))
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        change!(self, "read the published files", |transaction, _schema| async {
+            references::rely(&transaction, wanted).await?;
+            originals::objects(&transaction, wanted).await
+        })
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {
-        recall!(self, Statement, "read the paths", |transaction, _schema| originals::paths(&transaction))
+        recall!(self, Statement, "read the paths", |transaction, schema| originals::paths(&transaction, schema))
     }
 
     async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
@@ -338,8 +346,24 @@ impl State for Postgres {
         change!(self, "remember originals", |transaction, _schema| originals::found(&transaction, originals))
     }
 
-    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
-        change!(self, "remember files", |transaction, _schema| originals::announce(&transaction, files))
+    async fn announce(
+        &self,
+        files: &[(ContentDigest, Published)],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        change!(self, "remember files", |transaction, _schema| originals::announce(&transaction, files, liveness))
+    }
+
+    async fn announce_originals(
+        &self,
+        originals: &[Original],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        change!(self, "remember files", |transaction, _schema| originals::announce_originals(
+            &transaction,
+            originals,
+            liveness
+        ))
     }
 
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {

@@ -8,12 +8,19 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::read::bytes;
+use super::references::refused;
 use super::schema::{NOW, lock_ledger};
-use crate::asset::Seed;
+use crate::asset::{ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, parsed, signed, unsigned};
+use crate::state::stored::{self, ORIGINAL, Place, has_references, parsed, signed, unsigned};
+use crate::state::{IsAlive, Schema};
+
+/// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
+/// begins anew.
+const AFRESH: &str = "condemned_by = NULL,
+  unreferenced_at = CASE WHEN o.unreferenced_at IS NULL THEN NULL ELSE excluded.unreferenced_at END";
 
 /// Returns the current originals of recipes.
 pub(super) async fn originals(transaction: &Transaction, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
@@ -52,9 +59,10 @@ pub(super) async fn objects(
 }
 
 /// Returns every path that was ever announced or finished.
-pub(super) async fn paths(transaction: &Transaction) -> Result<Vec<String>, Failure> {
-    let sql = "SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals";
-    let paths = transaction.query_typed(sql, &[]).await?;
+pub(super) async fn paths(transaction: &Transaction, schema: Schema) -> Result<Vec<String>, Failure> {
+    let going = if has_references(schema) { " UNION SELECT path FROM pixform.deletions" } else { "" };
+    let sql = format!("SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals{going}");
+    let paths = transaction.query_typed(&sql, &[]).await?;
     paths.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -76,12 +84,22 @@ pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> 
     keep(transaction, &kept).await
 }
 
-/// Remembers files about to be put. Of several for one original and rendition the last is current.
-pub(super) async fn announce(transaction: &Transaction, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+/// Remembers files about to be put; returns the paths where that cannot be yet. Of several for one original and rendition
+/// the last is current.
+pub(super) async fn announce(
+    transaction: &Transaction,
+    files: &[(ContentDigest, Published)],
+    liveness: IsAlive<'_>,
+) -> Result<Vec<ObjectPath>, Failure> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
     lock_ledger(transaction).await?;
+    let paths: Vec<ObjectPath> = files.iter().map(|(_, file)| file.path.clone()).collect();
+    let refused = refused(transaction, &paths, liveness).await?;
     let mut last: HashMap<(&[u8], &[u8]), &str> = HashMap::new();
     let mut by_path: BTreeMap<(&[u8], &[u8], &str), &Published> = BTreeMap::new();
-    for (original, file) in files {
+    for (original, file) in files.iter().filter(|(_, file)| !refused.contains(&file.path)) {
         let at = (original.as_bytes().as_slice(), file.rendition.digest.as_bytes().as_slice());
         last.insert(at, file.path.as_str());
         by_path.insert((at.0, at.1, file.path.as_str()), file);
@@ -98,9 +116,12 @@ pub(super) async fn announce(transaction: &Transaction, files: &[(ContentDigest,
     let retire = "UPDATE pixform.objects AS o SET current = false
                   FROM unnest($1, $2, $3, $4) AS w (original, rendition, path, current)
                   WHERE w.current AND o.original = w.original AND o.rendition = w.rendition AND o.current AND o.path <> w.path";
-    let insert = "INSERT INTO pixform.objects (original, rendition, path, published, current)
-                  SELECT * FROM unnest($1, $2, $3, $5, $4)
-                  ON CONFLICT (original, rendition, path) DO UPDATE SET published = excluded.published, current = excluded.current";
+    let insert = format!(
+        "INSERT INTO pixform.objects AS o (original, rendition, path, published, current, unreferenced_at)
+         SELECT w.*, {NOW} FROM unnest($1, $2, $3, $5, $4) AS w
+         ON CONFLICT (original, rendition, path) DO UPDATE SET published = excluded.published,
+           current = excluded.current, {AFRESH}"
+    );
     let at: [Param<'_>; 4] = [
         (&originals, Type::BYTEA_ARRAY),
         (&renditions, Type::BYTEA_ARRAY),
@@ -109,12 +130,50 @@ pub(super) async fn announce(transaction: &Transaction, files: &[(ContentDigest,
     ];
     transaction.execute_typed(retire, &at).await?;
     let [one, two, three, four] = at;
-    transaction.execute_typed(insert, &[one, two, three, four, (&documents, Type::TEXT_ARRAY)]).await?;
-    Ok(())
+    transaction.execute_typed(&insert, &[one, two, three, four, (&documents, Type::TEXT_ARRAY)]).await?;
+    Ok(refused.into_iter().collect())
+}
+
+/// Remembers originals about to be put; returns the paths where that cannot be yet.
+pub(super) async fn announce_originals(
+    transaction: &Transaction,
+    originals: &[Original],
+    liveness: IsAlive<'_>,
+) -> Result<Vec<ObjectPath>, Failure> {
+    if originals.is_empty() {
+        return Ok(Vec::new());
+    }
+    lock_ledger(transaction).await?;
+    let paths: Vec<ObjectPath> = originals.iter().map(|original| original.path.clone()).collect();
+    let refused = refused(transaction, &paths, liveness).await?;
+    let announced: Vec<_> = originals
+        .iter()
+        .filter(|original| !refused.contains(&original.path))
+        .map(|original| (original, Place::Aside))
+        .collect();
+    write(transaction, &announced, Known::StaysWhereItIs).await?;
+    Ok(refused.into_iter().collect())
+}
+
+/// What becomes of where an original lies that is known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It lies where it is written now.
+    IsWrittenAnew,
+    /// It lies where it lay.
+    StaysWhereItIs,
 }
 
 /// Keeps originals; one that is current stays so unless another of its recipe becomes the current one.
 pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Place)]) -> Result<(), Failure> {
+    write(transaction, originals, Known::IsWrittenAnew).await
+}
+
+async fn write(
+    transaction: &Transaction,
+    originals: &[(&Original, Place)],
+    known: Known,
+) -> Result<(), Failure> {
     if originals.is_empty() {
         return Ok(());
     }
@@ -135,17 +194,37 @@ pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Pla
     let at: [Param<'_>; 3] =
         [(&recipes, Type::BYTEA_ARRAY), (&contents, Type::BYTEA_ARRAY), (&current, Type::BOOL_ARRAY)];
     transaction.execute_typed(retire, &at).await?;
+    let made: Vec<&[u8]> = last.keys().copied().collect();
+    if !made.is_empty() {
+        let found_again = "DELETE FROM pixform.collected WHERE recipe = ANY($1)";
+        transaction.execute_typed(found_again, &[(&made, Type::BYTEA_ARRAY)]).await?;
+    }
     let paths: Vec<&str> = kept.values().map(|original| original.path.as_str()).collect();
     let number = |of: fn(&Original) -> i64| kept.values().map(|original| of(original)).collect::<Vec<i64>>();
     let sizes = number(|original| signed(original.bytes));
     let widths = number(|original| i64::from(original.width));
     let heights = number(|original| i64::from(original.height));
     let seeds: Vec<Option<i64>> = kept.values().map(|original| original.seed.map(|seed| signed(seed.get()))).collect();
-    let insert = "INSERT INTO pixform.originals AS o (recipe, sha256, current, path, bytes, width, height, seed)
-                  SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-                  ON CONFLICT (recipe, sha256) DO UPDATE SET path = excluded.path, bytes = excluded.bytes,
-                    width = excluded.width, height = excluded.height, seed = coalesce(excluded.seed, o.seed),
-                    current = o.current OR excluded.current";
+    let anew = match known {
+        Known::IsWrittenAnew => {
+            // What lay elsewhere until now lies there twice, and is nobody's.
+            let elsewhere = "INSERT INTO pixform.deletions (path, run, bytes) SELECT o.path, '', o.bytes
+                             FROM pixform.originals AS o JOIN unnest($1, $2, $3) AS w (recipe, sha256, path)
+                               ON o.recipe = w.recipe AND o.sha256 = w.sha256 AND o.path <> w.path
+                             ON CONFLICT DO NOTHING";
+            let lies: [Param<'_>; 3] =
+                [(&recipes, Type::BYTEA_ARRAY), (&contents, Type::BYTEA_ARRAY), (&paths, Type::TEXT_ARRAY)];
+            transaction.execute_typed(elsewhere, &lies).await?;
+            "path = excluded.path, bytes = excluded.bytes, width = excluded.width, height = excluded.height,
+             seed = coalesce(excluded.seed, o.seed), current = o.current OR excluded.current, "
+        }
+        Known::StaysWhereItIs => "",
+    };
+    let insert = format!(
+        "INSERT INTO pixform.originals AS o (recipe, sha256, current, path, bytes, width, height, seed, unreferenced_at)
+         SELECT w.*, {NOW} FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS w
+         ON CONFLICT (recipe, sha256) DO UPDATE SET {anew}{AFRESH}"
+    );
     let [one, two, three] = at;
     let params: [Param<'_>; 8] = [
         one,
@@ -157,7 +236,7 @@ pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Pla
         (&heights, Type::INT8_ARRAY),
         (&seeds, Type::INT8_ARRAY),
     ];
-    transaction.execute_typed(insert, &params).await?;
+    transaction.execute_typed(&insert, &params).await?;
     Ok(())
 }
 

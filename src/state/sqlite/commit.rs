@@ -11,12 +11,15 @@ use rusqlite::{Statement, Transaction, params};
 use super::accepted;
 use super::failure::Failure;
 use super::lease;
+use super::read::{bytes, text};
+use super::references;
 use super::rows::{self, KEYS_MAX, Writer};
 use super::table;
 use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
 use crate::state::before::{Before, KnownRow, own_columns};
+use crate::state::references::Named;
 use crate::state::stored::{flags, from_json, json};
 use crate::state::table::Found;
 use crate::state::{Commit, Lease, Schema, StateError};
@@ -37,6 +40,7 @@ pub(super) fn commit(
         None => HashMap::new(),
     };
     write_records(transaction, &before, spec, commit, &written)?;
+    references::update(transaction, &before.named, &Named::by(commit))?;
     accepted::keep(transaction, &commit.accepted)?;
     remember_moves(transaction, &before, commit)
 }
@@ -45,7 +49,7 @@ pub(super) fn commit(
 fn before<'c>(transaction: &Transaction<'_>, lease: &'c Lease, commit: &'c Commit) -> Result<Before<'c>, Failure> {
     let mut before = Before::new(lease.collection.as_str(), commit);
     let mut statement = transaction.prepare(
-        "SELECT r.collection, r.key, r.seen_digest, d.row_id
+        "SELECT r.collection, r.key, r.seen_digest, d.row_id, d.original, r.objects
          FROM json_each(?1) AS w
          CROSS JOIN pixform_records AS r ON r.collection = w.value ->> 0 AND r.key = w.value ->> 1
          CROSS JOIN pixform_record_details AS d ON d.collection = r.collection AND d.key = r.key",
@@ -56,6 +60,7 @@ fn before<'c>(transaction: &Transaction<'_>, lease: &'c Lease, commit: &'c Commi
         while let Some(row) = found.next()? {
             let (seen, id) = (row.get::<_, Option<[u8; 32]>>(2)?, row.get(3)?);
             let known = seen.map(|seen| KnownRow { seen: SeenDigest::from_bytes(seen), id });
+            before.named.add(bytes(row, 4)?, text(row, 5)?);
             before.add(row.get(0)?, row.get(1)?, known);
         }
     }

@@ -102,6 +102,10 @@ pub(super) fn remember_collection(
     table: Option<&TableName>,
 ) -> Result<(), Failure> {
     check(transaction, lease)?;
+    if let Some(table) = table {
+        let remember = "INSERT OR IGNORE INTO pixform_published_tables (name) VALUES (?1)";
+        transaction.execute(remember, [table.to_string()])?;
+    }
     transaction.execute(
         "INSERT INTO pixform_collections (name, key_axes, table_name) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET key_axes = excluded.key_axes,

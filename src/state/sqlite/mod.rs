@@ -12,11 +12,13 @@ use super::{
     Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
     Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, Visitor,
 };
-use crate::asset::{AssetKey, CollectionName, MicroUsd, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
+mod collect;
+mod collector;
 mod commit;
 mod database;
 mod failure;
@@ -25,6 +27,7 @@ mod lease;
 mod ledger;
 mod originals;
 mod read;
+mod references;
 mod rows;
 mod runs;
 mod schema;
@@ -116,11 +119,17 @@ impl State for Sqlite {
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        self.recall("read the published files", |connection, _| originals::objects(connection, wanted))
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write("read the published files", |transaction| {
+            references::rely(transaction, wanted)?;
+            originals::objects(transaction, wanted)
+        })
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {
-        self.recall("read the paths", |connection, _| originals::paths(connection))
+        self.recall("read the paths", |connection, schema| originals::paths(connection, schema))
     }
 
     async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
@@ -239,8 +248,20 @@ impl State for Sqlite {
         self.write("remember originals", |transaction| originals::found(transaction, originals))
     }
 
-    async fn announce(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
-        self.write("remember files", |transaction| originals::announce(transaction, files))
+    async fn announce(
+        &self,
+        files: &[(ContentDigest, Published)],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("remember files", |transaction| originals::announce(transaction, files, liveness))
+    }
+
+    async fn announce_originals(
+        &self,
+        originals: &[Original],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("remember files", |transaction| originals::announce_originals(transaction, originals, liveness))
     }
 
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, commit: &Commit) -> Result<(), StateError> {

@@ -5,12 +5,19 @@ use rusqlite::{Connection, Row, Statement, Transaction, params};
 use super::failure::Failure;
 use super::read::{bytes, text};
 use super::rows::{KEYS_MAX, distinct, unsigned};
+use super::references::refused;
 use super::schema::NOW;
-use crate::asset::Seed;
+use crate::asset::{ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, json, parsed, signed};
+use crate::state::stored::{self, ORIGINAL, Place, has_references, json, parsed, signed};
+use crate::state::{IsAlive, Schema};
+
+/// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
+/// begins anew.
+const AFRESH: &str = "condemned_by = NULL,
+  unreferenced_at = CASE WHEN unreferenced_at IS NULL THEN NULL ELSE excluded.unreferenced_at END";
 
 /// Returns the current originals of recipes.
 pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
@@ -51,9 +58,10 @@ pub(super) fn objects(
 }
 
 /// Returns every path that was ever announced or finished.
-pub(super) fn paths(connection: &Connection) -> Result<Vec<String>, Failure> {
-    let mut statement =
-        connection.prepare("SELECT path FROM pixform_objects UNION SELECT path FROM pixform_originals")?;
+pub(super) fn paths(connection: &Connection, schema: Schema) -> Result<Vec<String>, Failure> {
+    let going = if has_references(schema) { " UNION SELECT path FROM pixform_deletions" } else { "" };
+    let mut statement = connection
+        .prepare(&format!("SELECT path FROM pixform_objects UNION SELECT path FROM pixform_originals{going}"))?;
     let paths = statement.query_map([], |row| row.get(0))?;
     Ok(paths.collect::<Result<_, _>>()?)
 }
@@ -72,27 +80,57 @@ pub(super) fn found(transaction: &Transaction<'_>, originals: &[Original]) -> Re
     Ok(())
 }
 
-/// Remembers files about to be put.
-pub(super) fn announce(transaction: &Transaction<'_>, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+/// Remembers files about to be put; returns the paths where that cannot be yet.
+pub(super) fn announce(
+    transaction: &Transaction<'_>,
+    files: &[(ContentDigest, Published)],
+    liveness: IsAlive<'_>,
+) -> Result<Vec<ObjectPath>, Failure> {
+    let paths: Vec<ObjectPath> = files.iter().map(|(_, published)| published.path.clone()).collect();
+    let refused = refused(transaction, &paths, liveness)?;
     let mut retire = transaction.prepare(
         "UPDATE pixform_objects SET current = 0 WHERE original = ?1 AND rendition = ?2 AND current = 1 AND path <> ?3",
     )?;
-    let mut insert = transaction.prepare(
-        "INSERT INTO pixform_objects (original, rendition, path, published, current) VALUES (?1, ?2, ?3, ?4, 1)
-         ON CONFLICT DO UPDATE SET published = excluded.published, current = 1",
-    )?;
-    for (original, published) in files {
+    let mut insert = transaction.prepare(&format!(
+        "INSERT INTO pixform_objects (original, rendition, path, published, current, unreferenced_at)
+         VALUES (?1, ?2, ?3, ?4, 1, {NOW})
+         ON CONFLICT DO UPDATE SET published = excluded.published, current = 1, {AFRESH}",
+    ))?;
+    for (original, published) in files.iter().filter(|(_, published)| !refused.contains(&published.path)) {
         let (original, rendition) = (original.as_bytes(), published.rendition.digest.as_bytes());
         let path = published.path.as_str();
         retire.execute(params![original, rendition, path])?;
         insert.execute(params![original, rendition, path, published_to_json(std::slice::from_ref(published))])?;
     }
-    Ok(())
+    Ok(refused.into_iter().collect())
+}
+
+/// Remembers originals about to be put; returns the paths where that cannot be yet.
+pub(super) fn announce_originals(
+    transaction: &Transaction<'_>,
+    originals: &[Original],
+    liveness: IsAlive<'_>,
+) -> Result<Vec<ObjectPath>, Failure> {
+    let paths: Vec<ObjectPath> = originals.iter().map(|original| original.path.clone()).collect();
+    let refused = refused(transaction, &paths, liveness)?;
+    let mut insert = transaction.prepare(&format!(
+        "INSERT INTO pixform_originals (recipe, sha256, path, bytes, width, height, seed, current, unreferenced_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, {NOW}) ON CONFLICT DO UPDATE SET {AFRESH}"
+    ))?;
+    for original in originals.iter().filter(|original| !refused.contains(&original.path)) {
+        let Original { recipe, sha256, path, bytes, width, height, seed } = original;
+        let seed = seed.map(|seed| signed(seed.get()));
+        let (recipe, sha256) = (recipe.as_bytes(), sha256.as_bytes());
+        insert.execute(params![recipe, sha256, path.as_str(), signed(*bytes), width, height, seed])?;
+    }
+    Ok(refused.into_iter().collect())
 }
 
 /// Keeps originals and which of a recipe's is current, through statements that are prepared once.
 pub(super) struct Keeper<'t> {
+    elsewhere: Statement<'t>,
     retire: Statement<'t>,
+    found_again: Statement<'t>,
     insert: Statement<'t>,
 }
 
@@ -100,16 +138,22 @@ impl<'t> Keeper<'t> {
     /// Prepares the statements.
     pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, Failure> {
         Ok(Self {
+            // What lay elsewhere until now lies there twice, and is nobody's.
+            elsewhere: transaction.prepare(
+                "INSERT OR IGNORE INTO pixform_deletions (path, run, bytes) SELECT path, '', bytes
+                 FROM pixform_originals WHERE recipe = ?1 AND sha256 = ?2 AND path <> ?3",
+            )?,
+            found_again: transaction.prepare("DELETE FROM pixform_collected WHERE recipe = ?1")?,
             retire: transaction.prepare(
                 "UPDATE pixform_originals SET current = 0 WHERE recipe = ?1 AND current = 1 AND sha256 <> ?2",
             )?,
-            insert: transaction.prepare(
-                "INSERT INTO pixform_originals (recipe, sha256, path, bytes, width, height, seed, current)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            insert: transaction.prepare(&format!(
+                "INSERT INTO pixform_originals (recipe, sha256, path, bytes, width, height, seed, current, unreferenced_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, {NOW})
                  ON CONFLICT DO UPDATE SET path = excluded.path, bytes = excluded.bytes, width = excluded.width,
                    height = excluded.height, seed = coalesce(excluded.seed, seed),
-                   current = max(current, excluded.current)",
-            )?,
+                   current = max(current, excluded.current), {AFRESH}",
+            ))?,
         })
     }
 
@@ -119,7 +163,9 @@ impl<'t> Keeper<'t> {
         let (recipe, sha256, seed) = (recipe.as_bytes(), sha256.as_bytes(), seed.map(|seed| signed(seed.get())));
         if place == Place::Current {
             self.retire.execute([recipe, sha256])?;
+            self.found_again.execute([recipe])?;
         }
+        self.elsewhere.execute(params![recipe, sha256, path.as_str()])?;
         let current = i64::from(place == Place::Current);
         self.insert.execute(params![recipe, sha256, path.as_str(), signed(*bytes), width, height, seed, current])?;
         Ok(())

@@ -1,0 +1,223 @@
+//! Deleting what nothing refers to: what is unreferenced, the marks of gc, and the deletions that come of them.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::failure::Failure;
+use super::read::{bytes, text};
+use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
+use super::rows::{KEYS_MAX, unsigned};
+use super::runs::{self, Fates};
+use super::schema::NOW;
+use crate::asset::{CollectionName, ObjectPath, TableName};
+use crate::digest::ContentDigest;
+use crate::state::line::{FREE, OPEN};
+use crate::state::stored::{self, is_abandoned, json, parsed, run_columns, signed, worth};
+use crate::state::table::quoted;
+use crate::state::{IsAlive, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
+
+/// The tables whose lines are condemned.
+const TABLES: [&str; 2] = ["pixform_originals", "pixform_objects"];
+
+/// Returns every file that no record refers to.
+pub(super) fn unreferenced(connection: &Connection, liveness: IsAlive<'_>) -> Result<Unreferenced, Failure> {
+    let now = connection.query_row(&format!("SELECT {NOW}"), [], |row| row.get(0))?;
+    let mut files = Vec::new();
+    let place = || "what is unreferenced".to_owned();
+    let mut statement = connection.prepare(&format!(
+        "SELECT o.path, o.bytes, o.unreferenced_at, o.sha256, o.published,
+           EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND c.status IN ({OPEN})),
+           EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND c.generator = '{FREE}')
+         FROM pixform_originals AS o WHERE o.unreferenced_at IS NOT NULL AND NOT {NAMED_ORIGINAL}"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let sha256 = ContentDigest::from_bytes(bytes(row, 3)?);
+        let worth = worth(row.get(5)?, row.get(4)?, row.get(6)?);
+        files.push(Loose {
+            path: parsed(text(row, 0)?, place)?,
+            bytes: unsigned(row, 1)?,
+            since: row.get(2)?,
+            kind: LooseKind::Original { sha256, worth },
+        });
+    }
+    let mut statement = connection.prepare(&format!(
+        "SELECT o.path, max(o.unreferenced_at), o.published, o.original FROM pixform_objects AS o
+         WHERE o.unreferenced_at IS NOT NULL AND NOT {NAMED_OBJECT} AND NOT EXISTS
+           (SELECT 1 FROM pixform_objects AS p WHERE p.path = o.path AND p.unreferenced_at IS NULL)
+         GROUP BY o.path"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let original = ContentDigest::from_bytes(bytes(row, 3)?);
+        let (path, since) = (parsed::<ObjectPath>(text(row, 0)?, place)?, row.get(1)?);
+        let found = stored::published(text(row, 2)?, || format!("what was published at `{path}`"))?;
+        files.extend(found.into_iter().map(|found| {
+            let kind = LooseKind::Object { sha256: found.sha256, original };
+            Loose { path: path.clone(), bytes: found.bytes, since, kind }
+        }));
+    }
+    let mut fates = Fates::new(connection, liveness);
+    let mut statement = connection.prepare("SELECT path, bytes, created_at, run FROM pixform_deletions")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let run: String = row.get(3)?;
+        if is_abandoned(&run, fates.is_dead(&run)?) {
+            let (path, since) = (parsed(text(row, 0)?, place)?, row.get(2)?);
+            files.push(Loose { path, bytes: unsigned(row, 1)?, since, kind: LooseKind::Leftover { run } });
+        }
+    }
+    Ok(Unreferenced { now, files })
+}
+
+/// Returns every table that was ever published to.
+pub(super) fn published_tables(connection: &Connection) -> Result<Vec<TableName>, Failure> {
+    let mut statement = connection.prepare("SELECT name FROM pixform_published_tables")?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let names = names.iter().map(|name| parsed(name, || "the names of the published tables".to_owned()));
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Streams the text of every cell of a table.
+pub(super) fn texts(
+    connection: &Connection,
+    table: &TableName,
+    take: TextVisitor<'_>,
+) -> Result<(), Failure> {
+    let find = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
+    let found = connection.query_row(find, [&table.name], |row| row.get::<_, String>(0)).optional()?;
+    let Some(name) = found else { return Ok(()) };
+    let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(&name)))?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for at in 0..columns {
+            if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(at)? {
+                take(&String::from_utf8_lossy(text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the collections that a run ever had the lease on.
+pub(super) fn leased(connection: &Connection) -> Result<Vec<CollectionName>, Failure> {
+    let mut statement = connection.prepare("SELECT collection FROM pixform_leases ORDER BY collection")?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names.iter().map(|name| parsed(name, || "the leases".to_owned())).collect::<Result<_, _>>()?)
+}
+
+/// Returns the runs that did not end and are not dead, but for those of gc.
+pub(super) fn working(connection: &Connection, schema: Schema, liveness: IsAlive<'_>) -> Result<Vec<Run>, Failure> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {}, r.id FROM pixform_runs AS r WHERE r.finished_at IS NULL AND r.command <> 'gc'",
+        run_columns(schema)
+    ))?;
+    let mut fates = Fates::new(connection, liveness);
+    let (mut rows, mut working) = (statement.query([])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(stored::RUN_COLUMNS)?;
+        if !fates.is_dead(&id)? {
+            let (command, process, origin) = (runs::command(row, 0)?, runs::process(row, 0)?, runs::origin(row, 0)?);
+            working.push(Run { id, command, process, origin });
+        }
+    }
+    Ok(working)
+}
+
+/// Marks files for a run of gc.
+pub(super) fn condemn(transaction: &Transaction<'_>, run: &str, files: &[Loose]) -> Result<(), Failure> {
+    for table in TABLES {
+        let mut mark = transaction.prepare(&format!(
+            "UPDATE {table} SET condemned_by = ?1 WHERE path = ?2 AND unreferenced_at <= ?3 AND condemned_by IS NULL"
+        ))?;
+        for Loose { path, since, kind, .. } in files {
+            let table_of = match kind {
+                LooseKind::Original { .. } => TABLES[0],
+                LooseKind::Object { .. } => TABLES[1],
+                LooseKind::Leftover { .. } => continue,
+            };
+            if table == table_of {
+                mark.execute(params![run, path.as_str(), since])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lifts the marks of a run, and those of all runs that are dead.
+pub(super) fn pardon(transaction: &Transaction<'_>, run: &str, liveness: IsAlive<'_>) -> Result<(), Failure> {
+    let mut fates = Fates::new(transaction, liveness);
+    for table in TABLES {
+        let sql = format!(
+            "SELECT DISTINCT condemned_by FROM {table} WHERE unreferenced_at IS NOT NULL AND condemned_by IS NOT NULL"
+        );
+        let runs: Vec<String> =
+            transaction.prepare(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for marked in runs {
+            if marked == run || fates.is_dead(&marked)? {
+                let lift = format!(
+                    "UPDATE {table} SET condemned_by = NULL WHERE unreferenced_at IS NOT NULL AND condemned_by = ?1"
+                );
+                transaction.execute(&lift, [marked])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes deletions of what still bears the mark of a run.
+pub(super) fn doom(transaction: &Transaction<'_>, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, Failure> {
+    let begin = "INSERT INTO pixform_deletions (path, run, recipe, bytes)";
+    let mut original = transaction.prepare(&format!(
+        "{begin} SELECT o.path, ?1, o.recipe, ?3 FROM pixform_originals AS o
+         WHERE o.path = ?2 AND o.condemned_by = ?1 AND o.unreferenced_at IS NOT NULL AND NOT {NAMED_ORIGINAL}
+           AND NOT EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND c.status IN ({OPEN}))"
+    ))?;
+    let mut object = transaction.prepare(&format!(
+        "{begin} SELECT o.path, ?1, NULL, ?3 FROM pixform_objects AS o WHERE o.path = ?2 GROUP BY o.path
+         HAVING min(o.condemned_by IS ?1 AND o.unreferenced_at IS NOT NULL AND NOT {NAMED_OBJECT})"
+    ))?;
+    let mut leftover = transaction.prepare("UPDATE pixform_deletions SET run = ?1 WHERE path = ?2 AND run = ?3")?;
+    let mut gone = Vec::new();
+    for table in TABLES {
+        gone.push(transaction.prepare(&format!("DELETE FROM {table} WHERE path = ?1"))?);
+    }
+    for Loose { path, bytes, since: _, kind } in files {
+        let at = path.as_str();
+        let (taken, lines) = match kind {
+            LooseKind::Original { .. } => (original.execute(params![run, at, signed(*bytes)])?, Some(0)),
+            LooseKind::Object { .. } => (object.execute(params![run, at, signed(*bytes)])?, Some(1)),
+            LooseKind::Leftover { run: before } => (leftover.execute([run, at, before])?, None),
+        };
+        if let (1.., Some(lines)) = (taken, lines) {
+            gone[lines].execute([at])?;
+        }
+    }
+    let paths = json(&files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
+    let mut statement = transaction
+        .prepare("SELECT path FROM pixform_deletions WHERE run = ?1 AND path IN (SELECT value FROM json_each(?2))")?;
+    let (mut rows, mut doomed) = (statement.query([run, &paths])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        doomed.push(parsed(text(row, 0)?, || "the deletions".to_owned())?);
+    }
+    Ok(doomed)
+}
+
+/// Forgets deletions that are done.
+pub(super) fn forget(transaction: &Transaction<'_>, run: &str, paths: &[ObjectPath]) -> Result<(), Failure> {
+    let done = "run = ?1 AND path IN (SELECT value FROM json_each(?2))";
+    for chunk in paths.chunks(KEYS_MAX) {
+        let chunk = json(&chunk.iter().map(ObjectPath::as_str).collect::<Vec<_>>());
+        transaction.execute(
+            &format!(
+                "INSERT OR IGNORE INTO pixform_collected (recipe)
+                 SELECT recipe FROM pixform_deletions AS x WHERE {done} AND recipe IS NOT NULL AND NOT EXISTS
+                   (SELECT 1 FROM pixform_originals AS o WHERE o.recipe = x.recipe AND o.current = 1)"
+            ),
+            [run, &chunk],
+        )?;
+        transaction.execute(&format!("DELETE FROM pixform_deletions WHERE {done}"), [run, &chunk])?;
+    }
+    Ok(())
+}
