@@ -170,6 +170,17 @@ impl World {
         Ok(Listing { sizes })
     }
 
+    /// Lists every file of the storage, but for what lies in the store that was used before.
+    ///
+    /// # Errors
+    /// When the storage cannot be listed.
+    pub async fn files(&self) -> Result<Listing, WorldError> {
+        let mut sizes = HashMap::new();
+        let storage = self.moving.as_ref().map_or(&*self.storage, |moving| moving.now());
+        all_files(storage, &mut sizes).await?;
+        Ok(Listing { sizes })
+    }
+
     /// Asks for the size of single files, several at a time; `None` for those that are gone.
     ///
     /// # Errors

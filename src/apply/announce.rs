@@ -33,10 +33,7 @@ pub async fn announce(
 }
 
 /// Announces originals, likewise.
-pub async fn announce_originals(
-    world: &World,
-    originals: Vec<Original>,
-) -> Result<HashSet<ObjectPath>, ApplyError> {
+pub async fn announce_originals(world: &World, originals: Vec<Original>) -> Result<HashSet<ObjectPath>, ApplyError> {
     let ask = async |originals: &[_]| Ok(world.state.announce_originals(originals, &Process::liveness).await?);
     patiently(originals, |original| &original.path, ask).await
 }

@@ -117,7 +117,11 @@ mod tests {
 
     fn object(name: &str, days: i64) -> Loose {
         let sha256 = ContentDigest::of(format!("published {name}").as_bytes());
-        file(&format!("people/{name}.jpg"), days, LooseKind::Object { sha256, original: ContentDigest::of(name.as_bytes()) })
+        file(
+            &format!("people/{name}.jpg"),
+            days,
+            LooseKind::Object { sha256, original: ContentDigest::of(name.as_bytes()) },
+        )
     }
 
     fn check(files: Vec<Loose>, unpublished: Unpublished, named: &[u64], expected: &[Verdict]) {
@@ -135,7 +139,8 @@ mod tests {
     #[test]
     fn what_is_unreferenced_for_long_enough_goes() {
         use Verdict::{Goes, Recent};
-        let files = vec![object("a", 30), object("b", 29), original("c", 31, Worth::Published), original("d", 99, Worth::Free)];
+        let files =
+            vec![object("a", 30), object("b", 29), original("c", 31, Worth::Published), original("d", 99, Worth::Free)];
         check(files, Unpublished::Stay, &[], &[Goes, Recent, Goes, Goes]);
     }
 

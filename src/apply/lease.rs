@@ -90,6 +90,11 @@ impl Leases {
         }
     }
 
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Tells whether nobody else can have taken them yet. A process that was stopped for longer than a lease lasts may
     /// have lost it and not heard of it.
     pub fn are_fresh(&self) -> bool {

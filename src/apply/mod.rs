@@ -27,6 +27,8 @@ mod event;
 mod fetch;
 mod files;
 mod flow;
+mod garbage;
+mod gc;
 mod item;
 mod journal;
 mod lease;
@@ -44,6 +46,8 @@ pub use accept::{KeptRow, keep_rows};
 pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
+pub use garbage::{Policy, Unpublished, Verdict};
+pub use gc::{Garbage, collect, look};
 pub use lease::Leases;
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
@@ -132,6 +136,12 @@ pub enum ApplyError {
     /// Somebody else works on the collection.
     #[error("`{}` is being applied by another run", .0.collection)]
     Held(Box<Holder>),
+    /// Another run is at work, and may need what is to be deleted.
+    #[error("`{}` is at work, and may need some of what is to be deleted", .0.command)]
+    AtWork(Box<Run>),
+    /// The run stood still for longer than its leases last.
+    #[error("this run stood still for longer than its leases last; what is left to delete is left to the next one")]
+    Overslept,
     /// The world changed after the plan was made.
     #[error("`{key}` changed after the plan was made")]
     Stale {
@@ -311,6 +321,8 @@ impl ApplyError {
             | Self::Marker(_)
             | Self::Refused(_)
             | Self::Held(_)
+            | Self::AtWork(_)
+            | Self::Overslept
             | Self::NoGenerator(_)
             | Self::NotCopied { .. }
             | Self::Worker => true,

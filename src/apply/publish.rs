@@ -81,7 +81,9 @@ pub fn fresh(target: &Target<'_>, forms: &[Form], known: &Known) -> Vec<(Content
 /// [`ApplyError::BeingDeleted`].
 pub fn free(forms: &[Form], refused: &HashSet<ObjectPath>) -> Result<(), ApplyError> {
     let mut to_put = forms.iter().filter(|form| form.bytes.is_some()).map(|form| &form.published.path);
-    to_put.find(|path| refused.contains(*path)).map_or(Ok(()), |path| Err(ApplyError::BeingDeleted { path: path.clone() }))
+    to_put
+        .find(|path| refused.contains(*path))
+        .map_or(Ok(()), |path| Err(ApplyError::BeingDeleted { path: path.clone() }))
 }
 
 /// Puts what is not there yet.

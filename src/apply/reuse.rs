@@ -81,11 +81,7 @@ fn accepted<'i>(item: &'i Item<'_>) -> Option<&'i str> {
 
 /// Looks at originals that only the storage knew: what ends a ledger line must be what its path says, for a file that was
 /// cut off by a power cut is no picture, and its task may still be asked for.
-async fn damaged(
-    world: &World,
-    found: &[&Item<'_>],
-    gone: &HashSet<ObjectPath>,
-) -> HashMap<ObjectPath, ApplyError> {
+async fn damaged(world: &World, found: &[&Item<'_>], gone: &HashSet<ObjectPath>) -> HashMap<ObjectPath, ApplyError> {
     let unknown = |item: &&&Item<'_>| item.change.reasons.iter().any(|reason| reason.cause == Cause::FoundInStorage);
     let unknown = found.iter().filter(unknown).filter_map(|item| item.change.original.as_ref());
     let unknown = unknown.filter(|original| !gone.contains(&original.path));

@@ -207,7 +207,11 @@ fn tell(outcome: Outcome, signal: u8, refusals: &Refusals, output: &Output) -> R
         Some(Ended::Broken(error)) => return Err(error.into()),
         Some(Ended::Stopped(Why::TimeUp | Why::Broken)) | None => {}
     }
-    if outcome.failed.iter().any(|(_, _, error)| matches!(error, ApplyError::Stale { .. })) {
+    if outcome
+        .failed
+        .iter()
+        .any(|(_, _, error)| matches!(error, ApplyError::Stale { .. } | ApplyError::Collected { .. }))
+    {
         return Ok(6);
     }
     Ok(if outcome.failed.is_empty() { refusals.code_after_work() } else { 4 })

@@ -60,7 +60,7 @@ pub fn tell(
     let code = match () {
         () if decision => 7,
         () if capped => 3,
-        () if any(|error| matches!(error, ApplyError::Stale { .. })) => 6,
+        () if any(|error| matches!(error, ApplyError::Stale { .. } | ApplyError::Collected { .. })) => 6,
         () if unfinished => 4,
         () => 0,
     };

@@ -38,7 +38,7 @@ pub struct WaitArgs {
 }
 
 /// Reads a duration: digits and `s`, `m` or `h`.
-fn duration(text: &str) -> Result<u64, String> {
+pub(super) fn duration(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no time; write 30s, 5m or 1h");
     let unit = text.char_indices().next_back().map(|(at, _)| at).ok_or_else(wrong)?;
     let factor = match &text[unit..] {

@@ -105,8 +105,8 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Self::Refused | Self::Apply(ApplyError::Refused(_)) => 3,
-            Self::Apply(ApplyError::Held(_)) => 5,
-            Self::Apply(ApplyError::Stale { .. }) => 6,
+            Self::Apply(ApplyError::Held(_) | ApplyError::AtWork(_)) => 5,
+            Self::Apply(ApplyError::Stale { .. } | ApplyError::Collected { .. }) => 6,
             _ => 1,
         }
     }
@@ -155,6 +155,10 @@ impl Failure {
             })),
             Self::Apply(ApplyError::Refused(refusal)) => Some(refusal.way_out().to_owned()),
             Self::Apply(ApplyError::Held(holder)) => Some(held_help(holder)),
+            Self::Apply(ApplyError::AtWork(run)) => Some(format!(
+                "process {} on host {} began before: nothing was deleted; run it again later, or wait longer with `--wait 1h`",
+                run.process.pid, run.process.host
+            )),
             Self::Apply(ApplyError::Stale { .. }) => {
                 Some("somebody applied in between: look at the new plan before you go on".to_owned())
             }
@@ -169,6 +173,7 @@ impl Failure {
             Self::NoManifest { .. } => Some("pixform init"),
             Self::NoAsset { .. } => Some("pixform list"),
             Self::Apply(ApplyError::Held(_)) => Some("pixform apply --wait 5m"),
+            Self::Apply(ApplyError::AtWork(_) | ApplyError::Overslept) => Some("pixform gc"),
             Self::Apply(ApplyError::NotCopied { .. }) => Some("pixform apply"),
             Self::Apply(_) | Self::Planner(_) | Self::World(_) | Self::State(_) | Self::Refused => Some("pixform plan"),
             _ => None,

@@ -19,6 +19,7 @@ mod context;
 mod destroy;
 mod explain;
 mod failure;
+mod gc;
 mod history;
 mod import;
 mod init;
@@ -112,7 +113,9 @@ enum Command {
     Accept(accept::AcceptArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),
-    /// Delete a collection's rows and records; files stay
+    /// Show what nothing refers to any more, and delete it with --yes
+    Gc(gc::GcArgs),
+    /// Delete a collection's rows and records; files stay until gc
     Destroy(destroy::DestroyArgs),
     /// Print the JSON Schema of manifests, or of pixform.yaml
     Schema(schema::SchemaArgs),
@@ -199,6 +202,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::Import(args) => import::run(&args, global, output).await,
         Command::Accept(args) => accept::run(&args, global, output).await,
         Command::Unlock(args) => unlock::run(&args, global, output).await,
+        Command::Gc(args) => gc::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),
         Command::Completions(args) => completions::run(&args, output),

@@ -155,7 +155,7 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
     let needs_original = new_picture || renders || faulty;
-    let needs_making = 
+    let needs_making =
         matches!(picture, Picture::ToMake | Picture::Collected | Picture::UnderWay | Picture::InDoubt { .. });
     if needs_making && needs_original && !new_picture {
         reasons.push(Reason { cause: Cause::OriginalMissing, place: None });

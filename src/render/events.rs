@@ -11,6 +11,7 @@ use crate::plan::{Action, Plan};
 use crate::record::Decision;
 use crate::yaml::ManifestError;
 
+use super::garbage::{GarbageFate, GarbageKind, GarbageSum};
 use super::history::{Charge, HistoryCosts, HistoryEntry};
 use super::json::{ChangeDocument, PlanTotals, line};
 use super::note;
@@ -124,6 +125,30 @@ pub enum Event<'e> {
         /// What may have been charged beside it.
         #[serde(serialize_with = "money")]
         maybe_charged: MicroUsd,
+    },
+    /// A file that no record refers to.
+    GcFile {
+        /// Where it lies.
+        path: &'e str,
+        /// What it is.
+        kind: GarbageKind,
+        /// Its size in bytes; 0 where it is not there any more.
+        bytes: u64,
+        /// For how long no record has referred to it, in seconds.
+        unreferenced_seconds: u64,
+        /// Whether it goes; else why it stays.
+        fate: GarbageFate,
+    },
+    /// What is deleted, or would be.
+    GcSummary {
+        /// Whether it was.
+        deleted: bool,
+        /// Originals.
+        originals: GarbageSum,
+        /// Published files.
+        objects: GarbageSum,
+        /// Files whose deletion was begun before.
+        leftovers: GarbageSum,
     },
     /// A mistake or a warning.
     Diagnostic {

@@ -9,6 +9,7 @@ mod difference;
 mod edit;
 mod escape;
 mod events;
+mod garbage;
 mod group;
 mod history;
 mod json;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
+pub use garbage::{Deleted, GarbageFate, GarbageFile, GarbageKind, GarbageSum, garbage_summary, garbage_text};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use listed::{accept_text, kept_rows_text};

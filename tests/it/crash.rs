@@ -18,8 +18,9 @@ fn crash_points() -> BTreeSet<String> {
         let source = fs::read_to_string(entry.unwrap().path()).unwrap();
         names.extend(source.split("crash_point(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
     }
-    // Those that only paid, adopted or accepted pictures pass, and that of a move to another store, are for their own tests.
-    let elsewhere = ["paid-", "adopted-", "accepted-", "copied"];
+    // Those that only paid, adopted or accepted pictures pass, or gc, and that of a move to another store, are for their own
+    // tests.
+    let elsewhere = ["paid-", "adopted-", "accepted-", "copied", "gc-"];
     names.retain(|name| !elsewhere.iter().any(|prefix| name.starts_with(prefix)));
     names
 }

@@ -31,6 +31,7 @@ mod purchase;
 mod schema;
 mod secrets;
 mod shipped;
+mod state_collect;
 mod state_contract;
 mod state_ledger;
 mod state_postgres;

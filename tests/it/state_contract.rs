@@ -478,7 +478,7 @@ async fn many_at_once_are_no_matter(make: Maker<'_>) {
     assert_eq!(state.records(&collection("pictures"), &keys).await.unwrap().len(), keys.len());
     assert_eq!(state.rows(&spec(), &keys).await.unwrap().len(), keys.len());
     let files: Vec<_> = (0..COUNT).map(|number| (content(number), published(number))).collect();
-    state.announce(&files).await.unwrap();
+    state.announce(&files, &alive).await.unwrap();
     let wanted: Vec<_> = files.iter().map(|(original, file)| (*original, file.rendition.digest)).collect();
     assert_eq!(state.objects(&wanted).await.unwrap().len(), keys.len());
     let known = state.known().await.unwrap();
@@ -545,11 +545,11 @@ async fn every_path_that_was_announced_is_remembered(make: Maker<'_>) {
     state.migrate().await.unwrap();
     let file = published(1);
     let other = Published { path: "pictures/other.jpg".parse().unwrap(), ..file.clone() };
-    state.announce(&[(content(1), file.clone())]).await.unwrap();
-    state.announce(&[(content(1), other.clone())]).await.unwrap();
+    state.announce(&[(content(1), file.clone())], &alive).await.unwrap();
+    state.announce(&[(content(1), other.clone())], &alive).await.unwrap();
     let wanted = [(content(1), file.rendition.digest), (content(2), file.rendition.digest)];
     assert_eq!(state.objects(&wanted).await.unwrap(), [(content(1), other)]);
-    state.announce(&[(content(1), file.clone())]).await.unwrap();
+    state.announce(&[(content(1), file.clone())], &alive).await.unwrap();
     assert_eq!(state.objects(&wanted).await.unwrap(), [(content(1), file)]);
     assert_eq!(state.paths().await.unwrap().len(), 2);
 }

@@ -297,7 +297,7 @@ async fn each_role_has_exactly_its_rights() {
         .settle(&[CallFact { task: Some("t".to_owned()), ..CallFact::new("c1", CallStatus::Submitted) }])
         .await
         .unwrap();
-    previewer.announce(&[(record("a/x", 1).original, record("a/x", 1).published[0].clone())]).await.unwrap();
+    previewer.announce(&[(record("a/x", 1).original, record("a/x", 1).published[0].clone())], &alive).await.unwrap();
     previewer.doubt(&dead).await.unwrap();
     denied(&previewer.commit(&lease, Some(&spec()), &Commit::default()).await);
     denied(&previewer.ensure_table(&spec()).await.map_err(|error| match error {

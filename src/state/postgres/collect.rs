@@ -22,10 +22,7 @@ use crate::state::{IsAlive, Loose, LooseKind, Run, Schema, TextVisitor, Unrefere
 const TABLES: [&str; 2] = ["pixform.originals", "pixform.objects"];
 
 /// Returns every file that no record refers to.
-pub(super) async fn unreferenced(
-    transaction: &Transaction,
-    liveness: IsAlive<'_>,
-) -> Result<Unreferenced, Failure> {
+pub(super) async fn unreferenced(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<Unreferenced, Failure> {
     let now = transaction.query_typed_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
     let place = || "what is unreferenced".to_owned();
     let mut files = Vec::new();
@@ -82,18 +79,15 @@ pub(super) async fn published_tables(transaction: &Transaction) -> Result<Vec<Ta
 }
 
 /// Streams the text of every row of a table, which holds that of every cell.
-pub(super) async fn texts(
-    transaction: &Transaction,
-    table: &TableName,
-    take: TextVisitor<'_>,
-) -> Result<(), Failure> {
+pub(super) async fn texts(transaction: &Transaction, table: &TableName, take: TextVisitor<'_>) -> Result<(), Failure> {
     let name = full_name(table);
     let there = "SELECT to_regclass($1) IS NOT NULL";
     if !transaction.query_typed_one(there, &[(&name, Type::TEXT)]).await?.try_get::<_, bool>(0)? {
         return Ok(());
     }
     let none: [Param<'_>; 0] = [];
-    let mut rows = std::pin::pin!(transaction.query_typed_raw(&format!("SELECT t::text FROM {name} AS t"), none).await?);
+    let mut rows =
+        std::pin::pin!(transaction.query_typed_raw(&format!("SELECT t::text FROM {name} AS t"), none).await?);
     while let Some(row) = next(&mut rows).await? {
         take(row.try_get(0)?);
     }
@@ -191,8 +185,7 @@ pub(super) async fn doom(transaction: &Transaction, run: &str, files: &[Loose]) 
     );
     for (number, begin) in [originals, objects].iter().enumerate() {
         let files = files.iter().filter(|file| table_of(file) == Some(number));
-        let (paths, sizes): (Vec<&str>, Vec<i64>) =
-            files.map(|file| (file.path.as_str(), signed(file.bytes))).unzip();
+        let (paths, sizes): (Vec<&str>, Vec<i64>) = files.map(|file| (file.path.as_str(), signed(file.bytes))).unzip();
         if paths.is_empty() {
             continue;
         }

@@ -169,11 +169,7 @@ pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Pla
     write(transaction, originals, Known::IsWrittenAnew).await
 }
 
-async fn write(
-    transaction: &Transaction,
-    originals: &[(&Original, Place)],
-    known: Known,
-) -> Result<(), Failure> {
+async fn write(transaction: &Transaction, originals: &[(&Original, Place)], known: Known) -> Result<(), Failure> {
     if originals.is_empty() {
         return Ok(());
     }

@@ -21,8 +21,7 @@ pub(super) const NAMED_OBJECT: &str = "EXISTS (SELECT FROM pixform.record_detail
       WHERE d.original = o.original AND strpos(r.objects || chr(10), ' ' || o.path || chr(10)) > 0)";
 
 /// Whether a record names an original `o`.
-pub(super) const NAMED_ORIGINAL: &str =
-    "EXISTS (SELECT FROM pixform.record_details AS d WHERE d.original = o.sha256)";
+pub(super) const NAMED_ORIGINAL: &str = "EXISTS (SELECT FROM pixform.record_details AS d WHERE d.original = o.sha256)";
 
 /// Writes down what is referenced from now on, and what no longer is.
 pub(super) async fn update(transaction: &Transaction, before: &Named, after: &Named) -> Result<(), Failure> {
@@ -39,10 +38,8 @@ pub(super) async fn update(transaction: &Transaction, before: &Named, after: &Na
     if !gained.0.is_empty() || !gained.1.is_empty() {
         let (bytes, paths) = ([(&gained.0 as _, Type::BYTEA_ARRAY)], [(&gained.1 as _, Type::TEXT_ARRAY)]);
         // Both are sent before the first is answered.
-        let (originals, objects) = futures::join!(
-            transaction.execute_typed(originals, &bytes),
-            transaction.execute_typed(objects, &paths)
-        );
+        let (originals, objects) =
+            futures::join!(transaction.execute_typed(originals, &bytes), transaction.execute_typed(objects, &paths));
         originals?;
         objects?;
     }
@@ -56,10 +53,8 @@ pub(super) async fn update(transaction: &Transaction, before: &Named, after: &Na
              WHERE o.path = ANY($1) AND o.unreferenced_at IS NULL AND NOT {NAMED_OBJECT}"
         );
         let (bytes, paths) = ([(&lost.0 as _, Type::BYTEA_ARRAY)], [(&lost.1 as _, Type::TEXT_ARRAY)]);
-        let (originals, objects) = futures::join!(
-            transaction.execute_typed(&originals, &bytes),
-            transaction.execute_typed(&objects, &paths)
-        );
+        let (originals, objects) =
+            futures::join!(transaction.execute_typed(&originals, &bytes), transaction.execute_typed(&objects, &paths));
         originals?;
         objects?;
     }
@@ -115,8 +110,7 @@ pub(super) async fn refused(
     let runs: BTreeSet<&str> = deleting.values().map(String::as_str).collect();
     let fates = Fates::look(transaction, runs, liveness).await?;
     let is_free = |run: &str| is_abandoned(run, fates.is_dead(run));
-    let free: Vec<&str> =
-        deleting.iter().filter(|(_, run)| is_free(run)).map(|(path, _)| path.as_str()).collect();
+    let free: Vec<&str> = deleting.iter().filter(|(_, run)| is_free(run)).map(|(path, _)| path.as_str()).collect();
     if !free.is_empty() {
         let forget = "DELETE FROM pixform.deletions WHERE path = ANY($1)";
         transaction.execute_typed(forget, &[(&free, Type::TEXT_ARRAY)]).await?;

@@ -18,6 +18,8 @@ const APPLY: &str = "pixform_apply";
 
 /// What a preview writes: the ledger, and what it bought.
 const PREVIEWED: &str = "pixform.calls, pixform.originals, pixform.objects, pixform.runs";
+/// What it takes over from a run of gc that is dead, or makes again.
+const RECLAIMED: &str = "pixform.deletions, pixform.collected";
 
 /// Returns the SQL for these published tables.
 pub(in crate::state) fn setup(tables: &[TableSpec]) -> String {
@@ -69,6 +71,7 @@ fn roles() -> String {
         "GRANT USAGE ON SCHEMA pixform TO {PLAN}, {PREVIEW}, {APPLY};\n\
          GRANT SELECT ON ALL TABLES IN SCHEMA pixform TO {PLAN}, {PREVIEW};\n\
          GRANT INSERT, UPDATE ON {PREVIEWED} TO {PREVIEW};\n\
+         GRANT INSERT, DELETE ON {RECLAIMED} TO {PREVIEW};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pixform TO {APPLY};\n\n"
     ));
     sql

@@ -79,11 +79,7 @@ pub(super) fn published_tables(connection: &Connection) -> Result<Vec<TableName>
 }
 
 /// Streams the text of every cell of a table.
-pub(super) fn texts(
-    connection: &Connection,
-    table: &TableName,
-    take: TextVisitor<'_>,
-) -> Result<(), Failure> {
+pub(super) fn texts(connection: &Connection, table: &TableName, take: TextVisitor<'_>) -> Result<(), Failure> {
     let find = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
     let found = connection.query_row(find, [&table.name], |row| row.get::<_, String>(0)).optional()?;
     let Some(name) = found else { return Ok(()) };

@@ -4,8 +4,8 @@ use rusqlite::{Connection, Row, Statement, Transaction, params};
 
 use super::failure::Failure;
 use super::read::{bytes, text};
-use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::references::refused;
+use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::schema::NOW;
 use crate::asset::{ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};

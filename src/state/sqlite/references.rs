@@ -116,10 +116,7 @@ pub(super) fn refused(
 }
 
 /// Begins to rely on what was last announced for these originals and renditions.
-pub(super) fn rely(
-    transaction: &Transaction<'_>,
-    wanted: &[(ContentDigest, RenditionDigest)],
-) -> Result<(), Failure> {
+pub(super) fn rely(transaction: &Transaction<'_>, wanted: &[(ContentDigest, RenditionDigest)]) -> Result<(), Failure> {
     let mut statement = transaction.prepare(&format!(
         "UPDATE pixform_objects SET condemned_by = NULL, unreferenced_at = {NOW}
          WHERE original = ?1 AND rendition = ?2 AND current = 1 AND unreferenced_at IS NOT NULL"

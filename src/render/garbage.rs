@@ -1,0 +1,216 @@
+//! Garbage in words: what would go, what stays and why, with counts and bytes.
+
+use serde::Serialize;
+
+use super::count::{count, number};
+use super::escape::terminal;
+use super::style::{Listing, Style};
+
+/// Files of one kind that a short listing names.
+const NAMED_MAX: usize = 3;
+
+/// A file that no record refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GarbageFile<'g> {
+    /// Where it lies.
+    pub path: &'g str,
+    /// What it is.
+    pub kind: GarbageKind,
+    /// Its size in bytes; 0 where it is not there any more.
+    pub bytes: u64,
+    /// For how long no record has referred to it, in seconds.
+    pub age: u64,
+    /// What becomes of it.
+    pub fate: GarbageFate,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GarbageKind {
+    /// An original.
+    Original,
+    /// A published file.
+    Object,
+    /// A file whose deletion was begun before.
+    Leftover,
+}
+
+/// What becomes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GarbageFate {
+    /// It goes.
+    Goes,
+    /// It has not been unreferenced for long enough.
+    Recent,
+    /// It was paid for and never published.
+    Unpublished,
+    /// A call for it has not come to its end.
+    UnderWay,
+    /// A row names it.
+    NamedByRow,
+}
+
+/// How many files, and how large they are together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct GarbageSum {
+    /// How many.
+    pub files: u64,
+    /// Their size together, in bytes.
+    pub bytes: u64,
+}
+
+impl GarbageSum {
+    /// Sums files up.
+    pub fn of<'g>(files: impl Iterator<Item = &'g GarbageFile<'g>>) -> Self {
+        files.fold(Self::default(), |sum, file| Self { files: sum.files + 1, bytes: sum.bytes + file.bytes })
+    }
+}
+
+/// Returns what would go and what stays; `window` is for how long a file must have been unreferenced, in seconds.
+pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> String {
+    let of = |fate: GarbageFate| files.iter().filter(move |file| file.fate == fate);
+    let mut text = String::new();
+    if of(GarbageFate::Goes).next().is_some() {
+        text.push_str(&match window {
+            0 => "Nothing refers to these files:\n".to_owned(),
+            window => format!("Nothing has referred to these files for {}:\n", age(window)),
+        });
+    }
+    for kind in [GarbageKind::Original, GarbageKind::Object, GarbageKind::Leftover] {
+        let going: Vec<_> = of(GarbageFate::Goes).filter(|file| file.kind == kind).collect();
+        if going.is_empty() {
+            continue;
+        }
+        let sum = GarbageSum::of(going.iter().copied());
+        text.push_str(&format!("\n  {}, {}\n", count(sum.files, name(kind)), size(sum.bytes)));
+        let shown = if style.listing == Listing::All { going.len() } else { NAMED_MAX };
+        for file in going.iter().take(shown) {
+            text.push_str(&format!("    {}\n", terminal(file.path)));
+        }
+        if going.len() > shown {
+            text.push_str(&format!("    … and {} more (`-v` names them)\n", number((going.len() - shown) as u64)));
+        }
+    }
+    let stays = [GarbageFate::Unpublished, GarbageFate::Recent, GarbageFate::NamedByRow, GarbageFate::UnderWay];
+    let stays = stays.map(|fate| stays_line(fate, of(fate), window)).concat();
+    if !text.is_empty() && !stays.is_empty() {
+        text.push('\n');
+    }
+    text + &stays
+}
+
+/// Returns a line that says how many files stay, and why; empty where there are none.
+fn stays_line<'g>(fate: GarbageFate, files: impl Iterator<Item = &'g GarbageFile<'g>>, window: u64) -> String {
+    let files: Vec<&GarbageFile<'_>> = files.collect();
+    let sum = GarbageSum::of(files.iter().copied());
+    if sum.files == 0 {
+        return String::new();
+    }
+    let (is, was, names) = if sum.files == 1 { ("is", "was", "it") } else { ("are", "were", "them") };
+    let oldest = files.iter().map(|file| file.age).max().unwrap_or_default();
+    let why = match fate {
+        GarbageFate::Goes => return String::new(),
+        GarbageFate::Unpublished => {
+            format!("that {was} paid for and never published; `--unpublished` deletes {names}, too")
+        }
+        GarbageFate::Recent => format!(
+            "that something referred to within {}; the first can go in {}",
+            age(window),
+            age(window.saturating_sub(oldest))
+        ),
+        GarbageFate::NamedByRow => "that a row names though no record does, or the original of such a file".to_owned(),
+        GarbageFate::UnderWay => format!("whose call {is} not over"),
+    };
+    let thing = if fate == GarbageFate::Unpublished || fate == GarbageFate::UnderWay { "original" } else { "file" };
+    format!("stays: {}, {}, {why}\n", count(sum.files, thing), size(sum.bytes))
+}
+
+/// Returns the last line: what was deleted, or would be.
+pub fn garbage_summary(sum: GarbageSum, deleted: Deleted) -> String {
+    let what = format!("{}, {}", count(sum.files, "file"), size(sum.bytes));
+    match (deleted, sum.files) {
+        (Deleted::NotYet, 0) => "Nothing to delete.\n".to_owned(),
+        (Deleted::NotYet, _) => format!("Would delete {what}.\n"),
+        (Deleted::Done, 0) => "Deleted: nothing.\n".to_owned(),
+        (Deleted::Done, _) => format!("Deleted: {what}.\n"),
+    }
+}
+
+/// Whether files are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// They would go.
+    NotYet,
+    /// They are gone.
+    Done,
+}
+
+fn name(kind: GarbageKind) -> &'static str {
+    match kind {
+        GarbageKind::Original => "original",
+        GarbageKind::Object => "published file",
+        GarbageKind::Leftover => "file that an earlier deletion left",
+    }
+}
+
+/// Writes a size as people read it: `512 bytes`, `8.4 kB`, `1.2 MB`.
+fn size(bytes: u64) -> String {
+    let [kilo, mega, giga] = [1_000, 1_000_000, 1_000_000_000];
+    let parts = |unit: u64, name: &str| format!("{}.{} {name}", number(bytes / unit), bytes % unit / (unit / 10));
+    match bytes {
+        _ if bytes < kilo => count(bytes, "byte"),
+        _ if bytes < mega => parts(kilo, "kB"),
+        _ if bytes < giga => parts(mega, "MB"),
+        _ => parts(giga, "GB"),
+    }
+}
+
+/// Writes an age as people read it: `30 days`, `12 hours`.
+fn age(seconds: u64) -> String {
+    let (minute, hour, day) = (60, 3_600, 86_400);
+    match seconds {
+        _ if seconds >= 2 * day || seconds == day => count(seconds / day, "day"),
+        _ if seconds >= 2 * hour || seconds == hour => count(seconds / hour, "hour"),
+        _ if seconds >= 2 * minute => count(seconds / minute, "minute"),
+        _ => count(seconds, "second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_are_told_as_people_read_them() {
+        let sizes = [0, 1, 999, 1_000, 8_449, 1_260_000, 31_000_000_000].map(size);
+        assert_eq!(sizes.join(", "), "0 bytes, 1 byte, 999 bytes, 1.0 kB, 8.4 kB, 1.2 MB, 31.0 GB");
+        let ages = [0, 1, 90, 150, 3_600, 43_200, 86_400, 30 * 86_400].map(age);
+        let expected = "0 seconds, 1 second, 90 seconds, 2 minutes, 1 hour, 12 hours, 1 day, 30 days";
+        assert_eq!(ages.join(", "), expected);
+    }
+
+    #[test]
+    fn what_goes_is_named_and_what_stays_is_explained() {
+        let file = |path, kind, age, fate| GarbageFile { path, kind, bytes: 1_500, age, fate };
+        let day = 86_400;
+        let files = [
+            file("originals/aa/1.png", GarbageKind::Original, 40 * day, GarbageFate::Goes),
+            file("people/1\u{1b}[2J.jpg", GarbageKind::Object, 40 * day, GarbageFate::Goes),
+            file("people/2.jpg", GarbageKind::Object, 41 * day, GarbageFate::Goes),
+            file("people/3.jpg", GarbageKind::Object, 42 * day, GarbageFate::Goes),
+            file("people/4.jpg", GarbageKind::Object, 43 * day, GarbageFate::Goes),
+            file("people/5.jpg", GarbageKind::Object, 27 * day, GarbageFate::Recent),
+            file("originals/bb/2.png", GarbageKind::Original, 90 * day, GarbageFate::Unpublished),
+            file("people/6.jpg", GarbageKind::Object, 90 * day, GarbageFate::NamedByRow),
+            file("originals/cc/3.png", GarbageKind::Original, 90 * day, GarbageFate::UnderWay),
+        ];
+        insta::assert_snapshot!(garbage_text(&files, 30 * day, Style::default()), @"");
+        insta::assert_snapshot!(garbage_text(&files[5..6], 30 * day, Style::default()), @"");
+        let sum = GarbageSum::of(files.iter());
+        let lines = [(sum, Deleted::NotYet), (sum, Deleted::Done), (GarbageSum::default(), Deleted::NotYet)];
+        let lines: String = lines.map(|(sum, deleted)| garbage_summary(sum, deleted)).concat();
+        insta::assert_snapshot!(lines, @"");
+    }
+}
