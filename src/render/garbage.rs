@@ -73,10 +73,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
     let of = |fate: GarbageFate| files.iter().filter(move |file| file.fate == fate);
     let mut text = String::new();
     if of(GarbageFate::Goes).next().is_some() {
-        text.push_str(&match window {
-            0 => "Nothing refers to these files:\n".to_owned(),
-            window => format!("Nothing has referred to these files for {}:\n", age(window)),
-        });
+        text.push_str("Nothing refers to these files any more:\n");
     }
     for kind in [GarbageKind::Original, GarbageKind::Object, GarbageKind::Leftover] {
         let going: Vec<_> = of(GarbageFate::Goes).filter(|file| file.kind == kind).collect();
@@ -84,7 +81,12 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
             continue;
         }
         let sum = GarbageSum::of(going.iter().copied());
-        text.push_str(&format!("\n  {}, {}\n", count(sum.files, name(kind)), size(sum.bytes)));
+        let (thing, beside) = match kind {
+            GarbageKind::Original => ("original", ""),
+            GarbageKind::Object => ("published file", ""),
+            GarbageKind::Leftover => ("file", ", whose deletion was begun before"),
+        };
+        text.push_str(&format!("\n  {}, {}{beside}\n", count(sum.files, thing), size(sum.bytes)));
         let shown = if style.listing == Listing::All { going.len() } else { NAMED_MAX };
         for file in going.iter().take(shown) {
             text.push_str(&format!("    {}\n", terminal(file.path)));
@@ -116,11 +118,13 @@ fn stays_line<'g>(fate: GarbageFate, files: impl Iterator<Item = &'g GarbageFile
             format!("that {was} paid for and never published; `--unpublished` deletes {names}, too")
         }
         GarbageFate::Recent => format!(
-            "that something referred to within {}; the first can go in {}",
+            "that something still referred to in the last {}; the first can go in {}",
             age(window),
             age(window.saturating_sub(oldest))
         ),
-        GarbageFate::NamedByRow => "that a row names though no record does, or the original of such a file".to_owned(),
+        GarbageFate::NamedByRow => {
+            format!("that {is} named by a row though by no record, or the original of such a file")
+        }
         GarbageFate::UnderWay => format!("whose call {is} not over"),
     };
     let thing = if fate == GarbageFate::Unpublished || fate == GarbageFate::UnderWay { "original" } else { "file" };
@@ -145,14 +149,6 @@ pub enum Deleted {
     NotYet,
     /// They are gone.
     Done,
-}
-
-fn name(kind: GarbageKind) -> &'static str {
-    match kind {
-        GarbageKind::Original => "original",
-        GarbageKind::Object => "published file",
-        GarbageKind::Leftover => "file that an earlier deletion left",
-    }
 }
 
 /// Writes a size as people read it: `512 bytes`, `8.4 kB`, `1.2 MB`.
@@ -206,11 +202,31 @@ mod tests {
             file("people/6.jpg", GarbageKind::Object, 90 * day, GarbageFate::NamedByRow),
             file("originals/cc/3.png", GarbageKind::Original, 90 * day, GarbageFate::UnderWay),
         ];
-        insta::assert_snapshot!(garbage_text(&files, 30 * day, Style::default()), @"");
-        insta::assert_snapshot!(garbage_text(&files[5..6], 30 * day, Style::default()), @"");
+        insta::assert_snapshot!(garbage_text(&files, 30 * day, Style::default()), @r"
+        Nothing refers to these files any more:
+
+          1 original, 1.5 kB
+            originals/aa/1.png
+
+          4 published files, 6.0 kB
+            people/1␛[2J.jpg
+            people/2.jpg
+            people/3.jpg
+            … and 1 more (`-v` names them)
+
+        stays: 1 original, 1.5 kB, that was paid for and never published; `--unpublished` deletes it, too
+        stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days
+        stays: 1 file, 1.5 kB, that is named by a row though by no record, or the original of such a file
+        stays: 1 original, 1.5 kB, whose call is not over
+        ");
+        insta::assert_snapshot!(garbage_text(&files[5..6], 30 * day, Style::default()), @"stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days");
         let sum = GarbageSum::of(files.iter());
         let lines = [(sum, Deleted::NotYet), (sum, Deleted::Done), (GarbageSum::default(), Deleted::NotYet)];
         let lines: String = lines.map(|(sum, deleted)| garbage_summary(sum, deleted)).concat();
-        insta::assert_snapshot!(lines, @"");
+        insta::assert_snapshot!(lines, @r"
+        Would delete 9 files, 13.5 kB.
+        Deleted: 9 files, 13.5 kB.
+        Nothing to delete.
+        ");
     }
 }

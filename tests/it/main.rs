@@ -16,6 +16,7 @@ mod fake;
 mod fake_novita;
 mod faults;
 mod flow;
+mod gc;
 mod golden;
 mod hostile;
 mod import_write;

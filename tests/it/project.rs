@@ -414,7 +414,7 @@ impl Project {
     /// Asks the database as the next writer would find it; nothing where it has no tables yet.
     ///
     /// A killed run may leave a hot journal, which only a writer can roll back: in a copy, so that the next run meets it.
-    fn recovered(&self, sql: &str) -> Vec<Vec<String>> {
+    pub fn recovered(&self, sql: &str) -> Vec<Vec<String>> {
         if !self.is_sqlite() {
             return if self.has_tables() { self.cells(sql) } else { Vec::new() };
         }

@@ -78,7 +78,10 @@ async fn what_the_last_record_leaves_is_unreferenced_from_then_on(make: Maker<'_
     assert_eq!(paths(&*state).await, Vec::<String>::new(), "another record names it, and a renamed one names the same");
     let before = state.unreferenced(&alive).await.unwrap().now;
     write(&*state, &lease, vec![put("c/x", 3)], &["b/x"]).await;
-    assert_eq!(paths(&*state).await, [both(1), both(2)].concat().into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        paths(&*state).await,
+        [both(1), both(2)].concat().into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
     let published = |file: &Loose| matches!(file.kind, LooseKind::Original { worth: Worth::Published, .. });
     let files = loose(&*state).await;
     assert!(files.iter().all(|file| file.since >= before), "{files:?} since {before}");
@@ -94,10 +97,8 @@ async fn an_original_is_worth_what_its_calls_say(make: Maker<'_>) {
     let intents = state.intend(&lease, &asked, None, &alive).await.unwrap();
     assert!(intents.iter().all(|intent| matches!(intent, Intent::Ours(_))), "{intents:?}");
     state.announce_originals(&[original(1), original(2), original(3)], &alive).await.unwrap();
-    let finished = |call: &str, number| CallFact {
-        original: Some(original(number)),
-        ..CallFact::new(call, CallStatus::Finished)
-    };
+    let finished =
+        |call: &str, number| CallFact { original: Some(original(number)), ..CallFact::new(call, CallStatus::Finished) };
     state.settle(&[finished("c1", 1), finished("c2", 2)]).await.unwrap();
     let worths = loose(&*state).await.into_iter().map(|file| match file.kind {
         LooseKind::Original { worth, .. } => worth,
@@ -142,8 +143,7 @@ async fn only_what_still_bears_the_mark_is_doomed(make: Maker<'_>) {
     state.announce(&[(content(2), published(2))], &alive).await.unwrap();
     let claimed = [original(3).path, published(3).path, path("nowhere/at-all.jpg")];
     assert_eq!(state.claim(&claimed, &alive).await.unwrap(), [Claim::Kept, Claim::Kept, Claim::Unknown]);
-    let doomed: BTreeSet<String> =
-        state.doom("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
+    let doomed: BTreeSet<String> = state.doom("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(doomed.into_iter().collect::<Vec<_>>(), both(4));
     assert_eq!(state.originals(&[recipe(4)]).await.unwrap(), []);
     assert_eq!(state.objects(&[(content(4), published(4).rendition.digest)]).await.unwrap(), []);
@@ -268,8 +268,7 @@ async fn whatever_was_leased_or_published_to_is_known_for_good(make: Maker<'_>) 
     lease_of(&*state, "animals", "run-1").await;
     state.forget_collection(&lease).await.unwrap();
     assert_eq!(state.leased().await.unwrap(), [collection("animals"), collection("pictures")]);
-    let tables: BTreeSet<String> =
-        state.published_tables().await.unwrap().iter().map(ToString::to_string).collect();
+    let tables: BTreeSet<String> = state.published_tables().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(tables.len(), 2, "{tables:?}");
 }
 
