@@ -4,12 +4,12 @@
 //! stored, then record and row in one fenced transaction. Whatever was done before the kill is found by the next run.
 //! Nothing is decided here: a plan leaves nothing to decide.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableSpec};
 use crate::generator::GeneratorError;
-use crate::plan::{Action, CollectionPlan, Doubt, Plan};
+use crate::plan::{CollectionPlan, Plan};
 use crate::state::{AppliedMove, Holder, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
@@ -33,6 +33,7 @@ mod item;
 mod journal;
 mod lease;
 mod original;
+mod outcome;
 mod pacing;
 mod publish;
 mod records;
@@ -49,6 +50,7 @@ pub use event::{Event, Listener, Stage};
 pub use garbage::{Policy, Unpublished, Verdict};
 pub use gc::{Garbage, collect, look};
 pub use lease::Leases;
+pub use outcome::{Ended, Outcome};
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
 pub use store::{Originals, Proof, Told, claim};
@@ -79,40 +81,6 @@ pub struct Options<'o> {
     pub unknown_retries: u32,
     /// Pictures that the run may have under way at once, of all services together.
     pub parallelism: Option<usize>,
-}
-
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// How many assets were done, by action.
-    pub done: HashMap<Action, u64>,
-    /// What was charged by configured prices.
-    pub cost: MicroUsd,
-    /// Calls without an answer, which may be charged too.
-    pub unknown_calls: u64,
-    /// Calls that the service failed at, which may be charged too.
-    pub failed_calls: u64,
-    /// Assets that were not begun before the run had to stop.
-    pub not_begun: u64,
-    /// Assets that failed.
-    pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
-    /// Assets that wait for a decision about an earlier call, and what is in doubt about it.
-    pub undecided: Vec<(CollectionName, AssetKey, Doubt)>,
-    /// Assets whose earlier call was written off.
-    pub forgotten: Vec<(CollectionName, AssetKey)>,
-    /// Assets that were not bought, because nothing was to be bought, and what they cost.
-    pub not_bought: Vec<(CollectionName, AssetKey, MicroUsd)>,
-    /// What ended the run before its end.
-    pub ended: Option<Ended>,
-}
-
-/// What ends a run early.
-#[derive(Debug)]
-pub enum Ended {
-    /// It was told to stop.
-    Stopped(Why),
-    /// Something that every further asset would meet too.
-    Broken(ApplyError),
 }
 
 /// What can go wrong while applying.

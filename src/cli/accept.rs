@@ -109,7 +109,7 @@ async fn pictures(
         collection.case_twins.clear();
     }
     refusals.tell(output);
-    if prepared.plan.is_empty() {
+    if prepared.plan.changes_nothing() {
         return refusals.nothing("Nothing to accept: no picture that is asked for differs from its recipe.", output);
     }
     show(&prepared.plan, output);

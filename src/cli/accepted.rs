@@ -84,7 +84,7 @@ pub async fn keep_rows(
         }
         collection.notes.clear();
     }
-    if prepared.plan.is_empty() {
+    if prepared.plan.changes_nothing() {
         return refusals.nothing("Nothing to accept: no row that is asked for was edited by hand.", output);
     }
     match output.is_json() {

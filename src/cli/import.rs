@@ -60,7 +60,7 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     let broken = loaded.broken;
     let (plan, unfit) = split(plan);
     tell_unfit(&unfit, output);
-    let code = if plan.is_empty() && plan.refusals.is_empty() {
+    let code = if plan.changes_nothing() && plan.refusals.is_empty() {
         match output.is_json() {
             true => plan::print(&plan, begun, output),
             false => output.data("Nothing to adopt.\n"),

@@ -303,9 +303,14 @@ impl Plan {
         self.collections.iter().map(|collection| collection.count(action)).sum()
     }
 
-    /// Tells whether there is nothing to do.
+    /// Tells whether there is nothing to do: no change, and nothing to copy from the storage that was used before.
     pub fn is_empty(&self) -> bool {
-        self.uncopied() == 0 && self.collections.iter().all(|collection| collection.changes.is_empty())
+        self.uncopied() == 0 && self.changes_nothing()
+    }
+
+    /// Tells whether no asset changes.
+    pub fn changes_nothing(&self) -> bool {
+        self.collections.iter().all(|collection| collection.changes.is_empty())
     }
 
     /// Returns how many files are to be copied from the storage that was used before.

@@ -129,7 +129,7 @@ impl State for Sqlite {
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {
-        self.recall("read the paths", |connection, schema| originals::paths(connection, schema))
+        self.recall("read the paths", originals::paths)
     }
 
     async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {

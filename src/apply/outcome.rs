@@ -1,0 +1,42 @@
+//! What a run came to: what was done, what it cost, and what is left.
+
+use std::collections::HashMap;
+
+use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::plan::{Action, Doubt};
+
+use super::{ApplyError, Why};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How many assets were done, by action.
+    pub done: HashMap<Action, u64>,
+    /// What was charged by configured prices.
+    pub cost: MicroUsd,
+    /// Calls without an answer, which may be charged too.
+    pub unknown_calls: u64,
+    /// Calls that the service failed at, which may be charged too.
+    pub failed_calls: u64,
+    /// Assets that were not begun before the run had to stop.
+    pub not_begun: u64,
+    /// Assets that failed.
+    pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
+    /// Assets that wait for a decision about an earlier call, and what is in doubt about it.
+    pub undecided: Vec<(CollectionName, AssetKey, Doubt)>,
+    /// Assets whose earlier call was written off.
+    pub forgotten: Vec<(CollectionName, AssetKey)>,
+    /// Assets that were not bought, because nothing was to be bought, and what they cost.
+    pub not_bought: Vec<(CollectionName, AssetKey, MicroUsd)>,
+    /// What ended the run before its end.
+    pub ended: Option<Ended>,
+}
+
+/// What ends a run early.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped(Why),
+    /// Something that every further asset would meet too.
+    Broken(ApplyError),
+}
