@@ -37,6 +37,7 @@
 //! was used before: [`Moving`](crate::storage::Moving) never does.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -141,19 +142,42 @@ async fn condemned(
     let left = patience.saturating_sub(begun.elapsed());
     let leases = Leases::take(&*world.state, &collections, run, left.as_secs()).await?;
     crash_point("gc-leased");
+    let held = Held { leases, lost: Mutex::default() };
     let deleted = tokio::select! {
-        deleted = delete(world, run, (going, policy), &leases) => deleted,
-        error = keep(world, &leases) => Err(error.into()),
+        deleted = delete(world, run, (going, policy), &held) => deleted,
+        () = held.keep(world) => Err(ApplyError::Worker),
     };
-    leases.release(&*world.state).await;
+    held.leases.release(&*world.state).await;
     deleted
 }
 
-/// Renews the leases; ends only when one was taken by somebody else.
-async fn keep(world: &World, leases: &Leases) -> StateError {
-    match leases.is_empty() {
-        true => std::future::pending().await,
-        false => leases.keep(&*world.state).await,
+/// The leases of a run that deletes.
+struct Held {
+    leases: Leases,
+    /// How one of them was lost.
+    lost: Mutex<Option<StateError>>,
+}
+
+impl Held {
+    /// Renews them, and never ends: a request that is under way is not given up in the middle, for whoever comes next
+    /// must not meet it later.
+    async fn keep(&self, world: &World) {
+        if !self.leases.is_empty() {
+            let error = self.leases.keep(&*world.state).await;
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+        std::future::pending().await
+    }
+
+    /// Makes sure that nobody else can have taken one.
+    fn check(&self) -> Result<(), ApplyError> {
+        if let Some(error) = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error.into());
+        }
+        match self.leases.is_empty() || self.leases.are_fresh() {
+            true => Ok(()),
+            false => Err(ApplyError::Overslept),
+        }
     }
 }
 
@@ -184,7 +208,7 @@ async fn delete(
     world: &World,
     run: &Run,
     (going, policy): (Vec<Loose>, Policy),
-    leases: &Leases,
+    held: &Held,
 ) -> Result<BTreeSet<ObjectPath>, ApplyError> {
     let unreferenced = world.state.unreferenced(&Process::liveness).await?;
     let named = named(world, &unreferenced).await?;
@@ -194,11 +218,10 @@ async fn delete(
     crash_point("gc-looked");
     let mut deleted = BTreeSet::new();
     for batch in still.chunks(BATCH) {
+        held.check()?;
         let doomed = world.state.doom(&run.id, batch).await?;
         crash_point("gc-doomed");
-        if !leases.is_empty() && !leases.are_fresh() {
-            return Err(ApplyError::Overslept);
-        }
+        held.check()?;
         world.storage.delete(&doomed).await?;
         crash_point("gc-deleted");
         // A file that a power cut brings back must be known.

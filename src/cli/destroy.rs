@@ -73,7 +73,7 @@ pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result
     }
     let count = keys.all.len();
     output.data(&format!(
-        "{name}: {count} rows and records will be deleted; files and originals stay. A later apply finds the originals again.\n"
+        "{name}: {count} rows and records will be deleted; files and originals stay until `pixform gc`, which takes them after 30 days. Until then a later apply finds the originals again.\n"
     ));
     if !args.yes {
         if !output.can_ask() {

@@ -75,7 +75,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
     if of(GarbageFate::Goes).next().is_some() {
         text.push_str("Nothing refers to these files any more:\n");
     }
-    for kind in [GarbageKind::Original, GarbageKind::Object, GarbageKind::Leftover] {
+    for kind in [GarbageKind::Object, GarbageKind::Original, GarbageKind::Leftover] {
         let going: Vec<_> = of(GarbageFate::Goes).filter(|file| file.kind == kind).collect();
         if going.is_empty() {
             continue;
@@ -205,14 +205,14 @@ mod tests {
         insta::assert_snapshot!(garbage_text(&files, 30 * day, Style::default()), @r"
         Nothing refers to these files any more:
 
-          1 original, 1.5 kB
-            originals/aa/1.png
-
           4 published files, 6.0 kB
             people/1␛[2J.jpg
             people/2.jpg
             people/3.jpg
             … and 1 more (`-v` names them)
+
+          1 original, 1.5 kB
+            originals/aa/1.png
 
         stays: 1 original, 1.5 kB, that was paid for and never published; `--unpublished` deletes it, too
         stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days

@@ -990,7 +990,7 @@ fn a_destroyed_collection_leaves_its_files_and_comes_back_for_nothing() {
     };
     let (before, urls) = (files(&project), project.rows());
     insta::assert_snapshot!(project.ok(&["destroy", "people", "--yes"]), @r"
-    people: 8 rows and records will be deleted; files and originals stay. A later apply finds the originals again.
+    people: 8 rows and records will be deleted; files and originals stay until `pixform gc`, which takes them after 30 days. Until then a later apply finds the originals again.
     Destroyed: 8 deleted. Cost: $0.00.
     ");
     assert_eq!(files(&project), before);

@@ -485,7 +485,7 @@ fn nothing_is_deleted_from_the_store_that_was_used_before() {
     // Files that are still to be copied are nothing to adopt or to accept.
     assert!(project.ok(&["import"]).ends_with("Nothing to adopt.\n"));
     assert!(project.ok(&["accept", "age/aged/photo"]).starts_with("Nothing to accept: "));
-    assert!(project.ok(&["accept", "--rows", "age/aged/photo"]).starts_with("Nothing to accept: "));
+    assert!(project.ok(&["accept", "--row", "age/aged/photo"]).starts_with("Nothing to accept: "));
     project.apply();
     let new = project.root().join(".pixform/new");
     let old: Vec<String> = project.query("SELECT path FROM pixform_objects WHERE unreferenced_at IS NOT NULL");

@@ -270,7 +270,7 @@ fn a_column_with_a_url_needs_to_know_it() {
 #[test]
 fn whatever_breaks_at_the_store_applying_again_converges() {
     const ALWAYS: u32 = u32::MAX;
-    let faults: [(&str, &str, u32, Fault); 12] = [
+    let faults: [(&str, &str, u32, Fault); 13] = [
         // A burst that is longer than what is waited for.
         ("", "", 40, Fault::Status(503, "")),
         ("PUT", "people/", ALWAYS, Fault::Status(500, "")),
@@ -281,6 +281,7 @@ fn whatever_breaks_at_the_store_applying_again_converges() {
         ("PUT", "people/", 5, Fault::Truncated(100)),
         ("POST", "originals/", 9, Fault::Truncated(0)),
         ("GET", "", 12, Fault::WrongByte),
+        ("GET", "", 12, Fault::CutAnswer(0)),
         ("GET", "", 12, Fault::CutAnswer(37)),
         ("", "", ALWAYS, Fault::Slow(Duration::from_millis(20))),
         ("", "people/", ALWAYS, Fault::Status(403, r#"{"statusCode":"403","error":"Unauthorized","message":"no"}"#)),
@@ -296,6 +297,50 @@ fn whatever_breaks_at_the_store_applying_again_converges() {
         shop.server.front().clear_faults();
         shop.assert_converges(&what);
         shop.project.assert_painted_once();
+    };
+    // Most of the time is spent waiting.
+    std::thread::scope(|scope| {
+        for case in shops {
+            scope.spawn(|| one(case));
+        }
+    });
+}
+
+#[test]
+fn a_deletion_that_breaks_at_the_store_is_completed_by_the_next_gc() {
+    const ALWAYS: u32 = u32::MAX;
+    let faults = [
+        (ALWAYS, Fault::Status(503, "")),
+        (ALWAYS, Fault::Lost),
+        (ALWAYS, Fault::LostAnswer),
+        (3, Fault::LostAnswer),
+        (3, Fault::Status(503, "")),
+        (ALWAYS, Fault::Status(403, r#"{"statusCode":"403","error":"Unauthorized","message":"no"}"#)),
+    ];
+    let gc = ["gc", "--older-than", "0s", "--yes"];
+    let shops = faults.into_iter().flat_map(|fault| Shop::both().into_iter().map(move |shop| (shop, fault.clone())));
+    let one = |(shop, (times, fault)): (Shop, (u32, Fault))| {
+        let what = format!("{times} {fault:?}");
+        shop.ok(&["apply", "--yes"]);
+        shop.project.edit("an old man", "a man of eighty");
+        shop.ok(&["apply", "--yes"]);
+        assert_eq!(shop.server.files("shop").len(), 21, "{what}");
+        // S3 deletes many files by a POST, Supabase by a DELETE.
+        for (method, containing) in [("POST", "delete"), ("DELETE", "")] {
+            shop.server.front().fault(method, containing, times, fault.clone());
+        }
+        let broken = shop.run(&gc);
+        assert_eq!(broken.code, i32::from(times == ALWAYS), "{what}: {broken:?}");
+        assert_no_secret(&broken);
+        shop.assert_no_broken_link("shop");
+        shop.server.front().clear_faults();
+        // Without `--older-than`: what was begun is completed.
+        shop.ok(&["gc", "--yes"]);
+        assert_eq!(shop.server.files("shop").len(), 17, "{what}");
+        shop.assert_converges(&what);
+        shop.project.edit("a man of eighty", "an old man");
+        shop.ok(&["apply", "--yes"]);
+        shop.assert_converges(&what);
     };
     // Most of the time is spent waiting.
     std::thread::scope(|scope| {
