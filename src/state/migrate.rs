@@ -22,6 +22,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_state.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_ledger.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_acceptances.sql") },
+    Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_plans.sql") },
 ];
 
 /// The migrations of Postgres, in order, under the same numbers.
@@ -29,6 +30,7 @@ pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_state.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_ledger.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_acceptances.sql") },
+    Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_plans.sql") },
 ];
 
 /// A migration that the database says was run.
