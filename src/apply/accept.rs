@@ -6,7 +6,7 @@ use crate::asset::{Asset, AssetKey, ObjectPath, TableSpec};
 use crate::digest::SeenDigest;
 use crate::plan::{ColumnEdit, kept_columns};
 use crate::record::{Original, RecordedRow};
-use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, Put};
+use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, Put, Right};
 use crate::storage::{Overwrite, content_type_of};
 use crate::world::World;
 
@@ -53,8 +53,9 @@ async fn copy(world: &World, lies: &ObjectPath, original: &Original) -> Result<(
 }
 
 /// Returns what is written down with the record of an accepted picture.
-pub fn acceptance(lease: &Lease, item: &Item<'_>, put: &Put) -> Option<Acceptance> {
+pub fn acceptance(right: Right<'_>, item: &Item<'_>, put: &Put) -> Option<Acceptance> {
     item.change.accepted.as_ref()?;
+    let Right::Lease(lease) = right else { return None };
     let from = item.change.before.map(|before| before.recipe);
     let accepted = Accepted::Picture { from, to: put.record.recipe.digest(), original: put.record.original };
     Some(written_by(lease, &put.record.key, accepted))

@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 
 use crate::plan::Action;
-use crate::state::Lease;
+use crate::state::Right;
 use crate::world::World;
 
 use super::accept::copy_originals;
@@ -27,12 +27,12 @@ impl Runner<'_> {
     pub(super) async fn files(
         &mut self,
         work: &Work<'_>,
-        lease: &Lease,
+        right: Right<'_>,
         items: &[Item<'_>],
     ) -> Result<Vec<Filed>, ApplyError> {
         let mut adopted = adopt(self.world, work, items).await?;
         let uncopied = copy_originals(self.world, items).await?;
-        let mut originals = self.make(work, lease, items).await?;
+        let mut originals = self.make(work, right, items).await?;
         for (slot, error) in uncopied {
             originals[slot] = Some(Err(error));
         }
@@ -93,7 +93,7 @@ impl Runner<'_> {
     async fn make(
         &mut self,
         work: &Work<'_>,
-        lease: &Lease,
+        right: Right<'_>,
         items: &[Item<'_>],
     ) -> Result<Vec<Option<Pictured>>, ApplyError> {
         let mut originals: Vec<Option<Pictured>> = items.iter().map(|_| None).collect();
@@ -110,11 +110,11 @@ impl Runner<'_> {
                 slots.push(slot);
             }
         }
-        let made = make(self.world, lease, &self.options.run.id, &wanted, AT_ONCE).await?;
+        let made = make(self.world, right, &work.plan.name, &wanted, AT_ONCE).await?;
         for (slot, made) in slots.into_iter().zip(made) {
             originals[slot] = Some(made.map(|made| (made.original, Some(made.decoded))));
         }
-        for (slot, picture) in self.bought(work, lease, &paid).await {
+        for (slot, picture) in self.bought(work, right, &paid).await {
             originals[slot] = Some(picture);
         }
         Ok(originals)

@@ -12,12 +12,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use crate::asset::{Asset, GeneratorName, MicroUsd};
+use crate::asset::{Asset, CollectionName, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, FAILED_MAX, Original};
-use crate::state::{CallFact, Intent, Lease};
+use crate::state::{CallFact, Intent, Right};
 use crate::world::World;
 
 use super::elsewhere::Elsewhere;
@@ -34,16 +34,16 @@ use super::{ApplyError, Event, Listener, Stage, crash_point};
 pub struct Buyer<'b> {
     /// The environment.
     pub world: &'b Arc<World>,
-    /// The collection's lease.
-    pub lease: &'b Lease,
+    /// The collection.
+    pub collection: &'b CollectionName,
+    /// By what right the run buys.
+    pub right: Right<'b>,
     /// The run's leases, which must be fresh before anything is sent.
     pub leases: &'b Leases,
     /// Where everything is written down.
     pub journal: &'b Journal,
     /// How fast the services may be asked.
     pub pacings: &'b Pacings,
-    /// This run.
-    pub run: &'b str,
     /// How often a call without an answer is repeated by itself.
     pub unknown_retries: u32,
     /// How far the run may still go.
@@ -187,7 +187,7 @@ impl<'b> Buyer<'b> {
 
     fn call(&self, order: &Order<'_>) -> Call {
         let Order { asset, recipe, price: _ } = *order;
-        intended(self.run, &self.lease.collection, &Wanted { asset, recipe }, self.list_price(asset))
+        intended(self.right.run(), self.collection, &Wanted { asset, recipe }, self.list_price(asset))
     }
 
     /// Sends the one request that may be charged.
@@ -217,7 +217,7 @@ impl<'b> Buyer<'b> {
     }
 
     fn charge(&self, order: &Order<'_>) {
-        let (collection, key, price) = (&self.lease.collection, &order.asset.key, self.list_price(order.asset));
+        let (collection, key, price) = (self.collection, &order.asset.key, self.list_price(order.asset));
         self.tally.charged.fetch_add(price.0, Ordering::Relaxed);
         (self.listen)(Event::Charged { collection, key, price });
     }
@@ -346,7 +346,7 @@ impl<'b> Buyer<'b> {
     }
 
     pub(super) fn tell(&self, order: &Order<'_>, stage: Stage) {
-        (self.listen)(Event::Stage { collection: &self.lease.collection, key: &order.asset.key, stage });
+        (self.listen)(Event::Stage { collection: self.collection, key: &order.asset.key, stage });
     }
 }
 

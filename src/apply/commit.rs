@@ -6,18 +6,20 @@
 use std::collections::HashSet;
 
 use crate::asset::{AssetKey, TableSpec};
-use crate::state::{Commit, Lease, State, StateError};
+use crate::state::{Commit, Right, State, StateError};
 
-/// Writes a commit; returns what was refused, each with why. Everything else is live.
+/// Writes a commit; returns what was refused, each with why. Everything else is live; by a heartbeat alone nothing is
+/// written, for a preview switches nothing.
 ///
 /// # Errors
 /// What every further commit would meet too; and a refused row of a rename, for renames go together or not at all.
 pub async fn commit(
     state: &dyn State,
-    lease: &Lease,
+    right: Right<'_>,
     table: Option<&TableSpec>,
     whole: Commit,
 ) -> Result<Vec<(AssetKey, StateError)>, StateError> {
+    let Right::Lease(lease) = right else { return Ok(Vec::new()) };
     let (mut pieces, mut refused) = (vec![whole], Vec::new());
     while let Some(piece) = pieces.pop() {
         match state.commit(lease, table, &piece).await {

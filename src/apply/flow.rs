@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::asset::MicroUsd;
+use crate::asset::{CollectionName, MicroUsd};
 use crate::plan::Change;
-use crate::state::Lease;
+use crate::state::Right;
 use crate::world::World;
 use futures::{StreamExt, stream};
 
@@ -32,29 +32,33 @@ pub(super) struct Desk {
 
 impl<'r> Runner<'r> {
     /// Opens what buying for one collection needs.
-    fn desk(&self, work: &Work<'_>, lease: &Lease) -> Desk {
+    fn desk(&self, work: &Work<'_>, right: Right<'_>) -> Desk {
         let journal = Journal::open(Book {
             world: Arc::clone(self.world),
-            lease: lease.clone(),
+            lease: match right {
+                Right::Lease(lease) => Some(lease.clone()),
+                Right::Heartbeat { .. } => None,
+            },
+            run: right.run().to_owned(),
             table: work.table.cloned(),
-            cap: self.options.cap,
+            caps: self.options.caps,
             stop: Arc::clone(self.options.stop),
         });
         Desk { journal, tally: Tally::default() }
     }
 
-    fn buyer<'b>(&self, lease: &'b Lease, desk: &'b Desk) -> Buyer<'b>
+    fn buyer<'b>(&self, collection: &'b CollectionName, right: Right<'b>, desk: &'b Desk) -> Buyer<'b>
     where
         'r: 'b,
     {
         Buyer {
             world: self.world,
-            lease,
+            collection,
+            right,
             leases: self.leases,
             journal: &desk.journal,
             pacings: self.pacings,
             prices: self.options.prices,
-            run: &self.options.run.id,
             unknown_retries: self.options.unknown_retries,
             stop: self.options.stop,
             listen: self.listen,
@@ -79,9 +83,9 @@ impl<'r> Runner<'r> {
     /// Carries out the changes of all collections that need a picture of a paid service.
     pub(super) async fn flow(&mut self, parts: &[Part<'_>]) {
         let buying: Vec<&Part<'_>> = parts.iter().filter(|part| !part.order.paid.is_empty()).collect();
-        let desks: Vec<Desk> = buying.iter().map(|part| self.desk(part.work, part.lease)).collect();
+        let desks: Vec<Desk> = buying.iter().map(|part| self.desk(part.work, part.right)).collect();
         let buyers: Vec<Buyer<'_>> =
-            buying.iter().zip(&desks).map(|(part, desk)| self.buyer(part.lease, desk)).collect();
+            buying.iter().zip(&desks).map(|(part, desk)| self.buyer(&part.work.plan.name, part.right, desk)).collect();
         let mut changes: Vec<(usize, &Change)> = Vec::new();
         for (number, part) in buying.iter().enumerate() {
             changes.extend(part.order.paid.iter().map(|change| (number, *change)));
@@ -113,14 +117,14 @@ impl<'r> Runner<'r> {
     pub(super) async fn bought(
         &mut self,
         work: &Work<'_>,
-        lease: &Lease,
+        right: Right<'_>,
         items: &[(usize, &Item<'_>)],
     ) -> Vec<(usize, Pictured)> {
         if items.is_empty() {
             return Vec::new();
         }
-        let desk = self.desk(work, lease);
-        let buyer = self.buyer(lease, &desk);
+        let desk = self.desk(work, right);
+        let buyer = self.buyer(&work.plan.name, right, &desk);
         let buyer = &buyer;
         let pictures = stream::iter(items)
             .map(|(slot, item)| async move {

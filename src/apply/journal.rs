@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::asset::{AssetKey, MicroUsd, ObjectPath, TableSpec};
+use crate::asset::{AssetKey, ObjectPath, TableSpec};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::process::Process;
 use crate::record::{Call, Original, Published};
-use crate::state::{CallFact, Commit, Intent, Lease, Put, StateError};
+use crate::state::{CallFact, Caps, Commit, Intent, Lease, Put, Right, StateError};
 use crate::world::{World, WorldError};
 
 use super::announce::patiently;
@@ -58,12 +58,14 @@ enum Entry {
 pub struct Book {
     /// The environment.
     pub world: Arc<World>,
-    /// The collection's lease.
-    pub lease: Lease,
+    /// The collection's lease; a preview has none.
+    pub lease: Option<Lease>,
+    /// The run.
+    pub run: String,
     /// The collection's table.
     pub table: Option<TableSpec>,
-    /// What the run may spend.
-    pub cap: Option<MicroUsd>,
+    /// What may be spent.
+    pub caps: Caps,
     /// Is asked to stop where the state cannot be written.
     pub stop: Arc<Stop>,
 }
@@ -202,6 +204,10 @@ async fn write_all(book: Book, mut waiting: mpsc::Receiver<Entry>) {
 }
 
 impl Book {
+    fn right(&self) -> Right<'_> {
+        self.lease.as_ref().map_or(Right::Heartbeat { run: &self.run }, Right::Lease)
+    }
+
     /// Writes everything but records and rows. Facts come first: they are what must not be lost.
     async fn write(&self, page: &mut Page) {
         // Those that name no file need no file to be synced, and must not fail with one that cannot be.
@@ -223,7 +229,7 @@ impl Book {
         let state = &self.world.state;
         if !intents.is_empty() {
             let (calls, replies) = split(intents);
-            let answers = state.intend(&self.lease, &calls, self.cap, &Process::liveness).await;
+            let answers = state.intend(self.right(), &calls, self.caps, &Process::liveness).await;
             crash_point("intended");
             self.answer(replies, answers.map_err(WorldError::from));
         }
@@ -298,7 +304,7 @@ impl Book {
             self.world.storage.sync().await?;
             crash_point("synced");
             let whole = Commit { put, ..Commit::default() };
-            let refused = commit(&*self.world.state, &self.lease, self.table.as_ref(), whole).await?;
+            let refused = commit(&*self.world.state, self.right(), self.table.as_ref(), whole).await?;
             crash_point("committed");
             Ok::<_, WorldError>(refused)
         };

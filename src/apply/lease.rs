@@ -1,4 +1,5 @@
-//! Leases: taken in name order, renewed while working, given back at the end.
+//! Leases: taken in name order, renewed while working, given back at the end. A preview holds none: that it is heard of
+//! again and again is its right to buy.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::asset::CollectionName;
 use crate::process::Process;
-use crate::state::{LEASE_SECONDS, Lease, LeaseAnswer, Run, State, StateError};
+use crate::state::{LEASE_SECONDS, Lease, LeaseAnswer, Right, Run, State, StateError};
 
 use super::ApplyError;
 
@@ -19,9 +20,17 @@ const ASKED_EVERY: Duration = Duration::from_millis(500);
 /// The leases of a run.
 #[derive(Debug)]
 pub struct Leases {
-    held: Vec<Lease>,
+    run: String,
+    held: Held,
     /// When they were taken or renewed last, by a clock that nobody sets.
     renewed: Mutex<Instant>,
+}
+
+/// What a run holds.
+#[derive(Debug)]
+enum Held {
+    Leases(Vec<Lease>),
+    Nothing,
 }
 
 impl Leases {
@@ -36,35 +45,41 @@ impl Leases {
         wait_seconds: u64,
     ) -> Result<Self, ApplyError> {
         let begun = Instant::now();
-        let mut leases = Self { held: Vec::new(), renewed: Mutex::new(begun) };
+        let mut held: Vec<Lease> = Vec::new();
+        let mut renewed = begun;
         for collection in collections {
             loop {
                 let asked = Instant::now();
                 match state.take_lease(collection, run, &Process::liveness).await? {
                     LeaseAnswer::Taken(lease) => {
                         tracing::info!(%collection, fence = lease.fence, "lease taken");
-                        if leases.held.is_empty() {
-                            *leases.renewed() = asked;
+                        if held.is_empty() {
+                            renewed = asked;
                         }
-                        leases.held.push(lease);
+                        held.push(lease);
                         break;
                     }
                     LeaseAnswer::Held(_) if begun.elapsed().as_secs() < wait_seconds => {
                         tokio::time::sleep(ASKED_EVERY).await;
                         // Those taken before must not end while the next one is waited for.
-                        if !leases.held.is_empty() && leases.renewed().elapsed() > RENEWED_EVERY {
-                            state.renew(&leases.held).await?;
-                            *leases.renewed() = asked;
+                        if !held.is_empty() && renewed.elapsed() > RENEWED_EVERY {
+                            state.renew(&held).await?;
+                            renewed = asked;
                         }
                     }
                     LeaseAnswer::Held(holder) => {
-                        leases.release(state).await;
+                        release(state, &held).await;
                         return Err(ApplyError::Held(Box::new(holder)));
                     }
                 }
             }
         }
-        Ok(leases)
+        Ok(Self { run: run.id.clone(), held: Held::Leases(held), renewed: Mutex::new(renewed) })
+    }
+
+    /// Takes none: for a run that was just begun and only previews.
+    pub fn none(run: &Run) -> Self {
+        Self { run: run.id.clone(), held: Held::Nothing, renewed: Mutex::new(Instant::now()) }
     }
 
     /// Returns the lease on a collection.
@@ -72,18 +87,42 @@ impl Leases {
     /// # Errors
     /// [`StateError::Fenced`] where it is not among them.
     pub fn of(&self, collection: &CollectionName) -> Result<&Lease, ApplyError> {
-        let found = self.held.iter().find(|lease| lease.collection == *collection);
+        let held: &[Lease] = match &self.held {
+            Held::Leases(held) => held,
+            Held::Nothing => &[],
+        };
+        let found = held.iter().find(|lease| lease.collection == *collection);
         found.ok_or_else(|| StateError::Fenced { collection: collection.clone() }.into())
     }
 
-    /// Renews the leases again and again; ends only when one was taken by somebody else.
+    /// Tells whether the run only previews.
+    pub fn previews(&self) -> bool {
+        matches!(self.held, Held::Nothing)
+    }
+
+    /// Returns by what right the run works on a collection.
+    ///
+    /// # Errors
+    /// As [`Leases::of`], for a run that holds leases.
+    pub fn right(&self, collection: &CollectionName) -> Result<Right<'_>, ApplyError> {
+        match &self.held {
+            Held::Leases(_) => Ok(Right::Lease(self.of(collection)?)),
+            Held::Nothing => Ok(Right::Heartbeat { run: &self.run }),
+        }
+    }
+
+    /// Renews the leases, or the run, again and again; ends only when somebody else may have taken it for dead.
     pub async fn keep(&self, state: &dyn State) -> StateError {
         loop {
             tokio::time::sleep(RENEWED_EVERY).await;
             let asked = Instant::now();
-            match state.renew(&self.held).await {
+            let renewed = match &self.held {
+                Held::Leases(held) => state.renew(held).await,
+                Held::Nothing => state.beat(&self.run).await,
+            };
+            match renewed {
                 Ok(()) => *self.renewed() = asked,
-                Err(error @ StateError::Fenced { .. }) => return error,
+                Err(error @ (StateError::Fenced { .. } | StateError::Silent)) => return error,
                 // A renewal may fail once: the next one comes before the lease ends.
                 Err(error) => tracing::warn!("the leases could not be renewed: {error}"),
             }
@@ -92,7 +131,7 @@ impl Leases {
 
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        matches!(&self.held, Held::Leases(held) if held.is_empty())
     }
 
     /// Tells whether nobody else can have taken them yet. A process that was stopped for longer than a lease lasts may
@@ -107,8 +146,14 @@ impl Leases {
 
     /// Gives all leases back. One that cannot be given back ends by itself.
     pub async fn release(&self, state: &dyn State) {
-        for lease in &self.held {
-            let _ = state.release(lease).await;
+        if let Held::Leases(held) = &self.held {
+            release(state, held).await;
         }
+    }
+}
+
+async fn release(state: &dyn State, held: &[Lease]) {
+    for lease in held {
+        let _ = state.release(lease).await;
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableSpec};
 use crate::generator::GeneratorError;
 use crate::plan::{CollectionPlan, Plan};
-use crate::state::{AppliedMove, Holder, Run, StateError};
+use crate::state::{AppliedMove, Caps, Holder, Right, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
@@ -75,8 +75,8 @@ pub struct Options<'o> {
     pub stop: &'o Arc<Stop>,
     /// What a call of a paid generator costs, by the generator's name.
     pub prices: &'o BTreeMap<String, MicroUsd>,
-    /// What the run may spend; nothing at all buys nothing, and does all that is free.
-    pub cap: Option<MicroUsd>,
+    /// What may be spent; nothing at all by the run buys nothing, and does all that is free.
+    pub caps: Caps,
     /// How often a call without an answer is repeated by itself.
     pub unknown_retries: u32,
     /// Pictures that the run may have under way at once, of all services together.
@@ -337,10 +337,11 @@ pub async fn run(
     let mut before = Vec::with_capacity(works.len());
     for work in works {
         before.push(records::touched(&*world.state, work.plan).await?);
+        // A preview remembers nothing of a collection.
+        let Right::Lease(lease) = leases.right(&work.plan.name)? else { continue };
         if let Some(table) = work.table {
             world.state.ensure_table(table).await?;
         }
-        let lease = leases.of(&work.plan.name)?;
         world.state.remember_collection(lease, &work.plan.key, work.table.map(|table| &table.name)).await?;
     }
     crash_point("leased");
@@ -352,14 +353,13 @@ pub async fn run(
     let mut runner = step::Runner { world, options, leases, pacings, finishing, listen, outcome, total, done: 0 };
     let mut parts = Vec::with_capacity(works.len());
     for (work, records) in works.iter().zip(&before) {
-        parts.push(runner.part(work, leases.of(&work.plan.name)?, records));
+        parts.push(runner.part(work, leases.right(&work.plan.name)?, records));
     }
     runner.carry_out(&parts).await;
     if runner.outcome.ended.is_none() {
         for work in works {
             let (keep, forgotten) = &work.moves;
-            if *forgotten > 0 {
-                let lease = leases.of(&work.plan.name)?;
+            if let (Right::Lease(lease), true) = (leases.right(&work.plan.name)?, *forgotten > 0) {
                 world.state.keep_moves(lease, &all_moves(keep, work)).await?;
             }
         }

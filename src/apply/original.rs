@@ -15,7 +15,7 @@ use crate::generator::{Answer, CallError, Generator, GeneratorError, Picture, Tr
 use crate::imaging::{self, Decoded, Facts};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
-use crate::state::{CallFact, Intent, Lease};
+use crate::state::{CallFact, Caps, Intent, Right};
 use crate::storage::Overwrite;
 use crate::world::{World, original_path, rejected_path};
 
@@ -46,16 +46,16 @@ pub struct Made {
 /// The whole batch fails only where the state refuses; a picture that fails is an error of its own.
 pub async fn make(
     world: &World,
-    lease: &Lease,
-    run: &str,
+    right: Right<'_>,
+    collection: &CollectionName,
     wanted: &[Wanted<'_>],
     making_at_once: usize,
 ) -> Result<Vec<Result<Made, ApplyError>>, ApplyError> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let calls: Vec<Call> = wanted.iter().map(|wanted| intended(run, &lease.collection, wanted, MicroUsd(0))).collect();
-    let ours = world.state.intend(lease, &calls, None, &Process::liveness).await?;
+    let calls: Vec<Call> = wanted.iter().map(|wanted| intended(right.run(), collection, wanted, MicroUsd(0))).collect();
+    let ours = world.state.intend(right, &calls, Caps::default(), &Process::liveness).await?;
     crash_point("intended");
     let painted = stream::iter(wanted.iter().zip(&ours))
         .map(|(wanted, intent)| async move {

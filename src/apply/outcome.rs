@@ -18,6 +18,8 @@ pub struct Outcome {
     pub unknown_calls: u64,
     /// Calls that the service failed at, which may be charged too.
     pub failed_calls: u64,
+    /// Assets that a preview leaves to apply, for there is nothing to look at.
+    pub left: u64,
     /// Assets that were not begun before the run had to stop.
     pub not_begun: u64,
     /// Assets that failed.

@@ -12,7 +12,7 @@ use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
-use crate::state::{Commit, Lease, StateError};
+use crate::state::{Commit, Right, StateError};
 use crate::world::{World, WorldError};
 
 use super::accept::acceptance;
@@ -50,8 +50,8 @@ pub struct Runner<'r> {
 pub struct Part<'p> {
     /// Its plan with its assets.
     pub work: &'p Work<'p>,
-    /// Its lease.
-    pub lease: &'p Lease,
+    /// By what right the run works on it.
+    pub right: Right<'p>,
     /// The records that its plan touches.
     pub records: &'p Records,
     /// Its changes.
@@ -74,15 +74,15 @@ pub struct Order<'c> {
 
 impl Runner<'_> {
     /// Sorts a collection's changes.
-    pub fn part<'p>(&mut self, work: &'p Work<'p>, lease: &'p Lease, records: &'p Records) -> Part<'p> {
+    pub fn part<'p>(&mut self, work: &'p Work<'p>, right: Right<'p>, records: &'p Records) -> Part<'p> {
         let order = self.order(work);
-        Part { work, lease, records, order }
+        Part { work, right, records, order }
     }
 
     /// Carries out the plans of all collections.
     pub async fn carry_out(&mut self, parts: &[Part<'_>]) {
-        for Part { work, lease, records, order } in parts {
-            if let Err(error) = self.decisions(work, lease).await {
+        for &Part { work, right, records, ref order } in parts {
+            if let Err(error) = self.decisions(work, right).await {
                 self.outcome.ended = Some(Ended::Broken(error));
                 return;
             }
@@ -90,24 +90,24 @@ impl Runner<'_> {
                 self.fail(work, &change.key, ApplyError::RenameHeldBack { key: change.key.clone() });
             }
             if !order.renamed.is_empty() && !self.is_over() {
-                self.renames(work, lease, records, &order.renamed).await;
+                self.renames(work, right, records, &order.renamed).await;
             }
-            self.batches(work, lease, records, &order.free).await;
+            self.batches(work, right, records, &order.free).await;
         }
         let buys = parts.iter().any(|part| !part.order.paid.is_empty());
         if buys && !self.is_over() {
             self.flow(parts).await;
         }
-        for Part { work, lease, records, order } in parts {
+        for &Part { work, right, records, ref order } in parts {
             if !order.renamed_late.is_empty() && !self.is_over() {
-                self.renames(work, lease, records, &order.renamed_late).await;
+                self.renames(work, right, records, &order.renamed_late).await;
             }
-            self.batches(work, lease, records, &order.last).await;
+            self.batches(work, right, records, &order.last).await;
         }
     }
 
     /// Writes down what was decided about earlier calls, before anything is done because of it.
-    async fn decisions(&self, work: &Work<'_>, lease: &Lease) -> Result<(), ApplyError> {
+    async fn decisions(&self, work: &Work<'_>, right: Right<'_>) -> Result<(), ApplyError> {
         // What is not bought is not decided about either, whichever asset would have bought it.
         let recipe = |change: &Change| change.after.map(|after| after.recipe);
         let too_dear = work.plan.changes.iter().filter(|change| self.is_too_dear(change));
@@ -117,7 +117,7 @@ impl Runner<'_> {
         let decisions: BTreeMap<String, Decision> =
             decided.flat_map(|change| change.decisions.iter().cloned()).collect();
         if !decisions.is_empty() {
-            self.world.state.decide(lease, &decisions.into_iter().collect::<Vec<_>>()).await?;
+            self.world.state.decide(right, &decisions.into_iter().collect::<Vec<_>>()).await?;
             crash_point("paid-decided");
         }
         Ok(())
@@ -126,7 +126,8 @@ impl Runner<'_> {
     /// Sorts the changes; those that wait for a decision, or for money, are only told of.
     fn order<'c>(&mut self, work: &'c Work<'_>) -> Order<'c> {
         let mut order = Order::default();
-        let renames = || work.plan.changes.iter().filter(|change| change.moved_from.is_some());
+        let previews = self.leases.previews();
+        let renames = || work.plan.changes.iter().filter(|change| change.moved_from.is_some() && !previews);
         // Renames may swap keys, so they go together or not at all.
         let held_back = renames().any(|change| change.action == Action::Unknown || self.is_too_dear(change));
         let late = renames().any(|change| change.action == Action::Reuse && change.original.is_none());
@@ -145,9 +146,11 @@ impl Runner<'_> {
                 _ if self.is_too_dear(change) => {
                     self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));
                 }
-                _ if change.moved_from.is_some() && held_back => order.held_back.push(change),
-                _ if change.moved_from.is_some() && late => order.renamed_late.push(change),
-                _ if change.moved_from.is_some() => order.renamed.push(change),
+                action if previews && !can_be_previewed(action) => self.outcome.left += 1,
+                _ if previews && paid => order.paid.push(change),
+                _ if change.moved_from.is_some() && !previews && held_back => order.held_back.push(change),
+                _ if change.moved_from.is_some() && !previews && late => order.renamed_late.push(change),
+                _ if change.moved_from.is_some() && !previews => order.renamed.push(change),
                 _ if paid => order.paid.push(change),
                 Action::Delete => order.last.push(change),
                 Action::Reuse if change.original.is_none() => order.last.push(change),
@@ -159,7 +162,7 @@ impl Runner<'_> {
 
     /// A cap of nothing buys nothing: what is free is done all the same.
     fn is_too_dear(&self, change: &Change) -> bool {
-        change.price > MicroUsd(0) && self.options.cap == Some(MicroUsd(0))
+        change.price > MicroUsd(0) && self.options.caps.run == Some(MicroUsd(0))
     }
 
     pub(super) fn is_paid(&self, change: &Change) -> bool {
@@ -167,13 +170,13 @@ impl Runner<'_> {
         change.generator.as_ref().and_then(service).is_some_and(|service| service.cost == Cost::Paid)
     }
 
-    async fn batches(&mut self, work: &Work<'_>, lease: &Lease, records: &Records, changes: &[&Change]) {
+    async fn batches(&mut self, work: &Work<'_>, right: Right<'_>, records: &Records, changes: &[&Change]) {
         let mut rest = changes;
         while !rest.is_empty() && !self.is_over() {
             let items = next_batch(work, records, rest);
             rest = &rest[items.len()..];
             tracing::info!(collection = %work.plan.name, assets = items.len(), left = rest.len(), "batch begins");
-            if let Err(error) = self.batch(work, lease, items).await {
+            if let Err(error) = self.batch(work, right, items).await {
                 self.outcome.ended = Some(Ended::Broken(error));
             }
         }
@@ -187,13 +190,13 @@ impl Runner<'_> {
     }
 
     /// Renames share one commit, so that keys can be swapped: where one fails, all of them wait.
-    async fn renames(&mut self, work: &Work<'_>, lease: &Lease, records: &Records, changes: &[&Change]) {
+    async fn renames(&mut self, work: &Work<'_>, right: Right<'_>, records: &Records, changes: &[&Change]) {
         let mut commit = Commit::default();
         let mut finished = Vec::new();
         let mut failed = false;
         for batch in changes.chunks(64) {
             let items: Vec<Item<'_>> = batch.iter().map(|change| item(work, records, change)).collect();
-            match self.bring_to_commit(work, lease, &items, &mut commit).await {
+            match self.bring_to_commit(work, right, &items, &mut commit).await {
                 Ok((done, all)) => {
                     finished.extend(done);
                     failed |= !all;
@@ -210,7 +213,7 @@ impl Runner<'_> {
             }
             return;
         }
-        match self.commit(work, lease, commit).await {
+        match self.commit(work, right, commit).await {
             Ok(refused) => self.tell(work, finished, refused),
             Err(ApplyError::State(error @ StateError::Row { .. })) => {
                 let error = Arc::new(WorldError::from(error));
@@ -222,10 +225,10 @@ impl Runner<'_> {
         }
     }
 
-    async fn batch(&mut self, work: &Work<'_>, lease: &Lease, items: Vec<Item<'_>>) -> Result<(), ApplyError> {
+    async fn batch(&mut self, work: &Work<'_>, right: Right<'_>, items: Vec<Item<'_>>) -> Result<(), ApplyError> {
         let mut commit = Commit::default();
-        let (finished, _) = self.bring_to_commit(work, lease, &items, &mut commit).await?;
-        let refused = self.commit(work, lease, commit).await?;
+        let (finished, _) = self.bring_to_commit(work, right, &items, &mut commit).await?;
+        let refused = self.commit(work, right, commit).await?;
         self.tell(work, finished, refused);
         Ok(())
     }
@@ -245,14 +248,14 @@ impl Runner<'_> {
     async fn bring_to_commit<'c>(
         &mut self,
         work: &Work<'_>,
-        lease: &Lease,
+        right: Right<'_>,
         items: &[Item<'c>],
         commit: &mut Commit,
     ) -> Result<(Vec<&'c Change>, bool), ApplyError> {
         for item in items {
             started(self.listen, work, item.change);
         }
-        let filed = self.files(work, lease, items).await?;
+        let filed = self.files(work, right, items).await?;
         let mut finished = Vec::with_capacity(items.len());
         let mut all = true;
         for (item, filed) in items.iter().zip(filed) {
@@ -263,7 +266,7 @@ impl Runner<'_> {
             }
             match filed.and_then(|(original, published)| entry(self.world, item, &original, published)) {
                 Ok(put) => {
-                    commit.accepted.extend(acceptance(lease, item, &put));
+                    commit.accepted.extend(acceptance(right, item, &put));
                     commit.put.push(put);
                     finished.push(item.change);
                 }
@@ -280,12 +283,12 @@ impl Runner<'_> {
     async fn commit(
         &self,
         work: &Work<'_>,
-        lease: &Lease,
+        right: Right<'_>,
         whole: Commit,
     ) -> Result<Vec<(AssetKey, StateError)>, ApplyError> {
         self.world.storage.sync().await?;
         crash_point("synced");
-        let refused = commit(&*self.world.state, lease, work.table, whole).await?;
+        let refused = commit(&*self.world.state, right, work.table, whole).await?;
         crash_point("committed");
         Ok(refused)
     }
@@ -320,6 +323,20 @@ impl Runner<'_> {
             return;
         }
         self.outcome.failed.push((work.plan.name.clone(), key.clone(), error));
+    }
+}
+
+/// Tells whether a preview has something to do: what makes new files. What is lost or edited is put right by apply only.
+fn can_be_previewed(action: Action) -> bool {
+    match action {
+        Action::Generate | Action::Reuse | Action::Render | Action::Move => true,
+        Action::Unknown
+        | Action::Adopt
+        | Action::Repair
+        | Action::Publish
+        | Action::Record
+        | Action::Delete
+        | Action::Keep => false,
     }
 }
 

@@ -79,12 +79,12 @@ impl Buyer<'_> {
     async fn unknown(&self, order: &Order<'_>, call: &str, error: GeneratorError) -> Result<Again, ApplyError> {
         let key = order.asset.key.clone();
         self.tally.unknown.fetch_add(1, Ordering::Relaxed);
-        (self.listen)(Event::Unknown { collection: &self.lease.collection, key: &key, call });
+        (self.listen)(Event::Unknown { collection: self.collection, key: &key, call });
         if self.unknown_retries > 0 {
             let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await?;
             let unknown = lines.iter().filter(|line| line.call.status == CallStatus::Unknown).count();
             if unknown <= self.unknown_retries as usize {
-                self.world.state.decide(self.lease, &[(call.to_owned(), Decision::Retried)]).await?;
+                self.world.state.decide(self.right, &[(call.to_owned(), Decision::Retried)]).await?;
                 return Ok(Again::After(backoff(1)));
             }
         }

@@ -61,13 +61,7 @@ pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<
         return Err(Failure::Refused);
     }
     let world = context::world(&prepared.settings, Access::Read).await?;
-    let going = Going {
-        command: "accept",
-        take: look.take(),
-        wait_seconds: args.wait.seconds,
-        timeout: None,
-        parallelism: None,
-    };
+    let going = Going::new("accept", look.take(), args.wait.seconds);
     match args.row {
         true => keep_rows(&world, prepared, args.yes, going, output).await,
         false => pictures(&world, prepared, args.yes, going, output).await,

@@ -10,6 +10,7 @@ use crate::plan::{Action, Doubt};
 use crate::render::{Event, ways_out};
 use crate::world::World;
 
+use super::carry::{Going, Reach};
 use super::{Failure, Output, context};
 
 /// Assets that are named in a summary.
@@ -18,7 +19,7 @@ const NAMED_MAX: usize = 10;
 /// Tells what came of an apply, and returns its exit code: after work 7, 3, 6, 5, 1, 4 in that order.
 pub fn tell(
     world: &World,
-    settings: &Settings,
+    (settings, going): (&Settings, Going<'_>),
     outcome: Outcome,
     signal_code: u8,
     output: &Output,
@@ -27,7 +28,7 @@ pub fn tell(
     let switches = |action: &Action| !matches!(action, Action::Adopt | Action::Record);
     let count: u64 = outcome.done.iter().filter(|(action, _)| switches(action)).map(|(_, count)| count).sum();
     if !output.is_json() {
-        summary(world, settings, &outcome, output);
+        summary(world, (settings, going), &outcome, output);
     }
     let waiting = waiting(&outcome);
     for (collection, key, doubt) in outcome.undecided.iter().filter(|_| output.is_json()) {
@@ -46,11 +47,12 @@ pub fn tell(
     not_asked(&failed, output);
     let unfinished = decision || capped || ended.is_some() || !failed.is_empty() || not_begun > 0;
     if unfinished {
-        output.visitors_see(&seen(count));
+        output.visitors_see(&seen(count, going.reach));
     }
+    let again = format!("pixform {}", going.command);
     match ended {
         Some(Ended::Stopped(Why::Signal)) => {
-            output.next("pixform apply");
+            output.next(&again);
             return Ok(signal_code);
         }
         Some(Ended::Broken(error)) if !decision && !capped => return Err(error.into()),
@@ -65,12 +67,12 @@ pub fn tell(
         () => 0,
     };
     if unfinished {
-        output.next(if any(is_under_way) || any(is_passing) { "pixform apply" } else { "pixform plan" });
+        output.next(if any(is_under_way) || any(is_passing) { &again } else { "pixform plan" });
     }
     Ok(code)
 }
 
-fn summary(world: &World, settings: &Settings, outcome: &Outcome, output: &Output) {
+fn summary(world: &World, (settings, going): (&Settings, Going<'_>), outcome: &Outcome, output: &Output) {
     let parts = Action::ALL.iter().filter_map(|action| {
         let count = outcome.done.get(action).copied().unwrap_or_default();
         (count > 0).then(|| format!("{count} {}", past(*action)))
@@ -78,6 +80,7 @@ fn summary(world: &World, settings: &Settings, outcome: &Outcome, output: &Outpu
     let count = |wanted: fn(&ApplyError) -> bool| outcome.failed.iter().filter(|(_, _, error)| wanted(error)).count();
     let (under_way, unasked) = (count(is_under_way), count(is_not_asked));
     let further = [
+        (outcome.left as usize, "left to apply"),
         (outcome.forgotten.len(), "written off"),
         (outcome.undecided.len(), "undecided"),
         (outcome.not_bought.len(), "not bought"),
@@ -99,7 +102,11 @@ fn summary(world: &World, settings: &Settings, outcome: &Outcome, output: &Outpu
         1 => " The service failed at 1 call, which may be charged too.".to_owned(),
         count => format!(" The service failed at {count} calls, which may be charged too."),
     };
-    output.data(&format!("\nApplied: {parts}. Cost: ${}.{unknown}{failed}\n", outcome.cost));
+    let verb = match going.reach {
+        Reach::Files => "Previewed",
+        Reach::Rows => "Applied",
+    };
+    output.data(&format!("\n{verb}: {parts}. Cost: ${}.{unknown}{failed}\n", outcome.cost));
     output.data(&format!("Pictures: {}\n", context::describe_storage(settings, world)));
     output.data(&format!("Database: {}\n", context::describe_state(settings)));
 }
@@ -176,9 +183,10 @@ fn is_passing(error: &ApplyError) -> bool {
     source.trouble().retry() == Retry::Safe || source.trouble() == Trouble::Closed
 }
 
-/// Says what visitors of the product see after so many assets were switched.
-fn seen(count: u64) -> String {
+/// Says what visitors of the product see after so many assets were carried out.
+fn seen(count: u64, reach: Reach) -> String {
     match count {
+        _ if reach == Reach::Files => "what they saw before: a preview switches nothing".to_owned(),
         0 => "what they saw before: no row was switched".to_owned(),
         1 => "the new picture of 1 asset, and of all others what they saw before".to_owned(),
         count => format!("the new pictures of {count} assets, and of all others what they saw before"),

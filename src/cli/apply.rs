@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::digest::PlanDigest;
 use crate::state::Access;
 
-use super::carry::{Asked, Going, carry_out, confirm};
-use super::plan::{self, LookArgs, Prepared};
+use super::approval::Approval;
+use super::carry::{Asked, Going, Keeps, carry_out, confirm};
+use super::plan::{self, LookArgs, Part, Prepared};
 use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
 
 /// Arguments of `apply`.
@@ -27,6 +29,9 @@ pub struct ApplyArgs {
     /// Have at most so many pictures under way, of all services together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     parallelism: Option<u16>,
+    /// Carry out exactly the plan of this digest, as it was previewed; a file of `plan --out` can be named like a manifest
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["only", "except"])]
+    expect: Option<PlanDigest>,
 }
 
 /// How long to wait for somebody else.
@@ -53,7 +58,10 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let Prepared { settings, mut loaded, plan } = plan::prepare(&args.manifests, &args.look, global, output).await?;
+    let (approval, manifests) = Approval::split(args.expect, &args.manifests)?;
+    let part = Part { approval, sample: None };
+    let Prepared { settings, mut loaded, plan, takes } =
+        plan::prepare_part(&manifests, &args.look, &part, global, output).await?;
     plan::print(&plan, begun, output);
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
@@ -66,16 +74,16 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         let question = format!("Apply this plan to `{}`?", plan.environment);
         confirm(args.yes, Asked { command: "apply", question: &question }, output)?;
         let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
-        let prepared = Prepared { settings, loaded, plan };
+        let prepared = Prepared { settings, loaded, plan, takes };
         let going = Going {
-            command: "apply",
-            take: args.look.take(),
-            wait_seconds: args.wait.seconds,
+            // What was named and is not known yet is known from now on: a second try has to find it.
+            keeps: if args.expect == Some(prepared.plan.digest()) { Keeps::Plan } else { Keeps::Nothing },
             timeout: args.timeout,
             parallelism: args.parallelism.map(usize::from),
+            ..Going::new("apply", args.look.take(), args.wait.seconds)
         };
         let (result, code) = carry_out(&world, &prepared, going, output).await?;
-        let code = applied::tell(&world, &prepared.settings, result?, code, output)?;
+        let code = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
         loaded = prepared.loaded;
         code
     };

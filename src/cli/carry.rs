@@ -7,9 +7,10 @@ use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Proof, Tol
 use crate::asset::Assets;
 use crate::config::Settings;
 use crate::plan::Plan;
-use crate::planner::Moves;
+use crate::planner::{Moves, Taken};
 use crate::process::Process;
-use crate::state::Run;
+use crate::render;
+use crate::state::{Caps, KeptPlan, Run};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
@@ -25,6 +26,10 @@ use super::{Failure, Output, origin, services, stores};
 pub struct Going<'g> {
     /// The command, as the history shows it.
     pub command: &'g str,
+    /// How far it goes.
+    pub reach: Reach,
+    /// Whether the plan is kept.
+    pub keeps: Keeps,
     /// Whether the user insists on the storage.
     pub take: TakeStorage,
     /// How long somebody else is waited for.
@@ -33,6 +38,32 @@ pub struct Going<'g> {
     pub timeout: Option<u64>,
     /// Pictures that may be under way at once.
     pub parallelism: Option<usize>,
+}
+
+impl<'g> Going<'g> {
+    /// Goes all the way, at whatever pace, and keeps no plan.
+    pub fn new(command: &'g str, take: TakeStorage, wait_seconds: u64) -> Self {
+        let (reach, keeps) = (Reach::Rows, Keeps::Nothing);
+        Self { command, reach, keeps, take, wait_seconds, timeout: None, parallelism: None }
+    }
+}
+
+/// How far a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Originals and published files; visitors see none of it.
+    Files,
+    /// Records and rows, too.
+    Rows,
+}
+
+/// Whether a plan is kept under its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// It is: somebody reviews it, or has.
+    Plan,
+    /// It is not.
+    Nothing,
 }
 
 /// What is asked before anything changes.
@@ -53,7 +84,7 @@ pub fn confirm(yes: bool, asked: Asked<'_>, output: &Output) -> Result<(), Failu
     if !output.can_ask() {
         let message = format!("{command} asks before it changes anything, and there is no terminal to ask on");
         let help = match command {
-            "apply" => "look at the plan above, then run `pixform apply --yes`".to_owned(),
+            "apply" | "preview" => format!("look at the plan above, then run `pixform {command} --yes`"),
             _ => format!("look at what is told above, then run `pixform {command}` once more with `--yes`"),
         };
         return Err(Failure::usage(message, help));
@@ -100,17 +131,22 @@ pub async fn carry_out(
     going: Going<'_>,
     output: &Output,
 ) -> Result<(Result<Outcome, ApplyError>, u8), Failure> {
-    let signals = Signals::listen(output);
+    let signals = Signals::listen(going.command, output);
     let proof = proof(prepared)?;
     let run = begin(world, &prepared.settings, going.take, (going.command, proof.as_ref()), output).await?;
-    // Files first: a row that was switched would point at what is not there yet.
-    let copied = apply::copy(world).await?;
-    if copied > 0 {
-        let files = if copied == 1 { "1 file was".to_owned() } else { format!("{copied} files were") };
-        output.talk(&format!("{files} copied from the previous storage"));
+    if going.keeps == Keeps::Plan {
+        let document = render::plan_document(&prepared.plan);
+        let kept = KeptPlan { digest: prepared.plan.digest(), document, run: run.id.clone() };
+        world.state.keep_plan(&kept).await?;
     }
-    let names = apply::collections(&prepared.plan);
-    let leases = Leases::take(&*world.state, &names, &run, going.wait_seconds).await?;
+    let leases = match going.reach {
+        Reach::Files => Leases::none(&run),
+        Reach::Rows => {
+            copy(world, output).await?;
+            let names = apply::collections(&prepared.plan);
+            Leases::take(&*world.state, &names, &run, going.wait_seconds).await?
+        }
+    };
     let result = guarded(world, prepared, (&run, &leases, &signals), going, output).await;
     let ended = match &result {
         Ok(Outcome { ended: None, failed, .. }) if failed.is_empty() => "done",
@@ -123,22 +159,34 @@ pub async fn carry_out(
     Ok((result, signals.code()))
 }
 
+/// Copies what only the previous storage has: files first, for a row that was switched would point at what is not there
+/// yet.
+async fn copy(world: &Arc<World>, output: &Output) -> Result<(), ApplyError> {
+    let copied = apply::copy(world).await?;
+    if copied > 0 {
+        let files = if copied == 1 { "1 file was".to_owned() } else { format!("{copied} files were") };
+        output.talk(&format!("{files} copied from the previous storage"));
+    }
+    Ok(())
+}
+
 /// Carries the plan out while the leases are renewed and the time is kept beside it.
 async fn guarded(
     world: &Arc<World>,
-    Prepared { settings, loaded, plan }: &Prepared,
+    Prepared { settings, loaded, plan, takes }: &Prepared,
     (run, leases, signals): (&Run, &Leases, &Signals),
     going: Going<'_>,
     output: &Output,
 ) -> Result<Outcome, ApplyError> {
-    let works = works(world, plan, loaded).await?;
+    let taken = taken(plan, loaded, *takes);
+    let works = works(world, plan, loaded, &taken).await?;
     let progress = Progress::new(output, plan.changes().count() as u64);
     let stop = signals.stop();
     let options = Options {
         run,
         stop,
         prices: &services::prices(settings),
-        cap: plan.cap,
+        caps: Caps { run: plan.cap, month: settings.guards.max_cost_month },
         unknown_retries: plan::unknown_retries(settings),
         parallelism: going.parallelism,
     };
@@ -176,10 +224,26 @@ async fn guarded(
     Ok(outcome)
 }
 
+/// Returns the assets of each part of a plan that is about several takes.
+fn taken<'l>(plan: &Plan, loaded: &'l Loaded, takes: u32) -> Vec<Taken<'l>> {
+    let parts = plan.collections.iter().filter(|_| takes > 0).enumerate();
+    let manifests = parts.filter_map(|(number, part)| {
+        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == part.name)?;
+        Some(Taken { manifest: &declared.manifest, take: number as u32 % takes + 1 })
+    });
+    manifests.collect()
+}
+
 /// Puts the collections of a plan together with their assets.
-async fn works<'w>(world: &World, plan: &'w Plan, loaded: &'w Loaded) -> Result<Vec<Work<'w>>, ApplyError> {
+async fn works<'w>(
+    world: &World,
+    plan: &'w Plan,
+    loaded: &'w Loaded,
+    taken: &'w [Taken<'w>],
+) -> Result<Vec<Work<'w>>, ApplyError> {
     let mut works = Vec::new();
-    for collection in plan.collections.iter().filter(|collection| !collection.changes.is_empty()) {
+    let parts = plan.collections.iter().enumerate().filter(|(_, collection)| !collection.changes.is_empty());
+    for (number, collection) in parts {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
         let moves = match declared {
             Some(declared) => Moves::remembered(world, &declared.manifest).await?,
@@ -187,7 +251,10 @@ async fn works<'w>(world: &World, plan: &'w Plan, loaded: &'w Loaded) -> Result<
         };
         works.push(Work {
             plan: collection,
-            assets: declared.map(|declared| &declared.manifest as &dyn Assets),
+            assets: match taken.get(number) {
+                Some(taken) => Some(taken as &dyn Assets),
+                None => declared.map(|declared| &declared.manifest as &dyn Assets),
+            },
             table: declared.and_then(|declared| declared.manifest.table()),
             moves,
         });

@@ -38,13 +38,15 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
         selection: &Selection { only: vec![pattern], except: Vec::new() },
         refresh: if args.no_refresh { Looked::NotAt } else { Looked::At },
         take: TakeStorage::No,
-        limits: Limits { max_cost: None, max_deletions: u64::MAX },
+        limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: AllManifests::Some,
         prices: &services::prices(&settings),
         verdicts: &Verdicts::new(),
         unknown_retries: unknown_retries(&settings),
+        sample: None,
+        approved: None,
     };
     let plan = planner::plan(&world, &request).await?;
     let change = plan.changes().map(|(_, change)| change).find(|change| change.key == asset.key);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::apply::ApplyError;
 use crate::config::ConfigError;
 use crate::planner::PlannerError;
+use crate::render;
 use crate::state::{Holder, StateError};
 use crate::storage::{MarkerError, StorageError};
 use crate::world::WorldError;
@@ -82,6 +83,14 @@ pub enum Failure {
     /// A guard refused; the plan told why.
     #[error("the plan was refused")]
     Refused,
+    /// What is there is not what was approved.
+    #[error("{message}")]
+    NotApproved {
+        /// What differs.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// No asset has the key.
     #[error("no manifest declares `{key}`")]
     NoAsset {
@@ -106,7 +115,9 @@ impl Failure {
         match self {
             Self::Refused | Self::Apply(ApplyError::Refused(_)) => 3,
             Self::Apply(ApplyError::Held(_) | ApplyError::AtWork(_)) => 5,
-            Self::Apply(ApplyError::Stale { .. } | ApplyError::Collected { .. }) => 6,
+            Self::Apply(ApplyError::Stale { .. } | ApplyError::Collected { .. })
+            | Self::NotApproved { .. }
+            | Self::Planner(PlannerError::NotApproved(_) | PlannerError::Dearer { .. }) => 6,
             _ => 1,
         }
     }
@@ -114,7 +125,11 @@ impl Failure {
     /// Returns what to do about it, one sentence, where there is something to say.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Usage { help, .. } | Self::NoAsset { help, .. } => Some(help.clone()),
+            Self::Usage { help, .. } | Self::NoAsset { help, .. } | Self::NotApproved { help, .. } => Some(help.clone()),
+            Self::Planner(PlannerError::NotApproved(strays)) => Some(render::strays_text(strays)),
+            Self::Planner(PlannerError::Dearer { .. }) => {
+                Some("nothing was bought: preview it again, or have the new price approved".to_owned())
+            }
             Self::Read { path, source } => read_help(path, source.kind()),
             Self::Directory { .. } => Some("name a folder that exists, and that you may enter".to_owned()),
             Self::NoManifest { .. } => Some("`pixform init` writes a first one".to_owned()),
@@ -175,7 +190,12 @@ impl Failure {
             Self::Apply(ApplyError::Held(_)) => Some("pixform apply --wait 5m"),
             Self::Apply(ApplyError::AtWork(_) | ApplyError::Overslept) => Some("pixform gc"),
             Self::Apply(ApplyError::NotCopied { .. }) => Some("pixform apply"),
-            Self::Apply(_) | Self::Planner(_) | Self::World(_) | Self::State(_) | Self::Refused => Some("pixform plan"),
+            Self::Apply(_)
+            | Self::Planner(_)
+            | Self::World(_)
+            | Self::State(_)
+            | Self::Refused
+            | Self::NotApproved { .. } => Some("pixform plan"),
             _ => None,
         }
     }

@@ -56,7 +56,7 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
     let begun = Instant::now();
     let selection = SelectionArgs { only: args.selection.only.clone(), except: args.selection.except.clone() };
     let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
-    let Prepared { settings, loaded, plan } = plan::prepare(&args.manifests, &look, global, output).await?;
+    let Prepared { settings, loaded, plan, takes } = plan::prepare(&args.manifests, &look, global, output).await?;
     let broken = loaded.broken;
     let (plan, unfit) = split(plan);
     tell_unfit(&unfit, output);
@@ -79,12 +79,10 @@ pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<
             let question = format!("Adopt these into `{}`? No row and no file changes.", plan.environment);
             confirm(args.yes, Asked { command: "import", question: &question }, output)?;
             let world = Arc::new(context::world_with(&settings, Access::Write, Generators::default()).await?);
-            let prepared = Prepared { settings, loaded, plan };
-            let take = look.take();
-            let wait_seconds = args.wait.seconds;
-            let going = Going { command: "import", take, wait_seconds, timeout: None, parallelism: None };
+            let prepared = Prepared { settings, loaded, plan, takes };
+            let going = Going::new("import", look.take(), args.wait.seconds);
             let (result, code) = carry_out(&world, &prepared, going, output).await?;
-            applied::tell(&world, &prepared.settings, result?, code, output)?
+            applied::tell(&world, (&prepared.settings, going), result?, code, output)?
         }
     };
     match broken {

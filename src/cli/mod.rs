@@ -11,7 +11,9 @@ mod accept;
 mod accepted;
 mod applied;
 mod apply;
+mod approval;
 mod asked;
+mod candidates;
 mod carry;
 mod check;
 mod completions;
@@ -27,6 +29,8 @@ mod list;
 mod origin;
 mod output;
 mod plan;
+mod preview;
+mod previewed;
 mod progress;
 mod proof;
 mod schema;
@@ -61,7 +65,7 @@ Exit codes:
     3  refused by a guard, or a cap was reached
     4  applied in part: some assets failed
     5  somebody else is applying
-    6  the plan is stale
+    6  the plan is stale, or not the one that was approved
     7  a paid call needs a decision; everything else was done first
   130, 143  interrupted";
 
@@ -95,6 +99,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show what apply would do; writes nothing
     Plan(plan::PlanArgs),
+    /// Make the new pictures and their files, and switch nothing
+    Preview(preview::PreviewArgs),
     /// Make what is missing, publish it, and switch the rows
     Apply(apply::ApplyArgs),
     /// Look at every published picture and tell what is wrong
@@ -193,6 +199,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::Init(args) => init::run(&args, global, output),
         Command::Validate(args) => validate::run(&args, global, output),
         Command::Plan(args) => plan::run(&args, global, output).await,
+        Command::Preview(args) => preview::run(&args, global, output).await,
         Command::Apply(args) => apply::run(&args, global, output).await,
         Command::Check(args) => check::run(&args, global, output).await,
         Command::Show(args) => show::run(&args, global, output).await,

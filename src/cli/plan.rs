@@ -1,19 +1,23 @@
 //! `pixform plan`
 
+use std::collections::BTreeMap;
 use std::env::VarError;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
-use crate::plan::{Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
-use crate::planner::{self, Request};
+use crate::plan::{
+    Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Plan, Verdicts,
+};
+use crate::planner::{self, Request, Selection};
 use crate::record::Decision;
 use crate::render;
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
 
+use super::approval::Approval;
 use super::context::{self, Loaded};
 use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected, services};
 
@@ -126,6 +130,7 @@ impl LookArgs {
         let caps = caps.into_iter().filter_map(|(most, set_by)| Some(Cap { most: most?, set_by }));
         Ok(Limits {
             max_cost: caps.min(),
+            month: None,
             max_deletions: settings.guards.max_deletions.unwrap_or(MAX_DELETIONS_DEFAULT),
         })
     }
@@ -136,6 +141,8 @@ pub struct Prepared {
     pub settings: Settings,
     pub loaded: Loaded,
     pub plan: Plan,
+    /// How many takes of each asset it is about; 0 where it is about what manifests ask for.
+    pub takes: u32,
 }
 
 /// Settles, loads, looks, and plans; writes nothing.
@@ -145,34 +152,97 @@ pub async fn prepare(
     global: &Global,
     output: &Output,
 ) -> Result<Prepared, Failure> {
+    prepare_part(manifests, look, &Part::default(), global, output).await
+}
+
+/// Which part of what manifests ask for is planned.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// What was approved.
+    pub approval: Approval,
+    /// How many assets are enough.
+    pub sample: Option<usize>,
+}
+
+/// Settles, loads, looks, and plans likewise, a part only.
+pub async fn prepare_part(
+    manifests: &ManifestArgs,
+    look: &LookArgs,
+    part: &Part,
+    global: &Global,
+    output: &Output,
+) -> Result<Prepared, Failure> {
     let settings = context::settings(global, output)?;
     let loaded = context::manifests(manifests, &settings, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {
         return Err(Failure::Told { count: loaded.broken });
     }
     let world = context::world(&settings, Access::Read).await?;
-    let plan = make(&world, &settings, &loaded, look).await?;
-    Ok(Prepared { settings, loaded, plan })
+    let plan = make(&world, &settings, &loaded, (look, part)).await?;
+    Ok(Prepared { settings, loaded, plan, takes: 0 })
 }
 
 /// Makes a plan of manifests that were loaded.
-async fn make(world: &World, settings: &Settings, loaded: &Loaded, look: &LookArgs) -> Result<Plan, Failure> {
+async fn make(
+    world: &World,
+    settings: &Settings,
+    loaded: &Loaded,
+    (look, part): (&LookArgs, &Part),
+) -> Result<Plan, Failure> {
+    let approved = part.approval.plan(world).await?;
     let selection = look.selection.selection();
     selected::check(world, loaded, &selection).await?;
+    let (prices, verdicts) = (services::prices(settings), look.verdicts.verdicts());
+    let about = About { selection: &selection, prices: &prices, verdicts: &verdicts };
     let request = Request {
+        sample: part.sample,
+        approved: approved.as_ref(),
+        ..request(world, settings, loaded, look, about).await?
+    };
+    let plan = planner::plan(world, &request).await?;
+    part.approval.check_exact(&plan, approved.as_ref())?;
+    Ok(plan)
+}
+
+/// What a request borrows.
+pub struct About<'a> {
+    /// Which assets are meant.
+    pub selection: &'a Selection,
+    /// What a new picture costs.
+    pub prices: &'a BTreeMap<String, MicroUsd>,
+    /// What was decided about earlier calls.
+    pub verdicts: &'a Verdicts,
+}
+
+/// Returns what is asked of the planner, about everything that manifests ask for.
+pub async fn request<'r>(
+    world: &World,
+    settings: &Settings,
+    loaded: &'r Loaded,
+    look: &LookArgs,
+    About { selection, prices, verdicts }: About<'r>,
+) -> Result<Request<'r>, Failure> {
+    Ok(Request {
         declared: &loaded.declared,
-        selection: &selection,
+        selection,
         refresh: if look.no_refresh { Looked::NotAt } else { Looked::At },
         take: look.take(),
-        limits: look.limits(settings)?,
+        limits: Limits { month: month(world, settings).await?, ..look.limits(settings)? },
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: loaded.all,
-        prices: &services::prices(settings),
-        verdicts: &look.verdicts.verdicts(),
+        prices,
+        verdicts,
         unknown_retries: unknown_retries(settings),
-    };
-    Ok(planner::plan(world, &request).await?)
+        sample: None,
+        approved: None,
+    })
+}
+
+/// Returns what a month may cost, and did so far.
+async fn month(world: &World, settings: &Settings) -> Result<Option<Month>, Failure> {
+    let Some(most) = settings.guards.max_cost_month else { return Ok(None) };
+    Ok(Some(Month { most, spent: world.state.spent_this_month().await? }))
 }
 
 /// Returns how often a call without an answer is repeated by itself.

@@ -25,7 +25,7 @@ const FREE_TYPES: [&str; 1] = ["image/png"];
 /// # Errors
 /// When the address of the storage cannot be used.
 pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
-    let Prepared { settings, loaded, plan } = prepared;
+    let Prepared { settings, loaded, plan, takes: _ } = prepared;
     let (mut published, mut originals) = (Files::default(), Files::default());
     let mut folders = BTreeMap::new();
     let copies = plan.uncopied() > 0;

@@ -21,19 +21,19 @@ impl Signals {
     ///
     /// The first one asks for no new work; the second, or the first where `CI` is `true`, ends the process at once.
     /// Nothing is lost by that: what was done is durable, what was not is done by the next run.
-    pub fn listen(output: &Output) -> Self {
+    pub fn listen(command: &str, output: &Output) -> Self {
         let signals = Self::default();
         for (kind, code, name) in [(SignalKind::interrupt(), 130, "Ctrl-C"), (SignalKind::terminate(), 143, "SIGTERM")]
         {
             let Ok(mut incoming) = signal(kind) else { continue };
-            let (signals, talk) = (signals.clone(), output.talker());
+            let (signals, talk, command) = (signals.clone(), output.talker(), command.to_owned());
             tokio::spawn(async move {
                 while incoming.recv().await.is_some() {
                     let first = signals.code.swap(code, Ordering::SeqCst) == 0;
                     let impatient = std::env::var("CI").is_ok_and(|value| value == "true");
                     if !first || impatient {
                         talk(&format!(
-                            "{name}: stopped at once; the next `pixform apply` goes on from here, and asks about calls that have no answer yet"
+                            "{name}: stopped at once; the next `pixform {command}` goes on from here, and asks about calls that have no answer yet"
                         ));
                         std::process::exit(i32::from(code));
                     }

@@ -52,7 +52,7 @@ pub const STORE_FIELDS: [&str; 10] = [
 ];
 
 /// The fields of `guards`.
-pub const GUARD_FIELDS: [&str; 2] = ["max_cost", "max_deletions"];
+pub const GUARD_FIELDS: [&str; 3] = ["max_cost", "max_cost_month", "max_deletions"];
 
 /// The fields of `limits`.
 pub const LIMIT_FIELDS: [&str; 1] = ["images"];
@@ -159,6 +159,7 @@ fn read_environment(name: Placed<String>, node: Node<'_>, mistakes: &mut Mistake
     let mut guards = GuardSettings::default();
     if let Some(mut inner) = map(&mut fields, "guards", mistakes) {
         guards.max_cost = money(&mut inner, "max_cost", mistakes).map(|placed| placed.value);
+        guards.max_cost_month = money(&mut inner, "max_cost_month", mistakes).map(|placed| placed.value);
         guards.max_deletions = whole(&mut inner, "max_deletions", 0, DELETIONS_CEILING, mistakes);
         inner.finish("`guards`", &GUARD_FIELDS, mistakes);
     }

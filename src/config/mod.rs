@@ -208,6 +208,8 @@ pub struct ModerationSettings {
 pub struct GuardSettings {
     /// The cap on the cost of one plan.
     pub max_cost: Option<MicroUsd>,
+    /// What all runs together may cost in a calendar month.
+    pub max_cost_month: Option<MicroUsd>,
     /// Deletions that need not be listed under `removed`.
     pub max_deletions: Option<u64>,
 }

@@ -167,6 +167,7 @@ fn duration(words: &str) -> Value {
 fn guard(name: &str) -> Value {
     match name {
         "max_cost" => money("The most that one plan may cost, in US dollars; 0 buys nothing."),
+        "max_cost_month" => money("The most that all runs together may cost in a calendar month (UTC), in US dollars."),
         "max_deletions" => {
             whole("Deletions that a plan may hold without their being listed under `removed`.", 0, DELETIONS_CEILING)
         }

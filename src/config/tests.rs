@@ -15,7 +15,7 @@ environments:
     storage: { url: \"s3://assets\", endpoint: \"${S3_ENDPOINT}\", public_url: \"https://cdn.example.com/assets\" }
     generators:
       novita: { kind: novita, base_url: \"https://api.novita.ai\", api_key: \"${NOVITA_API_KEY}\", price: 0.015, concurrency: 4, images_per_minute: 20 }
-    guards: { max_cost: 5.00, max_deletions: 10 }
+    guards: { max_cost: 5.00, max_cost_month: 20, max_deletions: 10 }
     on_unknown: ask                               # or retry, at most on_unknown_max (1) times
 ";
 
@@ -107,7 +107,14 @@ fn production_needs_its_variables_only_when_they_are_needed() {
     assert_eq!(settings.state.expose(), "postgres://u:secret@h/d");
     assert_eq!(settings.storage.url.expose(), "s3://assets");
     assert_eq!(settings.url_base().as_deref(), Some("https://cdn.example.com/assets/"));
-    assert_eq!(settings.guards, GuardSettings { max_cost: Some(MicroUsd(5_000_000)), max_deletions: Some(10) });
+    assert_eq!(
+        settings.guards,
+        GuardSettings {
+            max_cost: Some(MicroUsd(5_000_000)),
+            max_cost_month: Some(MicroUsd(20_000_000)),
+            max_deletions: Some(10)
+        }
+    );
     let novita = &settings.generators[&"novita".parse().unwrap()];
     assert_eq!(novita.price, Some(MicroUsd(15_000)));
     assert_eq!((novita.concurrency, novita.images_per_minute), (Some(4), Some(20)));
@@ -291,7 +298,7 @@ generators:
 storage: { url: \"memory:\", create_bucket: yes, region: [] }"), @r#"
     5:25 `max_cost` is no amount of money | write US dollars with at most six decimals, as in `0.015`
     5:46 `max_deletions` must not be negative, is -1 | write 0 to 10000000
-    5:50 `guards` has no field `max` | `guards` has the fields `max_cost`, `max_deletions`
+    5:50 `guards` has no field `max` | `guards` has the fields `max_cost`, `max_cost_month`, `max_deletions`
     6:23 `images` must be at least 1, is 0 | write 1 to 10000000
     7:25 `pg_catalog.x` is not a table name: system schemas and `pixform` are not for published tables | name a table that manifests may publish to
     7:39 `1a` is not a table name: write `name` or `schema.name`, at most 63 letters each; a name with capitals or spaces needs quotes of its own, as in `table: '"My Table"'` | name a table that manifests may publish to

@@ -32,7 +32,7 @@ pub struct Facts {
 /// A picture, decoded once, for all that is to be done with it.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    facts: Facts,
+    pub(super) facts: Facts,
     pub(super) pixels: Pixels,
 }
 

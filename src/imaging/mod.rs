@@ -8,10 +8,12 @@ mod encode;
 mod inspect;
 mod mosaic;
 mod placeholder;
+mod sheet;
 
 pub use encode::{Encoded, encode, fitted};
 pub use inspect::{Decoded, Facts, inspect, verify};
 pub use placeholder::paint;
+pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet};
 
 /// Largest picture that is decoded or made, in pixels: 8192 x 8192.
 pub const PIXELS_MAX: u64 = 8192 * 8192;

@@ -12,8 +12,19 @@ use super::{Action, CollectionPlan, Plan};
 pub struct Limits {
     /// The lowest cap on the cost; `None` without one. A cap of 0 means "buy nothing" and refuses nothing by itself.
     pub max_cost: Option<Cap>,
+    /// What all runs together may cost in a month, and did so far; `None` without a cap on it.
+    pub month: Option<Month>,
     /// Deletions that need not be listed under `removed`.
     pub max_deletions: u64,
+}
+
+/// A cap on what a calendar month costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Month {
+    /// The most that may be spent.
+    pub most: MicroUsd,
+    /// What was spent, in this month so far.
+    pub spent: MicroUsd,
 }
 
 /// A cap on the cost, and who set it.
@@ -82,6 +93,7 @@ pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> 
     refusals.extend(plan.collections.iter().filter_map(key_axes));
     refusals.extend(plan.collections.iter().flat_map(case_twins));
     refusals.extend(cost(plan, limits.max_cost));
+    refusals.extend(month(plan, limits));
     refusals.extend(deletions(plan, limits.max_deletions));
     refusals.extend(protection(plan));
     refusals.extend(downgrades(plan));
@@ -148,14 +160,32 @@ fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {
     let (Cap { most, set_by }, cost) = (cap?, plan.cost());
     // The lowest cap wins: only where that one is raised does it help.
     let raise = match set_by {
-        CapSetter::Argument => format!("raise the cap with `--max-cost {cost}`"),
-        CapSetter::Variable => format!("raise the cap with `PIXFORM_MAX_COST={cost}`"),
-        CapSetter::Guards => format!("raise `guards: {{ max_cost: {cost} }}` in pixform.yaml"),
+        CapSetter::Argument => format!("whoever runs it can raise the cap with `--max-cost {cost}`"),
+        CapSetter::Variable => format!("whoever sets the variable can raise the cap with `PIXFORM_MAX_COST={cost}`"),
+        CapSetter::Guards => {
+            format!("whoever may change pixform.yaml can raise the cap with `guards: {{ max_cost: {cost} }}`")
+        }
     };
     (most.0 > 0 && cost > most).then(|| Refusal {
         code: "cost",
         message: format!("the plan costs ${cost}, which is over the cap of ${most}"),
         way_out: format!("{raise}, or take fewer with `--only`"),
+    })
+}
+
+fn month(plan: &Plan, limits: Limits) -> Option<Refusal> {
+    let (Month { most, spent }, cost) = (limits.month?, plan.cost());
+    let buys_nothing = limits.max_cost.is_some_and(|cap| cap.most.0 == 0);
+    let would_be = MicroUsd(spent.0.saturating_add(cost.0));
+    (cost.0 > 0 && !buys_nothing && would_be > most).then(|| Refusal {
+        code: "cost_month",
+        message: format!(
+            "the plan costs ${cost}, and with the ${spent} of this month that is over the month's cap of ${most}"
+        ),
+        way_out: format!(
+            "whoever may change pixform.yaml can raise the cap with `guards: {{ max_cost_month: {would_be} }}`, or take \
+             fewer with `--only`"
+        ),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, Row
 use crate::record::{Original, Record};
 
 mod adopt;
+mod approved;
 mod compare;
 mod decide;
 mod differences;
@@ -16,16 +17,21 @@ mod guard;
 mod kept;
 mod pointer;
 mod reason;
+mod sample;
 mod standing;
 
 pub use adopt::{AdoptedObject, Adoption, FoundRow, Verdict, adopt, judge, named_files, with_taken_seed};
+pub use approved::{
+    Approved, ApprovedChange, ApprovedField, Narrowed, Recorded, Stray, Strayed, StrayedField, narrow, strayed_fields,
+};
 pub use compare::{Comparison, Looked, Suspects};
 pub use decide::{ColumnEdit, Edited, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
 pub use differences::row_inputs;
-pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Refusal, StoreFinding, guard};
+pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
 pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
+pub use sample::sample;
 pub use standing::{Decisions, Doubt, Line, Standing, Verdicts, standing};
 
 /// What is done about one asset.
@@ -214,6 +220,16 @@ pub enum Note {
         /// How many records it has.
         records: u64,
     },
+    /// Changes of an approved plan that are carried out already.
+    Done {
+        /// How many.
+        count: u64,
+    },
+    /// Changes that nobody approved.
+    NotApproved {
+        /// How many.
+        count: u64,
+    },
     /// Files lie only in the storage that was used before, and applying copies them.
     Uncopied {
         /// How many.
@@ -332,33 +348,39 @@ impl Plan {
     /// Returns the name of what was reviewed: over environment, collection, key, before and after of each change;
     /// repairs and open questions are outside it, and so are actions, prices and times.
     pub fn digest(&self) -> PlanDigest {
-        #[derive(serde::Serialize)]
-        struct Side {
-            recipe: RecipeDigest,
-            renditions: RenditionsDigest,
-            row: Option<RowDigest>,
-            protect: bool,
-            hold: bool,
-        }
-        let side = |snapshot: &Option<Snapshot>| {
-            snapshot.map(|Snapshot { recipe, renditions, row, protect, hold }| Side {
-                recipe,
-                renditions,
-                row,
-                protect,
-                hold,
-            })
-        };
-        let mut covered: Vec<_> = self
-            .changes()
-            .filter(|(_, change)| !matches!(change.action, Action::Repair | Action::Unknown))
-            .map(|(collection, change)| {
-                (collection.name.as_str(), change.key.as_str(), side(&change.before), side(&change.after))
-            })
-            .collect();
-        covered.sort_by_key(|(collection, key, _, _)| (*collection, *key));
-        PlanDigest::from_bytes(canonical_digest(PLAN_DOMAIN, &(&self.environment, covered)))
+        let covered = self.changes().filter(|(_, change)| !approved::is_outside(change.action));
+        let covered = covered.map(|(collection, change)| (&collection.name, &change.key, change.before, change.after));
+        digest(&self.environment, covered)
     }
+}
+
+/// Returns the digest of a plan for an environment with these changes: collection, key, before and after of each.
+pub fn digest<'c>(
+    environment: &str,
+    changes: impl Iterator<Item = (&'c CollectionName, &'c AssetKey, Option<Snapshot>, Option<Snapshot>)>,
+) -> PlanDigest {
+    #[derive(serde::Serialize)]
+    struct Side {
+        recipe: RecipeDigest,
+        renditions: RenditionsDigest,
+        row: Option<RowDigest>,
+        protect: bool,
+        hold: bool,
+    }
+    let side = |snapshot: Option<Snapshot>| {
+        snapshot.map(|Snapshot { recipe, renditions, row, protect, hold }| Side {
+            recipe,
+            renditions,
+            row,
+            protect,
+            hold,
+        })
+    };
+    let covered =
+        changes.map(|(collection, key, before, after)| (collection.as_str(), key.as_str(), side(before), side(after)));
+    let mut covered: Vec<_> = covered.collect();
+    covered.sort_by_key(|(collection, key, _, _)| (*collection, *key));
+    PlanDigest::from_bytes(canonical_digest(PLAN_DOMAIN, &(environment, covered)))
 }
 
 /// Where a picture comes from without being bought.

@@ -11,13 +11,16 @@ use crate::asset::{AssetKey, CollectionName, Heads, MicroUsd, TableName};
 use crate::digest::RecipeDigest;
 use crate::manifest::Manifest;
 use crate::plan::{
-    CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, Verdicts, guard,
+    Approved, CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, Stray, Verdicts,
+    guard, sample,
 };
 use crate::state::{Known, KnownCollection, Schema, TableProblem, TableSeen};
 use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
 mod adopt;
+mod approved;
+mod candidates;
 mod drift;
 mod first;
 mod looks;
@@ -27,6 +30,7 @@ mod second;
 mod selection;
 mod standings;
 
+pub use candidates::{Taken, candidates};
 pub use drift::row_state;
 pub use moves::Moves;
 pub use selection::{Pattern, Selection};
@@ -63,6 +67,10 @@ pub struct Request<'r> {
     pub verdicts: &'r Verdicts,
     /// How often a call without an answer is repeated by itself.
     pub unknown_retries: u32,
+    /// How many assets are enough, spread over all labels; all where it is not said.
+    pub sample: Option<usize>,
+    /// What was reviewed: nothing else is planned.
+    pub approved: Option<&'r Approved>,
 }
 
 /// Whether every manifest of the environment was read.
@@ -114,6 +122,17 @@ pub enum PlannerError {
         .0.key, .0.table, .0.collections[0], .0.collections[1]
     )]
     Shared(Box<SharedRow>),
+    /// What was approved can no longer be carried out as it was.
+    #[error("what was approved is not what is there now")]
+    NotApproved(Vec<Stray>),
+    /// What was approved would cost more than was approved.
+    #[error("carrying out the approved plan costs ${now} now, and ${approved} were approved")]
+    Dearer {
+        /// What was approved.
+        approved: MicroUsd,
+        /// What it would cost.
+        now: MicroUsd,
+    },
     /// A selection takes an asset whose key another one, which is not selected, has to leave first.
     #[error("`{key}` is selected, and the asset that has this key now, and becomes `{leaves}`, is not")]
     Torn {
@@ -174,6 +193,13 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
         completeness,
         notes,
     };
+    if let Some(count) = request.sample {
+        sample(&mut plan, count);
+        plan.completeness = Completeness::Partial;
+    }
+    if let Some(approved) = request.approved {
+        approved::hold_to(world, &mut plan, approved).await?;
+    }
     plan.refusals = refusals(&plan, request.limits, decision);
     Ok(plan)
 }

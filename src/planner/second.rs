@@ -22,9 +22,11 @@ use super::{Declared, Gathering, Moves, PlannerError};
 pub(super) const CHUNK: usize = 1_000;
 
 /// Everything that was read for one batch of assets.
-struct Batch {
-    assets: Vec<(usize, Asset)>,
-    records: HashMap<(CollectionName, AssetKey), Record>,
+pub(super) struct Batch {
+    /// The assets, by their number.
+    pub assets: Vec<(usize, Asset)>,
+    /// Their records, by where they are.
+    pub records: HashMap<(CollectionName, AssetKey), Record>,
     rows: HashMap<AssetKey, RowSeen>,
     rows_looked: bool,
     sizes: HashMap<ObjectPath, Option<u64>>,
@@ -108,18 +110,7 @@ impl Gathering<'_> {
                 records.insert((collection.clone(), record.key.clone()), record);
             }
         }
-        let mut batch = Batch {
-            assets: Vec::with_capacity(numbers.len()),
-            rows: HashMap::new(),
-            rows_looked: listing.is_some(),
-            sizes: HashMap::new(),
-            kept: HashMap::new(),
-            by_content: HashMap::new(),
-            found: HashMap::new(),
-            standings: Standings::default(),
-            collected: HashSet::new(),
-            records,
-        };
+        let mut batch = Batch { rows_looked: listing.is_some(), records, ..Batch::empty() };
         for number in numbers {
             let asset = manifest.asset(*number);
             let record = batch.record(manifest, moves, &asset.key);
@@ -144,7 +135,12 @@ impl Gathering<'_> {
     }
 
     /// Finds out which originals there are: remembered ones that really lie there, and those only the storage knows.
-    async fn read_originals(&self, manifest: &Manifest, moves: &Moves, batch: &mut Batch) -> Result<(), PlannerError> {
+    pub(super) async fn read_originals(
+        &self,
+        manifest: &Manifest,
+        moves: &Moves,
+        batch: &mut Batch,
+    ) -> Result<(), PlannerError> {
         let state = &self.world.state;
         let mut recipes: Vec<RecipeDigest> = Vec::new();
         let mut contents: Vec<ContentDigest> = Vec::new();
@@ -271,7 +267,23 @@ fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (CollectionName
 }
 
 impl Batch {
-    fn record(&self, manifest: &Manifest, moves: &Moves, key: &AssetKey) -> Option<&Record> {
+    /// Returns one that nothing was read for.
+    pub(super) fn empty() -> Self {
+        Self {
+            assets: Vec::new(),
+            records: HashMap::new(),
+            rows: HashMap::new(),
+            rows_looked: false,
+            sizes: HashMap::new(),
+            kept: HashMap::new(),
+            by_content: HashMap::new(),
+            found: HashMap::new(),
+            standings: Standings::default(),
+            collected: HashSet::new(),
+        }
+    }
+
+    pub(super) fn record(&self, manifest: &Manifest, moves: &Moves, key: &AssetKey) -> Option<&Record> {
         let (collection, key) = source(manifest, moves, key);
         self.records.get(&(collection, key?))
     }
@@ -300,7 +312,7 @@ impl Batch {
         record.published.iter().filter_map(fault).collect()
     }
 
-    fn picture(
+    pub(super) fn picture(
         &self,
         asset: &Asset,
         record: Option<&Record>,
@@ -336,7 +348,7 @@ impl Batch {
     }
 
     /// Returns what is to be written down about earlier calls for a recipe.
-    fn decisions(&self, recipe: &RecipeDigest) -> Decisions {
+    pub(super) fn decisions(&self, recipe: &RecipeDigest) -> Decisions {
         match self.standings.by_recipe.get(recipe) {
             Some(Standing::Accepted { .. }) if !self.standings.accepted.contains_key(recipe) => Vec::new(),
             Some(

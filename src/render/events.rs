@@ -110,6 +110,18 @@ pub enum Event<'e> {
         /// The ledger's name of the call.
         call: &'e str,
     },
+    /// A file that a preview made or found: what an asset would show.
+    PreviewFile {
+        /// The collection.
+        collection: &'e CollectionName,
+        /// The asset.
+        key: &'e AssetKey,
+        /// Where it lies below the storage's root.
+        path: &'e str,
+        /// Where it can be fetched, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<&'e str>,
+    },
     /// A call to a generator, of whenever; made by [`Event::history_call`].
     HistoryCall(CallDocument<'e>),
     /// What calls cost that have something in common, or all of them; made by [`Event::history_cost`].

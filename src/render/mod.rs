@@ -4,6 +4,7 @@
 //! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
 //! is left to `cli`.
 
+mod approved;
 mod count;
 mod difference;
 mod edit;
@@ -18,6 +19,7 @@ mod listed;
 mod note;
 mod remark;
 mod snippet;
+mod strays;
 mod style;
 mod text;
 mod unfit;
@@ -25,6 +27,7 @@ mod unfit;
 #[cfg(test)]
 mod tests;
 
+pub use approved::{DocumentError, approved_plan};
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use garbage::{Deleted, GarbageFate, GarbageFile, GarbageKind, GarbageSum, garbage_summary, garbage_text};
@@ -34,6 +37,7 @@ pub use listed::{accept_text, kept_rows_text};
 pub use note::note_sentence;
 pub use remark::ways_out;
 pub use snippet::{Layout, manifest_report, warning_report};
+pub use strays::strays_text;
 pub use style::{Colour, Listing, Style};
 pub use text::{PlanFacts, plan_text};
 pub use unfit::{unfit_reasons, unfit_sentence, unfit_text};

@@ -41,12 +41,23 @@ pub fn note_sentence(note: &Note) -> String {
                  (`pixform destroy {collection}` removes it)"
             )
         }
+        Note::Done { count: amount } => {
+            format!("{} of the approved plan {} done already", count::count(*amount, "change"), are(*amount))
+        }
+        Note::NotApproved { count: amount } => {
+            let left = if *amount == 1 { "it is left alone" } else { "they are left alone" };
+            format!("{} {} not in the approved plan: {left}", count::count(*amount, "change"), are(*amount))
+        }
         Note::Uncopied { files } => {
             let (are, them) = if *files == 1 { ("is", "it") } else { ("are", "them") };
             let files = count::count(*files, "file");
             format!("{files} {are} still in the previous storage; apply copies {them}, for $0.00")
         }
     }
+}
+
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }
 
 /// What is said of a plan that does not cover everything.

@@ -55,6 +55,28 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// By what right a run asks for calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right<'r> {
+    /// It holds the lease on the calls' collection.
+    Lease(&'r Lease),
+    /// It previews, and switches nothing: that it is heard of is its right.
+    Heartbeat {
+        /// The run.
+        run: &'r str,
+    },
+}
+
+impl<'r> Right<'r> {
+    /// Returns the run.
+    pub fn run(self) -> &'r str {
+        match self {
+            Self::Lease(lease) => &lease.run,
+            Self::Heartbeat { run } => run,
+        }
+    }
+}
+
 /// What came of asking for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {

@@ -2,7 +2,7 @@
 //!
 //! The words only; an adapter keeps the lines. What a line means for a plan is decided elsewhere.
 
-use crate::asset::{AssetKey, CollectionName};
+use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
@@ -32,6 +32,15 @@ impl CallFact {
     pub fn new(call: impl Into<String>, status: CallStatus) -> Self {
         Self { call: call.into(), status, task: None, sha256: None, original: None, reason: None }
     }
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caps {
+    /// By the run that asks.
+    pub run: Option<MicroUsd>,
+    /// By all runs together in a calendar month, in UTC by the state's clock.
+    pub month: Option<MicroUsd>,
 }
 
 /// What came of asking whether a call may be sent.

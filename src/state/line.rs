@@ -1,7 +1,7 @@
 //! Ledger lines: the rules of what may be sent and what came of it, as far as they need no database.
 
-use super::Intent;
-use super::stored::unsigned;
+use super::stored::{signed, unsigned};
+use super::{Caps, Intent};
 use crate::asset::MicroUsd;
 use crate::record::CallStatus;
 
@@ -20,22 +20,36 @@ pub(super) const ENDED: &str = "the run ended before an answer came";
 /// Why a line does not become open again.
 const RIVAL: &str = "an answer came when another call for the recipe was open";
 
-/// What a run may still spend.
+/// Which lines count as spent, as SQL: what was refused was not charged.
+pub(super) const SPENT: &str = "price > 0 AND status <> 'refused'";
+
+/// What may still be spent.
 pub(super) struct Purse {
-    spent: u64,
-    cap: Option<MicroUsd>,
+    spent: Spent,
+    caps: Caps,
+}
+
+/// What was spent and reserved before, as the ledger sums it up; only what a cap is on is counted.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// By the run.
+    pub run: i64,
+    /// In this month.
+    pub month: i64,
 }
 
 impl Purse {
-    /// Opens the purse of a run that has spent and reserved so much, as the ledger sums it up.
-    pub(super) fn new(spent: i64, cap: Option<MicroUsd>) -> Self {
-        Self { spent: unsigned(spent), cap }
+    /// Opens the purse of a run.
+    pub(super) fn new(spent: Spent, caps: Caps) -> Self {
+        Self { spent, caps }
     }
 
-    /// Reserves a price, unless it would cost more than the cap leaves.
+    /// Reserves a price, unless it would cost more than a cap leaves.
     pub(super) fn pays(&mut self, price: MicroUsd) -> bool {
-        let spent = self.spent.saturating_add(price.0);
-        if price.0 > 0 && self.cap.is_some_and(|cap| spent > cap.0) {
+        let add = |spent: i64| spent.saturating_add(signed(price.0));
+        let spent = Spent { run: add(self.spent.run), month: add(self.spent.month) };
+        let over = |cap: Option<MicroUsd>, spent: i64| cap.is_some_and(|cap| unsigned(spent) > cap.0);
+        if price.0 > 0 && (over(self.caps.run, spent.run) || over(self.caps.month, spent.month)) {
             return false;
         }
         self.spent = spent;

@@ -23,6 +23,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_ledger.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_acceptances.sql") },
     Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_gc.sql") },
+    Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_plans.sql") },
 ];
 
 /// The migrations of Postgres, in order, under the same numbers.
@@ -31,6 +32,7 @@ pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_ledger.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_acceptances.sql") },
     Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_gc.sql") },
+    Migration { version: 5, sql: include_str!("../../migrations/postgres/0005_plans.sql") },
 ];
 
 /// A migration that the database says was run.

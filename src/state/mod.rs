@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::process::{Liveness, Process};
 use crate::record::{Call, Decision, Original, Published, Record};
 
@@ -21,6 +21,7 @@ mod ledger;
 mod line;
 mod migrate;
 mod open;
+mod plans;
 mod postgres;
 mod references;
 mod sqlite;
@@ -32,9 +33,10 @@ pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
 pub use self::collect::{Claim, Collector, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
 pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::known::{Known, KnownCollection, Schema};
-pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Run};
-pub use self::ledger::{CallFact, CallSeen, HistoryLine, HistoryQuery, HistoryRun, Intent};
+pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Right, Run};
+pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, HistoryRun, Intent};
 pub use self::open::{UrlWarning, open, place, setup_sql, url_warnings};
+pub use self::plans::KeptPlan;
 pub use self::survey::{Survey, SurveyColumn};
 
 /// How a state is opened.
@@ -133,6 +135,9 @@ pub enum StateError {
         /// The collection.
         collection: CollectionName,
     },
+    /// The run has ended, or was not heard of for so long that another one may have gone on with its calls.
+    #[error("this run was not heard of for so long that another one may have gone on with its calls")]
+    Silent,
     /// The published table cannot hold what is to be published.
     #[error("the table `{table}` cannot take the rows")]
     Table {
@@ -243,6 +248,12 @@ pub trait State: Collector + Send + Sync {
     /// Returns what was accepted of those keys, what was accepted of one key together and oldest first.
     async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError>;
 
+    /// Returns what the calls of this calendar month cost, refused ones left out: in UTC by the state's clock.
+    async fn spent_this_month(&self) -> Result<MicroUsd, StateError>;
+
+    /// Returns a plan that was kept under its digest.
+    async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError>;
+
     /// Reads a table whatever it is: all its columns, and as many of its rows as asked; `None` where there is none.
     ///
     /// Integers keep all 63 bits; other numbers come as JSON numbers, or as text where that would lose digits; what JSON
@@ -269,6 +280,12 @@ pub trait State: Collector + Send + Sync {
 
     /// Remembers how a run ended: `done`, `failed`, `interrupted`.
     async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError>;
+
+    /// Remembers that a run without a lease still works.
+    ///
+    /// # Errors
+    /// [`StateError::Silent`] for a run that has ended, or was not heard of for [`RUN_SILENT_SECONDS`].
+    async fn beat(&self, run: &str) -> Result<(), StateError>;
 
     /// Takes the lease on a collection, unless somebody has it who is not expired and not dead.
     ///
@@ -308,8 +325,8 @@ pub trait State: Collector + Send + Sync {
     /// Forgets the carried-out renames of the collection that are not among those to keep. Fenced.
     async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError>;
 
-    /// Asks for the right to send calls of the lease's run, and writes a line of status `intended` for each that may
-    /// be sent, before it is. The answers come in the order of the calls. Fenced.
+    /// Asks whether calls of a run may be sent, and writes a line of status `intended` for each that may be, before it
+    /// is. The answers come in the order of the calls. Fenced by the lease, or by the heartbeat as [`State::beat`] is.
     ///
     /// A recipe has one open line (intended, submitted, received) at most; whether its holder is dead decides what
     /// becomes of it, as told at [`Intent`]. A paid line that nobody can go on with becomes `unknown`. Without an open
@@ -317,15 +334,16 @@ pub trait State: Collector + Send + Sync {
     /// [`FAILED_MAX`](crate::record::FAILED_MAX) paid lines of status failed without one.
     ///
     /// A line is written or taken over only if its price and those of all lines of this run, except refused ones, stay
-    /// within the cap. What costs nothing is never capped.
+    /// within the run's cap, and with those of all lines that were written this month within the month's. What costs
+    /// nothing is never capped.
     ///
     /// A run is dead if its process is, if it has ended, or if its process cannot be looked at and it was silent for
     /// [`RUN_SILENT_SECONDS`]; one that was never remembered is not.
     async fn intend(
         &self,
-        lease: &Lease,
+        right: Right<'_>,
         calls: &[Call],
-        cap: Option<MicroUsd>,
+        caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError>;
 
@@ -337,12 +355,15 @@ pub trait State: Collector + Send + Sync {
     /// nothing is known of its call; it becomes the current one with `Finished` only.
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError>;
 
+    /// Keeps a plan under its digest; of several with one digest the last is kept. Never fenced.
+    async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError>;
+
     /// Makes paid `intended` lines of dead runs `unknown`; tells how many. Never fenced.
     async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError>;
 
     /// Remembers what people decided about lines that are unknown, rejected, lost or failed. Others, and those that
-    /// have a decision, stay as they are; the status stays, too. Fenced.
-    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError>;
+    /// have a decision, stay as they are; the status stays, too. Fenced as [`State::intend`] is.
+    async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError>;
 
     /// Remembers originals that were found in the storage, and settles the open line of each recipe, if any, as
     /// finished. Never fenced.

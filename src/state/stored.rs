@@ -16,6 +16,9 @@ const ACCEPTED_SINCE: u32 = 3;
 /// The migration that brought what is known of references.
 const COLLECTED_SINCE: u32 = 4;
 
+/// The migration that brought the table of plans.
+const PLANS_SINCE: u32 = 5;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -110,6 +113,11 @@ pub(super) fn worth(open: bool, published: bool, free: bool) -> Worth {
         () if free => Worth::Free,
         () => Worth::Unpublished,
     }
+}
+
+/// Tells whether there is a table of plans.
+pub(super) fn has_plans(schema: Schema) -> bool {
+    !lacks(schema, PLANS_SINCE)
 }
 
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.

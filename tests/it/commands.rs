@@ -25,6 +25,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       init         Write a commented pixform.yaml and a first manifest
       validate     Check manifests without looking at anything else
       plan         Show what apply would do; writes nothing
+      preview      Make the new pictures and their files, and switch nothing
       apply        Make what is missing, publish it, and switch the rows
       check        Look at every published picture and tell what is wrong
       show         Show one asset: recipe, prompt, files
@@ -57,7 +58,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
         3  refused by a guard, or a cap was reached
         4  applied in part: some assets failed
         5  somebody else is applying
-        6  the plan is stale
+        6  the plan is stale, or not the one that was approved
         7  a paid call needs a decision; everything else was done first
       130, 143  interrupted
     "#);
@@ -188,6 +189,8 @@ fn the_help_of_apply_stays_what_it_is() {
           --timeout <TIME>    Begin nothing new after so long, and leave what is under way to the next
                               run: 90s, 30m, 2h
           --parallelism <N>   Have at most so many pictures under way, of all services together
+          --expect <DIGEST>   Carry out exactly the plan of this digest, as it was previewed; a file of
+                              `plan --out` can be named like a manifest
       -h, --help              Print help
       -V, --version           Print version
     ");

@@ -13,7 +13,7 @@ use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Limits, Looked, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Declared, Moves, Request, Selection};
 use pixform::process::Process;
-use pixform::state::{Access, Origin, Run};
+use pixform::state::{Access, Caps, Origin, Run};
 use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 use proptest::prelude::*;
@@ -154,13 +154,15 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
         selection: &Selection::default(),
         refresh: Looked::At,
         take: TakeStorage::No,
-        limits: Limits { max_cost: None, max_deletions: 3 },
+        limits: Limits { max_cost: None, month: None, max_deletions: 3 },
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
         prices: &BTreeMap::new(),
         verdicts: &Verdicts::new(),
         unknown_retries: 0,
+        sample: None,
+        approved: None,
     };
     planner::plan(world, &request).await.unwrap()
 }
@@ -183,7 +185,7 @@ async fn carry_out(world: &Arc<World>, declared: &Declared, plan: &Plan, number:
         run: &run,
         stop: &Arc::new(Stop::default()),
         prices: &BTreeMap::new(),
-        cap: None,
+        caps: Caps::default(),
         unknown_retries: 0,
         parallelism: None,
     };

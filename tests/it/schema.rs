@@ -124,7 +124,7 @@ environments:
         enable_nsfw_detection: true
         nsfw_detection_level: 2
         nsfw_detection_price: 0.0015
-    guards: { max_cost: "5.00", max_deletions: 0 }
+    guards: { max_cost: "5.00", max_cost_month: 20, max_deletions: 0 }
     limits: { images: 100 }
     publish: { tables: [attribute_images, shop.images] }
     on_unknown: retry

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pixform::asset::ObjectPath;
 use pixform::digest::{ContentDigest, RecipeDigest};
 use pixform::record::{CallStatus, Original, Published};
-use pixform::state::{CallFact, Claim, Intent, Loose, LooseKind, State, Worth};
+use pixform::state::{CallFact, Caps, Claim, Intent, Loose, LooseKind, Right, State, Worth};
 
 use crate::state_contract::{
     Maker, alive, call, collection, content, contract, dead, lease_of, moved, published, put, ready, recipe, run, write,
@@ -94,7 +94,7 @@ async fn an_original_is_worth_what_its_calls_say(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
     let asked = [call("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3)];
-    let intents = state.intend(&lease, &asked, None, &alive).await.unwrap();
+    let intents = state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap();
     assert!(intents.iter().all(|intent| matches!(intent, Intent::Ours(_))), "{intents:?}");
     state.announce_originals(&[original(1), original(2), original(3)], &alive).await.unwrap();
     let finished =

@@ -15,8 +15,8 @@ use pixform::record::{
     Call, CallStatus, Decision, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
-    Acceptance, Accepted, AcceptedColumn, Commit, Holder, Lease, LeaseAnswer, Origin, Put, Run, Schema, State,
-    StateError, TableSeen, Visitor,
+    Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, Origin, Put, Right, Run, Schema,
+    State, StateError, TableSeen, Visitor,
 };
 use serde_json::{Value, json};
 
@@ -530,8 +530,8 @@ async fn who_lost_the_lease_is_fenced(make: Maker<'_>) {
     };
     let commit = Commit { put: vec![put("a/x", 2)], ..Commit::default() };
     assert!(is_fenced(&state.commit(&lost, Some(&spec()), &commit).await));
-    assert!(is_fenced(&state.intend(&lost, &[call("c1", "run-1", 1)], None, &alive).await));
-    assert!(is_fenced(&state.decide(&lost, &[("c1".to_owned(), Decision::Retried)]).await));
+    assert!(is_fenced(&state.intend(Right::Lease(&lost), &[call("c1", "run-1", 1)], Caps::default(), &alive).await));
+    assert!(is_fenced(&state.decide(Right::Lease(&lost), &[("c1".to_owned(), Decision::Retried)]).await));
     assert!(is_fenced(&state.remember_collection(&lost, &axes(), None).await));
     assert!(is_fenced(&state.forget_collection(&lost).await));
     assert!(is_fenced(&state.keep_moves(&lost, &[]).await));

@@ -3,9 +3,12 @@
 //! A part of the contract in `state_contract`, held to the same adapters.
 
 use pixform::asset::{MicroUsd, Seed};
+use pixform::digest::PlanDigest;
 use pixform::process::{Liveness, Process};
 use pixform::record::{Call, CallStatus, Decision, FAILED_MAX, Original};
-use pixform::state::{CallFact, HistoryLine, HistoryQuery, Intent, IsAlive, Lease, LeaseAnswer, State};
+use pixform::state::{
+    CallFact, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, KeptPlan, Lease, LeaseAnswer, Right, State, StateError,
+};
 
 use crate::state_contract::{
     Maker, alive, call, collection, content, contract, dead, key, lease_of, ready, recipe, run,
@@ -71,7 +74,7 @@ async fn status(state: &dyn State, id: &str) -> CallStatus {
 }
 
 async fn asks(state: &dyn State, lease: &Lease, calls: &[Call], liveness: IsAlive<'_>) -> Vec<Intent> {
-    state.intend(lease, calls, None, liveness).await.unwrap()
+    state.intend(Right::Lease(lease), calls, Caps::default(), liveness).await.unwrap()
 }
 
 /// A lease of the collection `other` for another run, while the first goes on.
@@ -209,7 +212,7 @@ async fn a_paid_call_that_left_a_question_waits_for_a_decision(make: Maker<'_>) 
         let asked = [paid(&second, "run-1", number)];
         assert_eq!(asks(&*state, &lease, &asked, &dead).await, [Intent::Undecided], "{end:?}");
         for decision in [Decision::Retried, Decision::Forgotten] {
-            state.decide(&lease, &[(first.clone(), decision)]).await.unwrap();
+            state.decide(Right::Lease(&lease), &[(first.clone(), decision)]).await.unwrap();
         }
         let decided = line(&*state, &first).await;
         assert_eq!((decided.status, decided.decision), (end, Some(Decision::Retried)), "the first decision stands");
@@ -236,7 +239,7 @@ async fn failures_are_repeated_a_few_times_and_then_decided(make: Maker<'_>) {
         assert_eq!(answers[0], Intent::Undecided);
         state.settle(&[fact(&asked[1].id, CallStatus::Refused)]).await.unwrap();
         let decisions: Vec<_> = ids.into_iter().map(|id| (id, Decision::Retried)).collect();
-        state.decide(&lease, &decisions).await.unwrap();
+        state.decide(Right::Lease(&lease), &decisions).await.unwrap();
     }
     for at in 0..=FAILED_MAX {
         let id = format!("f{at}");
@@ -253,7 +256,7 @@ async fn only_open_questions_are_decided(make: Maker<'_>) {
     let kept = made("c4", CallStatus::Rejected, original(4, 4));
     state.settle(&[fact("c2", CallStatus::Finished), fact("c3", CallStatus::Refused), kept]).await.unwrap();
     let all = ["c1", "c2", "c3", "c4", "never"].map(|id| (id.to_owned(), Decision::Accepted));
-    state.decide(&lease, &all).await.unwrap();
+    state.decide(Right::Lease(&lease), &all).await.unwrap();
     let decided = history(&*state).await.into_iter().map(|line| line.call.decision).collect::<Vec<_>>();
     assert_eq!(decided, [Some(Decision::Accepted), None, None, None]);
     let accepted = line(&*state, "c4").await;
@@ -282,33 +285,90 @@ async fn a_picture_that_was_made_meanwhile_is_not_bought(make: Maker<'_>) {
 async fn a_cap_holds_for_all_that_a_run_sends(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
-    let cap = |calls: u64| Some(MicroUsd(calls * PRICE));
+    let most = |price: u64| Caps { run: Some(MicroUsd(price)), month: None };
+    let cap = |calls: u64| most(calls * PRICE);
     let asked = [paid("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3)];
-    let answers = state.intend(&lease, &asked, cap(2), &alive).await.unwrap();
+    let answers = state.intend(Right::Lease(&lease), &asked, cap(2), &alive).await.unwrap();
     assert_eq!(answers, [ours("c1"), ours("c2"), Intent::Capped]);
     assert_eq!(history(&*state).await.len(), 2, "what is capped is not written");
     // What another of our own pictures is at is not counted twice; what costs nothing is never capped; a smaller one may still fit.
     let small = Call { price: MicroUsd(1), ..paid("c5", "run-1", 5) };
     let free = Call { price: MicroUsd(0), ..paid("c4", "run-1", 4) };
-    let answers = state.intend(&lease, &[asked[1].clone(), free, small], Some(MicroUsd(2 * PRICE + 1)), &alive).await;
+    let answers =
+        state.intend(Right::Lease(&lease), &[asked[1].clone(), free, small], most(2 * PRICE + 1), &alive).await;
     assert_eq!(answers.unwrap(), [Intent::Elsewhere, ours("c4"), ours("c5")]);
     let free = Call { price: MicroUsd(0), ..paid("c6", "run-1", 6) };
-    assert_eq!(state.intend(&lease, &[free], Some(MicroUsd(0)), &alive).await.unwrap(), [ours("c6")]);
+    assert_eq!(state.intend(Right::Lease(&lease), &[free], most(0), &alive).await.unwrap(), [ours("c6")]);
     // Only a refused call is known to cost nothing.
     state.settle(&[fact("c1", CallStatus::Failed)]).await.unwrap();
-    assert_eq!(state.intend(&lease, &asked[2..], cap(2), &alive).await.unwrap(), [Intent::Capped]);
+    assert_eq!(state.intend(Right::Lease(&lease), &asked[2..], cap(2), &alive).await.unwrap(), [Intent::Capped]);
     state.settle(&[fact("c1", CallStatus::Refused)]).await.unwrap();
-    let little_more = Some(MicroUsd(2 * PRICE + 1));
-    assert_eq!(state.intend(&lease, &asked[2..], little_more, &alive).await.unwrap(), [ours("c3")]);
+    let little_more = most(2 * PRICE + 1);
+    assert_eq!(state.intend(Right::Lease(&lease), &asked[2..], little_more, &alive).await.unwrap(), [ours("c3")]);
     // Another run has a purse of its own, and does not pay for what it resumes.
     state.settle(&[submitted("c2")]).await.unwrap();
     let other = other_run(&*state).await;
     let asked = [paid("d1", "run-2", 2), paid("d2", "run-2", 7), paid("d3", "run-2", 8)];
-    let answers = state.intend(&other, &asked, cap(1), &dead).await.unwrap();
+    let answers = state.intend(Right::Lease(&other), &asked, cap(1), &dead).await.unwrap();
     assert_eq!(
         (resumed(&answers[0]), &answers[1], &answers[2]),
         (Some(("c2", "task-c2")), &ours("d2"), &Intent::Capped)
     );
+}
+
+async fn a_months_cap_holds_for_all_runs_together(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    assert_eq!(state.spent_this_month().await.unwrap(), MicroUsd(0));
+    let caps = Caps { run: None, month: Some(MicroUsd(2 * PRICE)) };
+    let asked = [paid("c1", "run-1", 1)];
+    assert_eq!(state.intend(Right::Lease(&lease), &asked, caps, &alive).await.unwrap(), [ours("c1")]);
+    let other = other_run(&*state).await;
+    let asked = [paid("d2", "run-2", 2), paid("d3", "run-2", 3), Call { price: MicroUsd(0), ..paid("d4", "run-2", 4) }];
+    let answers = state.intend(Right::Lease(&other), &asked, caps, &alive).await.unwrap();
+    assert_eq!(answers, [ours("d2"), Intent::Capped, ours("d4")]);
+    assert_eq!(state.spent_this_month().await.unwrap(), MicroUsd(2 * PRICE), "what is reserved counts");
+    // The lower of two caps wins, whichever it is.
+    let both = Caps { run: Some(MicroUsd(PRICE)), month: Some(MicroUsd(9 * PRICE)) };
+    assert_eq!(state.intend(Right::Lease(&other), &asked[1..2], both, &alive).await.unwrap(), [Intent::Capped]);
+    state.settle(&[fact("c1", CallStatus::Refused)]).await.unwrap();
+    assert_eq!(state.spent_this_month().await.unwrap(), MicroUsd(PRICE), "what was refused was not charged");
+    assert_eq!(state.intend(Right::Lease(&other), &asked[1..2], caps, &alive).await.unwrap(), [ours("d3")]);
+}
+
+async fn a_run_without_a_lease_asks_by_its_heartbeat(make: Maker<'_>) {
+    let state = make().await;
+    let lease = ready(&*state).await;
+    let (asked, caps) = ([paid("d1", "run-2", 1), paid("d2", "run-2", 2)], Caps::default());
+    let right = Right::Heartbeat { run: "run-2" };
+    let silent = |error: StateError| matches!(error, StateError::Silent);
+    assert!(silent(state.intend(right, &asked, caps, &alive).await.unwrap_err()), "nobody knows the run");
+    assert!(silent(state.beat("run-2").await.unwrap_err()));
+    state.start_run(&run("run-2")).await.unwrap();
+    state.beat("run-2").await.unwrap();
+    asks(&*state, &lease, &[paid("c1", "run-1", 1)], &alive).await;
+    let answers = state.intend(right, &asked, caps, &alive).await.unwrap();
+    assert_eq!(answers, [Intent::Elsewhere, ours("d2")], "one open line a recipe, whoever has it");
+    state.settle(&[fact("d2", CallStatus::Unknown)]).await.unwrap();
+    state.decide(right, &[("d2".to_owned(), Decision::Retried)]).await.unwrap();
+    assert_eq!(line(&*state, "d2").await.decision, Some(Decision::Retried));
+    state.finish_run("run-2", "done").await.unwrap();
+    assert!(silent(state.intend(right, &[paid("d3", "run-2", 3)], caps, &alive).await.unwrap_err()), "it has ended");
+    assert!(silent(state.decide(right, &[("d2".to_owned(), Decision::Forgotten)]).await.unwrap_err()));
+}
+
+async fn a_plan_is_kept_under_its_digest(make: Maker<'_>) {
+    let state = make().await;
+    let digest = PlanDigest::from_bytes([7; 32]);
+    assert_eq!(state.kept_plan(&digest).await.unwrap(), None, "where there are no tables");
+    ready(&*state).await;
+    assert_eq!(state.kept_plan(&digest).await.unwrap(), None);
+    let kept = KeptPlan { digest, document: "{\"first\":\"ü\"}".to_owned(), run: "run-1".to_owned() };
+    state.keep_plan(&kept).await.unwrap();
+    assert_eq!(state.kept_plan(&digest).await.unwrap(), Some(kept.clone()));
+    let later = KeptPlan { document: "{}".to_owned(), run: "run-2".to_owned(), ..kept };
+    state.keep_plan(&later).await.unwrap();
+    assert_eq!(state.kept_plan(&digest).await.unwrap(), Some(later));
 }
 
 async fn what_is_taken_over_is_capped_too(make: Maker<'_>) {
@@ -317,7 +377,8 @@ async fn what_is_taken_over_is_capped_too(make: Maker<'_>) {
     asks(&*state, &lease, &[call("c1", "run-1", 1), call("c2", "run-1", 2)], &alive).await;
     let other = other_run(&*state).await;
     let asked = [call("c3", "run-2", 1), call("c4", "run-2", 2)];
-    let answers = state.intend(&other, &asked, Some(MicroUsd(PRICE)), &dead).await.unwrap();
+    let caps = Caps { run: Some(MicroUsd(PRICE)), month: None };
+    let answers = state.intend(Right::Lease(&other), &asked, caps, &dead).await.unwrap();
     assert_eq!(answers, [ours("c1"), Intent::Capped]);
     assert_eq!(line(&*state, "c2").await.run, "run-1");
 }
@@ -413,7 +474,7 @@ async fn a_late_fact_never_opens_a_second_line(make: Maker<'_>) {
         let (first, second, number) = (format!("first-{at}"), format!("second-{at}"), at as u32);
         asks(&*state, &lease, &[paid(&first, "run-1", number)], &alive).await;
         state.settle(&[fact(&first, end)]).await.unwrap();
-        state.decide(&lease, &[(first.clone(), Decision::Retried)]).await.unwrap();
+        state.decide(Right::Lease(&lease), &[(first.clone(), Decision::Retried)]).await.unwrap();
         assert_eq!(asks(&*state, &lease, &[paid(&second, "run-1", number)], &alive).await, [ours(&second)]);
         let digest = CallFact { sha256: Some(content(1)), ..fact(&first, CallStatus::Received) };
         state.settle(&[submitted(&first), digest]).await.unwrap();
@@ -432,7 +493,7 @@ async fn a_late_fact_never_opens_a_second_line(make: Maker<'_>) {
     let told = CallFact { reason: Some("their words".to_owned()), ..submitted("first-3") };
     asks(&*state, &lease, &[paid("c1", "run-1", 9)], &alive).await;
     state.settle(&[fact("c1", CallStatus::Unknown)]).await.unwrap();
-    state.decide(&lease, &[("c1".to_owned(), Decision::Retried)]).await.unwrap();
+    state.decide(Right::Lease(&lease), &[("c1".to_owned(), Decision::Retried)]).await.unwrap();
     asks(&*state, &lease, &[paid("c2", "run-1", 9)], &alive).await;
     state.settle(&[CallFact { call: "c1".to_owned(), ..told }]).await.unwrap();
     assert_eq!(line(&*state, "c1").await.reason.as_deref(), Some("their words"));
@@ -506,6 +567,9 @@ macro_rules! contracts {
             a_picture_that_was_made_meanwhile_is_not_bought,
             a_cap_holds_for_all_that_a_run_sends,
             what_is_taken_over_is_capped_too,
+            a_months_cap_holds_for_all_runs_together,
+            a_run_without_a_lease_asks_by_its_heartbeat,
+            a_plan_is_kept_under_its_digest,
             the_paid_calls_of_dead_runs_are_doubted,
             a_fact_keeps_what_it_does_not_tell,
             a_finished_call_makes_its_original_the_current_one,

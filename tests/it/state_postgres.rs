@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use pixform::process::Liveness;
 use pixform::record::CallStatus;
 use pixform::state::{
-    Access, CallFact, Commit, Intent, Lease, LeaseAnswer, Put, Schema, State, StateError, TableProblem, TableSeen,
-    open, setup_sql,
+    Access, CallFact, Caps, Commit, Intent, Lease, LeaseAnswer, Put, Right, Schema, State, StateError, TableProblem,
+    TableSeen, open, setup_sql,
 };
 
 use crate::postgres::{self, Durability, Server, execute, pooler, psql, shared, sql, through};
@@ -279,7 +279,10 @@ async fn each_role_has_exactly_its_rights() {
     write(&*applier, &lease, vec![put("a/x", 1), put("b/x", 2)], &[]).await;
     write(&*applier, &lease, vec![put("a/x", 3)], &["b/x"]).await;
     let asked = [paid("c1", "run-1", 1)];
-    assert_eq!(applier.intend(&lease, &asked, None, &alive).await.unwrap(), [Intent::Ours("c1".to_owned())]);
+    assert_eq!(
+        applier.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap(),
+        [Intent::Ours("c1".to_owned())]
+    );
     assert_eq!(applier.known().await.unwrap().id, before.id, "the state keeps its id");
 
     let planner = state_at(&plan).await;
@@ -496,7 +499,7 @@ async fn a_commit_whose_answer_is_lost_is_done_once() {
     // An intention that was written and not heard of is still ours to send; it was not sent.
     proxy.lose_answer_to("COMMIT");
     let asked = [paid("c1", "run-1", 1), paid("c2", "run-1", 2)];
-    let intents = state.intend(&lease, &asked, None, &alive).await.unwrap();
+    let intents = state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap();
     assert_eq!((proxy.cuts(), intents), (2, ["c1", "c2"].map(|id| Intent::Ours(id.to_owned())).into()));
     assert_eq!(history(&*state).await.len(), 2);
 }
@@ -514,7 +517,14 @@ async fn a_connection_that_is_cut_in_the_middle_is_made_again() {
         proxy.cut();
         assert_eq!(state.records(&collection("pictures"), &[key(&at)]).await.unwrap().len(), 1);
         proxy.cut();
-        assert_eq!(state.intend(&lease, &[call(&at, "run-1", number)], None, &alive).await.unwrap().len(), 1);
+        assert_eq!(
+            state
+                .intend(Right::Lease(&lease), &[call(&at, "run-1", number)], Caps::default(), &alive)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
     }
     // Each connection carries so many bytes and no more, wherever that is in a transaction.
     for bytes in [3_000, 2_200, 4_100, 5_000, 2_700] {

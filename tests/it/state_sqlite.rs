@@ -13,8 +13,8 @@ use futures::future::BoxFuture;
 use pixform::asset::{ColumnType, TableSpec};
 use pixform::process::{Liveness, Process};
 use pixform::state::{
-    Access, Commit, Intent, Known, Lease, Origin, Put, RUN_SILENT_SECONDS, Schema, State, StateError, TableProblem,
-    TableSeen, open,
+    Access, Caps, Commit, Intent, Known, Lease, Origin, Put, RUN_SILENT_SECONDS, Right, Schema, State, StateError,
+    TableProblem, TableSeen, open,
 };
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
@@ -144,7 +144,7 @@ async fn a_newer_schema_is_neither_read_nor_written() {
     one_record(&folder).await;
     let database = Connection::open(folder.file()).unwrap();
     database.execute("INSERT INTO pixform_migrations (version, sha256) VALUES (99, '')", []).unwrap();
-    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 3 }));
+    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 5 }));
     for access in [Access::Read, Access::Write] {
         let state = open_at(&folder.file(), access).await.unwrap();
         assert!(newer(state.known().await.map(drop)));
@@ -513,8 +513,11 @@ async fn the_first_version_is_read_as_it_is_and_upgraded_with_all_it_holds() {
     assert_eq!(state.calls(&[recipe(1)], &dead).await.unwrap(), old_calls);
     let lease = lease_of(&*state, "other", "run-2").await;
     let asked = [paid("c3", "run-2", 1), call("c4", "run-2", 2)];
-    assert_eq!(state.intend(&lease, &asked, None, &alive).await.unwrap(), [Intent::Elsewhere, Intent::Elsewhere]);
-    let taken = state.intend(&lease, &asked, None, &dead).await.unwrap();
+    assert_eq!(
+        state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap(),
+        [Intent::Elsewhere, Intent::Elsewhere]
+    );
+    let taken = state.intend(Right::Lease(&lease), &asked, Caps::default(), &dead).await.unwrap();
     assert_eq!(taken, [Intent::Undecided, Intent::Ours("c2".to_owned())]);
     let broken = state.break_lease(&collection("pictures")).await.unwrap();
     assert_eq!(broken.map(|holder| holder.run.id), Some("run-1".to_owned()));
@@ -534,7 +537,7 @@ async fn a_run_that_cannot_be_looked_at_is_dead_once_it_is_silent() {
     let folder = Folder::new();
     let state = open_at(&folder.file(), Access::Write).await.unwrap();
     let lease = ready(&*state).await;
-    state.intend(&lease, &[paid("c1", "run-1", 1)], None, &alive).await.unwrap();
+    state.intend(Right::Lease(&lease), &[paid("c1", "run-1", 1)], Caps::default(), &alive).await.unwrap();
     let other = lease_of(&*state, "other", "run-2").await;
     let asked = [paid("c2", "run-2", 1)];
     let unknown = |_: &Process| Liveness::Unknown;
@@ -544,19 +547,37 @@ async fn a_run_that_cannot_be_looked_at_is_dead_once_it_is_silent() {
         database.execute(sql, [seconds]).unwrap();
     };
     heard_ago(RUN_SILENT_SECONDS - 60);
-    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Elsewhere]);
+    assert_eq!(
+        state.intend(Right::Lease(&other), &asked, Caps::default(), &unknown).await.unwrap(),
+        [Intent::Elsewhere]
+    );
     assert!(!history(&*state).await[0].run.as_ref().unwrap().ended);
     heard_ago(RUN_SILENT_SECONDS + 60);
-    assert_eq!(state.intend(&other, &asked, None, &alive).await.unwrap(), [Intent::Elsewhere], "it can be looked at");
+    assert_eq!(
+        state.intend(Right::Lease(&other), &asked, Caps::default(), &alive).await.unwrap(),
+        [Intent::Elsewhere],
+        "it can be looked at"
+    );
     assert!(history(&*state).await[0].run.as_ref().unwrap().ended);
     state.renew(std::slice::from_ref(&lease)).await.unwrap();
-    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Elsewhere], "it was heard again");
+    assert_eq!(
+        state.intend(Right::Lease(&other), &asked, Caps::default(), &unknown).await.unwrap(),
+        [Intent::Elsewhere],
+        "it was heard again"
+    );
     heard_ago(RUN_SILENT_SECONDS + 60);
     database.execute("UPDATE pixform_calls SET holder = 'nobody'", []).unwrap();
-    assert_eq!(state.intend(&other, &asked, None, &dead).await.unwrap(), [Intent::Elsewhere], "nobody knows the run");
+    assert_eq!(
+        state.intend(Right::Lease(&other), &asked, Caps::default(), &dead).await.unwrap(),
+        [Intent::Elsewhere],
+        "nobody knows the run"
+    );
     database.execute("UPDATE pixform_calls SET holder = run", []).unwrap();
     assert_eq!(state.doubt(&unknown).await.unwrap(), 1);
-    assert_eq!(state.intend(&other, &asked, None, &unknown).await.unwrap(), [Intent::Undecided]);
+    assert_eq!(
+        state.intend(Right::Lease(&other), &asked, Caps::default(), &unknown).await.unwrap(),
+        [Intent::Undecided]
+    );
 }
 
 #[tokio::test]
@@ -564,7 +585,7 @@ async fn a_line_that_cannot_be_read_is_told() {
     let folder = Folder::new();
     let state = open_at(&folder.file(), Access::Write).await.unwrap();
     let lease = ready(&*state).await;
-    state.intend(&lease, &[paid("c1", "run-1", 1)], None, &alive).await.unwrap();
+    state.intend(Right::Lease(&lease), &[paid("c1", "run-1", 1)], Caps::default(), &alive).await.unwrap();
     Connection::open(folder.file()).unwrap().execute("UPDATE pixform_calls SET status = 'odd'", []).unwrap();
     let answer = state.calls(&[recipe(1)], &alive).await;
     let Err(StateError::Unreadable { place, .. }) = answer else { panic!("{answer:?}") };

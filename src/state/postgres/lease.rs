@@ -12,7 +12,7 @@ use super::schema::NOW_SECONDS;
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
 use crate::state::stored::{json, run_columns};
-use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Run, Schema, StateError};
+use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Right, Run, Schema, StateError};
 
 /// Returns who holds the lease, expired or not.
 pub(super) async fn holder(
@@ -169,8 +169,14 @@ impl Stamp {
     }
 
     /// Tells whether an earlier attempt happened after all; the first attempt need not ask.
-    pub(super) async fn is_set(&self, transaction: &Transaction, lease: &Lease) -> Result<bool, Failure> {
-        Ok(self.tried.swap(true, Ordering::Relaxed) && is_stamped(transaction, lease, &self.name).await?)
+    pub(super) async fn is_set(&self, transaction: &Transaction, right: Right<'_>) -> Result<bool, Failure> {
+        if !self.tried.swap(true, Ordering::Relaxed) {
+            return Ok(false);
+        }
+        match right {
+            Right::Lease(lease) => is_stamped(transaction, lease, &self.name).await,
+            Right::Heartbeat { run } => Ok(runs::stamped(transaction, run).await?.as_ref() == Some(&self.name)),
+        }
     }
 }
 

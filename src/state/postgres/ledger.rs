@@ -11,14 +11,13 @@ use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::lease;
 use super::read::bytes;
-use super::runs::Fates;
+use super::runs::{self, Fates};
 use super::schema::{NOW, lock_ledger};
-use crate::asset::MicroUsd;
 use crate::digest::RecipeDigest;
 use crate::record::{Call, Decision, FAILED_MAX};
-use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, UNDECIDED};
+use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, SPENT, Spent, UNDECIDED};
 use crate::state::stored::signed;
-use crate::state::{Intent, IsAlive, Lease};
+use crate::state::{Caps, Intent, IsAlive, Right};
 
 /// Makes paid `intended` lines of dead runs `unknown`.
 pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {
@@ -42,10 +41,13 @@ pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> R
 /// Remembers what people decided.
 pub(super) async fn decide(
     transaction: &Transaction,
-    lease: &Lease,
+    right: Right<'_>,
     decisions: &[(String, Decision)],
 ) -> Result<(), Failure> {
-    lease::check(transaction, lease).await?;
+    match right {
+        Right::Lease(lease) => lease::check(transaction, lease).await?,
+        Right::Heartbeat { run } => runs::beat_alone(transaction, run).await?,
+    }
     // The first decision about a line stands.
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     for (call, decision) in decisions {
@@ -69,31 +71,46 @@ pub(super) enum Asked {
     Again,
 }
 
-/// Asks for the right to send calls; the name of the question is written beside the lease, so that it can be told whether
-/// it was answered.
+/// Asks whether calls may be sent; the name of the question is written beside the lease or the run, so that it can be told
+/// whether it was answered.
 pub(super) async fn intend(
     transaction: &Transaction,
-    lease: &Lease,
+    right: Right<'_>,
     calls: &[Call],
-    cap: Option<MicroUsd>,
-    liveness: IsAlive<'_>,
+    (caps, liveness): (Caps, IsAlive<'_>),
     (name, asked): (&str, Asked),
 ) -> Result<Vec<Intent>, Failure> {
-    lease::stamp(transaction, lease, name).await?;
+    match right {
+        Right::Lease(lease) => lease::stamp(transaction, lease, name).await?,
+        Right::Heartbeat { run } => runs::stamp(transaction, run, name).await?,
+    }
     lock_ledger(transaction).await?;
-    let mut ledger = Ledger::read(transaction, &lease.run, calls, cap, liveness).await?;
+    let mut ledger = Ledger::read(transaction, right.run(), calls, caps, liveness).await?;
     let intents = calls.iter().map(|call| ledger.intend(call, asked)).collect();
     ledger.write(transaction).await?;
     Ok(intents)
 }
 
-/// Counts what a run has spent and reserved, where it matters.
-async fn spent(transaction: &Transaction, run: &str, cap: Option<MicroUsd>) -> Result<i64, Failure> {
-    if cap.is_none() {
-        return Ok(0);
-    }
-    let sql = "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND status <> 'refused'";
-    Ok(transaction.query_typed_one(sql, &[(&run, Type::TEXT)]).await?.try_get(0)?)
+/// Counts what was spent and reserved, where it matters.
+async fn spent(transaction: &Transaction, run: &str, caps: Caps) -> Result<Spent, Failure> {
+    let run = match caps.run {
+        Some(_) => {
+            let sql = format!("SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND {SPENT}");
+            transaction.query_typed_one(&sql, &[(&run, Type::TEXT)]).await?.try_get(0)?
+        }
+        None => 0,
+    };
+    let month = if caps.month.is_some() { spent_this_month(transaction).await? } else { 0 };
+    Ok(Spent { run, month })
+}
+
+/// Counts what the calls of this month cost.
+pub(super) async fn spent_this_month(transaction: &Transaction) -> Result<i64, Failure> {
+    let sql = format!(
+        "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls
+         WHERE created_at >= extract(epoch FROM date_trunc('month', clock_timestamp(), 'UTC')) * 1000 AND {SPENT}"
+    );
+    Ok(transaction.query_typed_one(&sql, &[]).await?.try_get(0)?)
 }
 
 /// What is known of recipes, and what is to be written about them.
@@ -117,7 +134,7 @@ impl<'c> Ledger<'c> {
         transaction: &Transaction,
         run: &'c str,
         calls: &[Call],
-        cap: Option<MicroUsd>,
+        caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Self, Failure> {
         let recipes: Vec<&[u8]> = calls.iter().map(|call| call.recipe.as_bytes().as_slice()).collect();
@@ -156,7 +173,7 @@ impl<'c> Ledger<'c> {
         }
         let holders = open.values().map(|line: &Line| line.holder.as_str()).filter(|holder| *holder != run).collect();
         let fates = Fates::look(transaction, holders, liveness).await?;
-        let purse = Purse::new(spent(transaction, run, cap).await?, cap);
+        let purse = Purse::new(spent(transaction, run, caps).await?, caps);
         let (begun, taken_over, resumed, doubted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Self { run, purse, fates, open, made, questions, begun, taken_over, resumed, doubted })
     }

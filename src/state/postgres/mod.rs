@@ -14,12 +14,14 @@ use self::lease::Stamp;
 use self::schema::schema;
 use self::shapes::Shapes;
 use super::{
-    Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
-    Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, UrlWarning, Visitor,
+    Acceptance, Access, AppliedMove, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder, Intent,
+    IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, State, StateError, Survey, TableSeen,
+    UrlWarning, Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
+use crate::state::stored::unsigned;
 
 mod accepted;
 mod address;
@@ -33,6 +35,7 @@ mod history;
 mod lease;
 mod ledger;
 mod originals;
+mod plans;
 mod proof;
 mod read;
 mod records;
@@ -220,6 +223,17 @@ impl State for Postgres {
         ))
     }
 
+    async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
+        let spent: Result<i64, StateError> = recall!(self, Statement, "read the ledger", |transaction, _schema| {
+            ledger::spent_this_month(&transaction)
+        });
+        Ok(MicroUsd(unsigned(spent?)))
+    }
+
+    async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
+        recall!(self, Statement, "read the plans", |transaction, schema| plans::kept(&transaction, schema, digest))
+    }
+
     async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError> {
         transaction!(self.database, Read, "read a table", |transaction| {
             survey::survey(&transaction, table, rows_max).await
@@ -262,6 +276,10 @@ impl State for Postgres {
             run,
             outcome
         ))
+    }
+
+    async fn beat(&self, run: &str) -> Result<(), StateError> {
+        change!(self, "renew the run", |transaction, _schema| runs::beat_alone(&transaction, run))
     }
 
     async fn take_lease(
@@ -315,18 +333,18 @@ impl State for Postgres {
 
     async fn intend(
         &self,
-        lease: &Lease,
+        right: Right<'_>,
         calls: &[Call],
-        cap: Option<MicroUsd>,
+        caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {
         let stamp = Stamp::new();
         change!(self, "write to the ledger", |transaction, _schema| async {
-            let asked = match stamp.is_set(&transaction, lease).await? {
+            let asked = match stamp.is_set(&transaction, right).await? {
                 true => ledger::Asked::Again,
                 false => ledger::Asked::First,
             };
-            ledger::intend(&transaction, lease, calls, cap, liveness, (&stamp.name, asked)).await
+            ledger::intend(&transaction, right, calls, (caps, liveness), (&stamp.name, asked)).await
         })
     }
 
@@ -334,12 +352,16 @@ impl State for Postgres {
         change!(self, "write to the ledger", |transaction, _schema| settle::settle(&transaction, facts))
     }
 
+    async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
+        change!(self, "keep the plan", |transaction, _schema| plans::keep(&transaction, plan))
+    }
+
     async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
         change!(self, "write to the ledger", |transaction, _schema| ledger::doubt(&transaction, liveness))
     }
 
-    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError> {
-        change!(self, "write to the ledger", |transaction, _schema| ledger::decide(&transaction, lease, decisions))
+    async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        change!(self, "write to the ledger", |transaction, _schema| ledger::decide(&transaction, right, decisions))
     }
 
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
@@ -370,7 +392,7 @@ impl State for Postgres {
         // Renames cannot be done twice.
         let stamp = Stamp::new();
         let committed = change!(self, COMMIT, |transaction, _schema| async {
-            match stamp.is_set(&transaction, lease).await? {
+            match stamp.is_set(&transaction, Right::Lease(lease)).await? {
                 true => Ok(()),
                 false => commit::commit(&transaction, lease, table, commit, (&stamp.name, &self.shapes)).await,
             }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::schema::NOW;
 use crate::process::Process;
 use crate::state::stored::{is_dead, run_ended, signed, unsigned};
-use crate::state::{IsAlive, Origin, Run};
+use crate::state::{IsAlive, Origin, Run, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
 pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), Failure> {
@@ -49,6 +49,34 @@ pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(),
     let sql = format!("UPDATE pixform.runs SET heartbeat_at = {NOW} WHERE id = ANY($1)");
     transaction.execute_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await?;
     Ok(())
+}
+
+/// Remembers that a run without a lease still works, unless others may take it for dead by now.
+pub(super) async fn beat_alone(transaction: &Transaction, run: &str) -> Result<(), Failure> {
+    let sql = format!("UPDATE pixform.runs AS r SET heartbeat_at = {NOW} WHERE r.id = $1 AND NOT {}", run_ended(NOW));
+    match transaction.execute_typed(&sql, &[(&run, Type::TEXT)]).await? {
+        0 => Err(StateError::Silent.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Remembers likewise, and writes the name of the question beside the run.
+pub(super) async fn stamp(transaction: &Transaction, run: &str, question: &str) -> Result<(), Failure> {
+    let sql = format!(
+        "UPDATE pixform.runs AS r SET heartbeat_at = {NOW}, commit_id = $2 WHERE r.id = $1 AND NOT {}",
+        run_ended(NOW)
+    );
+    match transaction.execute_typed(&sql, &[(&run, Type::TEXT), (&question, Type::TEXT)]).await? {
+        0 => Err(StateError::Silent.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the name of the last question that a run was answered, and waits for one that is being answered.
+pub(super) async fn stamped(transaction: &Transaction, run: &str) -> Result<Option<String>, Failure> {
+    let sql = "SELECT commit_id FROM pixform.runs WHERE id = $1 FOR UPDATE";
+    let found = transaction.query_typed_opt(sql, &[(&run, Type::TEXT)]).await?;
+    Ok(found.map(|row| row.try_get::<_, Option<String>>(0)).transpose()?.flatten())
 }
 
 /// Reads command, process and origin from the columns from that one on.

@@ -16,8 +16,8 @@ const PREVIEW: &str = "pixform_preview";
 /// The role that applies.
 const APPLY: &str = "pixform_apply";
 
-/// What a preview writes: the ledger, and what it bought.
-const PREVIEWED: &str = "pixform.calls, pixform.originals, pixform.objects, pixform.runs";
+/// What a preview writes: the ledger, what it bought, and the plan that is reviewed.
+const PREVIEWED: &str = "pixform.calls, pixform.originals, pixform.objects, pixform.runs, pixform.plans";
 /// What it takes over from a run of gc that is dead, or makes again.
 const RECLAIMED: &str = "pixform.deletions, pixform.collected";
 

@@ -2,29 +2,28 @@
 //!
 //! Each function runs in an immediate transaction, so that what it looks at stays as it is until it has written.
 
-use rusqlite::{OptionalExtension, Statement, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::failure::Failure;
 use super::lease;
 use super::originals::Keeper;
-use super::runs::Fates;
+use super::runs::{self, Fates};
 use super::schema::NOW;
-use crate::asset::MicroUsd;
 use crate::record::{Call, CallStatus, Decision, FAILED_MAX};
-use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, UNDECIDED, beside_a_rival};
+use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, SPENT, Spent, UNDECIDED, beside_a_rival};
 use crate::state::stored::{Place, signed};
-use crate::state::{CallFact, Intent, IsAlive, Lease};
+use crate::state::{CallFact, Caps, Intent, IsAlive, Right};
 
 /// Asks for the right to send calls.
 pub(super) fn intend(
     transaction: &Transaction<'_>,
-    lease: &Lease,
+    right: Right<'_>,
     calls: &[Call],
-    cap: Option<MicroUsd>,
+    caps: Caps,
     liveness: IsAlive<'_>,
 ) -> Result<Vec<Intent>, Failure> {
-    lease::check(transaction, lease)?;
-    let mut ledger = Ledger::new(transaction, &lease.run, cap, liveness)?;
+    check(transaction, right)?;
+    let mut ledger = Ledger::new(transaction, right.run(), caps, liveness)?;
     calls.iter().map(|call| ledger.intend(call)).collect()
 }
 
@@ -84,10 +83,10 @@ pub(super) fn doubt(transaction: &Transaction<'_>, liveness: IsAlive<'_>) -> Res
 /// Remembers what people decided.
 pub(super) fn decide(
     transaction: &Transaction<'_>,
-    lease: &Lease,
+    right: Right<'_>,
     decisions: &[(String, Decision)],
 ) -> Result<(), Failure> {
-    lease::check(transaction, lease)?;
+    check(transaction, right)?;
     let mut decide = transaction.prepare(&format!(
         "UPDATE pixform_calls SET decision = ?2, updated_at = {NOW}
          WHERE id = ?1 AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed')"
@@ -98,13 +97,34 @@ pub(super) fn decide(
     Ok(())
 }
 
-/// Counts what a run has spent and reserved, where it matters.
-fn spent(transaction: &Transaction<'_>, run: &str, cap: Option<MicroUsd>) -> Result<i64, Failure> {
-    if cap.is_none() {
-        return Ok(0);
+/// Checks that a run may still ask.
+fn check(transaction: &Transaction<'_>, right: Right<'_>) -> Result<(), Failure> {
+    match right {
+        Right::Lease(lease) => lease::check(transaction, lease),
+        Right::Heartbeat { run } => runs::beat(transaction, run),
     }
-    let sql = "SELECT coalesce(sum(price), 0) FROM pixform_calls WHERE run = ?1 AND status <> 'refused'";
-    Ok(transaction.query_row(sql, [run], |row| row.get(0))?)
+}
+
+/// Counts what was spent and reserved, where it matters.
+fn spent(transaction: &Transaction<'_>, run: &str, caps: Caps) -> Result<Spent, Failure> {
+    let run = match caps.run {
+        Some(_) => {
+            let sql = format!("SELECT coalesce(sum(price), 0) FROM pixform_calls WHERE run = ?1 AND {SPENT}");
+            transaction.query_row(&sql, [run], |row| row.get(0))?
+        }
+        None => 0,
+    };
+    let month = if caps.month.is_some() { spent_this_month(transaction)? } else { 0 };
+    Ok(Spent { run, month })
+}
+
+/// Counts what the calls of this month cost.
+pub(super) fn spent_this_month(connection: &Connection) -> Result<i64, Failure> {
+    let sql = format!(
+        "SELECT coalesce(sum(price), 0) FROM pixform_calls
+         WHERE created_at >= unixepoch('now', 'start of month') * 1000 AND {SPENT}"
+    );
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
 
 /// Writes intentions, through statements that are prepared once.
@@ -122,15 +142,10 @@ struct Ledger<'t> {
 }
 
 impl<'t> Ledger<'t> {
-    fn new(
-        transaction: &'t Transaction<'_>,
-        run: &'t str,
-        cap: Option<MicroUsd>,
-        liveness: IsAlive<'t>,
-    ) -> Result<Self, Failure> {
+    fn new(transaction: &'t Transaction<'_>, run: &'t str, caps: Caps, liveness: IsAlive<'t>) -> Result<Self, Failure> {
         Ok(Self {
             run,
-            purse: Purse::new(spent(transaction, run, cap)?, cap),
+            purse: Purse::new(spent(transaction, run, caps)?, caps),
             fates: Fates::new(transaction, liveness),
             open: transaction.prepare(&format!(
                 "SELECT id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)

@@ -9,12 +9,14 @@ use rusqlite::{Connection, Transaction};
 use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
-    Acceptance, Access, AppliedMove, CallFact, CallSeen, Commit, HistoryLine, HistoryQuery, Holder, Intent, IsAlive,
-    Known, Lease, LeaseAnswer, RowSeen, Run, Schema, State, StateError, Survey, TableSeen, Visitor,
+    Acceptance, Access, AppliedMove, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder, Intent,
+    IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, State, StateError, Survey, TableSeen,
+    Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
+use crate::state::stored::unsigned;
 
 mod accepted;
 mod collect;
@@ -26,6 +28,7 @@ mod history;
 mod lease;
 mod ledger;
 mod originals;
+mod plans;
 mod read;
 mod references;
 mod rows;
@@ -154,6 +157,15 @@ impl State for Sqlite {
         })
     }
 
+    async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
+        let spent = self.recall("read the ledger", |connection, _| ledger::spent_this_month(connection))?;
+        Ok(MicroUsd(unsigned(spent)))
+    }
+
+    async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
+        self.recall("read the plans", |connection, schema| plans::kept(connection, schema, digest))
+    }
+
     async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError> {
         self.read("read a table", |connection, _| survey::survey(connection, table, rows_max))
     }
@@ -182,6 +194,10 @@ impl State for Sqlite {
 
     async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
         self.write("remember the end of the run", |transaction| runs::finish_run(transaction, run, outcome))
+    }
+
+    async fn beat(&self, run: &str) -> Result<(), StateError> {
+        self.write("renew the run", |transaction| runs::beat(transaction, run))
     }
 
     async fn take_lease(
@@ -224,24 +240,28 @@ impl State for Sqlite {
 
     async fn intend(
         &self,
-        lease: &Lease,
+        right: Right<'_>,
         calls: &[Call],
-        cap: Option<MicroUsd>,
+        caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {
-        self.write("write to the ledger", |transaction| ledger::intend(transaction, lease, calls, cap, liveness))
+        self.write("write to the ledger", |transaction| ledger::intend(transaction, right, calls, caps, liveness))
     }
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
         self.write("write to the ledger", |transaction| ledger::settle(transaction, facts))
     }
 
+    async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
+        self.write("keep the plan", |transaction| plans::keep(transaction, plan))
+    }
+
     async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
         self.write("write to the ledger", |transaction| ledger::doubt(transaction, liveness))
     }
 
-    async fn decide(&self, lease: &Lease, decisions: &[(String, Decision)]) -> Result<(), StateError> {
-        self.write("write to the ledger", |transaction| ledger::decide(transaction, lease, decisions))
+    async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        self.write("write to the ledger", |transaction| ledger::decide(transaction, right, decisions))
     }
 
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {

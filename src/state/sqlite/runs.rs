@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::schema::NOW;
 use crate::process::Process;
 use crate::state::stored::{is_dead, run_columns, run_ended, signed, unsigned};
-use crate::state::{IsAlive, Origin, Run, Schema};
+use crate::state::{IsAlive, Origin, Run, Schema, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
 pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
@@ -28,6 +28,15 @@ pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str
     transaction
         .execute(&format!("UPDATE pixform_runs SET outcome = ?2, finished_at = {NOW} WHERE id = ?1"), [run, outcome])?;
     Ok(())
+}
+
+/// Remembers that a run without a lease still works, unless others may take it for dead by now.
+pub(super) fn beat(transaction: &Transaction<'_>, run: &str) -> Result<(), Failure> {
+    let sql = format!("UPDATE pixform_runs AS r SET heartbeat_at = {NOW} WHERE r.id = ?1 AND NOT {}", run_ended(NOW));
+    match transaction.execute(&sql, [run])? {
+        0 => Err(StateError::Silent.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Returns a run; `None` for one that was never remembered.

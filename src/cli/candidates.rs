@@ -1,0 +1,175 @@
+//! `pixform preview --candidates N`: several takes of an asset, to choose one of them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::asset::{AssetKey, Assets as _, CollectionName};
+use crate::imaging::{self, SheetRow, contact_sheet};
+use crate::plan::{Action, Plan, settle_seed};
+use crate::planner::{self, Pattern, Selection, Taken};
+use crate::record::Original;
+use crate::state::Access;
+use crate::world::World;
+
+use super::carry::{Asked, Going, carry_out, confirm};
+use super::plan::{About, LookArgs, Part, Prepared};
+use super::previewed::write;
+use super::{Failure, Global, ManifestArgs, Output, applied, context, plan, services};
+
+/// Where candidates are saved unless somebody says where, below the folder of pixform.yaml.
+const FOLDER: &str = ".pixform/candidates";
+/// Assets on one contact sheet.
+const ROWS_MAX: usize = 12;
+/// Pictures that are read at once.
+const READ_AT_ONCE: usize = 8;
+
+/// Makes takes 1 to `takes` of each selected asset, and lays them out on contact sheets.
+pub async fn run(
+    (manifests, look, takes): (&ManifestArgs, &LookArgs, u32),
+    (yes, save): (bool, Option<&Path>),
+    going: Going<'_>,
+    global: &Global,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let Prepared { settings, loaded, plan: whole, .. } =
+        plan::prepare_part(manifests, look, &Part::default(), global, output).await?;
+    let chosen = chosen(look, &whole);
+    if chosen.only.is_empty() {
+        let help = "name some with `--only`, as in `--only 'age/70+/*'`";
+        return Err(Failure::usage("no asset is selected, and no picture changes", help));
+    }
+    let world = context::world(&settings, Access::Read).await?;
+    let plan = {
+        let (prices, verdicts) = (services::prices(&settings), look.verdicts.verdicts());
+        let about = About { selection: &chosen, prices: &prices, verdicts: &verdicts };
+        planner::candidates(&world, &plan::request(&world, &settings, &loaded, look, about).await?, takes).await?
+    };
+    show(&plan, takes, output);
+    if let Some(refusal) = plan.refusals.first() {
+        output.warn(&refusal.message, &refusal.way_out, None);
+        output.visitors_see("what they saw before: a preview switches nothing");
+        return Err(Failure::Refused);
+    }
+    let services = services::needed(&settings, &plan)?;
+    confirm(yes, Asked { command: "preview", question: "Make these pictures? No row changes." }, output)?;
+    let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
+    let prepared = Prepared { settings, loaded, plan, takes };
+    let (result, code) = carry_out(&world, &prepared, going, output).await?;
+    let told = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
+    let folder = save.map_or_else(|| prepared.settings.root.join(FOLDER), Path::to_path_buf);
+    let sheets = sheets(&world, &prepared, &folder).await?;
+    for sheet in &sheets {
+        output.data(&format!("Contact sheet: {}\n", context::shown(sheet).display()));
+    }
+    if told == 0 {
+        output.next("pixform pick KEY N");
+    }
+    Ok(told)
+}
+
+/// Returns the assets that are meant: those that were selected, or those whose picture changes.
+fn chosen(look: &LookArgs, plan: &Plan) -> Selection {
+    let selection = look.selection.selection();
+    if !selection.only.is_empty() {
+        return selection;
+    }
+    let changes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Unknown);
+    let changed = plan.changes().filter(|(_, change)| changes(change.action));
+    let pattern = |name: &CollectionName, key: &AssetKey| format!("{name}:{key}").parse::<Pattern>().ok();
+    let only = changed.filter_map(|(collection, change)| pattern(&collection.name, &change.key)).collect();
+    Selection { only, except: selection.except }
+}
+
+fn show(plan: &Plan, takes: u32, output: &Output) {
+    let all = plan.changes().count();
+    let assets = all / takes as usize;
+    let count = |count: usize, noun: &str| if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") };
+    let there = all as u64 - plan.count(Action::Generate);
+    output.talk(&format!(
+        "{} of {}: {} to generate, {there} there already. Estimated cost: ${}.",
+        count(all, "candidate"),
+        count(assets, "asset"),
+        plan.count(Action::Generate),
+        plan.cost()
+    ));
+}
+
+/// One asset's candidates, by take.
+type Candidates = (String, Vec<Option<Original>>);
+
+/// Saves every candidate and a contact sheet for some of the assets each; returns the sheets.
+async fn sheets(world: &World, prepared: &Prepared, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let all = originals(world, prepared).await?;
+    let mut sheets = Vec::new();
+    for (number, some) in all.chunks(ROWS_MAX).enumerate() {
+        let rows: Vec<SheetRow> =
+            stream::iter(some).map(|asset| row(world, asset, folder)).buffered(READ_AT_ONCE).try_collect().await?;
+        let laid_out = tokio::task::spawn_blocking(move || contact_sheet(&rows)).await;
+        let sheet = laid_out.map_err(|_| crate::apply::ApplyError::Worker)?;
+        let key = some[0].0.rsplit(':').next().and_then(|key| key.parse().ok());
+        let sheet = sheet.map_err(|source| match key {
+            Some(key) => Failure::from(crate::apply::ApplyError::Picture { key, source }),
+            None => Failure::usage(source.to_string(), "select fewer assets with `--only`"),
+        })?;
+        let name =
+            if number == 0 { "contact-sheet.jpg".to_owned() } else { format!("contact-sheet-{}.jpg", number + 1) };
+        let path = folder.join(name);
+        write(&path, &sheet).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        sheets.push(path);
+    }
+    Ok(sheets)
+}
+
+/// Finds the pictures of all candidates, each collection's and take's at once.
+async fn originals(world: &World, prepared: &Prepared) -> Result<Vec<Candidates>, Failure> {
+    let Prepared { loaded, plan, takes, .. } = prepared;
+    let mut all = Vec::new();
+    for declared in &loaded.declared {
+        let manifest = &declared.manifest;
+        let parts: Vec<_> = plan.collections.iter().filter(|part| part.name == manifest.name).collect();
+        let Some(first) = parts.first() else { continue };
+        let keys: Vec<AssetKey> = first.changes.iter().map(|change| change.key.clone()).collect();
+        let records = world.state.records(&manifest.name, &keys).await?;
+        let records: HashMap<_, _> = records.iter().map(|record| (&record.key, record)).collect();
+        let mut found: Vec<Candidates> =
+            keys.iter().map(|key| (format!("{}:{key}", manifest.name), Vec::new())).collect();
+        for take in 1..=*takes {
+            let taken = Taken { manifest, take };
+            let recipes = first.changes.iter().filter_map(|change| {
+                let asset = settle_seed(taken.asset(change.index?), records.get(&change.key).copied());
+                Some(asset.recipe.digest())
+            });
+            let recipes: Vec<_> = recipes.collect();
+            let originals = world.state.originals(&recipes).await?;
+            let originals: HashMap<_, _> = originals.into_iter().map(|original| (original.recipe, original)).collect();
+            for ((_, takes), recipe) in found.iter_mut().zip(&recipes) {
+                takes.push(originals.get(recipe).cloned());
+            }
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+/// Reads and saves one asset's candidates; returns their line of a contact sheet.
+async fn row(world: &World, (title, takes): &Candidates, folder: &Path) -> Result<SheetRow, Failure> {
+    let mut pictures = Vec::with_capacity(takes.len());
+    for (number, original) in takes.iter().enumerate() {
+        let take = number + 1;
+        let Some(original) = original else {
+            pictures.push((format!("take {take}: none"), None));
+            continue;
+        };
+        let bytes =
+            world.storage.get(&original.path, imaging::BYTES_MAX).await.map_err(crate::world::WorldError::from)?;
+        let extension = original.path.as_str().rsplit('.').next().unwrap_or("png");
+        let path = folder.join(format!("{}-take-{take}.{extension}", title.replacen(':', "/", 1)));
+        write(&path, &bytes).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        let seed = original.seed.map(|seed| format!(" · seed {seed}")).unwrap_or_default();
+        pictures.push((format!("take {take}{seed}"), Some(bytes.to_vec())));
+    }
+    Ok(SheetRow { title: title.clone(), pictures })
+}

@@ -1,0 +1,108 @@
+//! `pixform preview`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::imaging;
+use crate::plan::{Action, Plan};
+use crate::state::Access;
+
+use super::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
+use super::plan::{self, LookArgs, Part, Prepared};
+use super::previewed::{self, Previewed};
+use super::{Failure, Global, ManifestArgs, Output, applied, candidates, context, services};
+
+/// Arguments of `preview`.
+#[derive(Debug, clap::Args)]
+pub struct PreviewArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    look: LookArgs,
+    /// Go on without asking
+    #[arg(long)]
+    yes: bool,
+    /// Take so many assets, spread over all labels
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// Make takes 1 to N of each selected asset, or of each whose picture changes, and a contact sheet to choose from
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=imaging::SHEET_COLUMNS_MAX as i64), conflicts_with = "sample")]
+    candidates: Option<u32>,
+    /// Save the new pictures into this folder, as COLLECTION/KEY.EXT
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Begin nothing new after so long, and leave what is under way to the next run: 90s, 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = super::apply::duration)]
+    timeout: Option<u64>,
+    /// Have at most so many pictures under way, of all services together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    parallelism: Option<u16>,
+}
+
+/// Makes a plan, asks, makes its pictures and files, and keeps the plan under its digest.
+pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let begun = Instant::now();
+    if let Some(takes) = args.candidates {
+        let going = Going { keeps: Keeps::Nothing, ..going(args) };
+        let (what, how) = ((&args.manifests, &args.look, takes), (args.yes, args.save.as_deref()));
+        return candidates::run(what, how, going, global, output).await;
+    }
+    let part = Part { sample: args.sample.map(|count| count as usize), ..Part::default() };
+    let prepared = plan::prepare_part(&args.manifests, &args.look, &part, global, output).await?;
+    let broken = prepared.loaded.broken;
+    plan::print(&prepared.plan, begun, output);
+    if !prepared.plan.refusals.is_empty() {
+        output.visitors_see("what they saw before: a preview switches nothing");
+        return Err(Failure::Refused);
+    }
+    let code = match prepared.plan.is_empty() {
+        true => 0,
+        false => preview(args, prepared, output).await?,
+    };
+    match broken {
+        0 => Ok(code),
+        count => Err(Failure::Told { count }),
+    }
+}
+
+async fn preview(args: &PreviewArgs, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
+    let services = services::needed(&prepared.settings, &prepared.plan)?;
+    let question = format!("Make these pictures for `{}`? No row changes.", prepared.plan.environment);
+    confirm(args.yes, Asked { command: "preview", question: &question }, output)?;
+    let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
+    let going = going(args);
+    let (result, code) = carry_out(&world, &prepared, going, output).await?;
+    let told = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
+    let shown = previewed::shown(&world, &prepared).await?;
+    let saved = match &args.save {
+        Some(folder) => previewed::save(&world, &shown, folder).await?,
+        None => 0,
+    };
+    previewed::tell(&world, &shown, output);
+    if let (Some(folder), true) = (&args.save, saved > 0) {
+        let pictures = if saved == 1 { "1 picture was".to_owned() } else { format!("{saved} pictures were") };
+        output.talk(&format!("{pictures} saved in {}", context::shown(folder).display()));
+    }
+    if told == 0 {
+        output.next(&merge(&prepared.plan, &shown));
+    }
+    Ok(told)
+}
+
+fn going(args: &PreviewArgs) -> Going<'static> {
+    Going {
+        reach: Reach::Files,
+        keeps: Keeps::Plan,
+        timeout: args.timeout,
+        parallelism: args.parallelism.map(usize::from),
+        ..Going::new("preview", args.look.take(), 0)
+    }
+}
+
+/// Returns the command that publishes what was previewed.
+fn merge(plan: &Plan, shown: &[Previewed]) -> String {
+    let buys = plan.changes().any(|(_, change)| change.action == Action::Generate);
+    let cap = if buys || !shown.is_empty() { " --max-cost 0" } else { "" };
+    format!("pixform apply --yes{cap} --expect {}", plan.digest())
+}

@@ -1,0 +1,120 @@
+//! What a preview made: which files are there now for assets that still show others, for people to look at.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::asset::{Asset, AssetKey, Assets as _, CollectionName};
+use crate::digest::ContentDigest;
+use crate::plan::{Action, settle_seed};
+use crate::record::Published;
+use crate::render::{Event, terminal};
+use crate::storage::StorageError;
+use crate::world::World;
+
+use super::plan::Prepared;
+use super::{Failure, Output};
+
+/// Pictures that are named.
+const NAMED_MAX: usize = 50;
+/// Pictures that are read at once.
+const READ_AT_ONCE: usize = 8;
+
+/// An asset with the file that it would show.
+pub struct Previewed {
+    /// The collection.
+    pub collection: CollectionName,
+    /// The asset.
+    pub key: AssetKey,
+    /// The file of its first rendition.
+    pub file: Published,
+}
+
+/// Finds the files of all assets of a plan whose picture or files change, as far as they are there; in batches, whatever
+/// their number.
+pub async fn shown(world: &World, Prepared { loaded, plan, .. }: &Prepared) -> Result<Vec<Previewed>, Failure> {
+    let mut shown = Vec::new();
+    for collection in &plan.collections {
+        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
+        let Some(declared) = declared else { continue };
+        let makes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Render | Action::Move);
+        let changes: Vec<_> = collection.changes.iter().filter(|change| makes(change.action)).collect();
+        let sources = changes.iter().filter(|change| change.before.is_some());
+        let keys: Vec<AssetKey> = sources.map(|change| source(change).clone()).collect();
+        let records = world.state.records(&collection.name, &keys).await?;
+        let records: HashMap<_, _> = records.iter().map(|record| (&record.key, record)).collect();
+        let assets: Vec<Asset> = changes
+            .iter()
+            .filter_map(|change| {
+                let record = records.get(source(change)).copied().filter(|_| change.before.is_some());
+                Some(settle_seed(declared.manifest.asset(change.index?), record))
+            })
+            .collect();
+        let recipes: Vec<_> = assets.iter().map(|asset| asset.recipe.digest()).collect();
+        let originals = world.state.originals(&recipes).await?;
+        let originals: HashMap<_, ContentDigest> =
+            originals.into_iter().map(|original| (original.recipe, original.sha256)).collect();
+        let first = |asset: &Asset| Some((*originals.get(&asset.recipe.digest())?, asset.renditions.first()?.digest));
+        let wanted: Vec<_> = assets.iter().filter_map(first).collect();
+        let files = world.state.objects(&wanted).await?;
+        let files: HashMap<_, Published> =
+            files.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
+        shown.extend(assets.iter().filter_map(|asset| {
+            let file = files.get(&first(asset)?)?.clone();
+            Some(Previewed { collection: collection.name.clone(), key: asset.key.clone(), file })
+        }));
+    }
+    Ok(shown)
+}
+
+/// Returns where a change's record is now, within its own collection.
+fn source(change: &crate::plan::Change) -> &AssetKey {
+    change.moved_from.as_ref().map_or(&change.key, |(_, key)| key)
+}
+
+/// Names the files.
+pub fn tell(world: &World, shown: &[Previewed], output: &Output) {
+    let url = |file: &Published| (!world.url_base.is_empty()).then(|| file.path.url(&world.url_base));
+    if output.is_json() {
+        for Previewed { collection, key, file } in shown {
+            let url = url(file);
+            output.event(&Event::PreviewFile { collection, key, path: file.path.as_str(), url: url.as_deref() });
+        }
+        return;
+    }
+    let named = shown.iter().take(NAMED_MAX);
+    let width = named.clone().map(|file| file.key.as_str().len()).max().unwrap_or_default();
+    for Previewed { key, file, .. } in named {
+        let place = url(file).unwrap_or_else(|| file.path.to_string());
+        output.data(&format!("  {:width$}  {}\n", terminal(key.as_str()), terminal(&place)));
+    }
+    if shown.len() > NAMED_MAX {
+        output.data(&format!("  … and {} more\n", shown.len() - NAMED_MAX));
+    }
+}
+
+/// Saves the pictures into a folder; tells how many.
+pub async fn save(world: &World, shown: &[Previewed], folder: &Path) -> Result<usize, Failure> {
+    let saved = stream::iter(shown).map(|previewed| async move {
+        let Previewed { collection, key, file } = previewed;
+        let extension = file.rendition.encoding.format.extension();
+        let path = folder.join(collection.as_str()).join(format!("{key}.{extension}"));
+        let bytes = match world.storage.get(&file.path, file.bytes).await {
+            Ok(bytes) => bytes,
+            Err(StorageError::Missing { .. }) => return Ok(0),
+            Err(error) => return Err(Failure::World(error.into())),
+        };
+        write(&path, &bytes).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        Ok::<_, Failure>(1)
+    });
+    saved.buffer_unordered(READ_AT_ONCE).try_fold(0, |all, one| async move { Ok(all + one) }).await
+}
+
+/// Writes a file, and the folders above it.
+pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let parent = path.parent().ok_or(ErrorKind::NotFound)?;
+    std::fs::create_dir_all(parent)?;
+    std::fs::write(path, bytes)
+}

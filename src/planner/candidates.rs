@@ -1,0 +1,121 @@
+//! Candidates: other takes of assets, made so that somebody can choose one of them.
+
+use std::collections::HashMap;
+
+use tokio::sync::OnceCell;
+
+use crate::asset::{Asset, Assets, MicroUsd, SeedFrom};
+use crate::manifest::Manifest;
+use crate::plan::{CollectionPlan, Completeness, Plan, RowState, Seen, Sights, Subject, decide, settle_seed};
+use crate::world::World;
+
+use super::second::{Batch, CHUNK};
+use super::{Declared, Gathering, Moves, PlannerError, Request, refusals};
+
+/// A manifest's assets in another take, without anything that is published of them.
+pub struct Taken<'m> {
+    /// The manifest.
+    pub manifest: &'m Manifest,
+    /// The take.
+    pub take: u32,
+}
+
+impl Assets for Taken<'_> {
+    fn asset(&self, index: usize) -> Asset {
+        let asset = self.manifest.asset(index);
+        let base = asset.seed_from.base.clone();
+        let mut asset = asset.with_seed(base.seed(self.take), SeedFrom { base, take: self.take });
+        if asset.recipe.seed.is_none() {
+            asset.recipe.take = (self.take > 0).then_some(self.take);
+        }
+        asset.renditions.clear();
+        asset.row = None;
+        asset.hold = false;
+        asset
+    }
+}
+
+/// Plans takes 1 to a number of each selected asset; the plan has a part for each collection and take, in that order.
+///
+/// # Errors
+/// When the world cannot be looked at.
+pub async fn candidates(world: &World, request: &Request<'_>, takes: u32) -> Result<Plan, PlannerError> {
+    let known = world.state.known().await?;
+    let (_, decision) = world.store(&known, request.now, request.take).await?;
+    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new(), originals: OnceCell::new() };
+    let mut collections = Vec::new();
+    for declared in request.declared {
+        for take in 1..=takes {
+            collections.push(gathering.taken(declared, take).await?);
+        }
+    }
+    let mut plan = Plan {
+        environment: world.environment.clone(),
+        created_at: request.created_at.clone(),
+        collections,
+        refusals: Vec::new(),
+        cap: request.limits.max_cost.map(|cap| cap.most),
+        completeness: Completeness::Partial,
+        notes: Vec::new(),
+    };
+    plan.refusals = refusals(&plan, request.limits, decision);
+    // Nothing is replaced by being looked at.
+    plan.refusals.retain(|refusal| !matches!(refusal.code, "protected" | "placeholder"));
+    Ok(plan)
+}
+
+impl Gathering<'_> {
+    /// Plans one take of a collection's selected assets.
+    async fn taken(&mut self, declared: &Declared, take: u32) -> Result<CollectionPlan, PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let assets = Taken { manifest, take };
+        let mut plan = CollectionPlan {
+            name: manifest.name.clone(),
+            key: manifest.key.clone(),
+            changes: Vec::new(),
+            kept: 0,
+            notes: Vec::new(),
+            sights: Sights::default(),
+            uncovered_key: None,
+            table: None,
+            case_twins: Vec::new(),
+        };
+        let numbers: Vec<usize> = (0..heads.all().len()).collect();
+        for chunk in numbers.chunks(CHUNK) {
+            let keys: Vec<_> = chunk.iter().map(|number| heads.all()[*number].key.clone()).collect();
+            let records = self.world.state.records(&manifest.name, &keys).await?;
+            let mut batch = Batch::empty();
+            batch.records =
+                records.into_iter().map(|record| ((manifest.name.clone(), record.key.clone()), record)).collect();
+            for number in chunk {
+                let asset = assets.asset(*number);
+                if self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels) {
+                    let record = batch.records.get(&(manifest.name.clone(), asset.key.clone()));
+                    batch.assets.push((*number, settle_seed(asset, record)));
+                }
+            }
+            let moves = Moves::default();
+            self.read_originals(manifest, &moves, &mut batch).await?;
+            for (index, asset) in &batch.assets {
+                let record = batch.record(manifest, &moves, &asset.key);
+                let recipe = asset.recipe.digest();
+                let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+                let seen = Seen {
+                    record,
+                    moved_from: None,
+                    faults: Vec::new(),
+                    row: RowState::NotLooked,
+                    picture: batch.picture(asset, record, recipe, &self.making),
+                    decisions: batch.decisions(&recipe),
+                };
+                let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
+                let change = decide(subject, seen);
+                if change.action == crate::plan::Action::Generate {
+                    self.making.entry(recipe).or_insert_with(|| asset.key.clone());
+                }
+                plan.changes.push(change);
+            }
+        }
+        Ok(plan)
+    }
+}
