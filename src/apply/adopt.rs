@@ -16,12 +16,15 @@ use crate::record::{Original, Published, RecordedRow};
 use crate::storage::Overwrite;
 use crate::world::{World, original_path};
 
+use super::announce::announce_originals;
 use super::files::Filed;
 use super::item::Item;
 use super::{ApplyError, Work, crash_point};
 
 /// Pictures that are read and decoded at once; each is in memory meanwhile.
 const AT_ONCE: usize = 4;
+/// Pictures that are announced together; their files are in memory meanwhile.
+const CHUNK: usize = 16;
 
 /// Takes over the rows of a batch; what came of each, by its number in the batch.
 ///
@@ -35,35 +38,66 @@ pub async fn adopt(world: &World, work: &Work<'_>, items: &[Item<'_>]) -> Result
     let rows = world.state.rows(table, &keys).await?;
     let seen: HashMap<_, _> = rows.into_iter().map(|row| (row.key, row.seen)).collect();
     let seen = &seen;
-    let taken: Vec<(usize, Filed)> = stream::iter(adopted)
-        .map(|(slot, item)| async move {
+    let mut taken = HashMap::new();
+    for chunk in adopted.chunks(CHUNK) {
+        let looked = chunk.iter().map(|(slot, item)| async move {
             let stale = || ApplyError::Stale { key: item.change.key.clone() };
             let (Some(asset), Some(adoption)) = (&item.asset, &item.change.adoption) else {
-                return (slot, Err(stale()));
+                return (*slot, Err(stale()));
             };
             if seen.get(&item.change.key) != Some(&adoption.seen) {
-                return (slot, Err(stale()));
+                return (*slot, Err(stale()));
             }
-            (slot, take(world, asset, adoption).await)
-        })
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
+            (*slot, look(world, asset, adoption).await)
+        });
+        let looked = stream::iter(looked.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        taken.extend(put(world, looked).await?);
+    }
     crash_point("adopted-put");
     world.storage.sync().await?;
-    let originals = taken.iter().filter_map(|(_, filed)| filed.as_ref().ok().map(|(original, _)| original.clone()));
+    let originals = taken.values().filter_map(|filed| filed.as_ref().ok().map(|(original, _)| original.clone()));
     world.state.found(&originals.collect::<Vec<_>>()).await?;
     crash_point("adopted-found");
-    Ok(taken.into_iter().collect())
+    Ok(taken)
 }
 
-/// Copies the picture to where originals lie, and looks at the other files that the row names.
-async fn take(world: &World, asset: &Asset, adoption: &Adoption) -> Filed {
+/// A picture that fits, on its way to where originals lie.
+struct Found {
+    original: Original,
+    published: Vec<Published>,
+    bytes: Bytes,
+    content_type: &'static str,
+}
+
+/// Announces pictures and copies them to where originals lie.
+async fn put(
+    world: &World,
+    looked: Vec<(usize, Result<Found, ApplyError>)>,
+) -> Result<Vec<(usize, Filed)>, ApplyError> {
+    let originals = looked.iter().filter_map(|(_, found)| Some(found.as_ref().ok()?.original.clone()));
+    let refused = &announce_originals(world, originals.collect()).await?;
+    let put = looked.into_iter().map(|(slot, found)| async move {
+        let filed = async {
+            let Found { original, published, bytes, content_type } = found?;
+            if refused.contains(&original.path) {
+                return Err(ApplyError::BeingDeleted { path: original.path });
+            }
+            world.storage.put(&original.path, bytes, content_type, Overwrite::Replace).await?;
+            crash_point("adopted-original");
+            Ok((original, published))
+        };
+        (slot, filed.await)
+    });
+    Ok(stream::iter(put.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await)
+}
+
+/// Looks at the picture, and at the other files that the row names.
+async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found, ApplyError> {
     let mut published = Vec::with_capacity(adoption.objects.len());
-    let mut original = None;
+    let mut main = None;
     for object in &adoption.objects {
         let bytes = world.storage.get(&object.path, imaging::BYTES_MAX).await?;
-        let (bytes, facts) = look(asset, bytes).await?;
+        let (bytes, facts) = decode(asset, bytes).await?;
         let sha256 = ContentDigest::of(&bytes);
         let rendition = asset.renditions.iter().find(|rendition| rendition.name == object.rendition);
         let rendition = rendition.ok_or_else(|| ApplyError::Stale { key: asset.key.clone() })?;
@@ -73,17 +107,16 @@ async fn take(world: &World, asset: &Asset, adoption: &Adoption) -> Filed {
         if object.rendition.as_str() == "main" {
             let recipe = asset.recipe.digest();
             let path = original_path(&recipe, &sha256, format.extension());
-            world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
-            crash_point("adopted-original");
-            original = Some(Original { recipe, sha256, path, bytes: size, width, height, seed: None });
+            let original = Original { recipe, sha256, path, bytes: size, width, height, seed: None };
+            main = Some((original, bytes, format.content_type()));
         }
     }
-    let original = original.ok_or_else(|| ApplyError::NoPicture { key: asset.key.clone() })?;
-    Ok((original, published))
+    let (original, bytes, content_type) = main.ok_or_else(|| ApplyError::NoPicture { key: asset.key.clone() })?;
+    Ok(Found { original, published, bytes, content_type })
 }
 
 /// Decodes a picture: what is no whole one is not taken over.
-async fn look(asset: &Asset, bytes: Bytes) -> Result<(Bytes, Facts), ApplyError> {
+async fn decode(asset: &Asset, bytes: Bytes) -> Result<(Bytes, Facts), ApplyError> {
     let looking = tokio::task::spawn_blocking(move || imaging::inspect(&bytes).map(|facts| (bytes, facts)));
     let looked = looking.await.map_err(|_| ApplyError::Worker)?;
     looked.map_err(|source| ApplyError::Picture { key: asset.key.clone(), source })

@@ -35,7 +35,8 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       import       Take over rows and pictures that a script made; costs nothing, changes no row
       accept       Say that pictures satisfy their recipes, or that rows stay as they are
       unlock       Show who is applying a collection, and break the lease with --force
-      destroy      Delete a collection's rows and records; files stay
+      gc           Show what nothing refers to any more, and delete it with --yes
+      destroy      Delete a collection's rows and records; files stay until gc
       schema       Print the JSON Schema of manifests, or of pixform.yaml
       completions  Print shell completions
       version      Print the version
@@ -414,9 +415,34 @@ fn the_help_of_accept_stays_what_it_is() {
 }
 
 #[test]
+fn the_help_of_gc_stays_what_it_is() {
+    insta::assert_snapshot!(help(&["gc"]), @r"
+    Show what nothing refers to any more, and delete it with --yes
+
+    Usage: pixform gc [OPTIONS]
+
+    Options:
+      -C <DIR>                 Run as if started in this folder
+          --older-than <TIME>  Only what nothing has referred to for so long: 30d, 12h, 0s [default:
+                               30d]
+          --config <FILE>      The pixform.yaml to use instead of the one here or above
+          --unpublished        Originals, too, that were paid for and never published
+          --env <NAME>         The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --yes                Delete; else it is only shown what would be
+          --json               One JSON event a line on stdout instead of words
+          --wait <TIME>        Wait so long for other runs, which may need some of it: 30s, 5m, 1h
+                               [default: 10m]
+          --no-color           No colours, also on a terminal
+      -v, --verbose...         Tell more on stderr; twice for everything
+      -h, --help               Print help
+      -V, --version            Print version
+    ");
+}
+
+#[test]
 fn the_help_of_destroy_stays_what_it_is() {
     insta::assert_snapshot!(help(&["destroy"]), @r"
-    Delete a collection's rows and records; files stay
+    Delete a collection's rows and records; files stay until gc
 
     Usage: pixform destroy [OPTIONS] <COLLECTION>
 

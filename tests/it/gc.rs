@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use pixform::process::Process;
 use serde_json::Value;
 
+use crate::product::{old_files, product};
 use crate::project::{PEOPLE, Project, Ran, Stopped, ran, reasons};
 
 /// What is deleted without regard to how long nothing has referred to it.
@@ -518,6 +519,28 @@ fn originals_in_a_store_of_their_own_go_from_there() {
     assert!(old.iter().all(|path| !private.join(path).exists()));
     project.assert_no_broken_link();
     project.ok(&["check"]);
+}
+
+#[test]
+fn the_old_files_of_a_product_never_go() {
+    let project = product();
+    project.ok(&["import", "--yes"]);
+    let old = old_files(&project);
+    // Another rendition beside the adopted file, then another picture in its place, then nothing at all.
+    let thumb = "  thumb: { format: webp, width: 32, path: \"small/{{ group }}-{{ value }}-{{ style }}-{{ digest }}.{{ ext }}\" }\n";
+    project.edit("publish:\n", &format!("{thumb}publish:\n"));
+    project.apply();
+    project.ok(&ALL);
+    assert!(old_files(&project) == old, "after a rendition");
+    project.edit("steps: 20", "steps: 21");
+    project.apply();
+    let deleted = project.ok(&ALL);
+    assert!(deleted.contains("Deleted: 16 files, "), "originals and thumbs: {deleted}");
+    assert!(old_files(&project) == old, "after other pictures");
+    assert_whole(&project, "an adopted product");
+    project.ok(&["destroy", "people", "--yes"]);
+    project.ok(&ALL);
+    assert!(old_files(&project) == old, "after all");
 }
 
 #[test]
