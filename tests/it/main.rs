@@ -31,6 +31,7 @@ mod product;
 mod project;
 mod proxy;
 mod purchase;
+mod reports;
 mod schema;
 mod secrets;
 mod shipped;
