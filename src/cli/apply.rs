@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::apply::Outcome;
 use crate::digest::PlanDigest;
+use crate::plan::Plan;
+use crate::render::Stage;
 use crate::state::Access;
 
 use super::approval::Approval;
 use super::carry::{Asked, Going, Keeps, carry_out, confirm};
 use super::plan::{self, LookArgs, Part, Prepared};
+use super::report::ReportArgs;
 use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
 
 /// Arguments of `apply`.
@@ -18,6 +22,8 @@ pub struct ApplyArgs {
     manifests: ManifestArgs,
     #[command(flatten)]
     look: LookArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// Go on without asking
     #[arg(long)]
     yes: bool,
@@ -55,14 +61,29 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
     text[..unit].parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(wrong)
 }
 
+/// Returns how many assets of a plan were not done.
+fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
+    let done: u64 = outcome.done.values().sum();
+    (plan.changes().count() as u64).saturating_sub(done)
+}
+
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
     let (approval, manifests) = Approval::split(args.expect, &args.manifests)?;
     let part = Part { approval, sample: None };
-    let Prepared { settings, mut loaded, plan, takes } =
-        plan::prepare_part(&manifests, &args.look, &part, global, output).await?;
-    plan::print(&plan, begun, output);
+    let prepared = plan::prepare_reported(&manifests, (&args.look, &part, &args.report), global, output).await?;
+    let Prepared { plan, .. } = &prepared;
+    plan::print(plan, begun, output);
+    let facts = match args.report.any() {
+        true => {
+            let arguments = args.look.selection.arguments();
+            Some(args.report.facts(&prepared, None, (Stage::Planned, &arguments), output).await?)
+        }
+        false => None,
+    };
+    // Should anything go wrong on the way, the reports say what was planned.
+    facts.iter().try_for_each(|facts| args.report.write(Some(plan), facts))?;
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
         return Err(Failure::Refused);
@@ -70,11 +91,10 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
     let code = if plan.is_empty() {
         0
     } else {
-        let services = services::needed(&settings, &plan)?;
+        let services = services::needed(&prepared.settings, plan)?;
         let question = format!("Apply this plan to `{}`?", plan.environment);
         confirm(args.yes, Asked { command: "apply", question: &question }, output)?;
-        let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
-        let prepared = Prepared { settings, loaded, plan, takes };
+        let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
         let going = Going {
             // What was named and is not known yet is known from now on: a second try has to find it.
             keeps: if args.expect == Some(prepared.plan.digest()) { Keeps::Plan } else { Keeps::Nothing },
@@ -83,11 +103,19 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
             ..Going::new("apply", args.look.take(), args.wait.seconds)
         };
         let (result, code) = carry_out(&world, &prepared, going, output).await?;
-        let code = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
-        loaded = prepared.loaded;
-        code
+        let outcome = result?;
+        let done = (outcome.cost, undone(plan, &outcome));
+        let code = applied::tell(&world, (&prepared.settings, going), outcome, code, output);
+        if let Some(facts) = facts {
+            // What was applied is applied, whatever becomes of the report on it.
+            let facts = args.report.applied(facts, &prepared, done, output).await;
+            if let Err(failure) = facts.and_then(|facts| args.report.write(Some(plan), &facts)) {
+                output.report(&failure);
+            }
+        }
+        code?
     };
-    match loaded.broken {
+    match prepared.loaded.broken {
         0 => Ok(code),
         count => Err(Failure::Told { count }),
     }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::asset::MicroUsd;
 use crate::imaging;
 use crate::plan::{Action, Plan};
+use crate::render::Stage;
 use crate::state::Access;
+use crate::world::World;
 
 use super::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::previewed::{self, Previewed};
+use super::report::ReportArgs;
 use super::{Failure, Global, ManifestArgs, Output, applied, candidates, context, services};
 
 /// Arguments of `preview`.
@@ -20,6 +24,8 @@ pub struct PreviewArgs {
     manifests: ManifestArgs,
     #[command(flatten)]
     look: LookArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// Go on without asking
     #[arg(long)]
     yes: bool,
@@ -27,7 +33,7 @@ pub struct PreviewArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
     /// Make takes 1 to N of each selected asset, or of each whose picture changes, and a contact sheet to choose from
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=imaging::SHEET_COLUMNS_MAX as i64), conflicts_with = "sample")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=imaging::SHEET_COLUMNS_MAX as i64), conflicts_with_all = ["sample", "out_markdown", "out_html"])]
     candidates: Option<u32>,
     /// Save the new pictures into this folder, as COLLECTION/KEY.EXT
     #[arg(long, value_name = "DIR")]
@@ -49,16 +55,22 @@ pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result
         return candidates::run(what, how, going, global, output).await;
     }
     let part = Part { sample: args.sample.map(|count| count as usize), ..Part::default() };
-    let prepared = plan::prepare_part(&args.manifests, &args.look, &part, global, output).await?;
+    let prepared = plan::prepare_reported(&args.manifests, (&args.look, &part, &args.report), global, output).await?;
     let broken = prepared.loaded.broken;
     plan::print(&prepared.plan, begun, output);
+    if args.report.any() {
+        // Should anything go wrong on the way, the reports say what was planned.
+        let arguments = args.look.selection.arguments();
+        let facts = args.report.facts(&prepared, None, (Stage::Planned, &arguments), output).await?;
+        args.report.write(Some(&prepared.plan), &facts)?;
+    }
     if !prepared.plan.refusals.is_empty() {
         output.visitors_see("what they saw before: a preview switches nothing");
         return Err(Failure::Refused);
     }
     let code = match prepared.plan.is_empty() {
         true => 0,
-        false => preview(args, prepared, output).await?,
+        false => preview(args, &part, prepared, output).await?,
     };
     match broken {
         0 => Ok(code),
@@ -66,14 +78,21 @@ pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result
     }
 }
 
-async fn preview(args: &PreviewArgs, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
+async fn preview(args: &PreviewArgs, part: &Part, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
     let services = services::needed(&prepared.settings, &prepared.plan)?;
     let question = format!("Make these pictures for `{}`? No row changes.", prepared.plan.environment);
     confirm(args.yes, Asked { command: "preview", question: &question }, output)?;
     let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
     let going = going(args);
     let (result, code) = carry_out(&world, &prepared, going, output).await?;
-    let told = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
+    let outcome = result?;
+    let paid = outcome.cost;
+    let told = applied::tell(&world, (&prepared.settings, going), outcome, code, output);
+    if args.report.any() {
+        // What was made is made, whatever becomes of the report on it.
+        report(args, part, (&world, &prepared, paid), output).await.unwrap_or_else(|failure| output.report(&failure));
+    }
+    let told = told?;
     let shown = previewed::shown(&world, &prepared).await?;
     let saved = match &args.save {
         Some(folder) => previewed::save(&world, &shown, folder).await?,
@@ -88,6 +107,20 @@ async fn preview(args: &PreviewArgs, prepared: Prepared, output: &Output) -> Res
         output.next(&merge(&prepared.plan, &shown));
     }
     Ok(told)
+}
+
+/// Reports on what is there now: what the plan asked for is found, and what is still to be bought is told as such.
+async fn report(
+    args: &PreviewArgs,
+    part: &Part,
+    (world, prepared, paid): (&World, &Prepared, MicroUsd),
+    output: &Output,
+) -> Result<(), Failure> {
+    let Prepared { settings, loaded, .. } = prepared;
+    let plan = plan::make(world, settings, loaded, (&args.look, part)).await?;
+    let facts =
+        args.report.previewed((settings, loaded, &plan), (paid, &args.look.selection.arguments()), output).await?;
+    args.report.write(Some(&plan), &facts)
 }
 
 fn going(args: &PreviewArgs) -> Going<'static> {

@@ -8,6 +8,9 @@ mod architecture;
 mod bad_input;
 mod branches;
 mod broken_world;
+#[path = "../browser/mod.rs"]
+mod browser;
+mod browser_itself;
 mod commands;
 mod crash;
 mod desk;
@@ -31,6 +34,7 @@ mod product;
 mod project;
 mod proxy;
 mod purchase;
+mod reports;
 mod schema;
 mod secrets;
 mod shipped;
