@@ -9,6 +9,7 @@ use crate::planner::{Pattern, Selection};
 
 mod accept;
 mod accepted;
+mod against;
 mod applied;
 mod apply;
 mod asked;
@@ -19,12 +20,14 @@ mod context;
 mod destroy;
 mod explain;
 mod failure;
+mod git;
 mod history;
 mod import;
 mod init;
 mod list;
 mod origin;
 mod output;
+mod pick;
 mod plan;
 mod progress;
 mod proof;
@@ -110,6 +113,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Say that pictures satisfy their recipes, or that rows stay as they are
     Accept(accept::AcceptArgs),
+    /// Write a take or a seed for one asset into its manifest
+    Pick(pick::PickArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),
     /// Delete a collection's rows and records; files stay
@@ -198,6 +203,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::History(args) => history::run(&args, global, output).await,
         Command::Import(args) => import::run(&args, global, output).await,
         Command::Accept(args) => accept::run(&args, global, output).await,
+        Command::Pick(args) => pick::run(&args, global, output),
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),

@@ -15,7 +15,7 @@ use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::{self, Loaded};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected, services};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, selected, services};
 
 /// The variable that caps what a run may spend.
 const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
@@ -24,15 +24,19 @@ const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     #[command(flatten)]
-    manifests: ManifestArgs,
+    pub manifests: ManifestArgs,
     #[command(flatten)]
-    look: LookArgs,
+    pub look: LookArgs,
+    /// Compare with older manifests only: a branch, tag or commit, or a folder. Needs no state, credentials or network
+    #[arg(long, value_name = "REF|DIR", conflicts_with_all = ["no_refresh", "take_storage", "retry_unknown"])]
+    #[arg(conflicts_with_all = ["forget_unknown", "accept_rejected", "retry_rejected", "retry_lost", "retry_failed"])]
+    against: Option<String>,
     /// Write the plan as one JSON document
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
-    detailed_exitcode: bool,
+    pub detailed_exitcode: bool,
 }
 
 /// How plans are made, for every command that makes one.
@@ -117,7 +121,7 @@ impl LookArgs {
     }
 
     /// Returns what a plan may not exceed: the lowest cap wins.
-    fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
+    pub fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
         let caps = [
             (self.max_cost, CapSetter::Argument),
             (cap_variable()?, CapSetter::Variable),
@@ -197,6 +201,9 @@ pub fn print(plan: &Plan, begun: Instant, output: &Output) {
 
 /// Shows what apply would do.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    if let Some(older) = &args.against {
+        return against::run(older, args, global, output);
+    }
     let begun = Instant::now();
     let Prepared { loaded, plan, .. } = prepare(&args.manifests, &args.look, global, output).await?;
     if let Some(path) = &args.out {

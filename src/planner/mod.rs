@@ -18,6 +18,7 @@ use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
 mod adopt;
+mod against;
 mod drift;
 mod first;
 mod looks;
@@ -27,6 +28,7 @@ mod second;
 mod selection;
 mod standings;
 
+pub use against::{Comparing, against};
 pub use drift::row_state;
 pub use moves::Moves;
 pub use selection::{Pattern, Selection};

@@ -4,6 +4,7 @@
 //! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
 //! is left to `cli`.
 
+mod against;
 mod count;
 mod difference;
 mod edit;
@@ -24,6 +25,7 @@ mod unfit;
 #[cfg(test)]
 mod tests;
 
+pub use against::{AgainstFacts, against_sentence, against_text};
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};

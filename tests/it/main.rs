@@ -4,6 +4,7 @@
 
 mod accept;
 mod adopt;
+mod against;
 mod architecture;
 mod bad_input;
 mod broken_world;
@@ -23,6 +24,7 @@ mod laws;
 mod money;
 mod on_postgres;
 mod paid;
+mod pick;
 mod postgres;
 mod product;
 mod project;
