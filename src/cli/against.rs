@@ -10,7 +10,7 @@ use crate::render::{self, Event};
 
 use super::context::{self, Loaded};
 use super::git::{self, OldFile};
-use super::plan::PlanArgs;
+use super::plan::{self as planning, PlanArgs};
 use super::{Failure, Global, Output, selected, services};
 
 /// The folder of the manifests.
@@ -50,6 +50,7 @@ pub fn run(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> 
         let document = render::plan_document(&plan);
         std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
+    planning::annotate(&plan, output);
     let known: BTreeSet<_> = older.declared.iter().map(|older| older.manifest.name.to_string()).collect();
     if output.is_json() {
         output.event(&Event::PlanNote { message: render::against_sentence(&older.name) });

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::planner::{Pattern, Selection};
+use crate::render::Severity;
 
 mod accept;
 mod accepted;
@@ -40,10 +41,12 @@ mod stores;
 mod surveyed;
 mod unlock;
 mod validate;
+mod workflow;
 mod written;
 
 use failure::Failure;
 use output::Output;
+use workflow::Workflow;
 
 /// Terraform for generated pictures: declare the images a product wants, see what differs, make only that.
 #[derive(Debug, Parser)]
@@ -164,8 +167,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is no reason to fail.
-            let _ = error.print();
+            told_arguments(&error);
             return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
         }
     };
@@ -183,6 +185,20 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => output.fail(&failure),
     }
+}
+
+/// Prints help, or what is wrong with the arguments.
+fn told_arguments(error: &clap::Error) {
+    let workflow = Workflow::here();
+    if !error.use_stderr() || workflow == Workflow::None {
+        // A closed pipe is no reason to fail.
+        let _ = error.print();
+        return;
+    }
+    let text = error.render().to_string();
+    let _ = std::io::Write::write_all(&mut workflow.log(), text.as_bytes());
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    workflow.annotate(Severity::Error, first, None, None);
 }
 
 async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, Failure> {

@@ -9,7 +9,7 @@ use crate::config::{OnUnknown, Settings};
 use crate::plan::{Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
 use crate::planner::{self, Request};
 use crate::record::Decision;
-use crate::render;
+use crate::render::{self, Severity};
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
@@ -187,8 +187,16 @@ pub fn unknown_retries(settings: &Settings) -> u32 {
     }
 }
 
+/// Annotates why a plan may not be carried out, where a workflow has annotations.
+pub fn annotate(plan: &Plan, output: &Output) {
+    for refusal in &plan.refusals {
+        output.annotate(Severity::Warning, &refusal.message, Some(&refusal.way_out), None);
+    }
+}
+
 /// Prints a plan as it was asked for.
 pub fn print(plan: &Plan, begun: Instant, output: &Output) {
+    annotate(plan, output);
     if output.is_json() {
         for event in render::plan_events(plan) {
             output.event(&event);

@@ -5,6 +5,7 @@
 //! is left to `cli`.
 
 mod against;
+mod annotation;
 mod count;
 mod difference;
 mod edit;
@@ -26,6 +27,7 @@ mod unfit;
 mod tests;
 
 pub use against::{AgainstFacts, against_sentence, against_text};
+pub use annotation::{Spot, annotation, json_without_commands, without_commands};
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};

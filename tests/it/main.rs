@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "`unwrap` is for tests, and clippy does not know their helpers")]
 
 mod accept;
+mod action;
 mod adopt;
 mod against;
+mod annotations;
 mod architecture;
 mod bad_input;
 mod broken_world;
 mod commands;
+mod config_elsewhere;
 mod crash;
 mod desk;
 mod docs;
