@@ -99,8 +99,8 @@ pub fn rules(settings: &Settings) -> Result<Rules, Failure> {
 
 /// Returns the same for a command that opens nothing: where files are fetched may depend on a variable that is not set.
 pub fn rules_without_secrets(settings: &Settings) -> Result<Rules, Failure> {
-    let base = stores::url_base(settings).ok().flatten();
-    rules_with(settings, base.unwrap_or_else(|| "https://unset/".to_owned()))
+    let base = stores::url_base(settings).map(Option::unwrap_or_default);
+    rules_with(settings, base.unwrap_or_else(|_| "https://unset/".to_owned()))
 }
 
 fn rules_with(settings: &Settings, url_base: String) -> Result<Rules, Failure> {
