@@ -51,7 +51,7 @@ pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<
     if prepared.loaded.broken > 0 {
         return Err(Failure::Told { count: prepared.loaded.broken });
     }
-    if let Some(pattern) = args.globs.iter().find(|pattern| !selected::declared(&prepared.loaded, pattern)) {
+    if let Some(pattern) = args.globs.iter().find(|pattern| !selected::declared(&prepared.loaded.declared, pattern)) {
         let help = "`pixform list` shows what is declared";
         return Err(Failure::usage(format!("`{pattern}` matches no declared asset"), help));
     }

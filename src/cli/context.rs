@@ -59,7 +59,7 @@ fn settle(global: &Global, output: &Output, variable: &dyn Fn(&str) -> Option<St
         Some(file) => Some(file.clone()),
         None => config::find(Path::new(".")).map(|file| shown(&file)),
     };
-    let settings = match file {
+    let mut settings = match file {
         Some(file) => {
             let source = config::read_file(&file).map_err(|source| Failure::Read { path: file.clone(), source })?;
             let outside = Outside { variable, read_file: &config::read_file };
@@ -76,6 +76,10 @@ fn settle(global: &Global, output: &Output, variable: &dyn Fn(&str) -> Option<St
             settings
         }
     };
+    if let (Some(_), Ok(here)) = (&global.config, std::env::current_dir()) {
+        // A file that was taken from elsewhere says where things live; what is wanted is still here.
+        settings.project = here;
+    }
     for warning in &settings.warnings {
         output.warn(&warning.message, &warning.help, None);
     }
@@ -90,6 +94,16 @@ pub fn shown(path: &Path) -> PathBuf {
 
 /// Returns what the environment allows.
 pub fn rules(settings: &Settings) -> Result<Rules, Failure> {
+    rules_with(settings, stores::url_base(settings)?.unwrap_or_default())
+}
+
+/// Returns the same for a command that opens nothing: where files are fetched may depend on a variable that is not set.
+pub fn rules_without_secrets(settings: &Settings) -> Result<Rules, Failure> {
+    let base = stores::url_base(settings).map(Option::unwrap_or_default);
+    rules_with(settings, base.unwrap_or_else(|_| "https://unset/".to_owned()))
+}
+
+fn rules_with(settings: &Settings, url_base: String) -> Result<Rules, Failure> {
     let rules = |kind: Kind, checks: Option<Checks>| GeneratorRules {
         kind: kind.name(),
         takes_seeds: kind.takes_seeds(),
@@ -116,17 +130,25 @@ pub fn rules(settings: &Settings) -> Result<Rules, Failure> {
         any_generator: settings.any_generator.then(|| rules(Kind::Placeholder, None)),
         images_max: settings.images_max,
         tables: settings.tables.clone(),
-        url_base: stores::url_base(settings)?.unwrap_or_default(),
+        url_base,
     })
 }
 
 /// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
 pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+    manifests_with(args, settings, &rules(settings)?, output)
+}
+
+/// Does the same for a command that opens nothing.
+pub fn manifests_without_secrets(args: &ManifestArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+    manifests_with(args, settings, &rules_without_secrets(settings)?, output)
+}
+
+fn manifests_with(args: &ManifestArgs, settings: &Settings, rules: &Rules, output: &Output) -> Result<Loaded, Failure> {
     let (paths, mut all) = match args.manifests.as_slice() {
         [] => (found(settings)?, AllManifests::Read),
         named => (named.to_vec(), AllManifests::Some),
     };
-    let rules = rules(settings)?;
     let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
     let mut broken = 0;
     for path in paths {
@@ -198,12 +220,22 @@ fn declared_twice(name: &str, first: &Manifest, second: &Manifest) -> ManifestEr
     ManifestError::one(&second.file, &second.source, place.unwrap_or_default(), &message, help)
 }
 
-/// Finds the manifests: every YAML file of `manifests/`, or those here with a top-level `collection:`.
+/// Finds the manifests: where the project is, or else beside the `pixform.yaml` that was named.
 fn found(settings: &Settings) -> Result<Vec<PathBuf>, Failure> {
-    let folder = settings.root.join("manifests");
+    match found_in(&settings.project) {
+        Err(Failure::NoManifest { looked }) if settings.project != settings.root => {
+            found_in(&settings.root).map_err(|_| Failure::NoManifest { looked })
+        }
+        found => found,
+    }
+}
+
+/// Finds the manifests of a folder: every YAML file of its `manifests/`, or its own with a top-level `collection:`.
+pub fn found_in(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = root.join("manifests");
     let (folder, every) = match folder.is_dir() {
         true => (folder, true),
-        false => (settings.root.clone(), false),
+        false => (root.to_path_buf(), false),
     };
     let entries = std::fs::read_dir(&folder).map_err(|source| Failure::Read { path: shown(&folder), source })?;
     let mut paths: Vec<PathBuf> = entries
@@ -228,7 +260,7 @@ fn names_a_collection(path: &Path) -> bool {
 }
 
 /// Reads a manifest: bounded, and as UTF-8.
-fn read(path: &Path) -> Result<String, Failure> {
+pub fn read(path: &Path) -> Result<String, Failure> {
     let failure = |source| Failure::Read { path: path.to_path_buf(), source };
     let file = std::fs::File::open(path).map_err(failure)?;
     let mut bytes = Vec::new();

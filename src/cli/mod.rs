@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::planner::{Pattern, Selection};
+use crate::render::Severity;
 
 mod accept;
 mod accepted;
+mod against;
 mod applied;
 mod apply;
 mod approval;
@@ -22,12 +24,14 @@ mod destroy;
 mod explain;
 mod failure;
 mod gc;
+mod git;
 mod history;
 mod import;
 mod init;
 mod list;
 mod origin;
 mod output;
+mod pick;
 mod pictures;
 mod plan;
 mod preview;
@@ -44,10 +48,12 @@ mod stores;
 mod surveyed;
 mod unlock;
 mod validate;
+mod workflow;
 mod written;
 
 use failure::Failure;
 use output::Output;
+use workflow::Workflow;
 
 /// Terraform for generated pictures: declare the images a product wants, see what differs, make only that.
 #[derive(Debug, Parser)]
@@ -119,6 +125,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Say that pictures satisfy their recipes, or that rows stay as they are
     Accept(accept::AcceptArgs),
+    /// Write a take or a seed for one asset into its manifest
+    Pick(pick::PickArgs),
     /// Show who is applying a collection, and break the lease with --force
     Unlock(unlock::UnlockArgs),
     /// Show what nothing refers to any more, and delete it with --yes
@@ -170,8 +178,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is no reason to fail.
-            let _ = error.print();
+            told_arguments(&error);
             return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
         }
     };
@@ -189,6 +196,20 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => output.fail(&failure),
     }
+}
+
+/// Prints help, or what is wrong with the arguments.
+fn told_arguments(error: &clap::Error) {
+    let workflow = Workflow::here();
+    if !error.use_stderr() || workflow == Workflow::None {
+        // A closed pipe is no reason to fail.
+        let _ = error.print();
+        return;
+    }
+    let text = error.render().to_string();
+    let _ = std::io::Write::write_all(&mut workflow.log(), text.as_bytes());
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    workflow.annotate(Severity::Error, first, None, None);
 }
 
 async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, Failure> {
@@ -210,6 +231,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::History(args) => history::run(&args, global, output).await,
         Command::Import(args) => import::run(&args, global, output).await,
         Command::Accept(args) => accept::run(&args, global, output).await,
+        Command::Pick(args) => pick::run(&args, global, output),
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Gc(args) => gc::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,

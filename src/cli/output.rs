@@ -14,9 +14,9 @@ use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
 use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, MistakeFacts, Severity, Style, terminal};
-use crate::yaml::ManifestError;
+use crate::yaml::{MISTAKES_SHOWN_MAX, ManifestError};
 
-use super::{Failure, Global, report};
+use super::{Failure, Global, Workflow, report};
 
 /// Columns that reports are laid out for.
 const WIDTH: usize = 110;
@@ -31,6 +31,7 @@ pub struct Output {
     place: String,
     /// What was reported so far, for whoever writes a report.
     reported: Mutex<Vec<MistakeFacts>>,
+    workflow: Workflow,
 }
 
 impl Output {
@@ -57,6 +58,7 @@ impl Output {
         ];
         Self {
             place: place.into_iter().flatten().collect(),
+            workflow: Workflow::here(),
             json: global.json,
             verbose: global.verbose,
             reported: Mutex::default(),
@@ -75,7 +77,8 @@ impl Output {
         };
         let wanted = std::env::var("PIXFORM_LOG").unwrap_or_else(|_| level.to_owned());
         if let Ok(filter) = tracing_subscriber::EnvFilter::try_new(wanted) {
-            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            let workflow = self.workflow.clone();
+            let lines = tracing_subscriber::fmt::layer().with_writer(move || workflow.log());
             let lines = lines.with_ansi(self.stderr == Colour::Ansi);
             // Whatever is asked for, only our own lines are shown: those of an HTTP library hold keys and signed URLs.
             let ours = filter_fn(|line| line.target().starts_with("pixform"));
@@ -107,12 +110,12 @@ impl Output {
 
     /// Prints data. A closed pipe is no failure.
     pub fn data(&self, text: &str) {
-        let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+        print_out(&self.workflow.harmless(text));
     }
 
     /// Prints an event.
     pub fn event(&self, event: &Event<'_>) {
-        self.data(&format!("{}\n", event.line()));
+        print_out(&format!("{}\n", self.workflow.harmless_json(&event.line())));
     }
 
     /// Prints the first event, where events are wanted.
@@ -124,14 +127,18 @@ impl Output {
 
     /// Prints a line of talk.
     pub fn talk(&self, line: &str) {
-        let _ = writeln!(std::io::stderr(), "{}", terminal(line));
+        say(&self.workflow, line);
     }
 
     /// Returns something that talks from another task.
     pub fn talker(&self) -> impl Fn(&str) + Send + 'static {
-        |line: &str| {
-            let _ = writeln!(std::io::stderr(), "{}", terminal(line));
-        }
+        let workflow = self.workflow.clone();
+        move |line: &str| say(&workflow, line)
+    }
+
+    /// Annotates a mistake, where a workflow has annotations.
+    pub fn annotate(&self, severity: Severity, message: &str, help: Option<&str>, place: Option<&Place>) {
+        self.workflow.annotate(severity, message, help, place);
     }
 
     /// Names the one command to run next, in the same environment.
@@ -174,6 +181,7 @@ impl Output {
 
     /// Tells of something odd.
     pub fn warn(&self, message: &str, help: &str, place: Option<&Place>) {
+        self.annotate(Severity::Warning, message, Some(help), place);
         if self.json {
             self.diagnostic(Severity::Warning, message, Some(help), place);
             return;
@@ -197,7 +205,9 @@ impl Output {
 
     /// Tells of an asset that failed, while others go on.
     pub fn failed_asset(&self, collection: &CollectionName, key: &AssetKey, error: &ApplyError) {
-        self.talk(&format!("error: {collection}:{key}: {}", with_sources(error)));
+        let message = format!("{collection}:{key}: {}", with_sources(error));
+        self.talk(&format!("error: {message}"));
+        self.annotate(Severity::Error, &message, None, None);
     }
 
     /// Tells what went wrong, and what to do.
@@ -210,6 +220,10 @@ impl Output {
         }
         let message = with_sources(failure);
         let help = failure.help();
+        // What was told one by one is annotated already, each at its place.
+        if !matches!(failure, Failure::Told { .. }) {
+            self.annotate(Severity::Error, &message, help.as_deref(), None);
+        }
         if self.json {
             self.diagnostic(Severity::Error, &message, help.as_deref(), None);
             return;
@@ -233,18 +247,27 @@ impl Output {
     }
 
     fn manifest(&self, error: &ManifestError) {
+        for (line, column, mistake) in error.located().take(MISTAKES_SHOWN_MAX) {
+            let place = Place { file: error.file.clone(), line, column };
+            self.annotate(Severity::Error, &mistake.message, Some(&mistake.help), Some(&place));
+        }
         if self.json {
             for event in render::error_events(error) {
                 self.event(&event);
             }
             return;
         }
-        let _ = write!(
-            std::io::stderr(),
-            "{}",
-            render::manifest_report(error, Layout { width: WIDTH, colour: self.stderr })
-        );
+        let report = render::manifest_report(error, Layout { width: WIDTH, colour: self.stderr });
+        let _ = write!(std::io::stderr(), "{}", self.workflow.harmless(&report));
     }
+}
+
+fn print_out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+}
+
+fn say(workflow: &Workflow, line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", workflow.harmless(&terminal(line)));
 }
 
 fn manifest_error(failure: &Failure) -> Option<&ManifestError> {

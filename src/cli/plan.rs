@@ -12,7 +12,7 @@ use crate::plan::{
 };
 use crate::planner::{self, Request, Selection};
 use crate::record::Decision;
-use crate::render::{self, Stage};
+use crate::render::{self, ReportFacts, Severity, Stage};
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
@@ -20,7 +20,7 @@ use crate::world::World;
 use super::approval::Approval;
 use super::context::{self, Loaded};
 use super::report::{ReportArgs, ReportFormat};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected, services};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, selected, services};
 
 /// The variable that caps what a run may spend.
 const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
@@ -29,20 +29,24 @@ const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     #[command(flatten)]
-    manifests: ManifestArgs,
+    pub manifests: ManifestArgs,
     #[command(flatten)]
-    look: LookArgs,
+    pub look: LookArgs,
     /// Print the plan as this, instead of text
     #[arg(long, value_enum, conflicts_with = "json")]
-    format: Option<ReportFormat>,
+    pub format: Option<ReportFormat>,
     #[command(flatten)]
-    report: ReportArgs,
+    pub report: ReportArgs,
+    /// Compare with older manifests only: a branch, tag or commit, or a folder. Needs no state, credentials or network
+    #[arg(long, value_name = "REF|DIR", conflicts_with_all = ["no_refresh", "take_storage", "retry_unknown"])]
+    #[arg(conflicts_with_all = ["forget_unknown", "accept_rejected", "retry_rejected", "retry_lost", "retry_failed"])]
+    against: Option<String>,
     /// Write the plan as one JSON document
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
-    detailed_exitcode: bool,
+    pub detailed_exitcode: bool,
 }
 
 /// How plans are made, for every command that makes one.
@@ -127,7 +131,7 @@ impl LookArgs {
     }
 
     /// Returns what a plan may not exceed: the lowest cap wins.
-    fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
+    pub fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
         let caps = [
             (self.max_cost, CapSetter::Argument),
             (cap_variable()?, CapSetter::Variable),
@@ -282,8 +286,16 @@ pub fn unknown_retries(settings: &Settings) -> u32 {
     }
 }
 
+/// Annotates why a plan may not be carried out, where a workflow has annotations.
+pub fn annotate(plan: &Plan, output: &Output) {
+    for refusal in &plan.refusals {
+        output.annotate(Severity::Warning, &refusal.message, Some(&refusal.way_out), None);
+    }
+}
+
 /// Prints a plan as it was asked for.
 pub fn print(plan: &Plan, begun: Instant, output: &Output) {
+    annotate(plan, output);
     if output.is_json() {
         for event in render::plan_events(plan) {
             output.event(&event);
@@ -291,6 +303,16 @@ pub fn print(plan: &Plan, begun: Instant, output: &Output) {
     } else {
         let facts = render::PlanFacts { elapsed: begun.elapsed() };
         output.data(&render::plan_text(plan, facts, output.style()));
+    }
+}
+
+/// Returns a plan as the format says that was asked for, where that is not text.
+pub fn printed(format: Option<ReportFormat>, plan: &Plan, facts: Option<&ReportFacts>) -> Option<String> {
+    match (format, facts) {
+        (Some(ReportFormat::Markdown), Some(facts)) => Some(render::report_markdown(Some(plan), facts)),
+        (Some(ReportFormat::Html), Some(facts)) => Some(render::report_html(Some(plan), facts)),
+        (Some(ReportFormat::Json), _) => Some(format!("{}\n", render::plan_document(plan))),
+        _ => None,
     }
 }
 
@@ -308,17 +330,18 @@ async fn show(args: &PlanArgs, prepared: &Prepared, begun: Instant, output: &Out
         }
         false => None,
     };
-    match (args.format, &facts) {
-        (Some(ReportFormat::Markdown), Some(facts)) => output.data(&render::report_markdown(Some(plan), facts)),
-        (Some(ReportFormat::Html), Some(facts)) => output.data(&render::report_html(Some(plan), facts)),
-        (Some(ReportFormat::Json), _) => output.data(&format!("{}\n", render::plan_document(plan))),
-        _ => print(plan, begun, output),
+    match printed(args.format, plan, facts.as_ref()) {
+        Some(printed) => output.data(&printed),
+        None => print(plan, begun, output),
     }
     facts.map_or(Ok(()), |facts| args.report.write(Some(plan), &facts))
 }
 
 /// Shows what apply would do.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    if let Some(older) = &args.against {
+        return against::run(older, args, global, output);
+    }
     let begun = Instant::now();
     let prepared =
         prepare_reported(&args.manifests, (&args.look, &Part::default(), &args.report), global, output).await?;

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{ApplyError, Event, Stage};
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
-use crate::render::{Event as Line, terminal};
+use crate::render::{Event as Line, Severity, terminal};
 
 use super::Output;
 use super::output::with_sources;
@@ -106,6 +106,7 @@ impl<'o> Progress<'o> {
             }
             Event::Failed { collection, key, error } => {
                 let message = with_sources(error);
+                output.annotate(Severity::Error, &format!("{collection}:{key}: {message}"), None, None);
                 output.event(&Line::ApplyErrored { collection, key, message: &message });
             }
         }

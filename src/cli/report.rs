@@ -122,6 +122,12 @@ impl ReportArgs {
         })
     }
 
+    /// Puts together what a report on a comparison of manifests says, which knows of no picture; `command` repeats it.
+    pub fn compared(&self, plan: &Plan, command: &str, output: &Output) -> ReportFacts {
+        let commands = vec![output.command(command)];
+        ReportFacts { commands, mistakes: output.mistakes(), ..self.bare(&plan.environment) }
+    }
+
     /// Completes the facts of a plan that was carried out since: the new pictures are there now.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use crate::asset::Assets;
 use crate::digest::SeenDigest;
-use crate::planner::{Pattern, Selection};
+use crate::planner::{Declared, Pattern, Selection};
 use crate::record::RecordHead;
 use crate::state::Visitor;
 use crate::world::World;
@@ -42,19 +42,24 @@ pub async fn check(world: &World, loaded: &Loaded, selection: &Selection) -> Res
         return Ok(());
     }
     for pattern in selection.only.iter().chain(&selection.except) {
-        if !declared(loaded, pattern) && !recorded(world, pattern).await? {
-            let first = loaded.declared.iter().find_map(|declared| declared.heads.all().first());
-            let example = first.map_or(String::new(), |head| format!("keys look like `{}`; ", head.key));
-            let help = format!("{example}`pixform list` shows them all");
-            return Err(Failure::usage(format!("`{pattern}` matches no asset"), help));
+        if !declared(&loaded.declared, pattern) && !recorded(world, pattern).await? {
+            return Err(matches_nothing(pattern, loaded));
         }
     }
     Ok(())
 }
 
+/// Says that a pattern matches nothing, and what would match.
+pub fn matches_nothing(pattern: &Pattern, loaded: &Loaded) -> Failure {
+    let first = loaded.declared.iter().find_map(|declared| declared.heads.all().first());
+    let example = first.map_or(String::new(), |head| format!("keys look like `{}`; ", head.key));
+    let help = format!("{example}`pixform list` shows them all");
+    Failure::usage(format!("`{pattern}` matches no asset"), help)
+}
+
 /// Tells whether a pattern matches a declared asset.
-pub fn declared(loaded: &Loaded, pattern: &Pattern) -> bool {
-    loaded.declared.iter().any(|declared| {
+pub fn declared(declared: &[Declared], pattern: &Pattern) -> bool {
+    declared.iter().any(|declared| {
         let (name, heads) = (&declared.manifest.name, declared.heads.all());
         match pattern {
             Pattern::Key(wanted, glob) => {

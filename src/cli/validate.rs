@@ -12,8 +12,8 @@ pub struct ValidateArgs {
 
 /// Checks manifests: what they say, not what is there.
 pub fn run(args: &ValidateArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
+    let settings = context::settings_without_secrets(global, output)?;
+    let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
     for declared in loaded.declared.iter().filter(|_| !output.is_json()) {
         let manifest = &declared.manifest;
         let images = match manifest.count() {

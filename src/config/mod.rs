@@ -93,6 +93,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Where relative paths start, absolute.
     pub root: PathBuf,
+    /// Where manifests are looked for, absolute: the same, unless whoever named the file says otherwise.
+    pub project: PathBuf,
     /// The state's URL; the path of `sqlite:` is absolute.
     pub state: SecretText,
     /// Where files lie.
@@ -317,6 +319,7 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
             originals: None,
             previous: None,
         },
+        project: root.clone(),
         root,
         generators: BTreeMap::new(),
         any_generator: true,

@@ -111,6 +111,7 @@ pub fn settle(
         environment: name.value,
         file: None,
         root: root.to_path_buf(),
+        project: root.to_path_buf(),
         state: state?,
         storage: storage?,
         generators,

@@ -17,6 +17,7 @@ mod document;
 mod image;
 mod layer;
 mod matrix;
+mod pick;
 mod publish;
 mod recipe;
 mod resolve;
@@ -30,6 +31,7 @@ mod write;
 
 pub use document::{FIELDS, Placed, RESERVED, RESERVED_FOR_KEYS};
 pub use layer::{COUNT_MAX, SETTINGS};
+pub use pick::{Pick, PickError, Picked, pick};
 pub use publish::{EDGE_MAX, RENDITION_FIELDS, is_column_name};
 pub use schema::schema;
 pub use structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};

@@ -19,6 +19,7 @@ use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
 mod adopt;
+mod against;
 mod approved;
 mod candidates;
 mod drift;
@@ -30,6 +31,7 @@ mod second;
 mod selection;
 mod standings;
 
+pub use against::{Comparing, against};
 pub use candidates::{Taken, candidates};
 pub use drift::row_state;
 pub use moves::Moves;

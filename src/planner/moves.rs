@@ -48,6 +48,20 @@ impl Moves {
         }
         let (standing, _) = Self::remembered(world, manifest).await?;
         let candidates = candidates(world, manifest, heads, suspects).await?;
+        moves.assign(manifest, heads, &standing, &candidates);
+        Ok(moves)
+    }
+
+    /// Gives each declared key the record that its line of `moved` names, and tells what is left over.
+    ///
+    /// `standing` are renames that were carried out, `candidates` the recorded keys that one could start from.
+    pub(super) fn assign(
+        &mut self,
+        manifest: &Manifest,
+        heads: &Heads,
+        standing: &[AppliedMove],
+        candidates: &BTreeMap<CollectionName, BTreeSet<AssetKey>>,
+    ) {
         for line in &manifest.moved {
             let Some(keys) = candidates.get(&line.from_collection) else { continue };
             for from in keys {
@@ -56,14 +70,13 @@ impl Moves {
                 let to = heads.all()[index].key.clone();
                 let done = (line.from_collection.clone(), from.clone(), to.clone());
                 let itself = line.from_collection == manifest.name && *from == to;
-                let taken = moves.into.values().any(|source| *source == (done.0.clone(), done.1.clone()));
-                if !itself && !taken && !standing.contains(&done) && !moves.into.contains_key(&to) {
-                    moves.into.insert(to, (done.0, done.1));
+                let taken = self.into.values().any(|source| *source == (done.0.clone(), done.1.clone()));
+                if !itself && !taken && !standing.contains(&done) && !self.into.contains_key(&to) {
+                    self.into.insert(to, (done.0, done.1));
                 }
             }
         }
-        moves.settle(manifest, candidates.get(&manifest.name));
-        Ok(moves)
+        self.settle(manifest, candidates.get(&manifest.name));
     }
 
     /// Returns the renames that were carried out and whose line still stands, and how many have lost their line.

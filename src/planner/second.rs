@@ -6,8 +6,8 @@ use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, Obj
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::manifest::Manifest;
 use crate::plan::{
-    Action, Cause, CollectionPlan, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState, Seen, Standing,
-    Subject, Suspects, Verdict, decide, delete, settle_seed,
+    Action, Cause, Change, CollectionPlan, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState, Seen,
+    Standing, Subject, Suspects, Verdict, decide, delete, settle_seed,
 };
 use crate::record::{Original, Record};
 use crate::state::RowSeen;
@@ -16,7 +16,7 @@ use crate::world::{Elsewhere, Listing, StoredOriginal};
 use super::adopt::Unfit;
 use super::drift::row_state;
 use super::standings::Standings;
-use super::{Declared, Gathering, Moves, PlannerError};
+use super::{Declared, Gathering, Moves, PlannerError, Selection};
 
 /// Assets that the second pass takes at a time.
 pub(super) const CHUNK: usize = 1_000;
@@ -48,18 +48,8 @@ impl Gathering<'_> {
         listing: Option<&Listing>,
         plan: &mut CollectionPlan,
     ) -> Result<(), PlannerError> {
-        let Declared { manifest, heads } = declared;
-        let numbered = |key: &AssetKey| heads.find(key.as_str());
-        let renamed: HashSet<usize> = moves.into.keys().filter_map(numbered).collect();
-        let mut numbers: Vec<usize> = suspects.assets.clone();
-        numbers.extend(renamed.iter().copied().chain(moves.vacated.iter().filter_map(numbered)));
-        // Renames are carried out first, so a picture that several assets need is made for a renamed one.
-        numbers.sort_unstable_by_key(|number| (!renamed.contains(number), *number));
-        numbers.dedup();
-        plan.kept = (heads.all().len() - numbers.len()) as u64;
-        if !self.request.selection.is_all() {
-            plan.kept = self.count_kept(manifest, heads, &numbers);
-        }
+        let mut numbers = to_decide(&declared.heads, suspects, moves);
+        plan.kept = kept_unseen(self.request.selection, declared, &numbers);
         let mut elsewhere = Elsewhere::default();
         let mut unfit = match listing {
             Some(listing) => self.adoptions(declared, suspects, moves, listing, &mut elsewhere, plan).await?,
@@ -73,16 +63,6 @@ impl Gathering<'_> {
         }
         plan.changes.sort_by_key(|change| change.index);
         Ok(())
-    }
-
-    fn count_kept(&self, manifest: &Manifest, heads: &Heads, suspects: &[usize]) -> u64 {
-        let suspects: HashSet<usize> = suspects.iter().copied().collect();
-        let kept = (0..heads.all().len()).filter(|index| !suspects.contains(index));
-        kept.filter(|index| {
-            let asset = manifest.asset(*index);
-            self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels)
-        })
-        .count() as u64
     }
 
     /// Reads records, rows, sizes and originals of a batch, each in one question.
@@ -215,16 +195,7 @@ impl Gathering<'_> {
             if change.action == Action::Generate {
                 self.making.entry(recipe).or_insert_with(|| asset.key.clone());
             }
-            if change.action == Action::Keep {
-                plan.kept += 1;
-                let held = change.reasons.iter().any(|reason| reason.cause == Cause::Held);
-                if held {
-                    let differences = change.reasons.len() - 1;
-                    plan.notes.push(Note::Held { key: change.key, differences });
-                }
-            } else {
-                plan.changes.push(change);
-            }
+            put(plan, change);
         }
     }
 
@@ -249,8 +220,48 @@ impl Gathering<'_> {
     }
 }
 
+/// Returns the numbers of the assets that have to be decided about, renamed ones first: renames are carried out first, so a
+/// picture that several assets need is made for a renamed one.
+pub(super) fn to_decide(heads: &Heads, suspects: &Suspects, moves: &Moves) -> Vec<usize> {
+    let numbered = |key: &AssetKey| heads.find(key.as_str());
+    let renamed: HashSet<usize> = moves.into.keys().filter_map(numbered).collect();
+    let mut numbers: Vec<usize> = suspects.assets.clone();
+    numbers.extend(renamed.iter().copied().chain(moves.vacated.iter().filter_map(numbered)));
+    numbers.sort_unstable_by_key(|number| (!renamed.contains(number), *number));
+    numbers.dedup();
+    numbers
+}
+
+/// Returns how many selected assets are kept without having been looked at more closely.
+pub(super) fn kept_unseen(selection: &Selection, declared: &Declared, numbers: &[usize]) -> u64 {
+    let Declared { manifest, heads } = declared;
+    if selection.is_all() {
+        return (heads.all().len() - numbers.len()) as u64;
+    }
+    let decided: HashSet<usize> = numbers.iter().copied().collect();
+    let kept = (0..heads.all().len()).filter(|index| !decided.contains(index));
+    kept.filter(|index| {
+        let asset = manifest.asset(*index);
+        selection.takes(&manifest.name, asset.key.as_str(), &asset.labels)
+    })
+    .count() as u64
+}
+
+/// Puts a change into a plan; what is kept is only counted, and noted where it is held.
+pub(super) fn put(plan: &mut CollectionPlan, change: Change) {
+    if change.action != Action::Keep {
+        plan.changes.push(change);
+        return;
+    }
+    plan.kept += 1;
+    if change.reasons.iter().any(|reason| reason.cause == Cause::Held) {
+        let differences = change.reasons.len() - 1;
+        plan.notes.push(Note::Held { key: change.key, differences });
+    }
+}
+
 /// Returns the recipe whose picture an asset is to have: a held one keeps that of its record.
-fn wanted_recipe(asset: &Asset, record: Option<&Record>) -> RecipeDigest {
+pub(super) fn wanted_recipe(asset: &Asset, record: Option<&Record>) -> RecipeDigest {
     match record {
         Some(record) if asset.hold => record.recipe.digest(),
         _ => asset.recipe.digest(),
@@ -258,7 +269,7 @@ fn wanted_recipe(asset: &Asset, record: Option<&Record>) -> RecipeDigest {
 }
 
 /// Returns where the record of a declared key is, if it can have one.
-fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (CollectionName, Option<AssetKey>) {
+pub(super) fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (CollectionName, Option<AssetKey>) {
     match moves.into.get(key) {
         Some((collection, from)) => (collection.clone(), Some(from.clone())),
         None if moves.vacated.contains(key) => (manifest.name.clone(), None),

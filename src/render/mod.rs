@@ -5,6 +5,8 @@
 //! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
 //! is left to `cli`.
 
+mod against;
+mod annotation;
 mod approved;
 mod count;
 mod difference;
@@ -31,6 +33,8 @@ mod unfit;
 #[cfg(test)]
 mod tests;
 
+pub use against::{AgainstFacts, against_sentence, against_text};
+pub use annotation::{Annotated, annotation, json_without_commands, without_commands};
 pub use approved::{DocumentError, approved_plan};
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};

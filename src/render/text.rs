@@ -28,10 +28,20 @@ pub struct PlanFacts {
 
 /// Returns the plan as text that is safe for a terminal; the last line has counts and money, and ends with a line feed.
 pub fn plan_text(plan: &Plan, facts: PlanFacts, style: Style) -> String {
+    sections(plan, style, |collection| header(plan, collection, facts, style), last_line(plan, style))
+}
+
+/// Puts a plan's text together, with what stands above each collection and on the last line.
+pub(super) fn sections(
+    plan: &Plan,
+    style: Style,
+    header: impl Fn(&CollectionPlan) -> String,
+    last_line: String,
+) -> String {
     let mut sections: Vec<String> = Vec::new();
     let mut headers_only = false;
     for collection in &plan.collections {
-        let header = header(plan, collection, facts, style);
+        let header = header(collection);
         let body = body(collection, style);
         match sections.last_mut() {
             Some(last) if headers_only && body.is_empty() => last.push_str(&header),
@@ -43,7 +53,7 @@ pub fn plan_text(plan: &Plan, facts: PlanFacts, style: Style) -> String {
     sections.push(note::general(plan).map(|note| note_line("", &note)).collect());
     sections.push(legend(plan, style.colour));
     sections.push(refusals(plan, style));
-    sections.push(last_line(plan, style));
+    sections.push(last_line);
     sections.retain(|section| !section.is_empty());
     sections.join("\n")
 }

@@ -34,6 +34,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       history      Show the calls to generators, and what they cost
       import       Take over rows and pictures that a script made; costs nothing, changes no row
       accept       Say that pictures satisfy their recipes, or that rows stay as they are
+      pick         Write a take or a seed for one asset into its manifest
       unlock       Show who is applying a collection, and break the lease with --force
       gc           Show what nothing refers to any more, and delete it with --yes
       destroy      Delete a collection's rows and records; files stay until gc
@@ -145,6 +146,8 @@ fn the_help_of_plan_stays_what_it_is() {
           --retry-rejected     Buy another picture where a paid one is not the one asked for
           --retry-lost         Buy again what was paid for and can no longer be fetched
           --retry-failed       Ask again for what the service failed at three times
+          --against <REF|DIR>  Compare with older manifests only: a branch, tag or commit, or a folder.
+                               Needs no state, credentials or network
           --out <FILE>         Write the plan as one JSON document
           --detailed-exitcode  Exit with 2 when there are changes
       -h, --help               Print help

@@ -248,12 +248,14 @@ fn the_configurations_that_are_commented_out_can_be_used() {
 
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
-    for path in DOCUMENTS {
+    for path in DOCUMENTS.into_iter().chain(["docs/github.md"]) {
         let text = read(path);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).parent().unwrap().join(link);
             assert!(link.starts_with("https://") || target.is_file(), "{path}: `{link}` leads nowhere");
         }
     }
-    assert!(read("README.md").contains("](docs/money.md)"), "README.md leads to the page about money");
+    for page in ["docs/money.md", "docs/github.md"] {
+        assert!(read("README.md").contains(&format!("]({page})")), "README.md leads to {page}");
+    }
 }

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "`unwrap` is for tests, and clippy does not know their helpers")]
 
 mod accept;
+mod action;
 mod adopt;
+mod against;
+mod annotations;
 mod architecture;
 mod bad_input;
 mod branches;
@@ -12,6 +15,7 @@ mod broken_world;
 mod browser;
 mod browser_itself;
 mod commands;
+mod config_elsewhere;
 mod crash;
 mod desk;
 mod docs;
@@ -28,6 +32,7 @@ mod laws;
 mod money;
 mod on_postgres;
 mod paid;
+mod pick;
 mod postgres;
 mod preview;
 mod product;

@@ -1,0 +1,186 @@
+//! `pixform plan --against`: manifests compared with older manifests. No state, no credentials, no network.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::manifest::{Manifest, Rules};
+use crate::plan::Plan;
+use crate::planner::{self, Comparing, Declared};
+use crate::render::{self, Event};
+
+use super::context::{self, Loaded};
+use super::git::{self, OldFile};
+use super::plan::{self as planning, PlanArgs};
+use super::{Failure, Global, Output, selected, services};
+
+/// The folder of the manifests.
+const FOLDER: &str = "manifests/";
+
+/// Older manifests, and what they are called.
+struct Older {
+    /// As the user named them; a commit with its number.
+    name: String,
+    declared: Vec<Declared>,
+}
+
+/// Shows what would change if the older manifests were what is published.
+pub fn run(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let begun = Instant::now();
+    let named = global.env.as_deref().unwrap_or("local");
+    let compared = compare(against, args, global, output);
+    let Compared { loaded, older, plan } = compared.map_err(|failure| args.report.failed(failure, named, output))?;
+    if let Some(path) = &args.out {
+        let document = render::plan_document(&plan);
+        std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
+    }
+    planning::annotate(&plan, output);
+    let known: BTreeSet<_> = older.declared.iter().map(|older| older.manifest.name.to_string()).collect();
+    let facts = args.report.compared(&plan, &format!("pixform plan --against {against}"), output);
+    args.report.write(Some(&plan), &facts)?;
+    if let Some(printed) = planning::printed(args.format, &plan, Some(&facts)) {
+        output.data(&printed);
+    } else if output.is_json() {
+        output.event(&Event::PlanNote { message: render::against_sentence(&older.name) });
+        render::plan_events(&plan).for_each(|event| output.event(&event));
+    } else {
+        let facts = render::AgainstFacts { name: &older.name, known: &known, elapsed: begun.elapsed() };
+        output.data(&render::against_text(&plan, facts, output.style()));
+    }
+    if loaded.broken > 0 {
+        return Err(Failure::Told { count: loaded.broken });
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { 2 } else { 0 })
+}
+
+/// A plan of manifests, and what they were compared with.
+struct Compared {
+    loaded: Loaded,
+    older: Older,
+    plan: Plan,
+}
+
+fn compare(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> Result<Compared, Failure> {
+    let settings = context::settings_without_secrets(global, output)?;
+    let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
+    if loaded.declared.is_empty() && loaded.broken > 0 {
+        return Err(Failure::Told { count: loaded.broken });
+    }
+    let rules = context::rules_without_secrets(&settings)?;
+    let older = older(against, &settings.project, &rules, output)?;
+    let selection = args.look.selection.selection();
+    check(&loaded, &older, &selection)?;
+    let comparing = Comparing {
+        environment: &settings.environment,
+        declared: &loaded.declared,
+        older: &older.declared,
+        selection: &selection,
+        limits: args.look.limits(&settings)?,
+        created_at: context::timestamp(),
+        all_manifests: loaded.all,
+        prices: &services::prices(&settings),
+    };
+    let plan = planner::against(&comparing)?;
+    Ok(Compared { loaded, older, plan })
+}
+
+/// Refuses a selection of which some pattern matches nothing, old or new.
+fn check(loaded: &Loaded, older: &Older, selection: &planner::Selection) -> Result<(), Failure> {
+    let declared =
+        |pattern| selected::declared(&loaded.declared, pattern) || selected::declared(&older.declared, pattern);
+    let idle = selection.only.iter().chain(&selection.except).find(|pattern| !declared(pattern));
+    match idle {
+        Some(pattern) if loaded.broken == 0 => Err(selected::matches_nothing(pattern, loaded)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Reads the older manifests: of a folder, or as they were at a commit.
+fn older(against: &str, project: &Path, rules: &Rules, output: &Output) -> Result<Older, Failure> {
+    let folder = Path::new(against);
+    let is_path = against.starts_with(['.', '/']);
+    let commit = if is_path { None } else { commit(against, project, folder.is_dir())? };
+    let (name, files) = match (commit, folder.is_dir()) {
+        (Some(_), true) => {
+            let message = format!("`{against}` is a folder here, and a commit to git");
+            return Err(Failure::usage(
+                message,
+                format!("write `./{against}` for the folder, `{against}^0` for the commit"),
+            ));
+        }
+        (Some(commit), false) => (format!("{against} ({})", commit.short()), at_commit(&commit, against)?),
+        (None, true) => (against.to_owned(), in_folder(folder)?),
+        (None, false) if is_path => {
+            let message = format!("there is no folder `{against}`");
+            return Err(Failure::usage(message, "name a folder with the older manifests, or a commit"));
+        }
+        (None, false) => return Err(git::unknown(against, project)?),
+    };
+    let mut declared: Vec<Declared> = Vec::new();
+    for OldFile { path, bytes } in files {
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let loaded = text.and_then(|text| Manifest::load(&path, &text, rules.clone()).ok());
+        match loaded {
+            Some((manifest, heads)) if !declared.iter().any(|known| known.manifest.name == manifest.name) => {
+                declared.push(Declared { manifest, heads });
+            }
+            Some(_) | None => output.warn(
+                &format!("the older manifest `{path}` cannot be used"),
+                "it is left out: what it declares counts as new, unless another one declares it",
+                None,
+            ),
+        }
+    }
+    Ok(Older { name, declared })
+}
+
+/// Finds a commit; where there is a folder of that name, git need not be there.
+fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::Commit>, Failure> {
+    match git::find(name, project) {
+        Err(_) if is_folder => Ok(None),
+        found => found,
+    }
+}
+
+fn is_yaml(name: &str) -> bool {
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && name != crate::config::FILE_NAME && !name.contains('/')
+}
+
+/// Returns the manifests as they are found today: all of `manifests/`, or those with a top-level `collection:`.
+fn at_commit(commit: &git::Commit, name: &str) -> Result<Vec<OldFile>, Failure> {
+    let mut files = commit.files(FOLDER, is_yaml)?;
+    if files.is_empty() {
+        files = commit.files("", is_yaml)?;
+        files.retain(|file| {
+            let text = file.bytes.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            text.lines().any(|line| line.starts_with("collection:"))
+        });
+    }
+    for file in &mut files {
+        file.path = format!("{name}:{}", file.path);
+    }
+    Ok(files)
+}
+
+fn in_folder(folder: &Path) -> Result<Vec<OldFile>, Failure> {
+    let paths: Vec<PathBuf> = context::found_in(folder)?;
+    let file = |path: PathBuf| {
+        let bytes = context::read(&path)?.into_bytes();
+        Ok(OldFile { path: path.display().to_string(), bytes: Some(bytes) })
+    };
+    paths.into_iter().map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yaml_files_of_the_folder_itself_are_manifests() {
+        for (name, is) in
+            [("a.yaml", true), ("a.yml", true), ("pixform.yaml", false), ("a/b.yaml", false), ("a", false)]
+        {
+            assert_eq!(is_yaml(name), is, "{name}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Manifests against older manifests: the plan that there would be if the older ones had been applied.
+//!
+//! Nothing is looked at: each older asset stands for a record, its picture and its files for being there, and the same
+//! passes decide as for any plan. So it costs at most what it says: a picture may be there already, which nobody asks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::asset::{Asset, AssetKey, Assets as _, CollectionName, MicroUsd, ObjectPath};
+use crate::digest::{ContentDigest, RecipeDigest, SeenDigest};
+use crate::plan::{
+    Action, CollectionPlan, Comparison, Completeness, Limits, Looked, Note, Picture, Plan, Provenance, RowState, Seen,
+    Sights, StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
+};
+use crate::record::{Original, Published, Record, RecordHead, RecordedRow};
+
+use super::second::{kept_unseen, put, source, to_decide, wanted_recipe};
+use super::{AllManifests, Declared, Moves, PlannerError, Selection, owners, torn};
+
+/// What is to be compared.
+pub struct Comparing<'c> {
+    /// The environment's name.
+    pub environment: &'c str,
+    /// The manifests, by collection name.
+    pub declared: &'c [Declared],
+    /// The older ones.
+    pub older: &'c [Declared],
+    /// Which assets are meant.
+    pub selection: &'c Selection,
+    /// What may not be exceeded.
+    pub limits: Limits,
+    /// The time, as RFC 3339 text.
+    pub created_at: String,
+    /// Whether every manifest of the environment is among those declared.
+    pub all_manifests: AllManifests,
+    /// What a new picture costs, by generator name; free where it is not listed.
+    pub prices: &'c BTreeMap<String, MicroUsd>,
+}
+
+/// The older manifests as what a state would remember of them.
+struct Past<'c> {
+    comparing: &'c Comparing<'c>,
+    /// Recipes whose pictures are there: those of all older assets that are not held.
+    made: HashSet<RecipeDigest>,
+    /// Recipes that an asset further up gets made.
+    making: HashMap<RecipeDigest, AssetKey>,
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// When two collections declare one row, or a selection tears a rename apart.
+pub fn against(comparing: &Comparing<'_>) -> Result<Plan, PlannerError> {
+    owners::check_declared(comparing.declared)?;
+    let heads = comparing.older.iter().flat_map(|older| older.heads.all());
+    let made = heads.filter(|head| !head.hold).map(|head| head.recipe).collect();
+    let mut past = Past { comparing, made, making: HashMap::new() };
+    let mut moved_away: BTreeMap<CollectionName, u64> = BTreeMap::new();
+    let mut collections = Vec::new();
+    for declared in comparing.declared {
+        let (collection, left) = past.collection(declared)?;
+        for (from, count) in left {
+            *moved_away.entry(from).or_insert(0) += count;
+        }
+        collections.push(collection);
+    }
+    let completeness = match (comparing.all_manifests, comparing.selection.is_all()) {
+        (AllManifests::Read, true) => Completeness::Complete,
+        _ => Completeness::Partial,
+    };
+    let mut plan = Plan {
+        environment: comparing.environment.to_owned(),
+        created_at: comparing.created_at.clone(),
+        collections,
+        refusals: Vec::new(),
+        cap: comparing.limits.max_cost.map(|cap| cap.most),
+        completeness,
+        notes: gone(comparing, &moved_away),
+    };
+    plan.refusals = guard(&plan, comparing.limits, &StoreFinding::Usable);
+    Ok(plan)
+}
+
+/// Tells of older collections that nothing declares any more.
+fn gone(comparing: &Comparing<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
+    if comparing.all_manifests == AllManifests::Some {
+        return Vec::new();
+    }
+    let left = comparing.older.iter().filter_map(|older| {
+        let name = &older.manifest.name;
+        let declared = comparing.declared.iter().any(|declared| declared.manifest.name == *name);
+        let records =
+            (older.heads.all().len() as u64).saturating_sub(moved_away.get(name).copied().unwrap_or_default());
+        (!declared && records > 0).then(|| Note::Undeclared { collection: name.clone(), records })
+    });
+    left.collect()
+}
+
+impl Past<'_> {
+    fn older(&self, name: &CollectionName) -> Option<&Declared> {
+        self.comparing.older.iter().find(|older| older.manifest.name == *name)
+    }
+
+    /// Returns what a state would remember of an older asset.
+    fn record(&self, collection: &CollectionName, key: &AssetKey) -> Option<Record> {
+        let older = self.older(collection)?;
+        Some(recorded(older.manifest.asset(older.heads.find(key.as_str())?)))
+    }
+
+    /// Plans one collection; tells too how many records leave which other collection.
+    fn collection(
+        &mut self,
+        declared: &Declared,
+    ) -> Result<(CollectionPlan, BTreeMap<CollectionName, u64>), PlannerError> {
+        let Declared { manifest, heads } = declared;
+        let selection = self.comparing.selection;
+        let mut comparison = Comparison::new(heads, Looked::NotAt);
+        let older = self.older(&manifest.name);
+        for head in older.iter().flat_map(|older| older.heads.all()) {
+            comparison.record(&RecordHead {
+                key: head.key.as_str(),
+                recipe: head.recipe,
+                renditions: head.renditions,
+                row: head.row.map(|row| (row, SeenDigest::from_bytes([0; 32]))),
+                protect: head.protect == Some(true),
+                hold: head.hold,
+                extra_labels: head.extra_labels.as_deref().unwrap_or_default(),
+                objects: "",
+            });
+        }
+        let suspects = comparison.finish();
+        let mut moves = Moves { deleted: suspects.strangers.clone(), ..Moves::default() };
+        if !manifest.moved.is_empty() {
+            moves.assign(manifest, heads, &[], &self.candidates());
+        }
+        let older_key = older.map(|older| &older.manifest.key).filter(|key| **key != manifest.key);
+        let mut plan = CollectionPlan {
+            name: manifest.name.clone(),
+            key: manifest.key.clone(),
+            changes: Vec::new(),
+            kept: 0,
+            notes: Vec::new(),
+            sights: Sights::default(),
+            uncovered_key: older_key.filter(|_| !moves.deleted.is_empty()).cloned(),
+            table: manifest.table().map(|table| table.name.clone()),
+            case_twins: Vec::new(),
+        };
+        let numbers = to_decide(heads, &suspects, &moves);
+        plan.kept = kept_unseen(selection, declared, &numbers);
+        for number in numbers {
+            self.decide(declared, number, &moves, &mut plan);
+        }
+        plan.changes.sort_by_key(|change| change.index);
+        torn(&plan, &moves)?;
+        let deleted = moves.deleted.iter().filter_map(|key| self.record(&manifest.name, key));
+        let deleted = deleted.filter(|record| selection.takes(&manifest.name, record.key.as_str(), &record.labels));
+        let expected = |record: &Record| manifest.removed.iter().any(|glob| glob.matches(record.key.as_str()));
+        plan.changes.extend(deleted.map(|record| delete(&record, &manifest.key, expected(&record))));
+        Ok((plan, moves.left()))
+    }
+
+    /// Returns the keys of all older assets, by collection: a rename could start from each.
+    fn candidates(&self) -> BTreeMap<CollectionName, BTreeSet<AssetKey>> {
+        let keys = |older: &Declared| older.heads.all().iter().map(|head| head.key.clone()).collect();
+        self.comparing.older.iter().map(|older| (older.manifest.name.clone(), keys(older))).collect()
+    }
+
+    fn decide(&mut self, declared: &Declared, index: usize, moves: &Moves, plan: &mut CollectionPlan) {
+        let Declared { manifest, heads } = declared;
+        let (collection, key) = source(manifest, moves, &heads.all()[index].key);
+        let record = key.and_then(|key| self.record(&collection, &key));
+        let asset = settle_seed(manifest.asset(index), record.as_ref());
+        if !self.comparing.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels) {
+            return;
+        }
+        let recipe = wanted_recipe(&asset, record.as_ref());
+        let is_recorded = record.as_ref().is_some_and(|record| record.recipe.digest() == recipe);
+        let picture = match self.making.get(&recipe) {
+            _ if is_recorded || self.made.contains(&recipe) => {
+                Picture::There(original(&asset, recipe), Provenance::Kept)
+            }
+            Some(key) => Picture::MadeFor(key.clone()),
+            None => Picture::ToMake,
+        };
+        let price = self.comparing.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+        let seen = Seen {
+            record: record.as_ref(),
+            moved_from: moves.into.get(&asset.key).cloned(),
+            faults: Vec::new(),
+            row: RowState::NotLooked,
+            picture,
+            decisions: Vec::new(),
+        };
+        let mut change = decide(Subject { asset: &asset, index, key_axes: &manifest.key, price }, seen);
+        // What was held may have been edited long ago: its published picture is not the one that the manifest described.
+        if record.is_some_and(|record| record.hold) && !asset.hold && change.action != Action::Generate {
+            (change.action, change.price, change.generator) = (Action::Generate, price, Some(asset.generator.clone()));
+        }
+        if change.action == Action::Generate {
+            self.making.entry(recipe).or_insert_with(|| asset.key.clone());
+        }
+        put(plan, change);
+    }
+}
+
+/// Returns an older asset as a state would remember it. Bytes, sizes and paths are made up: nobody looks at them.
+fn recorded(asset: Asset) -> Record {
+    let nothing = ContentDigest::from_bytes([0; 32]);
+    let (width, height) = asset.recipe.picture_size();
+    let row = asset.row.as_ref().map(|row| RecordedRow {
+        digest: row.digest(),
+        seen: SeenDigest::from_bytes([0; 32]),
+        id: None,
+        inputs: row_inputs(row),
+    });
+    let Asset { key, labels, generator: _, recipe, seed_from, vars, renditions, row: _, protect, hold, places: _ } =
+        asset;
+    let published = renditions.into_iter().map(|rendition| {
+        let path = rendition.path.fill(&nothing);
+        Published { rendition, path, sha256: nothing, bytes: 0, width, height }
+    });
+    Record {
+        first_key: key.clone(),
+        key,
+        labels,
+        recipe,
+        base: seed_from.base,
+        take: seed_from.take,
+        vars,
+        original: nothing,
+        published: published.collect(),
+        row,
+        protect: protect == Some(true),
+        hold,
+    }
+}
+
+/// Returns the original that an older asset would have.
+fn original(asset: &Asset, recipe: RecipeDigest) -> Original {
+    let sha256 = ContentDigest::from_bytes([0; 32]);
+    let (width, height) = asset.recipe.picture_size();
+    let path: ObjectPath = crate::world::original_path(&recipe, &sha256, "png");
+    Original { recipe, sha256, path, bytes: 0, width, height, seed: None }
+}
