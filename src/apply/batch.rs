@@ -43,7 +43,7 @@ impl Runner<'_> {
                 wanted.extend(asset.renditions.iter().map(|rendition| (original.sha256, rendition.digest)));
             }
         }
-        let known = known(self.world.state.objects(&wanted).await?);
+        let known = known(self.world.state.rely_on_objects(&wanted).await?);
         let world: &World = self.world;
         let known_files = &known;
         let each = items.iter().zip(originals).enumerate().map(|(slot, (item, original))| {

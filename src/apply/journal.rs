@@ -259,7 +259,7 @@ impl Book {
         if !objects.is_empty() {
             let (wanted, replies) = split(objects);
             let all: Vec<_> = wanted.iter().flatten().copied().collect();
-            let found = state.objects(&all).await.map(|found| {
+            let found = state.rely_on_objects(&all).await.map(|found| {
                 let of = |wanted: &Wanted| -> Files {
                     let is_wanted = |(content, file): &&(ContentDigest, Published)| {
                         wanted.contains(&(*content, file.rendition.digest))

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use super::{IsAlive, Run, StateError};
 use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::{ContentDigest, RecipeDigest};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::Published;
 
 /// What no record refers to, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,6 +120,13 @@ pub trait Collector: Send + Sync {
 
     /// Forgets deletions of a run that are done, and remembers which recipes have lost their original by it.
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError>;
+
+    /// Returns what was last announced for these originals in these renditions, and begins to rely on it, as
+    /// [`Collector::claim`] does.
+    async fn rely_on_objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError>;
 
     /// Begins to rely on files: marks are lifted, and the time since which they are unreferenced begins anew. What a dead
     /// run was deleting is [`Claim::Unknown`] and nobody deletes it any more. The answers come in the order of the paths.

@@ -221,8 +221,8 @@ pub trait State: Collector + Send + Sync {
     /// Returns originals by their content, current or not; several recipes may have made the same bytes.
     async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError>;
 
-    /// Returns what was last announced for these originals in these renditions, and begins to rely on it, as
-    /// [`Collector::claim`] does. What is being deleted is not among it.
+    /// Returns what was last announced for these originals in these renditions. What is being deleted is not among it;
+    /// who is going to refer to it asks by [`Collector::rely_on_objects`].
     async fn objects(
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],

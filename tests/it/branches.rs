@@ -124,12 +124,29 @@ impl Team {
 
     /// Previews a branch; returns the plan's digest and the bytes of each new file, by its key.
     fn preview(&self, branch: &str) -> (String, BTreeMap<String, Vec<u8>>) {
-        let ran = self.job(branch, &["preview", "--yes", "--json"]).expect(0);
+        let comment = tempfile::NamedTempFile::new().unwrap();
+        let out = format!("--out-markdown={}", comment.path().display());
+        let ran = self.job(branch, &["preview", "--yes", "--json", &out]).expect(0);
         let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let of = |kind: &'static str| events.iter().filter(move |event| event["type"] == kind);
         let text = |event: &Value, field: &str| event[field].as_str().unwrap().to_owned();
         let files = of("preview_file").map(|event| (text(event, "key"), self.file(&text(event, "path")))).collect();
-        (text(of("change_summary").next().unwrap(), "digest"), files)
+        let digest = text(of("change_summary").next().unwrap(), "digest");
+        self.check_comment(&std::fs::read_to_string(comment.path()).unwrap(), &digest, &files);
+        (digest, files)
+    }
+
+    /// Asserts that a comment on a pull request says what there is to review: the plan, the pictures, and no cost to merge.
+    fn check_comment(&self, comment: &str, digest: &str, files: &BTreeMap<String, Vec<u8>>) {
+        let first = comment.lines().next().unwrap();
+        assert!(first.starts_with("<!-- pixform:v1 env=production ") && first.contains(digest), "{comment}");
+        assert!(comment.contains("merging costs $0.00"), "{comment}");
+        for key in files.keys() {
+            assert!(comment.contains(&format!("`{key}`")), "{key}: {comment}");
+        }
+        let pictures = comment.matches("<img ").count();
+        assert_eq!(pictures, 2 * files.len(), "each asset before and after: {comment}");
+        assert!(comment.contains("https://cdn.example.com/shop/people/"), "{comment}");
     }
 
     fn file(&self, path: &str) -> Vec<u8> {

@@ -151,13 +151,19 @@ async fn only_what_still_bears_the_mark_is_doomed(make: Maker<'_>) {
     assert_eq!(again.into_iter().collect::<Vec<_>>(), both(4), "asked twice, it answers twice");
 }
 
-async fn asking_for_published_files_is_relying_on_them(make: Maker<'_>) {
+async fn published_files_are_relied_on_by_who_says_so(make: Maker<'_>) {
     let state = make().await;
     state.migrate().await.unwrap();
     made(&*state, 1..=1).await;
     let files = loose(&*state).await;
     state.condemn("gc-1", &files).await.unwrap();
-    assert_eq!(state.objects(&[(content(1), published(1).rendition.digest)]).await.unwrap().len(), 1);
+    assert_eq!(
+        state.objects(&[(content(1), published(1).rendition.digest)]).await.unwrap().len(),
+        1,
+        "looking lifts nothing"
+    );
+    let wanted = [(content(1), published(1).rendition.digest)];
+    assert_eq!(state.rely_on_objects(&wanted).await.unwrap().len(), 1);
     let doomed = state.doom("gc-1", &files).await.unwrap();
     assert_eq!(doomed, [original(1).path]);
 }
@@ -172,7 +178,7 @@ async fn a_path_goes_only_with_all_its_lines(make: Maker<'_>) {
     let files = loose(&*state).await;
     assert_eq!(files.len(), 2, "each path is told once");
     state.condemn("gc-1", &files).await.unwrap();
-    state.objects(&[(content(2), twin.rendition.digest)]).await.unwrap();
+    state.rely_on_objects(&[(content(2), twin.rendition.digest)]).await.unwrap();
     assert_eq!(state.doom("gc-1", &files).await.unwrap(), [original(1).path]);
     write(&*state, &lease, vec![put("a/x", 1)], &[]).await;
     assert_eq!(paths(&*state).await, Vec::<String>::new(), "a record names the path");
@@ -311,7 +317,7 @@ macro_rules! contracts {
             an_original_is_worth_what_its_calls_say,
             what_was_announced_is_not_what_its_recipe_is_published_with,
             only_what_still_bears_the_mark_is_doomed,
-            asking_for_published_files_is_relying_on_them,
+            published_files_are_relied_on_by_who_says_so,
             a_path_goes_only_with_all_its_lines,
             marks_of_the_dead_are_lifted,
             nothing_is_put_where_a_living_run_deletes,

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 
 use super::database::transaction;
 use super::schema::schema;
-use super::{Postgres, change, collect, recall, references};
+use super::{Postgres, change, collect, originals, recall, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::RecipeDigest;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::Published;
 use crate::state::stored::has_references;
 use crate::state::{Claim, Collector, IsAlive, Loose, Run, Schema, StateError, TextVisitor, Unreferenced};
 
@@ -70,6 +71,19 @@ impl Collector for Postgres {
 
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
         change!(self, "forget files", |transaction, _schema| collect::forget(&transaction, run, paths))
+    }
+
+    async fn rely_on_objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        change!(self, "rely on published files", |transaction, _schema| async {
+            references::rely(&transaction, wanted).await?;
+            originals::objects(&transaction, wanted).await
+        })
     }
 
     async fn claim(&self, paths: &[ObjectPath], liveness: IsAlive<'_>) -> Result<Vec<Claim>, StateError> {

@@ -172,13 +172,10 @@ impl State for Postgres {
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        change!(self, "read the published files", |transaction, _schema| async {
-            references::rely(&transaction, wanted).await?;
-            originals::objects(&transaction, wanted).await
-        })
+        recall!(self, Statement, "read the published files", |transaction, _schema| originals::objects(
+            &transaction,
+            wanted
+        ))
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Sqlite, collect, references};
+use super::{Sqlite, collect, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::RecipeDigest;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::Published;
 use crate::state::stored::has_references;
 use crate::state::{Claim, Collector, IsAlive, Loose, Run, StateError, TextVisitor, Unreferenced};
 
@@ -57,6 +58,19 @@ impl Collector for Sqlite {
 
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
         self.write("forget files", |transaction| collect::forget(transaction, run, paths))
+    }
+
+    async fn rely_on_objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write("rely on published files", |transaction| {
+            references::rely(transaction, wanted)?;
+            originals::objects(transaction, wanted)
+        })
     }
 
     async fn claim(&self, paths: &[ObjectPath], liveness: IsAlive<'_>) -> Result<Vec<Claim>, StateError> {
