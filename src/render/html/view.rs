@@ -296,7 +296,7 @@ fn card(
         remarks: remarks(&collection.name, change).into_iter().map(|(_, remark)| remark).collect(),
         recipe: recipe.iter().map(|(name, value)| ((*name).to_owned(), safe(value))).collect(),
         digests: format!("{} → {}", digest(old), digest(new)),
-        reasons: change.reasons.iter().map(|reason| reason_words(reason)).collect(),
+        reasons: change.reasons.iter().map(reason_words).collect(),
     }
 }
 
