@@ -1,5 +1,6 @@
 //! Reports: ten plans in every format against golden files, and their Markdown as a host reads it.
 
+mod commands;
 mod page;
 mod plans;
 
