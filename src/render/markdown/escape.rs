@@ -17,30 +17,35 @@ const COMMIT_DIGITS: RangeInclusive<usize> = 7..=40;
 pub(super) fn text(text: &str, characters_max: usize) -> String {
     let safe = terminal(&clip(text, characters_max)).into_owned();
     let mut shown = String::with_capacity(safe.len() + 16);
-    for word in words(&safe) {
+    let mut words = words(&safe).peekable();
+    while let Some(word) = words.next() {
         if is_commit(word) {
             shown.push_str(&word[..4]);
             shown.push(APART);
             shown.push_str(&word[4..]);
             continue;
         }
+        let next = words.peek().and_then(|next| next.chars().next());
         shown.extend(word.chars().next().filter(|first| is_mark(*first)).map(|_| '\\'));
         shown.push_str(word);
-        // `www.` and `GH-1` are links by the word, everything else by a mark.
-        let links = word.eq_ignore_ascii_case("www") || word.eq_ignore_ascii_case("gh");
-        shown.extend((links || word.starts_with(is_sigil)).then_some(APART));
+        shown.extend(is_read_together(word, next).then_some(APART));
     }
     shown
 }
 
-/// Tells whether a character means something to Markdown, or to its host once it stands before a word.
+/// Tells whether a character means something to Markdown.
 fn is_mark(character: char) -> bool {
-    "\\`*_{}[]<>|()".contains(character) || is_sigil(character)
+    "\\`*_[]<>|~$&#!".contains(character)
 }
 
-/// Tells whether a host reads a character and the word behind it as one.
-fn is_sigil(character: char) -> bool {
-    "@#!~$&%^:".contains(character)
+/// Tells whether a host reads a word or a mark and what follows as one: `@name`, `#12`, `:name:`, `www.`, `GH-12`.
+fn is_read_together(word: &str, next: Option<char>) -> bool {
+    let Some(next) = next else { return false };
+    match word {
+        "@" | "#" | "!" | "~" | "$" | "&" | "%" | "^" => next.is_alphanumeric() || next == '"',
+        ":" => next.is_alphanumeric() || "/+-".contains(next),
+        _ => (word.eq_ignore_ascii_case("www") && next == '.') || (word.eq_ignore_ascii_case("gh") && next == '-'),
+    }
 }
 
 /// Cuts a text into runs of letters and digits, and everything else one by one.
@@ -123,12 +128,12 @@ mod tests {
     fn text_does_nothing() {
         for (written, shown) in [
             ("an old man, 7.5", "an old man, 7.5"),
-            ("@team #12", "\\@\u{200b}team \\#\u{200b}12"),
-            ("<b>*x*</b> [a](b)", "\\<b\\>\\*x\\*\\</b\\> \\[a\\]\\(b\\)"),
-            ("https://x.y www.x.y", "https\\:\u{200b}//x.y www\u{200b}.x.y"),
+            ("@team #12", "@\u{200b}team \\#\u{200b}12"),
+            ("<b>*x*</b> [a](b)", "\\<b\\>\\*x\\*\\</b\\> \\[a\\](b)"),
+            ("https://x.y www.x.y", "https:\u{200b}//x.y www\u{200b}.x.y"),
             ("GH-12 deadbeef 1234567", "GH\u{200b}-12 dead\u{200b}beef 1234567"),
-            ("a\nb --> \u{202e}", "a␊b --\\> \\\\u\\{202e\\}"),
-            ("$x$ :tada:", "\\$\u{200b}x\\$\u{200b} \\:\u{200b}tada\\:\u{200b}"),
+            ("a\nb --> \u{202e}", "a␊b --\\> \\\\u{202e}"),
+            ("$x$ :tada:", "\\$\u{200b}x\\$ :\u{200b}tada:"),
         ] {
             assert_eq!(text(written, 100), shown, "{written}");
         }

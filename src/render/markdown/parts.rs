@@ -57,9 +57,9 @@ pub(super) fn edits(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
             order[number].1 += 1;
         }
     }
-    let shown = order.len().min(shape.edits);
+    let (shown, changes) = (order.len().min(shape.edits), plan.changes().count());
     let mut lines: Vec<String> =
-        order[..shown].iter().map(|(edit, users)| edit_line(edit, *users, facts, shape)).collect();
+        order[..shown].iter().map(|(edit, users)| edit_line(edit, (*users, changes), facts, shape)).collect();
     if shown < order.len() {
         let more = if shown == 0 { "edit" } else { "more edit" };
         lines.push(format!("… and {}\n", count::count((order.len() - shown) as u64, more)));
@@ -67,7 +67,7 @@ pub(super) fn edits(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
     lines.join("\n")
 }
 
-fn edit_line(edit: &Edit<'_>, users: u64, facts: &ReportFacts, shape: Shape) -> String {
+fn edit_line(edit: &Edit<'_>, (users, changes): (u64, usize), facts: &ReportFacts, shape: Shape) -> String {
     let label = escape::text(&edit.label, shape.characters);
     let value = |value: Option<&str>| escape::text(&shown_value(value), shape.characters);
     let told = match edit.values {
@@ -95,7 +95,7 @@ fn edit_line(edit: &Edit<'_>, users: u64, facts: &ReportFacts, shape: Shape) -> 
     let place = edit.place.map(|spot| place(&spot.file, spot.line, facts));
     let users = match users {
         0 | 1 => None,
-        2 => Some("used by both".to_owned()),
+        2 if changes == 2 => Some("used by both".to_owned()),
         many => Some(format!("used by {}", count::number(many))),
     };
     let tail: String = place.into_iter().chain(users).map(|part| format!(" · {part}")).collect();

@@ -22,7 +22,8 @@ pub(super) fn table(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
         for (collection, change) in plan.changes().take(shape.rows) {
             let known = facts.asset(&collection.name, &change.key);
             let old = cell(known.and_then(|known| known.before.as_ref()), &absent_before(change), before, shape);
-            let new = cell(known.and_then(|known| known.after.as_ref()), &absent_after(change), after, shape);
+            let new =
+                cell(known.and_then(|known| known.after.as_ref()), &absent_after(change, &facts.stage), after, shape);
             text.push_str(&format!("| {} | {old} | {new} |\n", heading(plan, collection, change, shape)));
         }
     }
@@ -45,7 +46,8 @@ pub(super) fn name(plan: &Plan, collection: &CollectionPlan, change: &Change) ->
 fn heading(plan: &Plan, collection: &CollectionPlan, change: &Change, shape: Shape) -> String {
     let name = escape::code(&name(plan, collection, change), 300);
     // The pictures say that one is new, and the sentence above that it is kept.
-    let told = remarks(&collection.name, change).into_iter().filter(|(code, _)| *code != "original_kept");
+    let told =
+        remarks(&collection.name, change).into_iter().filter(|(code, _)| !matches!(*code, "original_kept" | "new"));
     let told = told.map(|(_, remark)| escape::text(&remark, shape.characters));
     let action = match change.action {
         Action::Generate | Action::Reuse => None,
@@ -76,8 +78,9 @@ fn absent_before(change: &Change) -> String {
     }
 }
 
-fn absent_after(change: &Change) -> String {
+fn absent_after(change: &Change, stage: &Stage) -> String {
     match change.action {
+        Action::Generate | Action::Reuse if matches!(stage, Stage::Applied { .. }) => "not made".to_owned(),
         Action::Generate if change.price > MicroUsd(0) => format!("to be made, ${}", change.price),
         Action::Generate => "to be made".to_owned(),
         Action::Reuse => "there already, $0.00".to_owned(),

@@ -57,6 +57,7 @@ fn preview(mut case: Case) -> Case {
         change.action = Action::Reuse;
         change.price = MicroUsd(0);
     }
+    case.facts.assets = facts(&case.plan).assets;
     case
 }
 
