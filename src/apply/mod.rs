@@ -10,12 +10,13 @@ use std::sync::Arc;
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
 use crate::generator::GeneratorError;
 use crate::plan::{Action, CollectionPlan, Doubt, Plan};
-use crate::state::{AppliedMove, Holder, Run, StateError};
+use crate::state::{AppliedMove, Arrangement, Holder, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod accept;
 mod adopt;
+mod arrange;
 mod batch;
 mod buy;
 mod commit;
@@ -40,6 +41,7 @@ mod store;
 mod unsent;
 
 pub use accept::{KeptRow, keep_rows};
+pub use arrange::{arrange, rearranged};
 pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
@@ -58,6 +60,8 @@ pub struct Work<'w> {
     pub table: Option<&'w TableSpec>,
     /// Renames to keep in mind, and how many are to be forgotten.
     pub moves: (Vec<AppliedMove>, usize),
+    /// Its order and columns, for whoever shows it; `None` where that is not known.
+    pub arrangement: Option<Arrangement>,
 }
 
 /// How a plan is carried out.
@@ -347,6 +351,9 @@ pub async fn run(
         }
         let lease = leases.of(&work.plan.name)?;
         world.state.remember_collection(lease, &work.plan.key, work.table.map(|table| &table.name)).await?;
+        if let Some(arrangement) = &work.arrangement {
+            world.state.arrange(lease, arrangement).await?;
+        }
     }
     crash_point("leased");
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();

@@ -13,6 +13,9 @@ const PAID_SINCE: u32 = 2;
 /// The migration that brought the table of acceptances.
 const ACCEPTED_SINCE: u32 = 3;
 
+/// The migration that brought what a server shows: arrangements, and the recipes of the past.
+const SHOWN_SINCE: u32 = 6;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -87,6 +90,11 @@ pub(super) fn is_dead(liveness: Liveness, finished: bool, ended: bool) -> bool {
 /// Tells whether there is a table of acceptances.
 pub(super) fn has_acceptances(schema: Schema) -> bool {
     !lacks(schema, ACCEPTED_SINCE)
+}
+
+/// Tells whether there are arrangements, and recipes of the past.
+pub(super) fn has_arrangements(schema: Schema) -> bool {
+    !lacks(schema, SHOWN_SINCE)
 }
 
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.

@@ -34,6 +34,7 @@ mod shipped;
 mod state_contract;
 mod state_ledger;
 mod state_postgres;
+mod state_shown;
 mod state_sqlite;
 mod storage_apply;
 mod storage_bucket;

@@ -17,6 +17,7 @@ use super::read::maybe_bytes;
 use super::records::{self, Columns};
 use super::rows::{Keep, Writer};
 use super::shapes::Shapes;
+use super::shown;
 use super::table::{self, Role, Shape};
 use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
@@ -35,6 +36,7 @@ pub(super) async fn commit(
 ) -> Result<(), Failure> {
     lease::stamp(transaction, lease, name).await?;
     let before = before(transaction, lease, commit).await?;
+    shown::keep_replaced(transaction, lease, commit).await?;
     let rows = async {
         match spec {
             Some(spec) => {
