@@ -7,6 +7,9 @@ mod adopt;
 mod architecture;
 mod bad_input;
 mod broken_world;
+#[path = "../browser/mod.rs"]
+mod browser;
+mod browser_itself;
 mod commands;
 mod crash;
 mod desk;
