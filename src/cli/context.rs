@@ -120,12 +120,18 @@ pub fn rules(settings: &Settings) -> Result<Rules, Failure> {
     })
 }
 
+/// Returns the manifests that a command means: those named, or those found.
+pub fn paths(args: &ManifestArgs, settings: &Settings) -> Result<Vec<PathBuf>, Failure> {
+    match args.manifests.as_slice() {
+        [] => found(settings),
+        named => Ok(named.to_vec()),
+    }
+}
+
 /// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
 pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
-    let (paths, mut all) = match args.manifests.as_slice() {
-        [] => (found(settings)?, AllManifests::Read),
-        named => (named.to_vec(), AllManifests::Some),
-    };
+    let paths = paths(args, settings)?;
+    let mut all = if args.manifests.is_empty() { AllManifests::Read } else { AllManifests::Some };
     let rules = rules(settings)?;
     let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
     let mut broken = 0;

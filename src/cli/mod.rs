@@ -30,6 +30,8 @@ mod progress;
 mod proof;
 mod schema;
 mod selected;
+mod serve;
+mod served;
 mod services;
 mod show;
 mod signals;
@@ -114,6 +116,8 @@ enum Command {
     Unlock(unlock::UnlockArgs),
     /// Delete a collection's rows and records; files stay
     Destroy(destroy::DestroyArgs),
+    /// Serve the published rows, the pictures and a gallery; only reads
+    Serve(serve::ServeArgs),
     /// Print the JSON Schema of manifests, or of pixform.yaml
     Schema(schema::SchemaArgs),
     /// Print shell completions
@@ -200,6 +204,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::Accept(args) => accept::run(&args, global, output).await,
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
+        Command::Serve(args) => serve::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Version => {

@@ -21,6 +21,7 @@ use super::{Failure, Global};
 const WIDTH: usize = 110;
 
 /// Where and how to print.
+#[derive(Clone)]
 pub struct Output {
     json: bool,
     verbose: u8,
