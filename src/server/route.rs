@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::sync::Semaphore;
@@ -94,7 +94,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
             path: access::path(parts.uri.path()),
             query: access::query(parts.uri.query(), snapshot.as_deref()),
             status: response.status().as_u16(),
-            bytes: response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
+            bytes: axum::body::HttpBody::size_hint(response.body()).exact(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });
     }
