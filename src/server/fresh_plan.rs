@@ -10,12 +10,15 @@ use super::{PlanPage, PlanSource};
 /// How long a plan is taken for current; looking at everything takes a while, and lists the storage.
 const CURRENT_FOR: Duration = Duration::from_secs(5);
 
+/// What came of making a plan: what goes wrong is told again, too, before it is tried again.
+type Made = Result<Arc<PlanPage>, String>;
+
 /// The last plan.
 #[derive(Default)]
 pub struct FreshPlan {
     source: Option<Arc<dyn PlanSource>>,
     last: RwLock<Option<Arc<PlanPage>>>,
-    made: Mutex<Option<(Instant, Result<Arc<PlanPage>, String>)>>,
+    made: Mutex<Option<(Instant, Made)>>,
 }
 
 impl FreshPlan {

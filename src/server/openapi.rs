@@ -20,7 +20,7 @@ pub fn document(snapshot: &Snapshot) -> Value {
         let row = row(collection);
         let rows = json!({ "type": "array", "items": row });
         let filters: Vec<Value> = collection.labels.iter().map(|(label, values)| filter(label, values)).collect();
-        let parameters = Value::from([filters, paging()].concat());
+        let parameters = Value::from([filters, paging(collection)].concat());
         let summary = format!("The rows of `{name}`, in the order of the manifest");
         paths.insert(format!("/api/{name}"), operation(&format!("list{id}"), &summary, &parameters, &rows, &["400"]));
         let parts: Vec<Value> = collection.key.iter().map(|axis| part(collection, axis)).collect();
@@ -68,14 +68,19 @@ fn filter(label: &str, values: &[String]) -> Value {
     })
 }
 
-fn paging() -> Vec<Value> {
+fn paging(collection: &Collection) -> Vec<Value> {
+    let keys: Vec<&str> = collection.shown().map(|shown| shown.key).take(VALUES_MAX + 1).collect();
+    let cursor = match keys.len() {
+        1..=VALUES_MAX => json!({ "type": "string", "enum": keys }),
+        _ => json!({ "type": "string" }),
+    };
     vec![
         json!({
             "name": "limit", "in": "query", "required": false,
             "schema": { "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_MAX },
         }),
         json!({
-            "name": "cursor", "in": "query", "required": false, "schema": { "type": "string" },
+            "name": "cursor", "in": "query", "required": false, "schema": cursor,
             "description": "Where to go on: as the header `Link` of the page before says",
         }),
     ]

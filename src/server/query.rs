@@ -64,7 +64,7 @@ impl Query {
                 }
                 ("limit", None) => limit = number(&name, &value, LIMIT_MAX)?,
                 ("page", None) => page = number(&name, &value, usize::MAX)?,
-                ("cursor", None) => cursor = Some(value),
+                ("cursor", None) => cursor = Some(value).filter(|value| !value.is_empty()),
                 (_, None) => return Err(unknown_label(&name, collection)),
             }
         }

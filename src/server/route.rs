@@ -180,6 +180,9 @@ async fn page(
     {
         return mount::answer(&app.served, inside, method, asked).await;
     }
+    if path == "/favicon.ico" {
+        return Ok(app.pages.icon(asked));
+    }
     if let Some(name) = path.strip_prefix("/assets/") {
         return app.pages.asset(name, asked);
     }

@@ -12,6 +12,7 @@ mod browser;
 mod browser_itself;
 mod commands;
 mod crash;
+mod creator;
 mod desk;
 mod docs;
 #[path = "../fake/mod.rs"]
@@ -19,6 +20,7 @@ mod fake;
 mod fake_novita;
 mod faults;
 mod flow;
+mod gallery;
 mod golden;
 mod hostile;
 mod import_write;

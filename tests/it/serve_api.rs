@@ -64,7 +64,8 @@ fn an_apply_that_only_changes_the_order_says_no_changes_and_the_order_is_shown()
 
 #[test]
 fn filters_are_labels_and_may_be_repeated() {
-    let server = Server::of(&Project::applied(), &[]);
+    let project = Project::applied();
+    let server = Server::of(&project, &[]);
     assert_eq!(rows(&server, "?group=body&style=anime"), ["body/slim/anime", "body/tall/anime"]);
     assert_eq!(
         rows(&server, "?value=tall&value=young&style=photo"),
@@ -78,7 +79,8 @@ fn filters_are_labels_and_may_be_repeated() {
 
 #[test]
 fn pages_follow_one_another_and_hold_every_row_once() {
-    let server = Server::of(&Project::applied(), &[]);
+    let project = Project::applied();
+    let server = Server::of(&project, &[]);
     let (mut target, mut found) = ("/api/people?style=photo&style=anime&limit=3".to_owned(), Vec::new());
     for _ in 0..3 {
         let page = server.get(&target).expect(200);
@@ -97,7 +99,8 @@ fn pages_follow_one_another_and_hold_every_row_once() {
 
 #[test]
 fn what_is_wrong_is_told_with_what_is_allowed() {
-    let server = Server::of(&Project::applied(), &[]);
+    let project = Project::applied();
+    let server = Server::of(&project, &[]);
     for (target, status, kind, allowed) in [
         ("/api/people?colour=red", 400, "unknown-label", "group"),
         ("/api/people?limit=0", 400, "bad-paging", ""),
@@ -127,7 +130,8 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
 
 #[test]
 fn a_client_that_knows_the_answer_is_told_so_and_one_that_takes_gzip_gets_it() {
-    let server = Server::of(&Project::applied(), &[]);
+    let project = Project::applied();
+    let server = Server::of(&project, &[]);
     let first = server.get("/api/people").expect(200);
     let tag = first.header("etag").to_owned();
     let again = server.ask("GET", "/api/people", &[("if-none-match", &tag)]).expect(304);
@@ -148,7 +152,8 @@ fn a_client_that_knows_the_answer_is_told_so_and_one_that_takes_gzip_gets_it() {
 
 #[test]
 fn only_pages_of_an_origin_on_the_list_may_read() {
-    let server = Server::of(&Project::applied(), &["--cors", "https://shop.example.com"]);
+    let project = Project::applied();
+    let server = Server::of(&project, &["--cors", "https://shop.example.com"]);
     for (origin, allowed) in [("https://shop.example.com", true), ("https://evil.example", false), ("null", false)] {
         let got = server.ask("GET", "/api/people", &[("origin", origin)]).expect(200);
         assert_eq!(got.header("access-control-allow-origin") == origin, allowed, "{origin}");
@@ -184,7 +189,8 @@ fn of_a_table_of_the_product_no_other_column_is_shown() {
 
 #[test]
 fn the_collections_are_listed_and_described() {
-    let server = Server::of(&Project::applied(), &[]);
+    let project = Project::applied();
+    let server = Server::of(&project, &[]);
     let all = server.get("/api").expect(200).json();
     assert_eq!(all[0]["name"], "people");
     assert_eq!(all[0]["rows"], 8);
@@ -271,5 +277,9 @@ fn a_signal_ends_it_with_success_and_a_taken_port_is_told() {
     }
     let server = Server::of(&project, &[]);
     let ran = project.run(&["serve", "--listen", &server.address.to_string()]).expect(1);
-    assert!(ran.stderr.contains("could not listen on") && ran.stderr.contains("--listen 127.0.0.1:8081"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("could not listen on") && ran.stderr.contains("--listen 127.0.0.1:8081"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -21,6 +21,10 @@ const TEMPLATES: [(&str, &str); 5] = [
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("gallery.js");
 
+const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' \
+    fill='#5b4bdb'/><circle cx='11' cy='5.4' r='1.8' fill='#fff'/><path d='M2.6 13 6.6 6.6 9.4 10.6 10.8 8.8 13.6 13z' \
+    fill='#fff'/></svg>";
+
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The pages of a server.
@@ -28,6 +32,7 @@ pub struct Pages {
     environment: Environment<'static>,
     /// Style and script with the names they are asked for by, which change when they do.
     assets: [(String, Answer); 2],
+    icon: Answer,
     policy: HeaderValue,
     mounted_policy: HeaderValue,
 }
@@ -58,7 +63,13 @@ impl Pages {
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("default-src 'self'"))
         };
         let (own, mounted) = (policy(""), policy("connect-src 'self'; font-src 'self'; "));
-        Self { environment, assets, policy: own, mounted_policy: mounted }
+        Self {
+            environment,
+            assets,
+            icon: Answer::new(ICON, "image/svg+xml", Keep::Ask),
+            policy: own,
+            mounted_policy: mounted,
+        }
     }
 
     /// Answers with a page.
@@ -94,6 +105,11 @@ impl Pages {
             }
             Err(_) => problem.respond(),
         }
+    }
+
+    /// Answers with the picture that browsers put before a title, for pages that name none.
+    pub fn icon(&self, asked: &HeaderMap) -> Response<Body> {
+        self.icon.respond(asked)
     }
 
     /// Answers with the stylesheet or the script.
