@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::apply::Outcome;
 use crate::config::Settings;
+use crate::plan::Plan;
+use crate::render::Stage;
 use crate::state::Access;
 
 use super::carry::{Asked, Going, carry_out, confirm, new_run};
 use super::context::Loaded;
 use super::output::with_sources;
 use super::plan::{self, LookArgs, Prepared};
+use super::report::ReportArgs;
 use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
 
 /// Arguments of `apply`.
@@ -19,6 +23,8 @@ pub struct ApplyArgs {
     manifests: ManifestArgs,
     #[command(flatten)]
     look: LookArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// Go on without asking
     #[arg(long)]
     yes: bool,
@@ -53,24 +59,39 @@ fn duration(text: &str) -> Result<u64, String> {
     text[..unit].parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(wrong)
 }
 
+/// Returns how many assets of a plan were not done.
+fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
+    let done: u64 = outcome.done.values().sum();
+    (plan.changes().count() as u64).saturating_sub(done)
+}
+
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let Prepared { settings, mut loaded, plan } = plan::prepare(&args.manifests, &args.look, global, output).await?;
-    plan::print(&plan, begun, output);
+    let prepared = plan::prepare_reported(&args.manifests, (&args.look, &args.report), global, output).await?;
+    let Prepared { plan, .. } = &prepared;
+    plan::print(plan, begun, output);
+    let facts = match args.report.any() {
+        true => {
+            let arguments = args.look.selection.arguments();
+            Some(args.report.facts(&prepared, None, (Stage::Planned, &arguments), output).await?)
+        }
+        false => None,
+    };
+    // Should anything go wrong on the way, the reports say what was planned.
+    facts.iter().try_for_each(|facts| args.report.write(Some(plan), facts))?;
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
         return Err(Failure::Refused);
     }
     let code = if plan.is_empty() {
-        arrange(&settings, &loaded, output).await;
+        arrange(&prepared.settings, &prepared.loaded, output).await;
         0
     } else {
-        let services = services::needed(&settings, &plan)?;
+        let services = services::needed(&prepared.settings, plan)?;
         let question = format!("Apply this plan to `{}`?", plan.environment);
         confirm(args.yes, Asked { command: "apply", question: &question }, output)?;
-        let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
-        let prepared = Prepared { settings, loaded, plan };
+        let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
         let going = Going {
             command: "apply",
             take: args.look.take(),
@@ -79,11 +100,19 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
             parallelism: args.parallelism.map(usize::from),
         };
         let (result, code) = carry_out(&world, &prepared, going, output).await?;
-        let code = applied::tell(&world, &prepared.settings, result?, code, output)?;
-        loaded = prepared.loaded;
-        code
+        let outcome = result?;
+        let done = (outcome.cost, undone(plan, &outcome));
+        let code = applied::tell(&world, &prepared.settings, outcome, code, output);
+        if let Some(facts) = facts {
+            // What was applied is applied, whatever becomes of the report on it.
+            let facts = args.report.applied(facts, &prepared, done, output).await;
+            if let Err(failure) = facts.and_then(|facts| args.report.write(Some(plan), &facts)) {
+                output.report(&failure);
+            }
+        }
+        code?
     };
-    match loaded.broken {
+    match prepared.loaded.broken {
         0 => Ok(code),
         count => Err(Failure::Told { count }),
     }

@@ -92,7 +92,8 @@ pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result
     Ok(0)
 }
 
-fn entry(HistoryLine { call, run }: HistoryLine) -> HistoryEntry {
+/// Returns a line of the ledger as people read it.
+pub fn entry(HistoryLine { call, run }: HistoryLine) -> HistoryEntry {
     let time = jiff::Timestamp::from_second(call.created_at.div_euclid(1_000));
     let time = time.map(|time| time.to_string()).unwrap_or_default();
     let (command, host, origin) = match &run {

@@ -65,7 +65,7 @@ fn text(value: &str) -> Option<String> {
 }
 
 /// Returns an address without user, query and fragment, each of which may hold a secret.
-fn address(value: &str) -> Option<String> {
+pub fn address(value: &str) -> Option<String> {
     let mut url = Url::parse(value.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_username("").ok()?;
     url.set_password(None).ok()?;

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -12,10 +13,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
-use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, Severity, Style, terminal};
+use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, MistakeFacts, Severity, Style, terminal};
 use crate::yaml::ManifestError;
 
-use super::{Failure, Global};
+use super::{Failure, Global, report};
 
 /// Columns that reports are laid out for.
 const WIDTH: usize = 110;
@@ -29,6 +30,8 @@ pub struct Output {
     stderr: Colour,
     /// The arguments that say where: each with a blank after it.
     place: String,
+    /// What was reported so far, for whoever writes a report.
+    reported: Arc<Mutex<Vec<MistakeFacts>>>,
 }
 
 impl Output {
@@ -57,6 +60,7 @@ impl Output {
             place: place.into_iter().flatten().collect(),
             json: global.json,
             verbose: global.verbose,
+            reported: Arc::default(),
             stdout: colour(std::io::stdout().is_terminal()),
             stderr: colour(std::io::stderr().is_terminal()),
         }
@@ -133,8 +137,27 @@ impl Output {
 
     /// Names the one command to run next, in the same environment.
     pub fn next(&self, command: &str) {
+        self.talk(&format!("next: {}", self.command(command)));
+    }
+
+    /// Returns a command as it is run in the same environment.
+    pub fn command(&self, command: &str) -> String {
         let here = command.strip_prefix("pixform ").map(|rest| format!("pixform {}{rest}", self.place));
-        self.talk(&format!("next: {}", here.as_deref().unwrap_or(command)));
+        here.unwrap_or_else(|| command.to_owned())
+    }
+
+    /// Returns what was reported so far.
+    pub fn mistakes(&self) -> Vec<MistakeFacts> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the mistakes that a failure holds; none where they were reported already.
+    pub fn mistakes_of(&self, failure: &Failure) -> Vec<MistakeFacts> {
+        match (manifest_error(failure), failure) {
+            (Some(error), _) => MistakeFacts::of(error).collect(),
+            (None, Failure::Told { .. }) => Vec::new(),
+            (None, _) => vec![report::plain_mistake(failure)],
+        }
     }
 
     /// Tells what visitors of the product see now.
@@ -180,6 +203,8 @@ impl Output {
 
     /// Tells what went wrong, and what to do.
     pub fn report(&self, failure: &Failure) {
+        let mistakes = self.mistakes_of(failure);
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).extend(mistakes);
         if let Some(error) = manifest_error(failure) {
             self.manifest(error);
             return;

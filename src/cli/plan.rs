@@ -9,12 +9,13 @@ use crate::config::{OnUnknown, Settings};
 use crate::plan::{Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Plan, Verdicts};
 use crate::planner::{self, Request};
 use crate::record::Decision;
-use crate::render;
+use crate::render::{self, Stage};
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::{self, Loaded};
+use super::report::{ReportArgs, ReportFormat};
 use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, selected, services};
 
 /// The variable that caps what a run may spend.
@@ -27,6 +28,11 @@ pub struct PlanArgs {
     manifests: ManifestArgs,
     #[command(flatten)]
     look: LookArgs,
+    /// Print the plan as this, instead of text
+    #[arg(long, value_enum, conflicts_with = "json")]
+    format: Option<ReportFormat>,
+    #[command(flatten)]
+    report: ReportArgs,
     /// Write the plan as one JSON document
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -146,6 +152,16 @@ pub async fn prepare(
     output: &Output,
 ) -> Result<Prepared, Failure> {
     let settings = context::settings(global, output)?;
+    prepare_in(settings, manifests, look, output).await
+}
+
+/// The same in an environment that is settled.
+async fn prepare_in(
+    settings: Settings,
+    manifests: &ManifestArgs,
+    look: &LookArgs,
+    output: &Output,
+) -> Result<Prepared, Failure> {
     let loaded = context::manifests(manifests, &settings, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {
         return Err(Failure::Told { count: loaded.broken });
@@ -153,6 +169,20 @@ pub async fn prepare(
     let world = context::world(&settings, Access::Read).await?;
     let plan = make(&world, &settings, &loaded, look).await?;
     Ok(Prepared { settings, loaded, plan })
+}
+
+/// As [`prepare`]; what goes wrong is written into the reports as well.
+pub async fn prepare_reported(
+    manifests: &ManifestArgs,
+    (look, report): (&LookArgs, &ReportArgs),
+    global: &Global,
+    output: &Output,
+) -> Result<Prepared, Failure> {
+    let named = global.env.as_deref().unwrap_or("local");
+    let settings = context::settings(global, output).map_err(|failure| report.failed(failure, named, output))?;
+    let environment = settings.environment.clone();
+    let prepared = prepare_in(settings, manifests, look, output).await;
+    prepared.map_err(|failure| report.failed(failure, &environment, output))
 }
 
 /// Makes a plan of manifests that were loaded.
@@ -195,15 +225,39 @@ pub fn print(plan: &Plan, begun: Instant, output: &Output) {
     }
 }
 
+/// Prints a plan as it was asked for, and writes its reports.
+async fn show(args: &PlanArgs, prepared: &Prepared, begun: Instant, output: &Output) -> Result<(), Failure> {
+    let plan = &prepared.plan;
+    let facts = match args.format {
+        Some(ReportFormat::Markdown | ReportFormat::Html) => true,
+        Some(ReportFormat::Text | ReportFormat::Json) | None => args.report.any(),
+    };
+    let facts = match facts {
+        true => {
+            let arguments = args.look.selection.arguments();
+            Some(args.report.facts(prepared, args.format, (Stage::Planned, &arguments), output).await?)
+        }
+        false => None,
+    };
+    match (args.format, &facts) {
+        (Some(ReportFormat::Markdown), Some(facts)) => output.data(&render::report_markdown(Some(plan), facts)),
+        (Some(ReportFormat::Html), Some(facts)) => output.data(&render::report_html(Some(plan), facts)),
+        (Some(ReportFormat::Json), _) => output.data(&format!("{}\n", render::plan_document(plan))),
+        _ => print(plan, begun, output),
+    }
+    facts.map_or(Ok(()), |facts| args.report.write(Some(plan), &facts))
+}
+
 /// Shows what apply would do.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let Prepared { loaded, plan, .. } = prepare(&args.manifests, &args.look, global, output).await?;
+    let prepared = prepare_reported(&args.manifests, (&args.look, &args.report), global, output).await?;
     if let Some(path) = &args.out {
-        let document = render::plan_document(&plan);
+        let document = render::plan_document(&prepared.plan);
         std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
-    print(&plan, begun, output);
+    show(args, &prepared, begun, output).await?;
+    let Prepared { loaded, plan, .. } = prepared;
     if loaded.broken > 0 {
         return Err(Failure::Told { count: loaded.broken });
     }

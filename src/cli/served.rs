@@ -9,15 +9,16 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
-use crate::plan::{Action, Limits, Looked, Plan, Verdicts};
+use crate::plan::{Action, Limits, Looked, Verdicts};
 use crate::planner::{self, Request, Selection};
-use crate::render::{self, Style};
+use crate::render::{self, MARKDOWN_LIMIT, ReportFacts, Stage};
 use crate::server::{PlanPage, PlanSource};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::Loaded;
 use super::output::{Output, with_sources};
+use super::pictures::{self, Copies};
 use super::plan::unknown_retries;
 use super::{Failure, ManifestArgs, context, services};
 
@@ -73,11 +74,25 @@ impl Compared {
             verdicts: &Verdicts::new(),
             unknown_retries: unknown_retries(&self.settings),
         };
-        let begun = std::time::Instant::now();
         let plan = planner::plan(&self.world, &request).await?;
-        let facts = render::PlanFacts { elapsed: begun.elapsed() };
+        let prices = services::prices(&self.settings);
+        let known = pictures::known(&self.world, (&plan, loaded), &prices, Copies::Wanted);
+        let facts = ReportFacts {
+            environment: plan.environment.clone(),
+            stage: Stage::Planned,
+            head: None,
+            lines: None,
+            assets: known.await?,
+            paid: None,
+            paid_together: None,
+            month: None,
+            kept_until: None,
+            commands: vec![self.output.command("pixform plan"), self.output.command("pixform apply")],
+            mistakes: Vec::new(),
+            limit: MARKDOWN_LIMIT,
+        };
         let drifted = plan.changes().filter(|(_, change)| change.action == Action::Repair).count() as u64;
-        Ok(PlanPage { html: page(&plan, facts), changes: plan.changes().count() as u64, drifted })
+        Ok(PlanPage { html: render::report_html(Some(&plan), &facts), changes: plan.changes().count() as u64, drifted })
     }
 }
 
@@ -97,17 +112,4 @@ fn stamps(paths: &[PathBuf]) -> Stamps {
         (path.clone(), found.as_ref().map_or(0, |found| found.len()), found.and_then(|found| found.modified().ok()))
     };
     paths.iter().map(stamp).collect()
-}
-
-/// Makes a page of a plan, whole and by itself.
-fn page(plan: &Plan, facts: render::PlanFacts) -> String {
-    let text = render::plan_text(plan, facts, Style::default());
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
-         initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><title>Plan · pixform</title>\
-         <style>body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}}\
-         pre{{white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.5 ui-monospace,monospace}}</style></head>\
-         <body><main><h1>Plan</h1><pre>{text}</pre><p><a href=\"/\">Collections</a></p></main></body></html>\n"
-    )
 }

@@ -23,21 +23,57 @@ struct Piece {
     new: Range<usize>,
 }
 
+/// A stretch of the new text, or of what went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words {
+    /// What became of it.
+    pub fate: Fate,
+    /// The text; escaped for no medium yet.
+    pub text: String,
+}
+
+/// What becomes of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They stay.
+    Stays,
+    /// They go.
+    Goes,
+    /// They come.
+    Comes,
+}
+
 /// Returns one line with the words that went and the words that came, and a few words around them.
 pub(super) fn difference(old: &str, new: &str, style: Style) -> String {
+    let Style { colour, listing } = style;
+    let marked = |Words { fate, text }: Words| {
+        let safe = terminal(&text);
+        match (fate, colour) {
+            (Fate::Stays, _) => safe.into_owned(),
+            (Fate::Goes, Colour::Plain) => format!("[-{safe}-]"),
+            (Fate::Comes, Colour::Plain) => format!("{{+{safe}+}}"),
+            (Fate::Goes, Colour::Ansi) => colour.paint(Tone::Old, &safe),
+            (Fate::Comes, Colour::Ansi) => colour.paint(Tone::New, &safe),
+        }
+    };
+    words(old, new, listing).into_iter().map(marked).collect()
+}
+
+/// Returns the words that went and the words that came in their order, with a few words around them.
+pub(super) fn words(old: &str, new: &str, listing: Listing) -> Vec<Words> {
     let (old, new) = (tokens(old), tokens(new));
     let pieces = pieces(&old, &new);
-    let mut line = String::new();
+    let mut words = Vec::new();
     let last = pieces.len().saturating_sub(1);
     for (at, piece) in pieces.iter().enumerate() {
         if piece.differs {
-            push_change(&mut line, &old[piece.old.clone()].concat(), &new[piece.new.clone()].concat(), style);
+            push_change(&mut words, &old[piece.old.clone()].concat(), &new[piece.new.clone()].concat(), listing);
         } else {
             let (head, tail) = (if at == 0 { 0 } else { CONTEXT_WORDS }, if at == last { 0 } else { CONTEXT_WORDS });
-            line.push_str(&terminal(&context(&new[piece.new.clone()], head, tail)));
+            push_words(&mut words, Fate::Stays, context(&new[piece.new.clone()], head, tail));
         }
     }
-    line
+    words
 }
 
 /// Cuts a text into words, runs of white space, and everything else one by one.
@@ -152,33 +188,31 @@ fn context(tokens: &[&str], head: usize, tail: usize) -> String {
 }
 
 /// Adds a change; white space at its edges stays outside of the marks.
-fn push_change(line: &mut String, old: &str, new: &str, style: Style) {
-    let Style { colour, listing } = style;
+fn push_change(words: &mut Vec<Words>, old: &str, new: &str, listing: Listing) {
     if old.trim().is_empty() && new.trim().is_empty() {
-        line.push_str(&marked(Tone::Old, old, Colour::Plain));
-        line.push_str(&marked(Tone::New, new, Colour::Plain));
+        push_words(words, Fate::Goes, old.to_owned());
+        push_words(words, Fate::Comes, new.to_owned());
         return;
     }
     let outer = if new.trim().is_empty() { old } else { new };
     let (lead, trail) = (&outer[..outer.len() - outer.trim_start().len()], &outer[outer.trim_end().len()..]);
-    let apart = line.is_empty() || !lead.is_empty() || line.ends_with(char::is_whitespace);
-    line.push_str(&terminal(lead));
+    let blank_before = |last: &Words| last.text.ends_with(char::is_whitespace);
+    let apart = !lead.is_empty() || words.last().is_none_or(blank_before);
+    push_words(words, Fate::Stays, lead.to_owned());
     let (old, new) = (shorten(old.trim(), listing), shorten(new.trim(), listing));
-    line.push_str(&marked(Tone::Old, &old, colour));
-    if apart && !old.is_empty() && !new.is_empty() {
-        line.push(' ');
-    }
-    line.push_str(&marked(Tone::New, &new, colour));
-    line.push_str(&terminal(trail));
+    let blank = if apart && !old.is_empty() && !new.is_empty() { " " } else { "" };
+    push_words(words, Fate::Goes, old);
+    push_words(words, Fate::Stays, blank.to_owned());
+    push_words(words, Fate::Comes, new);
+    push_words(words, Fate::Stays, trail.to_owned());
 }
 
-fn marked(tone: Tone, text: &str, colour: Colour) -> String {
-    let safe = terminal(text);
-    match (colour, tone) {
-        _ if text.is_empty() => String::new(),
-        (Colour::Ansi, _) => colour.paint(tone, &safe),
-        (Colour::Plain, Tone::Old) => format!("[-{safe}-]"),
-        (Colour::Plain, _) => format!("{{+{safe}+}}"),
+/// Adds words to those before, where there are any.
+fn push_words(words: &mut Vec<Words>, fate: Fate, text: String) {
+    match words.last_mut() {
+        _ if text.is_empty() => {}
+        Some(last) if last.fate == fate => last.text.push_str(&text),
+        _ => words.push(Words { fate, text }),
     }
 }
 

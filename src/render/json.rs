@@ -241,7 +241,7 @@ impl SideDocument {
 }
 
 /// Returns a file's path as it may leave the machine: an absolute one says where somebody works, so only its name stays.
-fn public_name(file: &str) -> &str {
+pub(super) fn public_name(file: &str) -> &str {
     let drive = file.as_bytes().get(1) == Some(&b':');
     if file.starts_with(['/', '\\', '~']) || drive { file.rsplit(['/', '\\']).next().unwrap_or(file) } else { file }
 }

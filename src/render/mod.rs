@@ -1,4 +1,5 @@
-//! Plans, mistakes and the ledger in words: text for people, JSON for programs.
+//! Plans, mistakes and the ledger in words: text for people, JSON for programs, Markdown and HTML
+//! for reviews.
 //!
 //! Pure: plans in, text out. A plan holds strangers' strings (prompts, rows, file names), so each medium escapes for
 //! itself: text goes through [`terminal`], and JSON holds no character that a terminal would obey. What is printed where
@@ -11,11 +12,14 @@ mod escape;
 mod events;
 mod group;
 mod history;
+mod html;
 mod json;
 mod legend;
 mod listed;
+mod markdown;
 mod note;
 mod remark;
+mod report;
 mod snippet;
 mod style;
 mod text;
@@ -27,10 +31,13 @@ mod tests;
 pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
+pub use html::report_html;
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use listed::{accept_text, kept_rows_text};
+pub use markdown::{report_markdown, report_marker};
 pub use note::note_sentence;
 pub use remark::ways_out;
+pub use report::{AssetFacts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts, Spot, Stage};
 pub use snippet::{Layout, manifest_report, warning_report};
 pub use style::{Colour, Listing, Style};
 pub use text::{PlanFacts, plan_text};

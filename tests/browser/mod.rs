@@ -210,8 +210,9 @@ impl Browser {
 
     /// Returns the addresses of pictures that are drawn and did not decode; scrolls nothing, so lazy ones may be missing.
     pub fn broken_pictures(&self) -> Vec<String> {
-        let broken = "[...document.images].filter(image => image.checkVisibility() && !(image.loading === 'lazy' && !image.complete)
-                      && !(image.naturalWidth > 0)).map(image => image.currentSrc.slice(0, 200))";
+        // Whether it is drawn is asked last: in parts that are not laid out yet each such question lays them out.
+        let broken = "[...document.images].filter(image => !(image.naturalWidth > 0) && !(image.loading === 'lazy' && !image.complete)
+                      && image.checkVisibility()).map(image => image.currentSrc.slice(0, 200))";
         let broken = self.evaluate(broken);
         broken.as_array().unwrap().iter().map(|url| url.as_str().unwrap().to_owned()).collect()
     }

@@ -33,6 +33,7 @@ mod product;
 mod project;
 mod proxy;
 mod purchase;
+mod reports;
 mod schema;
 mod secrets;
 mod serve_api;

@@ -1,0 +1,265 @@
+//! The pictures of a plan for its report: what is live, what will be, and small copies of both.
+//!
+//! A few questions for a whole plan, never one an asset; only the bytes of thumbnails are fetched one by one, several at a
+//! time, and only as many as a page has room for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::{StreamExt, stream};
+
+use crate::asset::{
+    Asset, AssetKey, Assets as _, CollectionName, Encoding, Fit, Format, MicroUsd, ObjectPath, Recipe, Resize,
+};
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::imaging::Decoded;
+use crate::plan::{Change, CollectionPlan, Plan};
+use crate::record::{Original, Published, Record};
+use crate::render::{AssetFacts, PictureFacts};
+use crate::storage::Storage;
+use crate::world::World;
+
+use super::Failure;
+use super::context::Loaded;
+
+/// The box that thumbnails fit into, in pixels.
+const THUMBNAIL: (u32, u32) = (256, 320);
+/// Quality of thumbnails, 1 to 100.
+const THUMBNAIL_QUALITY: u8 = 78;
+/// Files that are fetched at a time.
+const FETCHED_AT_ONCE: usize = 8;
+/// The largest file that a thumbnail is made of, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// After so many bytes of thumbnails no more are made: a page has no room for them.
+const THUMBNAILS_BYTES_MAX: usize = 18_000_000;
+
+/// Whether small copies of the pictures are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// They are.
+    Wanted,
+    /// Addresses do.
+    Unwanted,
+}
+
+/// What is known of the assets of a plan, by collection and key.
+pub type Known = HashMap<(CollectionName, AssetKey), AssetFacts>;
+
+/// Where a picture lies.
+#[derive(Clone)]
+struct Lies {
+    path: ObjectPath,
+    /// Width and height, where the state knows them.
+    size: (u32, u32),
+    /// Whether it is a published file, which may have an address.
+    published: bool,
+}
+
+/// A change with where its pictures lie.
+struct Pair {
+    before: Option<Lies>,
+    after: Option<Lies>,
+}
+
+/// Looks up what is known of every asset that changes.
+///
+/// # Errors
+/// When the state cannot be read; a picture that cannot be fetched is left out.
+pub async fn known(
+    world: &World,
+    (plan, loaded): (&Plan, &Loaded),
+    prices: &BTreeMap<String, MicroUsd>,
+    copies: Copies,
+) -> Result<Known, Failure> {
+    let records = records(world, plan).await?;
+    let asset = |collection: &CollectionPlan, change: &Change| {
+        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name)?;
+        change.index.map(|index| declared.manifest.asset(index))
+    };
+    let changes: Vec<(&CollectionPlan, &Change, Option<Asset>)> =
+        plan.changes().map(|(collection, change)| (collection, change, asset(collection, change))).collect();
+    let objects = Objects::find(world, &changes).await?;
+    let pairs: Vec<Pair> = changes
+        .iter()
+        .map(|(collection, change, asset)| {
+            let record = records.get(&was(collection, change));
+            let before = record.and_then(live).or_else(|| adopted(change));
+            let same = change.before.map(|side| (side.recipe, side.renditions));
+            let same = same == change.after.map(|side| (side.recipe, side.renditions)) || change.adoption.is_some();
+            let after = match (change.after, same) {
+                (None, _) => None,
+                (Some(_), true) => before.clone(),
+                (Some(after), false) => objects.after(change, after.recipe, asset.as_ref()),
+            };
+            Pair { before, after }
+        })
+        .collect();
+    let small = match copies {
+        Copies::Wanted => thumbnails(world, &pairs).await,
+        Copies::Unwanted => HashMap::new(),
+    };
+    let facts = changes.iter().zip(pairs).map(|((collection, change, asset), pair)| {
+        let picture = |lies: Option<Lies>| lies.map(|lies| picture(lies, &small, &world.url_base));
+        let facts = AssetFacts {
+            before: picture(pair.before),
+            after: picture(pair.after),
+            recipe: asset.as_ref().map(|asset| recipe(asset, change)).unwrap_or_default(),
+            take: asset.as_ref().map_or(0, |asset| asset.seed_from.take),
+            another: asset.as_ref().and_then(|asset| prices.get(asset.generator.as_str()).copied()),
+        };
+        ((collection.name.clone(), change.key.clone()), facts)
+    });
+    Ok(facts.collect())
+}
+
+/// Returns where an asset's record is before the change.
+fn was(collection: &CollectionPlan, change: &Change) -> (CollectionName, AssetKey) {
+    change.moved_from.clone().unwrap_or_else(|| (collection.name.clone(), change.key.clone()))
+}
+
+async fn records(world: &World, plan: &Plan) -> Result<HashMap<(CollectionName, AssetKey), Record>, Failure> {
+    let mut keys: BTreeMap<CollectionName, Vec<AssetKey>> = BTreeMap::new();
+    for (collection, change) in plan.changes().filter(|(_, change)| change.before.is_some()) {
+        let (name, key) = was(collection, change);
+        keys.entry(name).or_default().push(key);
+    }
+    let mut found = HashMap::new();
+    for (name, keys) in keys {
+        let records = world.state.records(&name, &keys).await?;
+        found.extend(records.into_iter().map(|record| ((name.clone(), record.key.clone()), record)));
+    }
+    Ok(found)
+}
+
+/// Returns the published picture of a record.
+fn live(record: &Record) -> Option<Lies> {
+    let main = record.published.iter().find(|file| file.rendition.name.as_str() == "main");
+    main.or(record.published.first()).map(lies)
+}
+
+fn lies(file: &Published) -> Lies {
+    Lies { path: file.path.clone(), size: (file.width, file.height), published: true }
+}
+
+/// Returns the picture that was there before pixform.
+fn adopted(change: &Change) -> Option<Lies> {
+    let objects = &change.adoption.as_ref()?.objects;
+    let main = objects.iter().find(|object| object.rendition.as_str() == "main")?;
+    Some(Lies { path: main.path.clone(), size: (0, 0), published: true })
+}
+
+/// What the state knows of the pictures that will be.
+struct Objects {
+    originals: HashMap<RecipeDigest, Original>,
+    published: HashMap<(ContentDigest, RenditionDigest), Published>,
+}
+
+impl Objects {
+    async fn find(world: &World, changes: &[(&CollectionPlan, &Change, Option<Asset>)]) -> Result<Self, Failure> {
+        let recipes: Vec<RecipeDigest> =
+            changes.iter().filter_map(|(_, change, _)| change.after.map(|after| after.recipe)).collect();
+        let originals = world.state.originals(&recipes).await?;
+        let mut objects = Self {
+            originals: originals.into_iter().map(|original| (original.recipe, original)).collect(),
+            published: HashMap::new(),
+        };
+        let wanted = changes.iter().filter_map(|(_, change, asset)| {
+            let original = objects.original(change, change.after?.recipe)?;
+            Some((original.sha256, main(asset.as_ref()?)?))
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let published = world.state.objects(&wanted).await?;
+        objects.published = published.into_iter().map(|(of, file)| ((of, file.rendition.digest), file)).collect();
+        Ok(objects)
+    }
+
+    fn original<'o>(&'o self, change: &'o Change, recipe: RecipeDigest) -> Option<&'o Original> {
+        change.original.as_ref().or_else(|| self.originals.get(&recipe))
+    }
+
+    /// Returns the picture that will be: its published file, or else the original that it will be made from.
+    fn after(&self, change: &Change, recipe: RecipeDigest, asset: Option<&Asset>) -> Option<Lies> {
+        let original = self.original(change, recipe)?;
+        let published = asset.and_then(main).and_then(|main| self.published.get(&(original.sha256, main)));
+        let original =
+            || Lies { path: original.path.clone(), size: (original.width, original.height), published: false };
+        Some(published.map_or_else(original, lies))
+    }
+}
+
+/// Returns the digest of the rendition that is shown.
+fn main(asset: &Asset) -> Option<RenditionDigest> {
+    let main = asset.renditions.iter().find(|rendition| rendition.name.as_str() == "main");
+    main.or(asset.renditions.first()).map(|rendition| rendition.digest)
+}
+
+/// Returns the fields of the new recipe that are set.
+fn recipe(asset: &Asset, change: &Change) -> Vec<(&'static str, String)> {
+    // A record may keep another seed than the one that the manifest alone gives.
+    let settled = change.after.is_some_and(|after| after.recipe == asset.recipe.digest());
+    let fields = Recipe::FIELDS.into_iter().filter(|field| settled || *field != "seed");
+    fields.filter_map(|field| Some((field, asset.recipe.field(field)?))).collect()
+}
+
+/// A small copy of a picture, and the picture's own size.
+struct Thumbnail {
+    bytes: Vec<u8>,
+    size: (u32, u32),
+}
+
+/// Makes small copies in the order of the changes, until there is no more room for them.
+async fn thumbnails(world: &World, pairs: &[Pair]) -> HashMap<ObjectPath, Thumbnail> {
+    let mut paths: Vec<ObjectPath> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for lies in pairs.iter().flat_map(|pair| [&pair.before, &pair.after]).flatten() {
+        if seen.insert(lies.path.clone()) {
+            paths.push(lies.path.clone());
+        }
+    }
+    let made = AtomicUsize::new(0);
+    let made = &made;
+    let copies = stream::iter(paths).map(|path| {
+        let storage = Arc::clone(&world.storage);
+        async move {
+            if made.load(Ordering::Relaxed) > THUMBNAILS_BYTES_MAX {
+                return None;
+            }
+            let copy = thumbnail(&*storage, &path).await?;
+            made.fetch_add(copy.bytes.len(), Ordering::Relaxed);
+            Some((path, copy))
+        }
+    });
+    copies.buffered(FETCHED_AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+/// Makes a small copy; `None` where the file is gone or is no picture: the report then says so in words.
+async fn thumbnail(storage: &dyn Storage, path: &ObjectPath) -> Option<Thumbnail> {
+    let bytes = match storage.get(path, FILE_BYTES_MAX).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::info!(path = path.as_str(), %error, "no thumbnail");
+            return None;
+        }
+    };
+    let made = tokio::task::spawn_blocking(move || {
+        let picture = Decoded::new(&bytes)?;
+        let facts = picture.facts();
+        let (width, height) = THUMBNAIL;
+        // A smaller picture stays as it is.
+        let larger = facts.width > width || facts.height > height;
+        let resize = if larger { Resize::Box { width, height, fit: Fit::Contain } } else { Resize::Keep };
+        let encoding = Encoding { format: Format::Webp, quality: Some(THUMBNAIL_QUALITY), resize };
+        let copy = picture.encode(&encoding)?;
+        Ok::<_, crate::imaging::ImagingError>(Thumbnail { bytes: copy.bytes, size: (facts.width, facts.height) })
+    });
+    made.await.ok()?.inspect_err(|error| tracing::info!(path = path.as_str(), %error, "no thumbnail")).ok()
+}
+
+fn picture(lies: Lies, small: &HashMap<ObjectPath, Thumbnail>, url_base: &str) -> PictureFacts {
+    let copy = small.get(&lies.path);
+    let (width, height) = if lies.size.0 == 0 { copy.map_or(lies.size, |copy| copy.size) } else { lies.size };
+    // `/files/…` is an address on the machine of whoever serves it, and nowhere else.
+    let url = (lies.published && url_base.starts_with("http")).then(|| lies.path.url(url_base));
+    PictureFacts { url, width, height, thumbnail: copy.map(|copy| copy.bytes.clone()) }
+}

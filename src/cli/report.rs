@@ -1,0 +1,214 @@
+//! Reports beside a command: Markdown for a pull request, HTML for eyes.
+//!
+//! The one place where [`ReportFacts`] are put together, for every command that has a plan to report on.
+
+use std::path::{Path, PathBuf};
+
+use crate::asset::MicroUsd;
+use crate::plan::{Action, Plan};
+use crate::render::{self, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, Stage};
+use crate::state::{Access, HistoryLine, HistoryQuery};
+use crate::world::World;
+
+use super::output::with_sources;
+use super::pictures::{self, Copies};
+use super::plan::Prepared;
+use super::{Failure, Output, context, history, origin, services};
+
+/// The largest event of a CI system that is read, in bytes.
+const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Which reports are written, and where.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Write the report for a pull request, as Markdown
+    #[arg(long, value_name = "FILE")]
+    out_markdown: Option<PathBuf>,
+    /// Write the report with its pictures, as one HTML page
+    #[arg(long, value_name = "FILE")]
+    out_html: Option<PathBuf>,
+    /// Characters that the Markdown may have; GitHub takes 65,536
+    #[arg(long, value_name = "N", default_value_t = MARKDOWN_LIMIT as u64, value_parser = clap::value_parser!(u64).range(1_000..))]
+    markdown_limit: u64,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportFormat {
+    /// For people at a terminal
+    Text,
+    /// One document, for programs
+    Json,
+    /// For a pull request
+    Markdown,
+    /// One page with its pictures
+    Html,
+}
+
+impl ReportArgs {
+    /// Tells whether any report is written.
+    pub fn any(&self) -> bool {
+        self.out_markdown.is_some() || self.out_html.is_some()
+    }
+
+    fn copies(&self, printed: Option<ReportFormat>) -> Copies {
+        let html = self.out_html.is_some() || printed == Some(ReportFormat::Html);
+        if html { Copies::Wanted } else { Copies::Unwanted }
+    }
+
+    /// Puts together what a report on a plan says besides the plan; `arguments` are those that select assets.
+    ///
+    /// What only a preview knows (`paid`, `paid_together`, `kept_until`) is for it to fill in.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn facts(
+        &self,
+        prepared: &Prepared,
+        printed: Option<ReportFormat>,
+        (stage, arguments): (Stage, &str),
+        output: &Output,
+    ) -> Result<ReportFacts, Failure> {
+        let Prepared { settings, loaded, plan } = prepared;
+        let world = context::world(settings, Access::Read).await?;
+        let prices = services::prices(settings);
+        Ok(ReportFacts {
+            assets: pictures::known(&world, (plan, loaded), &prices, self.copies(printed)).await?,
+            month: month(&world).await?,
+            commands: commands(plan, &stage, arguments, output),
+            stage,
+            mistakes: output.mistakes(),
+            ..self.bare(&plan.environment)
+        })
+    }
+
+    /// Completes the facts of a plan that was carried out since: the new pictures are there now.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn applied(
+        &self,
+        facts: ReportFacts,
+        prepared: &Prepared,
+        (paid, undone): (MicroUsd, u64),
+        output: &Output,
+    ) -> Result<ReportFacts, Failure> {
+        let stage = Stage::Applied { at: context::timestamp(), undone };
+        let now = self.facts(prepared, None, (stage, ""), output).await?;
+        let assets = now.assets.into_iter().map(|(name, mut asset)| {
+            // The record is the new one by now, so what was live is what was seen before.
+            asset.before = facts.assets.get(&name).and_then(|known| known.before.clone());
+            (name, asset)
+        });
+        Ok(ReportFacts { assets: assets.collect(), paid: (paid > MicroUsd(0)).then_some(paid), ..now })
+    }
+
+    /// Writes the reports that are asked for.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, plan: Option<&Plan>, facts: &ReportFacts) -> Result<(), Failure> {
+        let write = |path: &Option<PathBuf>, make: &dyn Fn() -> String| match path {
+            Some(path) => std::fs::write(path, make()).map_err(|source| Failure::Write { path: path.clone(), source }),
+            None => Ok(()),
+        };
+        write(&self.out_markdown, &|| render::report_markdown(plan, facts))?;
+        write(&self.out_html, &|| render::report_html(plan, facts))
+    }
+
+    /// Writes reports on why there is no plan, and hands the failure on.
+    pub fn failed(&self, failure: Failure, environment: &str, output: &Output) -> Failure {
+        let mut facts = self.bare(environment);
+        facts.mistakes = output.mistakes();
+        facts.mistakes.extend(output.mistakes_of(&failure));
+        facts.commands = failure.next().map(|command| output.command(command)).into_iter().collect();
+        // What cannot be written is told of, and what went wrong first stays what the command ends with.
+        if let Err(error) = self.write(None, &facts) {
+            output.report(&error);
+        }
+        failure
+    }
+
+    fn bare(&self, environment: &str) -> ReportFacts {
+        let head = head();
+        ReportFacts {
+            environment: environment.to_owned(),
+            stage: Stage::Planned,
+            lines: head.as_deref().and_then(lines),
+            head,
+            assets: pictures::Known::new(),
+            paid: None,
+            paid_together: None,
+            month: None,
+            kept_until: None,
+            commands: Vec::new(),
+            mistakes: Vec::new(),
+            limit: usize::try_from(self.markdown_limit).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// Returns a mistake that stands in no file of ours.
+pub fn plain_mistake(failure: &Failure) -> MistakeFacts {
+    MistakeFacts { message: with_sources(failure), help: failure.help(), spot: None }
+}
+
+/// Returns what to run next.
+fn commands(plan: &Plan, stage: &Stage, arguments: &str, output: &Output) -> Vec<String> {
+    let undecided = plan.count(Action::Unknown) > 0;
+    let next = match stage {
+        Stage::Applied { undone: 0, .. } => vec!["pixform check".to_owned()],
+        Stage::Applied { .. } => vec!["pixform plan".to_owned()],
+        Stage::Planned | Stage::Previewed if undecided => vec!["pixform history".to_owned()],
+        Stage::Planned | Stage::Previewed if plan.is_empty() || !plan.refusals.is_empty() => {
+            vec![format!("pixform plan{arguments}")]
+        }
+        Stage::Planned => vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --yes")],
+        Stage::Previewed => {
+            vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --yes --max-cost 0")]
+        }
+    };
+    next.iter().map(|command| output.command(command)).collect()
+}
+
+/// Returns what was spent since the first of the month.
+async fn month(world: &World) -> Result<Option<MonthFacts>, Failure> {
+    let Ok(now) = jiff::Timestamp::from_second(context::now()) else { return Ok(None) };
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC);
+    let Ok(first) = today.first_of_month().and_then(|day| day.start_of_day()) else { return Ok(None) };
+    let since = Some(first.timestamp().as_millisecond());
+    let mut costs = HistoryCosts::default();
+    let mut take = |line: HistoryLine| costs.add(&history::entry(line));
+    world.state.history(&HistoryQuery { since, ..HistoryQuery::default() }, &mut take).await?;
+    let name = today.strftime("%B").to_string();
+    // A ledger without a charge has nothing to say.
+    Ok((costs.charged > MicroUsd(0)).then_some(MonthFacts { name, spent: costs.charged, cap: None }))
+}
+
+/// Returns the commit that is reported on: that of the pull request rather than of its merge, which nobody wrote.
+fn head() -> Option<String> {
+    let of_pull_request = || {
+        let path = std::env::var_os("GITHUB_EVENT_PATH")?;
+        let path = Path::new(&path);
+        let small = std::fs::metadata(path).is_ok_and(|file| file.len() <= EVENT_BYTES_MAX);
+        let event: serde_json::Value =
+            serde_json::from_slice(&small.then(|| std::fs::read(path).ok()).flatten()?).ok()?;
+        event.pointer("/pull_request/head/sha")?.as_str().map(str::to_owned)
+    };
+    let told = std::env::var("PIXFORM_COMMIT").ok().filter(|commit| !commit.is_empty());
+    told.or_else(of_pull_request).or_else(|| origin::here().commit)
+}
+
+/// Returns the address of the working folder's files at that commit, where a CI system tells it.
+fn lines(head: &str) -> Option<String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let github = || Some(format!("{}/{}/blob", variable("GITHUB_SERVER_URL")?, variable("GITHUB_REPOSITORY")?));
+    let gitlab = || Some(format!("{}/-/blob", variable("CI_PROJECT_URL")?));
+    let base = origin::address(&github().or_else(gitlab)?)?;
+    let here = std::env::current_dir().ok()?;
+    let root = here.ancestors().find(|folder| folder.join(".git").exists())?;
+    let inside = here.strip_prefix(root).ok()?.to_str()?;
+    let inside = if inside.is_empty() { String::new() } else { format!("{inside}/") };
+    let commit = head.bytes().all(|byte| byte.is_ascii_hexdigit());
+    commit.then(|| format!("{}/{head}/{inside}", base.trim_end_matches('/')))
+}
