@@ -10,6 +10,7 @@
 //! | room | noun |
 //! | --- | --- |
 //! | [`cli`] | commands: the only room that prints |
+//! | [`server`] | the API that the product reads, and pages to look at: only reads |
 //! | [`apply`] | carries a plan out, step by durable step |
 //! | [`planner`] | gathers what a plan needs, in as few questions as there can be |
 //! | [`world`] | an environment, opened |
@@ -50,6 +51,7 @@ pub mod record;
 pub mod render;
 pub mod schema;
 pub mod secret;
+pub mod server;
 pub mod state;
 pub mod storage;
 pub mod template;

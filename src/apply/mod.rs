@@ -10,13 +10,14 @@ use std::sync::Arc;
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableSpec};
 use crate::generator::GeneratorError;
 use crate::plan::{CollectionPlan, Plan};
-use crate::state::{AppliedMove, Caps, Holder, Right, Run, StateError};
+use crate::state::{AppliedMove, Arrangement, Caps, Holder, Right, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
 mod accept;
 mod adopt;
 mod announce;
+mod arrange;
 mod batch;
 mod buy;
 mod commit;
@@ -44,6 +45,7 @@ mod store;
 mod unsent;
 
 pub use accept::{KeptRow, keep_rows};
+pub use arrange::{arrange, rearranged};
 pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
@@ -65,6 +67,8 @@ pub struct Work<'w> {
     pub table: Option<&'w TableSpec>,
     /// Renames to keep in mind, and how many are to be forgotten.
     pub moves: (Vec<AppliedMove>, usize),
+    /// Its order and columns, for whoever shows it; `None` where that is not known.
+    pub arrangement: Option<Arrangement>,
 }
 
 /// How a plan is carried out.
@@ -343,6 +347,9 @@ pub async fn run(
             world.state.ensure_table(table).await?;
         }
         world.state.remember_collection(lease, &work.plan.key, work.table.map(|table| &table.name)).await?;
+        if let Some(arrangement) = &work.arrangement {
+            world.state.arrange(lease, arrangement).await?;
+        }
     }
     crash_point("leased");
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::apply::Outcome;
+use crate::config::Settings;
 use crate::digest::PlanDigest;
 use crate::plan::Plan;
 use crate::render::Stage;
 use crate::state::Access;
 
 use super::approval::Approval;
-use super::carry::{Asked, Going, Keeps, carry_out, confirm};
+use super::carry::{Asked, Going, Keeps, carry_out, confirm, new_run};
+use super::context::Loaded;
+use super::output::with_sources;
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::report::ReportArgs;
 use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
@@ -89,6 +92,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         return Err(Failure::Refused);
     }
     let code = if plan.is_empty() {
+        arrange(&prepared.settings, &prepared.loaded, output).await;
         0
     } else {
         let services = services::needed(&prepared.settings, plan)?;
@@ -118,5 +122,23 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
     match prepared.loaded.broken {
         0 => Ok(code),
         count => Err(Failure::Told { count }),
+    }
+}
+
+/// Remembers the order of the manifests where nothing else changed: for whoever shows the pictures. It is no reason to fail.
+async fn arrange(settings: &Settings, loaded: &Loaded, output: &Output) {
+    let arranged = async {
+        let wanted = loaded.declared.iter().map(|declared| (declared.manifest.name.clone(), declared.arrangement()));
+        let world = context::world(settings, Access::Read).await?;
+        let rearranged = crate::apply::rearranged(&*world.state, wanted).await?;
+        if !rearranged.is_empty() {
+            let world = context::world(settings, Access::Write).await?;
+            crate::apply::arrange(&*world.state, &new_run("apply"), rearranged).await?;
+        }
+        Ok::<_, Failure>(())
+    };
+    if let Err(failure) = arranged.await {
+        let message = format!("the order of the manifest could not be remembered: {}", with_sources(&failure));
+        output.warn(&message, "pictures are shown in their last order until an apply can write to the state", None);
     }
 }

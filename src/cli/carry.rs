@@ -116,12 +116,17 @@ pub async fn begin(
             None,
         );
     }
-    let id = uuid::Uuid::now_v7().to_string();
-    let run = Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() };
+    let run = new_run(command);
     world.state.start_run(&run).await?;
     let doubtful = world.state.doubt(&Process::liveness).await?;
     tracing::info!(run = run.id, doubtful, "run begins");
     Ok(run)
+}
+
+/// Makes a run of this process.
+pub fn new_run(command: &str) -> Run {
+    let id = uuid::Uuid::now_v7().to_string();
+    Run { id, command: command.to_owned(), process: Process::current(), origin: origin::here() }
 }
 
 /// Carries a plan out under its leases; returns what came of it, and the exit code of a signal.
@@ -257,6 +262,7 @@ async fn works<'w>(
             },
             table: declared.and_then(|declared| declared.manifest.table()),
             moves,
+            arrangement: declared.map(|declared| declared.arrangement()),
         });
     }
     Ok(works)

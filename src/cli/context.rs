@@ -134,6 +134,14 @@ fn rules_with(settings: &Settings, url_base: String) -> Result<Rules, Failure> {
     })
 }
 
+/// Returns the manifests that a command means: those named, or those found.
+pub fn paths(args: &ManifestArgs, settings: &Settings) -> Result<Vec<PathBuf>, Failure> {
+    match args.manifests.as_slice() {
+        [] => found(settings),
+        named => Ok(named.to_vec()),
+    }
+}
+
 /// Reads the manifests of a command; what is wrong with one is told at once and stops only its own collection.
 pub fn manifests(args: &ManifestArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
     manifests_with(args, settings, &rules(settings)?, output)
@@ -145,10 +153,8 @@ pub fn manifests_without_secrets(args: &ManifestArgs, settings: &Settings, outpu
 }
 
 fn manifests_with(args: &ManifestArgs, settings: &Settings, rules: &Rules, output: &Output) -> Result<Loaded, Failure> {
-    let (paths, mut all) = match args.manifests.as_slice() {
-        [] => (found(settings)?, AllManifests::Read),
-        named => (named.to_vec(), AllManifests::Some),
-    };
+    let paths = paths(args, settings)?;
+    let mut all = if args.manifests.is_empty() { AllManifests::Read } else { AllManifests::Some };
     let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
     let mut broken = 0;
     for path in paths {

@@ -71,6 +71,9 @@ pub enum Failure {
     /// Planning failed.
     #[error(transparent)]
     Planner(#[from] PlannerError),
+    /// The server could not be started.
+    #[error(transparent)]
+    Server(#[from] crate::server::ServerError),
     /// Applying failed.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -132,6 +135,10 @@ impl Failure {
             }
             Self::Read { path, source } => read_help(path, source.kind()),
             Self::Directory { .. } => Some("name a folder that exists, and that you may enter".to_owned()),
+            Self::Server(crate::server::ServerError::Listen { .. }) => {
+                Some("another program may listen there: choose another port with `--listen 127.0.0.1:8081`".to_owned())
+            }
+            Self::Server(crate::server::ServerError::State(error)) => state_help(error),
             Self::NoManifest { .. } => Some("`pixform init` writes a first one".to_owned()),
             Self::Planner(PlannerError::State(error) | PlannerError::World(WorldError::State(error)))
             | Self::World(WorldError::State(error))

@@ -41,6 +41,8 @@ mod proof;
 mod report;
 mod schema;
 mod selected;
+mod serve;
+mod served;
 mod services;
 mod show;
 mod signals;
@@ -133,6 +135,8 @@ enum Command {
     Gc(gc::GcArgs),
     /// Delete a collection's rows and records; files stay until gc
     Destroy(destroy::DestroyArgs),
+    /// Serve the published rows, the pictures and a gallery; only reads
+    Serve(serve::ServeArgs),
     /// Print the JSON Schema of manifests, or of pixform.yaml
     Schema(schema::SchemaArgs),
     /// Print shell completions
@@ -235,6 +239,7 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
         Command::Unlock(args) => unlock::run(&args, global, output).await,
         Command::Gc(args) => gc::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
+        Command::Serve(args) => serve::run(&args, global, output).await,
         Command::Schema(args) => schema::run(&args, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Version => {

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -22,6 +22,7 @@ use super::{Failure, Global, Workflow, report};
 const WIDTH: usize = 110;
 
 /// Where and how to print.
+#[derive(Clone)]
 pub struct Output {
     json: bool,
     verbose: u8,
@@ -30,7 +31,7 @@ pub struct Output {
     /// The arguments that say where: each with a blank after it.
     place: String,
     /// What was reported so far, for whoever writes a report.
-    reported: Mutex<Vec<MistakeFacts>>,
+    reported: Arc<Mutex<Vec<MistakeFacts>>>,
     workflow: Workflow,
 }
 
@@ -61,7 +62,7 @@ impl Output {
             workflow: Workflow::here(),
             json: global.json,
             verbose: global.verbose,
-            reported: Mutex::default(),
+            reported: Arc::default(),
             stdout: colour(std::io::stdout().is_terminal()),
             stderr: colour(std::io::stderr().is_terminal()),
         }

@@ -14,7 +14,7 @@ use crate::plan::{
     Approved, CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, Stray, Verdicts,
     guard, sample,
 };
-use crate::state::{Known, KnownCollection, Schema, TableProblem, TableSeen};
+use crate::state::{Arrangement, Known, KnownCollection, Schema, TableProblem, TableSeen};
 use crate::storage::{StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
@@ -43,6 +43,17 @@ pub struct Declared {
     pub manifest: Manifest,
     /// Its heads.
     pub heads: Heads,
+}
+
+impl Declared {
+    /// Returns its order and columns, for whoever shows it.
+    pub fn arrangement(&self) -> Arrangement {
+        let columns = self.manifest.table().into_iter().flat_map(|table| &table.columns);
+        Arrangement {
+            columns: columns.map(|(column, _)| column.clone()).collect(),
+            keys: self.heads.all().iter().map(|head| head.key.to_string()).collect(),
+        }
+    }
 }
 
 /// What is to be planned.

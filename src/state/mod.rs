@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::process::{Liveness, Process};
 use crate::record::{Call, Decision, Original, Published, Record};
@@ -24,6 +24,7 @@ mod open;
 mod plans;
 mod postgres;
 mod references;
+mod shown;
 mod sqlite;
 mod stored;
 mod survey;
@@ -37,6 +38,7 @@ pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SIL
 pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, HistoryRun, Intent};
 pub use self::open::{UrlWarning, open, place, setup_sql, url_warnings};
 pub use self::plans::KeptPlan;
+pub use self::shown::{Arrangement, ShownShape, ShownVisitor};
 pub use self::survey::{Survey, SurveyColumn};
 
 /// How a state is opened.
@@ -260,6 +262,28 @@ pub trait State: Collector + Send + Sync {
     /// has no word for comes as text.
     async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError>;
 
+    /// Returns a text that tells one moment from another: of two that were asked of the same value of this type, the later
+    /// differs from the earlier one if anything that can be read has changed between. It may differ without that, and is
+    /// much cheaper than looking.
+    async fn version(&self) -> Result<String, StateError>;
+
+    /// Streams what a collection shows, all of one moment: how, then its records, then the rows of the table that it was
+    /// last published to, those of others, too. Of a collection that is not known, nothing.
+    async fn shown(
+        &self,
+        collection: &CollectionName,
+        visitor: &mut (dyn ShownVisitor + Send),
+    ) -> Result<(), StateError>;
+
+    /// Returns what the last apply said of a collection's order and columns.
+    async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError>;
+
+    /// Returns those of the recipes that records had before and have no more; each once, in no particular order.
+    async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError>;
+
+    /// Returns every file that was announced for these originals, those of one original together and oldest first.
+    async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError>;
+
     /// Returns who holds the lease on a collection, expired or not.
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError>;
 
@@ -318,6 +342,10 @@ pub trait State: Collector + Send + Sync {
         key: &[String],
         table: Option<&TableName>,
     ) -> Result<(), StateError>;
+
+    /// Remembers order and columns of the lease's collection, for whoever shows it; nothing of one that is not known, and
+    /// writes nothing where they are remembered already. Fenced.
+    async fn arrange(&self, lease: &Lease, arrangement: &Arrangement) -> Result<(), StateError>;
 
     /// Forgets a collection that has no records left, and its renames; one with records stays as it is. Fenced.
     async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError>;
@@ -393,7 +421,8 @@ pub trait State: Collector + Send + Sync {
     /// be written is merged: it takes the values and keeps its id. A row that is missing is inserted where there are
     /// values.
     ///
-    /// What the records no longer name is unreferenced from then on.
+    /// What the records no longer name is unreferenced from then on, and the recipes that they have no more are kept for
+    /// [`State::past_recipes`].
     ///
     /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had. A
     /// record that had none, and one whose row is accepted ([`Accepted::Row`]), takes those that the put names.

@@ -19,6 +19,9 @@ const COLLECTED_SINCE: u32 = 4;
 /// The migration that brought the table of plans.
 const PLANS_SINCE: u32 = 5;
 
+/// The migration that brought what a server shows: arrangements, and the recipes of the past.
+const SHOWN_SINCE: u32 = 6;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -118,6 +121,11 @@ pub(super) fn worth(open: bool, published: bool, free: bool) -> Worth {
 /// Tells whether there is a table of plans.
 pub(super) fn has_plans(schema: Schema) -> bool {
     !lacks(schema, PLANS_SINCE)
+}
+
+/// Tells whether there are arrangements, and recipes of the past.
+pub(super) fn has_arrangements(schema: Schema) -> bool {
+    !lacks(schema, SHOWN_SINCE)
 }
 
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.

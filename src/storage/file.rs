@@ -52,6 +52,19 @@ impl FileStorage {
         Self { folder: Arc::new(Folder { root: root.into(), known, durability }) }
     }
 
+    /// Opens a file for reading, following no link; `None` where there is none. Blocks.
+    pub(super) fn open(&self, path: &ObjectPath) -> Result<Option<(File, Metadata)>, StorageError> {
+        let failure = |error| self.folder.failure("read", path.as_str(), Access::EXEC_OK, error);
+        if self.folder.look(path.as_str()).map_err(failure)?.is_none_or(|found| !found.is_file()) {
+            return Ok(None);
+        }
+        let Some(file) = present(File::open(self.folder.absolute(path.as_str()))).map_err(failure)? else {
+            return Ok(None);
+        };
+        let found = file.metadata().map_err(failure)?;
+        Ok(found.is_file().then_some((file, found)))
+    }
+
     /// Does work on the file system on a thread that may wait for it.
     async fn on_disk<T: Send + 'static>(
         &self,

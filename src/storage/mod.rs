@@ -23,6 +23,7 @@ mod moving;
 mod object;
 mod owner;
 mod prove;
+mod public;
 mod settings;
 mod stores;
 mod sum;
@@ -35,6 +36,7 @@ pub use marker::{MARKER_PATH, Made, Marker, MarkerError, make_marker, read_marke
 pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
 pub use prove::probe;
+pub use public::PublicFiles;
 pub use settings::{Addressing, MissingBucket, Settings};
 pub use stores::{Opened, Stores};
 

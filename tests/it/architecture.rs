@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "world",
         ],
     ),
+    ("server", &["asset", "digest", "record", "render", "state", "storage", "world"]),
     (
         "cli",
         &[
@@ -65,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "render",
             "schema",
             "secret",
+            "server",
             "state",
             "storage",
             "world",

@@ -179,6 +179,7 @@ async fn carry_out(world: &Arc<World>, declared: &Declared, plan: &Plan, number:
     };
     let leases = Leases::take(&*world.state, &apply::collections(plan), &run, 0).await.unwrap();
     let work = Work {
+        arrangement: None,
         plan: &plan.collections[0],
         assets: Some(&declared.manifest),
         table: declared.manifest.table(),

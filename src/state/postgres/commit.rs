@@ -18,6 +18,7 @@ use super::records::{self, Columns};
 use super::references;
 use super::rows::{Keep, Writer};
 use super::shapes::Shapes;
+use super::shown;
 use super::table::{self, Role, Shape};
 use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
@@ -37,6 +38,7 @@ pub(super) async fn commit(
 ) -> Result<(), Failure> {
     lease::stamp(transaction, lease, name).await?;
     let before = before(transaction, lease, commit).await?;
+    shown::keep_replaced(transaction, lease, commit).await?;
     let rows = async {
         match spec {
             Some(spec) => {

@@ -14,11 +14,11 @@ use self::lease::Stamp;
 use self::schema::schema;
 use self::shapes::Shapes;
 use super::{
-    Acceptance, Access, AppliedMove, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder, Intent,
-    IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, State, StateError, Survey, TableSeen,
-    UrlWarning, Visitor,
+    Acceptance, Access, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
+    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, ShownVisitor, State, StateError,
+    Survey, TableSeen, UrlWarning, Visitor,
 };
-use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
@@ -47,6 +47,7 @@ mod schema;
 mod settle;
 mod setup;
 mod shapes;
+mod shown;
 mod survey;
 mod table;
 
@@ -237,6 +238,51 @@ impl State for Postgres {
         })
     }
 
+    async fn version(&self) -> Result<String, StateError> {
+        transaction!(self.database, Statement, "tell whether it changed", |transaction| {
+            shown::version(&transaction).await
+        })
+    }
+
+    async fn shown(
+        &self,
+        collection: &CollectionName,
+        visitor: &mut (dyn ShownVisitor + Send),
+    ) -> Result<(), StateError> {
+        let (transaction, schema) = self.begin("read what it shows").await?;
+        if schema == Schema::Absent {
+            return Ok(());
+        }
+        let told = async {
+            shown::shown(&transaction, schema, collection, visitor).await?;
+            transaction.commit().await
+        };
+        told.await.map_err(|failure| self.database.told(failure, "read what it shows"))
+    }
+
+    async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError> {
+        recall!(self, Statement, "read the order", |transaction, schema| shown::arrangement(
+            &transaction,
+            schema,
+            collection
+        ))
+    }
+
+    async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError> {
+        recall!(self, Statement, "read the recipes", |transaction, schema| shown::recipes(
+            &transaction,
+            schema,
+            recipes
+        ))
+    }
+
+    async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        recall!(self, Statement, "read the published files", |transaction, _schema| shown::files_of(
+            &transaction,
+            originals
+        ))
+    }
+
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
         recall!(self, Statement, "read the lease", |transaction, schema| lease::holder(
             &transaction,
@@ -318,6 +364,10 @@ impl State for Postgres {
             key,
             table
         ))
+    }
+
+    async fn arrange(&self, lease: &Lease, arrangement: &Arrangement) -> Result<(), StateError> {
+        change!(self, "remember the order", |transaction, _schema| shown::arrange(&transaction, lease, arrangement))
     }
 
     async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {

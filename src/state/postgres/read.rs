@@ -50,15 +50,7 @@ pub(super) async fn scan(
     visitor: &mut (dyn Visitor + Send),
 ) -> Result<TableSeen, Failure> {
     if schema != Schema::Absent {
-        // In the order of the index: a sort of a million records would spill to the server's disk.
-        transaction.batch_execute("SET LOCAL enable_sort = off").await?;
-        let sql = "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
-                   FROM pixform.records WHERE collection = $1 ORDER BY collection, key";
-        let params: [Param<'_>; 1] = [(&collection.as_str(), Type::TEXT)];
-        let mut heads = pin!(transaction.query_typed_raw(sql, params).await?);
-        while let Some(row) = next(&mut heads).await? {
-            visitor.record(head(&row)?);
-        }
+        heads(transaction, collection, &mut |head| visitor.record(head)).await?;
     }
     let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
     Ok(match table::find(transaction, schema, spec, Role::Whoever).await? {
@@ -69,6 +61,24 @@ pub(super) async fn scan(
             TableSeen::Fits
         }
     })
+}
+
+/// Streams the narrow part of all records.
+pub(super) async fn heads(
+    transaction: &Transaction,
+    collection: &CollectionName,
+    take: &mut (dyn FnMut(RecordHead<'_>) + Send),
+) -> Result<(), Failure> {
+    // In the order of the index: a sort of a million records would spill to the server's disk.
+    transaction.batch_execute("SET LOCAL enable_sort = off").await?;
+    let sql = "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
+               FROM pixform.records WHERE collection = $1 ORDER BY collection, key";
+    let params: [Param<'_>; 1] = [(&collection.as_str(), Type::TEXT)];
+    let mut heads = pin!(transaction.query_typed_raw(sql, params).await?);
+    while let Some(row) = next(&mut heads).await? {
+        take(head(&row)?);
+    }
+    Ok(())
 }
 
 /// Returns the rows of those keys that have one.

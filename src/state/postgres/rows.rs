@@ -286,19 +286,22 @@ fn equal(spec: &TableSpec, one: &str, other: &str) -> String {
 }
 
 /// What every reading statement selects first: the key's columns and the declared ones, as text.
-fn texts(spec: &TableSpec) -> String {
+pub(super) fn texts(spec: &TableSpec) -> String {
     let declared = spec.columns.iter().map(|(column, _)| column);
     spec.key.iter().chain(declared).map(|name| format!("t.{}::text", quoted(name))).collect::<Vec<_>>().join(", ")
 }
 
+/// What the columns of a key hold.
 #[derive(Debug, PartialEq, Eq)]
-enum KeyRead {
+pub(super) enum KeyRead {
+    /// All of it.
     Whole,
     /// A key column holds nothing: the row cannot be one of ours.
     Foreign,
 }
 
-fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
+/// Reads the key, joined by `/`.
+pub(super) fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
     key.clear();
     for at in 0..spec.key.len() {
         let Some(text) = row.try_get::<_, Option<&str>>(at)? else { return Ok(KeyRead::Foreign) };
@@ -311,7 +314,7 @@ fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Fa
 }
 
 /// Returns the digest of the declared columns as they came back: a canonical JSON array with one text, or null, a column.
-fn seen(row: &Row, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
+pub(super) fn seen(row: &Row, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
     buffer.clear();
     let first = spec.key.len();
     for at in first..first + spec.columns.len() {

@@ -14,6 +14,7 @@ use super::lease;
 use super::read::{bytes, text};
 use super::references;
 use super::rows::{self, KEYS_MAX, Writer};
+use super::shown;
 use super::table;
 use crate::asset::TableSpec;
 use crate::digest::SeenDigest;
@@ -35,6 +36,7 @@ pub(super) fn commit(
     // A table of the product that points at ours is asked once everything has its new key.
     transaction.pragma_update(None, "defer_foreign_keys", true)?;
     let before = before(transaction, lease, commit)?;
+    shown::keep_replaced(transaction, lease, commit)?;
     let written = match spec {
         Some(spec) => write_rows(transaction, spec, &before, commit)?,
         None => HashMap::new(),

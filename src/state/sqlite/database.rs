@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::failure::Failure;
+use super::watch::{Watch, data_version};
 use crate::state::{Access, StateError};
 
 /// How long a lock that somebody else holds is waited for.
@@ -36,6 +37,7 @@ pub(super) struct Database {
     path: PathBuf,
     patience: Duration,
     door: Door,
+    watch: Watch,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Database {
             Access::Read => Ok(Door::Opened(Mutex::new(None))),
         };
         let door = door.map_err(|failure| failure.told("be opened", &path, patience))?;
-        let database = Self { path, patience, door };
+        let database = Self { path, patience, door, watch: Watch::default() };
         database.read("be opened", |_| Ok(()))?;
         Ok(database)
     }
@@ -83,6 +85,18 @@ impl Database {
                 ask(&transaction)
             }
             Door::Opened(copy) => ask(&self.reader(copy)?),
+        });
+        answer.map_err(|failure| failure.told(action, &self.path, self.patience))
+    }
+
+    /// Returns a text that differs once something was committed since.
+    pub(super) fn version(&self, action: &'static str) -> Result<String, StateError> {
+        let answer = off_the_runtime(|| match &self.door {
+            Door::Kept(connection) => {
+                let connection = lock(connection);
+                Ok(format!("{}:{}", data_version(&connection)?, connection.total_changes()))
+            }
+            Door::Opened(_) => self.watch.look(&self.path),
         });
         answer.map_err(|failure| failure.told(action, &self.path, self.patience))
     }
@@ -134,12 +148,12 @@ fn off_the_runtime<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// A panic elsewhere leaves the connection usable: its transaction was rolled back on the way out.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells whether there is a file; a folder in its place is an error, a missing folder above it is not.
-fn is_there(path: &Path) -> Result<bool, Failure> {
+pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
     if path.as_os_str() == MEMORY {
         return Ok(false);
     }
@@ -197,7 +211,7 @@ fn current(copy: &mut Option<Copy>, path: &Path) -> Result<Option<PathBuf>, Fail
     Ok(Some(file))
 }
 
-fn journal_of(path: &Path) -> PathBuf {
+pub(super) fn journal_of(path: &Path) -> PathBuf {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
     journal.into()

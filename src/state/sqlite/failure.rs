@@ -48,6 +48,12 @@ impl Failure {
         error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
     }
 
+    /// Tells whether somebody else holds a lock.
+    pub(super) fn is_busy(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Returns the words for the user.
     pub(super) fn told(self, action: &'static str, path: &Path, patience: Duration) -> StateError {
         let path = || path.display().to_string();

@@ -9,11 +9,11 @@ use rusqlite::{Connection, Transaction};
 use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
-    Acceptance, Access, AppliedMove, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder, Intent,
-    IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, State, StateError, Survey, TableSeen,
-    Visitor,
+    Acceptance, Access, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
+    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, ShownVisitor, State, StateError,
+    Survey, TableSeen, Visitor,
 };
-use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, TableName, TableSpec};
+use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
@@ -34,8 +34,10 @@ mod references;
 mod rows;
 mod runs;
 mod schema;
+mod shown;
 mod survey;
 mod table;
+mod watch;
 
 /// What a commit is called in messages.
 const COMMIT: &str = "write records and rows";
@@ -164,6 +166,30 @@ impl State for Sqlite {
         self.read("read a table", |connection, _| survey::survey(connection, table, rows_max))
     }
 
+    async fn version(&self) -> Result<String, StateError> {
+        self.database.version("tell whether it changed")
+    }
+
+    async fn shown(
+        &self,
+        collection: &CollectionName,
+        visitor: &mut (dyn ShownVisitor + Send),
+    ) -> Result<(), StateError> {
+        self.recall("read what it shows", |connection, schema| shown::shown(connection, schema, collection, visitor))
+    }
+
+    async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError> {
+        self.recall("read the order", |connection, schema| shown::arrangement(connection, schema, collection))
+    }
+
+    async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError> {
+        self.recall("read the recipes", |connection, schema| shown::recipes(connection, schema, recipes))
+    }
+
+    async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the published files", |connection, _| shown::files_of(connection, originals))
+    }
+
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
         self.recall("read the lease", |connection, schema| lease::holder(connection, schema, collection))
     }
@@ -222,6 +248,10 @@ impl State for Sqlite {
         table: Option<&TableName>,
     ) -> Result<(), StateError> {
         self.write("remember the collection", |transaction| lease::remember_collection(transaction, lease, key, table))
+    }
+
+    async fn arrange(&self, lease: &Lease, arrangement: &Arrangement) -> Result<(), StateError> {
+        self.write("remember the order", |transaction| shown::arrange(transaction, lease, arrangement))
     }
 
     async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {

@@ -47,14 +47,7 @@ pub(super) fn scan(
     visitor: &mut (dyn Visitor + Send),
 ) -> Result<TableSeen, Failure> {
     if schema != Schema::Absent {
-        let mut statement = connection.prepare(
-            "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
-             FROM pixform_records WHERE collection = ?1 ORDER BY key",
-        )?;
-        let mut rows = statement.query([collection.as_str()])?;
-        while let Some(row) = rows.next()? {
-            visitor.record(head(row)?);
-        }
+        heads(connection, collection, &mut |head| visitor.record(head))?;
     }
     let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
     Ok(match table::find(connection, schema, spec)? {
@@ -65,6 +58,23 @@ pub(super) fn scan(
             TableSeen::Fits
         }
     })
+}
+
+/// Streams the narrow part of all records.
+pub(super) fn heads(
+    connection: &Connection,
+    collection: &CollectionName,
+    take: &mut dyn FnMut(RecordHead<'_>),
+) -> Result<(), Failure> {
+    let mut statement = connection.prepare(
+        "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
+         FROM pixform_records WHERE collection = ?1 ORDER BY key",
+    )?;
+    let mut rows = statement.query([collection.as_str()])?;
+    while let Some(row) = rows.next()? {
+        take(head(row)?);
+    }
+    Ok(())
 }
 
 /// Returns the rows of those keys that have one.

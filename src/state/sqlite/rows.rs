@@ -210,14 +210,17 @@ fn columns(spec: &TableSpec, id: Id) -> String {
     names.chain(id).collect::<Vec<_>>().join(", ")
 }
 
+/// What the columns of a key hold.
 #[derive(Debug, PartialEq, Eq)]
-enum KeyRead {
+pub(super) enum KeyRead {
+    /// All of it.
     Whole,
     /// A key column holds something other than text: the row cannot be one of ours.
     Foreign,
 }
 
-fn read_key(row: &Row<'_>, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
+/// Reads the key, joined by `/`.
+pub(super) fn read_key(row: &Row<'_>, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
     key.clear();
     for at in 0..spec.key.len() {
         let ValueRef::Text(bytes) = row.get_ref(at)? else { return Ok(KeyRead::Foreign) };
@@ -238,7 +241,7 @@ fn place(spec: &TableSpec, key: &str) -> String {
 ///
 /// Text is a string, null is null; all else is an object that names its type and holds text, because a JSON number
 /// would lose digits: `{"i":"42"}`, `{"r":"7.5"}`, `{"b":"00ff"}`.
-fn seen(row: &Row<'_>, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
+pub(super) fn seen(row: &Row<'_>, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
     use std::io::Write as _;
 
     let written = "a buffer takes everything";

@@ -130,7 +130,8 @@ fn type_name(kind: ColumnType) -> &'static str {
     }
 }
 
-fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failure> {
+/// Tells whether pixform made the table.
+pub(super) fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failure> {
     Ok(connection.query_row("SELECT 1 FROM pixform_tables WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some())
 }
 

@@ -1,0 +1,10 @@
+-- What a server shows beside records and rows: the order of the manifest, and the recipes of earlier pictures.
+
+-- JSON: the declared columns and the keys, in the order of the manifest. NULL until an apply has written it.
+ALTER TABLE pixform.collections ADD COLUMN arrangement text;
+
+-- The recipes that a record no longer has: what an earlier picture was made from. `document` is JSON.
+CREATE TABLE pixform.recipes (
+  recipe   bytea NOT NULL PRIMARY KEY CHECK (octet_length(recipe) = 32),
+  document text  NOT NULL
+);

@@ -1,0 +1,106 @@
+//! The server: the rows that a product reads, the files of a `file:` storage, and pages to look at. It only reads.
+//!
+//! What is published is held in memory as of one moment ([`snapshot`]) and looked at again when it may have changed
+//! ([`fresh`]), so an answer costs a look-up. Strangers talk to it: every length, time and number is bounded, every text is
+//! escaped for where it goes. What makes a plan is handed in ([`PlanSource`]), for that needs manifests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::state::StateError;
+use crate::storage::PublicFiles;
+use crate::world::World;
+
+mod access;
+mod answer;
+mod api;
+mod browse;
+mod cross;
+mod files;
+mod fresh;
+mod fresh_plan;
+mod listen;
+mod metrics;
+mod mount;
+mod openapi;
+mod operations;
+mod pages;
+mod picture;
+mod problem;
+mod query;
+mod route;
+mod snapshot;
+
+pub use access::Access;
+pub use listen::{Bound, bind};
+
+/// How long an answer may be older than the database, in milliseconds, beside the time that reading it takes.
+pub const STALE_MILLISECONDS: u64 = 1_000;
+
+/// What is served, and how.
+pub struct Served {
+    /// State and storage.
+    pub world: Arc<World>,
+    /// The files that rows point at, where they lie in a folder of this machine.
+    pub files: PublicFiles,
+    /// A folder that is mounted beside the pages.
+    pub mounted: Option<PathBuf>,
+    /// Whose pages may read the API from a browser: origins, or `*`.
+    pub origins: Vec<String>,
+    /// How long a client may take for its request, and an answer to be made.
+    pub patience: Duration,
+    /// Tells what manifests would change; `None` where none are served.
+    pub plans: Option<Arc<dyn PlanSource>>,
+    /// Is told of every request; `None` where nobody listens.
+    pub log: Option<Log>,
+}
+
+/// Is told of a request once it is answered.
+pub type Log = Arc<dyn Fn(&Access<'_>) + Send + Sync>;
+
+/// Makes plans of manifests.
+#[async_trait]
+pub trait PlanSource: Send + Sync {
+    /// Looks at everything and plans; what goes wrong is told in words.
+    async fn plan(&self) -> Result<PlanPage, String>;
+}
+
+/// A plan, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanPage {
+    /// The page, whole and by itself.
+    pub html: String,
+    /// How many assets would change.
+    pub changes: u64,
+    /// How many of them were edited or lost outside of pixform.
+    pub drifted: u64,
+}
+
+/// What can go wrong with the server itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Nobody can listen there.
+    #[error("could not listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is published could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A folder that is to be mounted cannot be read.
+    #[error("the folder `{path}` cannot be served", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+}

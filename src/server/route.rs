@@ -1,0 +1,220 @@
+//! From a request to its answer: which part it is for, what every answer carries, what is counted and told of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::access::{self, Access};
+use super::fresh::Fresh;
+use super::fresh_plan::FreshPlan;
+use super::listen::Client;
+use super::metrics::{Costs, Metrics, Part};
+use super::mount::MOUNTED_AT;
+use super::operations::{self, Remembered};
+use super::pages::Pages;
+use super::problem::{Problem, unreadable};
+use super::{Served, api, browse, cross, files, mount, picture};
+
+/// Requests that are worked on at a time.
+const REQUESTS_MAX: usize = 512;
+/// Bytes of an address.
+const TARGET_BYTES_MAX: usize = 8_000;
+
+/// Everything that answers share.
+pub struct App {
+    /// What is served.
+    pub served: Arc<Served>,
+    /// What is published now.
+    pub fresh: Fresh,
+    /// What manifests would change.
+    pub plan: FreshPlan,
+    /// What was counted.
+    pub metrics: Metrics,
+    /// The pages.
+    pub pages: Pages,
+    /// What the ledger came to.
+    pub costs: Remembered<Costs>,
+    /// Whether the storage was there.
+    pub storage: Remembered<bool>,
+    places: Semaphore,
+}
+
+impl App {
+    /// Begins to serve.
+    pub fn new(served: Served) -> Self {
+        let pages = Pages::new(&served.world.url_base);
+        Self {
+            fresh: Fresh::new(Arc::clone(&served.world)),
+            plan: FreshPlan::new(served.plans.clone()),
+            metrics: Metrics::default(),
+            pages,
+            costs: Remembered::default(),
+            storage: Remembered::default(),
+            places: Semaphore::new(REQUESTS_MAX),
+            served: Arc::new(served),
+        }
+    }
+}
+
+/// Returns the router: one answer for all, since names of collections are paths.
+pub fn router(app: &Arc<App>) -> Router {
+    Router::new().fallback(answer).with_state(Arc::clone(app))
+}
+
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+    let begun = Instant::now();
+    let (parts, _) = request.into_parts();
+    let part = part(parts.uri.path());
+    let mut response = match limited(&app, part, &parts.method, &parts.uri, &parts.headers).await {
+        Ok(response) => response,
+        Err(problem) if part == Part::Pages => app.pages.problem(&problem),
+        Err(problem) => problem.respond(),
+    };
+    if part != Part::Pages {
+        cross::allow(&app.served.origins, &parts.headers, response.headers_mut());
+    }
+    guard(&app, part, parts.uri.path(), &mut response);
+    let took = begun.elapsed();
+    app.metrics.count(part, response.status().as_u16(), took);
+    if let Some(log) = &app.served.log {
+        let snapshot = app.fresh.get().await.ok();
+        let client = parts.extensions.get::<Client>();
+        log(&Access {
+            time: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            client: client.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |client| client.0),
+            method: parts.method.as_str(),
+            path: access::path(parts.uri.path()),
+            query: access::query(parts.uri.query(), snapshot.as_deref()),
+            status: response.status().as_u16(),
+            bytes: axum::body::HttpBody::size_hint(response.body()).exact(),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+    response
+}
+
+fn part(path: &str) -> Part {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match first {
+        "api" => Part::Api,
+        "files" => Part::Files,
+        "healthz" | "readyz" | "metrics" => Part::Operations,
+        _ => Part::Pages,
+    }
+}
+
+/// Refuses what is too much, and what takes too long.
+async fn limited(
+    app: &Arc<App>,
+    part: Part,
+    method: &Method,
+    target: &axum::http::Uri,
+    asked: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let length = target.path_and_query().map_or(0, |target| target.as_str().len());
+    if length > TARGET_BYTES_MAX {
+        let detail = format!("an address has at most {TARGET_BYTES_MAX} bytes");
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "too-long", detail));
+    }
+    if method == Method::OPTIONS && part != Part::Pages {
+        return Ok(cross::preflight(&app.served.origins, asked));
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        let detail = "nothing can be changed here";
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
+    }
+    let Ok(_place) = app.places.try_acquire() else {
+        let detail = "the server is busy; try again in a moment";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
+    };
+    let answered = dispatch(app, part, method, target, asked);
+    tokio::time::timeout(app.served.patience, answered).await.unwrap_or_else(|_| {
+        let detail = "the answer took too long; try again in a moment";
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "late", detail))
+    })
+}
+
+async fn dispatch(
+    app: &Arc<App>,
+    part: Part,
+    method: &Method,
+    target: &axum::http::Uri,
+    asked: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let (path, query) = (target.path(), target.query());
+    match part {
+        Part::Api => {
+            let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
+            Ok(api::answer(&snapshot, path, query)?.respond(asked))
+        }
+        Part::Files => match path.strip_prefix("/files/") {
+            Some(inside) => files::published(&app.served, inside, method, asked).await,
+            None => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file")),
+        },
+        Part::Operations => match path {
+            "/healthz" => Ok(operations::alive()),
+            "/readyz" => Ok(operations::ready(app).await),
+            "/metrics" => operations::numbers(app).await,
+            _ => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here")),
+        },
+        Part::Pages => page(app, (path, query), method, asked).await,
+    }
+}
+
+async fn page(
+    app: &Arc<App>,
+    (path, query): (&str, Option<&str>),
+    method: &Method,
+    asked: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    if let Some(inside) = path.strip_prefix(MOUNTED_AT)
+        && (inside.is_empty() || inside.starts_with('/'))
+    {
+        return mount::answer(&app.served, inside, method, asked).await;
+    }
+    if path == "/favicon.ico" {
+        return Ok(app.pages.icon(asked));
+    }
+    if let Some(name) = path.strip_prefix("/assets/") {
+        return app.pages.asset(name, asked);
+    }
+    if path == "/plan" {
+        return browse::plan(app).await;
+    }
+    let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
+    let inside = path.trim_matches('/');
+    match inside.split_once('/') {
+        None if inside.is_empty() => browse::collections(app, &snapshot, asked).await,
+        None => browse::grid(app, api::find(&snapshot, inside)?, query, asked).await,
+        Some((name, key)) => picture::page(app, api::find(&snapshot, name)?, key, asked).await,
+    }
+}
+
+/// Adds what every answer carries.
+fn guard(app: &App, part: Part, path: &str, response: &mut Response<Body>) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if part == Part::Pages {
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+        if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+            let mounted = path.starts_with(MOUNTED_AT);
+            headers.insert(CONTENT_SECURITY_POLICY, app.pages.policy(mounted));
+        }
+    }
+}

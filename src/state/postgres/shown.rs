@@ -1,0 +1,198 @@
+//! What a server shows: the order of a collection, its records and rows of one moment, and the recipes of the past.
+
+use std::pin::pin;
+
+use serde_json::Value;
+use tokio_postgres::types::Type;
+
+use super::database::{Param, Transaction, bounded, next};
+use super::failure::Failure;
+use super::read::{self, bytes};
+use super::rows::{self, KeyRead};
+use super::table::full_name;
+use super::{lease, survey};
+use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::record::Published;
+use crate::state::shown;
+use crate::state::stored::{self, from_json, has_arrangements, json, parsed};
+use crate::state::table::{Times, quoted};
+use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
+
+/// A collection as its own table has it.
+struct Known {
+    key: Vec<String>,
+    table: Option<TableName>,
+    arrangement: Option<Arrangement>,
+}
+
+/// Returns a text that differs once any transaction of the server has ended since.
+pub(super) async fn version(transaction: &Transaction) -> Result<String, Failure> {
+    Ok(transaction.query_typed_one("SELECT pg_current_snapshot()::text", &[]).await?.try_get(0)?)
+}
+
+/// Streams what a collection shows; nothing of one that is not known.
+pub(super) async fn shown(
+    transaction: &Transaction,
+    schema: Schema,
+    collection: &CollectionName,
+    visitor: &mut (dyn ShownVisitor + Send),
+) -> Result<(), Failure> {
+    let Some(known) = known(transaction, schema, collection).await? else { return Ok(()) };
+    let Known { key, table, arrangement } = known;
+    let there = match &table {
+        Some(table) => columns(transaction, table).await?,
+        None => Vec::new(),
+    };
+    let Some(name) = table.filter(|_| key.iter().all(|axis| there.contains(axis))) else {
+        visitor.shape(ShownShape { key, table: None, columns: Vec::new(), arrangement });
+        return read::heads(transaction, collection, &mut |head| visitor.record(head)).await;
+    };
+    let times = match is_ours(transaction, &name).await? {
+        true => Times::Kept,
+        false => Times::Foreign,
+    };
+    let (declared, shown) = shown::columns(&key, arrangement.as_ref(), (&there, times), |one, other| one == other);
+    let columns = declared.into_iter().map(|column| (column, ColumnType::Text)).collect();
+    let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
+    visitor.shape(ShownShape { key, table: Some(name), columns: shown.clone(), arrangement });
+    read::heads(transaction, collection, &mut |head| visitor.record(head)).await?;
+    stream(transaction, &spec, &shown, visitor).await
+}
+
+async fn known(
+    transaction: &Transaction,
+    schema: Schema,
+    collection: &CollectionName,
+) -> Result<Option<Known>, Failure> {
+    let arrangement = if has_arrangements(schema) { "arrangement" } else { "NULL::text" };
+    let sql = format!("SELECT key_axes, table_name, {arrangement} FROM pixform.collections WHERE name = $1");
+    let found = transaction.query_typed_opt(&sql, &[(&collection.as_str(), Type::TEXT)]).await?;
+    let Some(row) = found else { return Ok(None) };
+    let place = || format!("the collection `{collection}`");
+    Ok(Some(Known {
+        key: from_json(row.try_get(0)?, place)?,
+        table: row.try_get::<_, Option<&str>>(1)?.map(|table| parsed(table, place)).transpose()?,
+        arrangement: row.try_get::<_, Option<&str>>(2)?.map(|text| from_json(text, place)).transpose()?,
+    }))
+}
+
+async fn columns(transaction: &Transaction, table: &TableName) -> Result<Vec<String>, Failure> {
+    let sql = "SELECT a.attname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+               JOIN pg_attribute AS a ON a.attrelid = c.oid
+               WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+                 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let params: [Param<'_>; 2] = [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
+    transaction.query_typed(sql, &params).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM pixform.tables WHERE name = $1";
+    Ok(transaction.query_typed_opt(sql, &[(&table.to_string(), Type::TEXT)]).await?.is_some())
+}
+
+/// Streams the rows: what the digest is made of comes first and as text, then what is shown as JSON.
+async fn stream(
+    transaction: &Transaction,
+    spec: &TableSpec,
+    shown: &[String],
+    visitor: &mut (dyn ShownVisitor + Send),
+) -> Result<(), Failure> {
+    let values = shown.iter().map(|column| format!(", to_jsonb(t.{})::text", quoted(column)));
+    let values: String = values.collect();
+    let sql = format!("SELECT {}{values} FROM {} AS t", rows::texts(spec), full_name(&spec.name));
+    let asked = async { Ok(transaction.query_typed_raw(&sql, Vec::<Param<'_>>::new()).await?) };
+    let mut found = pin!(bounded(asked).await?);
+    let first = spec.key.len() + spec.columns.len();
+    let (mut key, mut buffer, mut values) = (String::new(), Vec::new(), vec![Value::Null; shown.len()]);
+    while let Some(row) = next(&mut found).await? {
+        if rows::read_key(&row, spec, &mut key)? != KeyRead::Whole {
+            continue;
+        }
+        for (at, slot) in values.iter_mut().enumerate() {
+            *slot = survey::cell(&row, first + at, || format!("the table `{}`", spec.name))?;
+        }
+        visitor.row(&key, rows::seen(&row, spec, &mut buffer)?, &values);
+    }
+    Ok(())
+}
+
+/// Returns what the last apply said of order and columns.
+pub(super) async fn arrangement(
+    transaction: &Transaction,
+    schema: Schema,
+    collection: &CollectionName,
+) -> Result<Option<Arrangement>, Failure> {
+    Ok(known(transaction, schema, collection).await?.and_then(|known| known.arrangement))
+}
+
+/// Remembers order and columns of a collection that is known; writes nothing where they are the same.
+pub(super) async fn arrange(
+    transaction: &Transaction,
+    lease: &Lease,
+    arrangement: &Arrangement,
+) -> Result<(), Failure> {
+    lease::check(transaction, lease).await?;
+    let sql = "UPDATE pixform.collections SET arrangement = $2
+               WHERE name = $1 AND arrangement IS DISTINCT FROM $2";
+    let params: [Param<'_>; 2] = [(&lease.collection.as_str(), Type::TEXT), (&json(arrangement), Type::TEXT)];
+    transaction.execute_typed(sql, &params).await?;
+    Ok(())
+}
+
+/// Keeps the recipes that a commit takes away from records; comes before it writes.
+pub(super) async fn keep_replaced(transaction: &Transaction, lease: &Lease, commit: &Commit) -> Result<(), Failure> {
+    let sql = "INSERT INTO pixform.recipes (recipe, document)
+               SELECT r.recipe, d.recipe FROM unnest($1, $2, $3) AS w (collection, key, recipe)
+               JOIN pixform.records AS r
+                 ON r.collection = w.collection AND r.key = w.key AND encode(r.recipe, 'hex') <> w.recipe
+               JOIN pixform.record_details AS d ON d.collection = r.collection AND d.key = r.key
+               ON CONFLICT DO NOTHING";
+    let (mut collections, mut keys, mut recipes) = (Vec::new(), Vec::new(), Vec::new());
+    for (collection, key, recipe) in shown::replaced(&lease.collection, commit) {
+        collections.push(collection);
+        keys.push(key);
+        recipes.push(recipe);
+    }
+    let params: [Param<'_>; 3] =
+        [(&collections, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY), (&recipes, Type::TEXT_ARRAY)];
+    transaction.execute_typed(sql, &params).await?;
+    Ok(())
+}
+
+/// Returns recipes that records had before.
+pub(super) async fn recipes(
+    transaction: &Transaction,
+    schema: Schema,
+    wanted: &[RecipeDigest],
+) -> Result<Vec<(RecipeDigest, Recipe)>, Failure> {
+    if !has_arrangements(schema) {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<&[u8]> = wanted.iter().map(|recipe| recipe.as_bytes().as_slice()).collect();
+    let sql = "SELECT recipe, document FROM pixform.recipes WHERE recipe = ANY($1)";
+    let mut recipes = Vec::new();
+    for row in transaction.query_typed(sql, &[(&wanted, Type::BYTEA_ARRAY)]).await? {
+        let digest = RecipeDigest::from_bytes(bytes(&row, 0, || "the recipes of the past".to_owned())?);
+        recipes.push((digest, from_json(row.try_get(1)?, || format!("the recipe `{digest}`"))?));
+    }
+    Ok(recipes)
+}
+
+/// Returns every file that was announced for originals, those of one original together and oldest first.
+pub(super) async fn files_of(
+    transaction: &Transaction,
+    originals: &[ContentDigest],
+) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+    let originals: Vec<&[u8]> = originals.iter().map(|original| original.as_bytes().as_slice()).collect();
+    let sql = "SELECT original, published FROM pixform.objects WHERE original = ANY($1)
+               ORDER BY original, created_at, path";
+    let mut files = Vec::new();
+    for row in transaction.query_typed(sql, &[(&originals, Type::BYTEA_ARRAY)]).await? {
+        let original = ContentDigest::from_bytes(bytes(&row, 0, || "the published files".to_owned())?);
+        let place = || format!("the files of the original `{original}`");
+        let published = stored::published(row.try_get(1)?, place)?;
+        files.extend(published.into_iter().map(|published| (original, published)));
+    }
+    Ok(files)
+}

@@ -1,0 +1,181 @@
+//! What a server shows: the order of a collection, its records and rows of one moment, and the recipes of the past.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::lease;
+use super::read::{self, bytes, text};
+use super::rows::{self, KEYS_MAX, KeyRead, distinct, value};
+use super::table;
+use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::record::Published;
+use crate::state::shown::{self, Replaced};
+use crate::state::stored::{self, from_json, has_arrangements, json, parsed};
+use crate::state::table::{Times, quoted};
+use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
+
+/// A collection as its own table has it.
+struct Known {
+    key: Vec<String>,
+    table: Option<TableName>,
+    arrangement: Option<Arrangement>,
+}
+
+/// Streams what a collection shows; nothing of one that is not known.
+pub(super) fn shown(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+    visitor: &mut (dyn ShownVisitor + Send),
+) -> Result<(), Failure> {
+    let Some(known) = known(connection, schema, collection)? else { return Ok(()) };
+    let Known { key, table, arrangement } = known;
+    let there = match &table {
+        Some(table) => columns(connection, &table.name)?,
+        None => Vec::new(),
+    };
+    let table = table.filter(|_| key.iter().all(|axis| there.iter().any(|name| name.eq_ignore_ascii_case(axis))));
+    let Some(name) = table else {
+        visitor.shape(ShownShape { key, table: None, columns: Vec::new(), arrangement });
+        return read::heads(connection, collection, &mut |head| visitor.record(head));
+    };
+    let times = match table::is_ours(connection, &name.name)? {
+        true => Times::Kept,
+        false => Times::Foreign,
+    };
+    let (declared, shown) =
+        shown::columns(&key, arrangement.as_ref(), (&there, times), |one, other| one.eq_ignore_ascii_case(other));
+    let columns = declared.into_iter().map(|column| (column, ColumnType::Text)).collect();
+    let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
+    visitor.shape(ShownShape { key, table: Some(name), columns: shown.clone(), arrangement });
+    read::heads(connection, collection, &mut |head| visitor.record(head))?;
+    stream(connection, &spec, &shown, visitor)
+}
+
+fn known(connection: &Connection, schema: Schema, collection: &CollectionName) -> Result<Option<Known>, Failure> {
+    let arrangement = if has_arrangements(schema) { "arrangement" } else { "NULL" };
+    let sql = format!("SELECT key_axes, table_name, {arrangement} FROM pixform_collections WHERE name = ?1");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([collection.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let place = || format!("the collection `{collection}`");
+    let table: Option<String> = row.get(1)?;
+    let arrangement: Option<String> = row.get(2)?;
+    Ok(Some(Known {
+        key: from_json(text(row, 0)?, place)?,
+        table: table.map(|table| parsed(&table, place)).transpose()?,
+        arrangement: arrangement.map(|text| from_json(&text, place)).transpose()?,
+    }))
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, Failure> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Streams the rows: the columns of which the digest is made come first, then those that are shown.
+fn stream(
+    connection: &Connection,
+    spec: &TableSpec,
+    shown: &[String],
+    visitor: &mut (dyn ShownVisitor + Send),
+) -> Result<(), Failure> {
+    let digested = spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column));
+    let names: Vec<String> = digested.chain(shown).map(|name| format!("t.{}", quoted(name))).collect();
+    let sql = format!("SELECT {} FROM {} AS t", names.join(", "), quoted(&spec.name.name));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let first = spec.key.len() + spec.columns.len();
+    let (mut key, mut buffer, mut values) = (String::new(), Vec::new(), vec![Value::Null; shown.len()]);
+    while let Some(row) = rows.next()? {
+        if rows::read_key(row, spec, &mut key)? != KeyRead::Whole {
+            continue;
+        }
+        for (at, slot) in values.iter_mut().enumerate() {
+            let read: ValueRef<'_> = row.get_ref(first + at)?;
+            *slot = value(read);
+        }
+        visitor.row(&key, rows::seen(row, spec, &mut buffer)?, &values);
+    }
+    Ok(())
+}
+
+/// Returns what the last apply said of order and columns.
+pub(super) fn arrangement(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+) -> Result<Option<Arrangement>, Failure> {
+    Ok(known(connection, schema, collection)?.and_then(|known| known.arrangement))
+}
+
+/// Remembers order and columns of a collection that is known; writes nothing where they are the same.
+pub(super) fn arrange(transaction: &Transaction<'_>, lease: &Lease, arrangement: &Arrangement) -> Result<(), Failure> {
+    lease::check(transaction, lease)?;
+    transaction.execute(
+        "UPDATE pixform_collections SET arrangement = ?2 WHERE name = ?1 AND arrangement IS NOT ?2",
+        params![lease.collection.as_str(), json(arrangement)],
+    )?;
+    Ok(())
+}
+
+/// Keeps the recipes that a commit takes away from records; comes before it writes.
+pub(super) fn keep_replaced(transaction: &Transaction<'_>, lease: &Lease, commit: &Commit) -> Result<(), Failure> {
+    let mut statement = transaction.prepare(
+        "INSERT INTO pixform_recipes (recipe, document)
+         SELECT r.recipe, d.recipe FROM json_each(?1) AS w
+         CROSS JOIN pixform_records AS r
+           ON r.collection = w.value ->> 0 AND r.key = w.value ->> 1 AND hex(r.recipe) <> upper(w.value ->> 2)
+         CROSS JOIN pixform_record_details AS d ON d.collection = r.collection AND d.key = r.key
+         WHERE true ON CONFLICT DO NOTHING",
+    )?;
+    let replaced: Vec<Replaced<'_>> = shown::replaced(&lease.collection, commit);
+    for replaced in replaced.chunks(KEYS_MAX) {
+        statement.execute([json(&replaced)])?;
+    }
+    Ok(())
+}
+
+/// Returns recipes that records had before.
+pub(super) fn recipes(
+    connection: &Connection,
+    schema: Schema,
+    wanted: &[RecipeDigest],
+) -> Result<Vec<(RecipeDigest, Recipe)>, Failure> {
+    if !has_arrangements(schema) {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare("SELECT document FROM pixform_recipes WHERE recipe = ?1")?;
+    let mut recipes = Vec::new();
+    for digest in distinct(wanted.iter().copied()) {
+        let found = statement.query_row([digest.as_bytes()], |row| row.get::<_, String>(0)).optional()?;
+        if let Some(found) = found {
+            recipes.push((digest, from_json(&found, || format!("the recipe `{digest}`"))?));
+        }
+    }
+    Ok(recipes)
+}
+
+/// Returns every file that was announced for originals, those of one original together and oldest first.
+pub(super) fn files_of(
+    connection: &Connection,
+    originals: &[ContentDigest],
+) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+    let mut statement = connection
+        .prepare("SELECT original, published FROM pixform_objects WHERE original = ?1 ORDER BY created_at, path")?;
+    let mut files = Vec::new();
+    for original in distinct(originals.iter().copied()) {
+        let mut rows = statement.query([original.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            let original = ContentDigest::from_bytes(bytes(row, 0)?);
+            let place = || format!("the files of the original `{original}`");
+            let published = stored::published(text(row, 1)?, place)?;
+            files.extend(published.into_iter().map(|published| (original, published)));
+        }
+    }
+    Ok(files)
+}
