@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, TableSpec};
 use crate::generator::GeneratorError;
-use crate::plan::{Action, CollectionPlan, Doubt, Plan};
+use crate::plan::{Action, CollectionPlan, Doubt};
 use crate::state::{AppliedMove, Arrangement, Holder, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
@@ -45,7 +45,7 @@ pub use arrange::{arrange, rearranged};
 pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
-pub use lease::Leases;
+pub use lease::{Leases, collections};
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
 pub use store::{Originals, Proof, Told, claim};
@@ -386,16 +386,4 @@ fn all_moves(standing: &[AppliedMove], work: &Work<'_>) -> Vec<AppliedMove> {
         Some((collection, from, change.key.clone()))
     });
     standing.iter().cloned().chain(renamed).collect()
-}
-
-/// Returns the collections that need a lease for a plan, by name: changed ones, and those that records leave.
-pub fn collections(plan: &Plan) -> Vec<CollectionName> {
-    let mut names: Vec<CollectionName> = Vec::new();
-    for (collection, change) in plan.changes() {
-        names.push(collection.name.clone());
-        names.extend(change.moved_from.as_ref().map(|(from, _)| from.clone()));
-    }
-    names.sort();
-    names.dedup();
-    names
 }

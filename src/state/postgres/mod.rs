@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 
 use self::address::Address;
+use self::ask::{change, recall};
 use self::database::{Database, transaction};
 use self::failure::Failure;
 use self::lease::Stamp;
@@ -24,6 +25,7 @@ use crate::record::{Call, Decision, Original, Published, Record};
 
 mod accepted;
 mod address;
+mod ask;
 mod columns;
 mod commit;
 mod database;
@@ -81,30 +83,6 @@ impl Postgres {
         }
         .await)
     }
-}
-
-/// Asks for what only our own tables hold: nothing, where they are absent.
-macro_rules! recall {
-    ($self:ident, $kind:ident, $action:literal, |$transaction:ident, $schema:ident| $work:expr) => {
-        transaction!($self.database, $kind, $action, |$transaction| async {
-            match schema(&$self.database, &$transaction).await? {
-                Schema::Absent => Ok(Default::default()),
-                $schema => $work.await,
-            }
-        }
-        .await)
-    };
-}
-
-/// Changes something; a schema newer than ours is not to be written to.
-macro_rules! change {
-    ($self:ident, $action:expr, |$transaction:ident, $schema:ident| $work:expr) => {
-        transaction!($self.database, Write, $action, |$transaction| async {
-            let $schema = schema(&$self.database, &$transaction).await?;
-            $work.await
-        }
-        .await)
-    };
 }
 
 #[async_trait]
