@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::asset::CollectionName;
+use crate::plan::Plan;
 use crate::process::Process;
 use crate::state::{LEASE_SECONDS, Lease, LeaseAnswer, Right, Run, State, StateError};
 
@@ -156,4 +157,16 @@ async fn release(state: &dyn State, held: &[Lease]) {
     for lease in held {
         let _ = state.release(lease).await;
     }
+}
+
+/// Returns the collections that need a lease for a plan, by name: changed ones, and those that records leave.
+pub fn collections(plan: &Plan) -> Vec<CollectionName> {
+    let mut names: Vec<CollectionName> = Vec::new();
+    for (collection, change) in plan.changes() {
+        names.push(collection.name.clone());
+        names.extend(change.moved_from.as_ref().map(|(from, _)| from.clone()));
+    }
+    names.sort();
+    names.dedup();
+    names
 }

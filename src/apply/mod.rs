@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::asset::{AssetKey, Assets, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableSpec};
+use crate::asset::{AssetKey, Assets, GeneratorName, MicroUsd, ObjectPath, TableSpec};
 use crate::generator::GeneratorError;
-use crate::plan::{CollectionPlan, Plan};
+use crate::plan::CollectionPlan;
 use crate::state::{AppliedMove, Arrangement, Caps, Holder, Right, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
@@ -51,7 +51,7 @@ pub use crash::crash_point;
 pub use event::{Event, Listener, Stage};
 pub use garbage::{Policy, Unpublished, Verdict};
 pub use gc::{Garbage, collect, look};
-pub use lease::Leases;
+pub use lease::{Leases, collections};
 pub use outcome::{Ended, Outcome};
 pub use records::Records;
 pub use stop::{Go, Stop, Why};
@@ -381,16 +381,4 @@ fn all_moves(standing: &[AppliedMove], work: &Work<'_>) -> Vec<AppliedMove> {
         Some((collection, from, change.key.clone()))
     });
     standing.iter().cloned().chain(renamed).collect()
-}
-
-/// Returns the collections that need a lease for a plan, by name: changed ones, and those that records leave.
-pub fn collections(plan: &Plan) -> Vec<CollectionName> {
-    let mut names: Vec<CollectionName> = Vec::new();
-    for (collection, change) in plan.changes() {
-        names.push(collection.name.clone());
-        names.extend(change.moved_from.as_ref().map(|(from, _)| from.clone()));
-    }
-    names.sort();
-    names.dedup();
-    names
 }

@@ -20,6 +20,7 @@ use rustix::fs::Access;
 use tokio::sync::mpsc;
 use tokio::task;
 
+use super::batch::Batch;
 use super::durable::Durability;
 use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
 use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, complaint, different, too_large};
@@ -138,23 +139,6 @@ impl Storage for FileStorage {
 
     async fn sync(&self) -> Result<(), StorageError> {
         self.on_disk(Folder::sync).await
-    }
-}
-
-/// A part of a listing: all paths in one text, since a hundred thousand small ones would take longer than the walk.
-#[derive(Default)]
-struct Batch {
-    paths: String,
-    files: Vec<(usize, u64)>,
-}
-
-impl Batch {
-    fn visit(&self, visitor: FileVisitor<'_>) {
-        let mut start = 0;
-        for &(end, bytes) in &self.files {
-            visitor(&self.paths[start..end], bytes);
-            start = end;
-        }
     }
 }
 

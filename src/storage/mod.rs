@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::asset::ObjectPath;
 use crate::digest::ContentDigest;
 
+mod batch;
 mod divided;
 mod durable;
 mod fault;

@@ -38,6 +38,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       unlock       Show who is applying a collection, and break the lease with --force
       gc           Show what nothing refers to any more, and delete it with --yes
       destroy      Delete a collection's rows and records; files stay until gc
+      serve        Serve the published rows, the pictures and a gallery; only reads
       schema       Print the JSON Schema of manifests, or of pixform.yaml
       completions  Print shell completions
       version      Print the version
@@ -201,6 +202,10 @@ fn the_help_of_plan_stays_what_it_is() {
               
               [default: 65536]
 
+          --against <REF|DIR>
+              Compare with older manifests only: a branch, tag or commit, or a folder. Needs no state,
+              credentials or network
+
           --out <FILE>
               Write the plan as one JSON document
 
@@ -257,6 +262,8 @@ fn the_help_of_apply_stays_what_it_is() {
           --timeout <TIME>       Begin nothing new after so long, and leave what is under way to the
                                  next run: 90s, 30m, 2h
           --parallelism <N>      Have at most so many pictures under way, of all services together
+          --expect <DIGEST>      Carry out exactly the plan of this digest, as it was previewed; a file
+                                 of `plan --out` can be named like a manifest
       -h, --help                 Print help
       -V, --version              Print version
     ");

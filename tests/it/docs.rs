@@ -16,8 +16,16 @@ const DOCUMENTS: [&str; 2] = ["README.md", "docs/money.md"];
 const EXIT_CODES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "130", "143"];
 
 /// Words with an underscore that are nobody's field: what manifests and tables are named in the examples.
-const EXAMPLES: [&str; 6] =
-    ["style_42", "pixform_plan", "pixform_preview", "pixform_apply", "attribute_images", "pixform_"];
+const EXAMPLES: [&str; 8] = [
+    "style_42",
+    "pixform_plan",
+    "pixform_preview",
+    "pixform_apply",
+    "attribute_images",
+    "pixform_",
+    "created_at",
+    "updated_at",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

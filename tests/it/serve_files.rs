@@ -50,6 +50,10 @@ fn a_large_file_comes_whole_although_it_is_sent_in_pieces() {
 #[test]
 fn nothing_outside_of_the_published_files_is_served_however_it_is_spelled() {
     let project = Project::applied();
+    let original = project.listing().into_keys().find_map(|path| {
+        let path = path.to_str().unwrap().split_once(".pixform/storage/")?.1.to_owned();
+        (path.starts_with("originals/") && path.ends_with(".png")).then_some(path)
+    });
     project.write("secret.txt", "hush");
     let storage = project.storage();
     std::fs::write(storage.join("people/.hidden.png"), "hush").unwrap();
@@ -100,10 +104,6 @@ fn nothing_outside_of_the_published_files_is_served_however_it_is_spelled() {
     targets.push(format!("{inside}%00.txt"));
     targets.push(format!("{inside}/"));
     targets.push(format!("/files/people%5c{name}"));
-    let original = project.listing().into_keys().find_map(|path| {
-        let path = path.to_str().unwrap().split_once(".pixform/storage/")?.1.to_owned();
-        (path.starts_with("originals/") && path.ends_with(".png")).then_some(path)
-    });
     targets.push(format!("/files/{}", original.expect("an original is kept")));
     for target in &targets {
         let got = server.get(target);

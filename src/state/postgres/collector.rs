@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
+use super::ask::{change, recall};
 use super::database::transaction;
 use super::schema::schema;
-use super::{Postgres, change, collect, originals, recall, references};
+use super::{Postgres, collect, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::Published;
