@@ -29,7 +29,8 @@ pub fn run(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> 
     let begun = Instant::now();
     let named = global.env.as_deref().unwrap_or("local");
     let compared = compare(against, args, global, output);
-    let Compared { loaded, older, plan } = compared.map_err(|failure| args.report.failed(failure, named, output))?;
+    let Compared { loaded, older, plan } =
+        compared.map_err(|failure| args.report.failed(failure, named, args.format, output))?;
     if let Some(path) = &args.out {
         let document = render::plan_document(&plan);
         std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;

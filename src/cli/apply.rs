@@ -75,7 +75,8 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
     let begun = Instant::now();
     let (approval, manifests) = Approval::split(args.expect, &args.manifests)?;
     let part = Part { approval, sample: None };
-    let prepared = plan::prepare_reported(&manifests, (&args.look, &part, &args.report), global, output).await?;
+    let prepared =
+        plan::prepare_reported(&manifests, (&args.look, &part), (&args.report, None), global, output).await?;
     let Prepared { plan, .. } = &prepared;
     plan::print(plan, begun, output);
     let facts = match args.report.any() {

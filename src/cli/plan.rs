@@ -204,15 +204,17 @@ async fn prepare_in(
 /// As [`prepare_part`]; what goes wrong is written into the reports as well.
 pub async fn prepare_reported(
     manifests: &ManifestArgs,
-    (look, part, report): (&LookArgs, &Part, &ReportArgs),
+    (look, part): (&LookArgs, &Part),
+    (report, printed): (&ReportArgs, Option<ReportFormat>),
     global: &Global,
     output: &Output,
 ) -> Result<Prepared, Failure> {
     let named = global.env.as_deref().unwrap_or("local");
-    let settings = context::settings(global, output).map_err(|failure| report.failed(failure, named, output))?;
+    let settings =
+        context::settings(global, output).map_err(|failure| report.failed(failure, named, printed, output))?;
     let environment = settings.environment.clone();
     let prepared = prepare_in(settings, manifests, (look, part), output).await;
-    prepared.map_err(|failure| report.failed(failure, &environment, output))
+    prepared.map_err(|failure| report.failed(failure, &environment, printed, output))
 }
 
 /// Makes a plan of manifests that were loaded.
@@ -343,8 +345,9 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8
         return against::run(older, args, global, output);
     }
     let begun = Instant::now();
-    let prepared =
-        prepare_reported(&args.manifests, (&args.look, &Part::default(), &args.report), global, output).await?;
+    let part = Part::default();
+    let (what, how) = ((&args.look, &part), (&args.report, args.format));
+    let prepared = prepare_reported(&args.manifests, what, how, global, output).await?;
     if let Some(path) = &args.out {
         let document = render::plan_document(&prepared.plan);
         std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;

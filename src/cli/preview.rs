@@ -55,7 +55,8 @@ pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result
         return candidates::run(what, how, going, global, output).await;
     }
     let part = Part { sample: args.sample.map(|count| count as usize), ..Part::default() };
-    let prepared = plan::prepare_reported(&args.manifests, (&args.look, &part, &args.report), global, output).await?;
+    let prepared =
+        plan::prepare_reported(&args.manifests, (&args.look, &part), (&args.report, None), global, output).await?;
     let broken = prepared.loaded.broken;
     plan::print(&prepared.plan, begun, output);
     if args.report.any() {

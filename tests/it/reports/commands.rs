@@ -98,6 +98,9 @@ fn a_broken_manifest_gives_a_comment_with_the_mended_line() {
     assert!(comment.contains("`manifests/x.yaml:8`"), "{comment}");
     assert!(fs::read_to_string(desk.path("page.html")).unwrap().contains("<ins>  sampler: DPM++ 2M Karras</ins>"));
 
+    let printed = desk.run(&["plan", "--format", "markdown"]);
+    assert_eq!((printed.code, printed.stdout), (1, comment));
+
     // One good manifest beside it is planned all the same, and the mistake still comes first.
     desk.write(
         "manifests/y.yaml",
