@@ -68,7 +68,7 @@ fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let prepared = plan::prepare_reported(&args.manifests, (&args.look, &args.report), global, output).await?;
+    let prepared = plan::prepare_reported(&args.manifests, (&args.look, &args.report, None), global, output).await?;
     let Prepared { plan, .. } = &prepared;
     plan::print(plan, begun, output);
     let facts = match args.report.any() {

@@ -174,15 +174,16 @@ async fn prepare_in(
 /// As [`prepare`]; what goes wrong is written into the reports as well.
 pub async fn prepare_reported(
     manifests: &ManifestArgs,
-    (look, report): (&LookArgs, &ReportArgs),
+    (look, report, printed): (&LookArgs, &ReportArgs, Option<ReportFormat>),
     global: &Global,
     output: &Output,
 ) -> Result<Prepared, Failure> {
     let named = global.env.as_deref().unwrap_or("local");
-    let settings = context::settings(global, output).map_err(|failure| report.failed(failure, named, output))?;
+    let settings =
+        context::settings(global, output).map_err(|failure| report.failed(failure, named, printed, output))?;
     let environment = settings.environment.clone();
     let prepared = prepare_in(settings, manifests, look, output).await;
-    prepared.map_err(|failure| report.failed(failure, &environment, output))
+    prepared.map_err(|failure| report.failed(failure, &environment, printed, output))
 }
 
 /// Makes a plan of manifests that were loaded.
@@ -251,7 +252,7 @@ async fn show(args: &PlanArgs, prepared: &Prepared, begun: Instant, output: &Out
 /// Shows what apply would do.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let prepared = prepare_reported(&args.manifests, (&args.look, &args.report), global, output).await?;
+    let prepared = prepare_reported(&args.manifests, (&args.look, &args.report, args.format), global, output).await?;
     if let Some(path) = &args.out {
         let document = render::plan_document(&prepared.plan);
         std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;

@@ -116,12 +116,23 @@ impl ReportArgs {
         write(&self.out_html, &|| render::report_html(plan, facts))
     }
 
-    /// Writes reports on why there is no plan, and hands the failure on.
-    pub fn failed(&self, failure: Failure, environment: &str, output: &Output) -> Failure {
+    /// Writes reports on why there is no plan, prints the one that was to be printed, and hands the failure on.
+    pub fn failed(
+        &self,
+        failure: Failure,
+        environment: &str,
+        printed: Option<ReportFormat>,
+        output: &Output,
+    ) -> Failure {
         let mut facts = self.bare(environment);
         facts.mistakes = output.mistakes();
         facts.mistakes.extend(output.mistakes_of(&failure));
         facts.commands = failure.next().map(|command| output.command(command)).into_iter().collect();
+        match printed {
+            Some(ReportFormat::Markdown) => output.data(&render::report_markdown(None, &facts)),
+            Some(ReportFormat::Html) => output.data(&render::report_html(None, &facts)),
+            Some(ReportFormat::Text | ReportFormat::Json) | None => {}
+        }
         // What cannot be written is told of, and what went wrong first stays what the command ends with.
         if let Err(error) = self.write(None, &facts) {
             output.report(&error);

@@ -119,34 +119,96 @@ fn the_help_of_plan_stays_what_it_is() {
     Usage: pixform plan [OPTIONS] [MANIFEST]...
 
     Arguments:
-      [MANIFEST]...  Manifests; else every *.yaml in manifests/, or those here with a top-level
-                     `collection:`
+      [MANIFEST]...
+              Manifests; else every *.yaml in manifests/, or those here with a top-level `collection:`
 
     Options:
-      -C <DIR>                 Run as if started in this folder
-          --only <PATTERN>     Only these assets: a key glob such as `age/*/anime`, or `label=value`;
-                               repeatable
-          --config <FILE>      The pixform.yaml to use instead of the one here or above
-          --except <PATTERN>   Not these assets
-          --env <NAME>         The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
-          --no-refresh         Take what is recorded for true: look at no file and no row
-          --json               One JSON event a line on stdout instead of words
-          --max-cost <USD>     Spend no more than so many dollars; 0 buys nothing. The lowest of this,
-                               PIXFORM_MAX_COST and guards.max_cost wins
-          --no-color           No colours, also on a terminal
-          --take-storage       Take the storage over, whatever its marker says
-          --retry-unknown      Send calls again whose outcome is unknown: each may be paid for twice
-      -v, --verbose...         Tell more on stderr; twice for everything
-          --forget-unknown     Write calls off whose outcome is unknown: they count as spent, and the
-                               next run may buy anew
-          --accept-rejected    Take paid pictures that are not the ones asked for
-          --retry-rejected     Buy another picture where a paid one is not the one asked for
-          --retry-lost         Buy again what was paid for and can no longer be fetched
-          --retry-failed       Ask again for what the service failed at three times
-          --out <FILE>         Write the plan as one JSON document
-          --detailed-exitcode  Exit with 2 when there are changes
-      -h, --help               Print help
-      -V, --version            Print version
+      -C <DIR>
+              Run as if started in this folder
+
+          --only <PATTERN>
+              Only these assets: a key glob such as `age/*/anime`, or `label=value`; repeatable
+
+          --config <FILE>
+              The pixform.yaml to use instead of the one here or above
+
+          --except <PATTERN>
+              Not these assets
+
+          --env <NAME>
+              The environment, one of those in pixform.yaml
+              
+              [env: PIXFORM_ENV=]
+
+          --no-refresh
+              Take what is recorded for true: look at no file and no row
+
+          --json
+              One JSON event a line on stdout instead of words
+
+          --max-cost <USD>
+              Spend no more than so many dollars; 0 buys nothing. The lowest of this, PIXFORM_MAX_COST
+              and guards.max_cost wins
+
+          --no-color
+              No colours, also on a terminal
+
+          --take-storage
+              Take the storage over, whatever its marker says
+
+          --retry-unknown
+              Send calls again whose outcome is unknown: each may be paid for twice
+
+      -v, --verbose...
+              Tell more on stderr; twice for everything
+
+          --forget-unknown
+              Write calls off whose outcome is unknown: they count as spent, and the next run may buy
+              anew
+
+          --accept-rejected
+              Take paid pictures that are not the ones asked for
+
+          --retry-rejected
+              Buy another picture where a paid one is not the one asked for
+
+          --retry-lost
+              Buy again what was paid for and can no longer be fetched
+
+          --retry-failed
+              Ask again for what the service failed at three times
+
+          --format <FORMAT>
+              Print the plan as this, instead of text
+
+              Possible values:
+              - text:     For people at a terminal
+              - json:     One document, for programs
+              - markdown: For a pull request
+              - html:     One page with its pictures
+
+          --out-markdown <FILE>
+              Write the report for a pull request, as Markdown
+
+          --out-html <FILE>
+              Write the report with its pictures, as one HTML page
+
+          --markdown-limit <N>
+              Characters that the Markdown may have; GitHub takes 65,536
+              
+              [default: 65536]
+
+          --out <FILE>
+              Write the plan as one JSON document
+
+          --detailed-exitcode
+              Exit with 2 when there are changes
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
     ");
 }
 
@@ -162,34 +224,38 @@ fn the_help_of_apply_stays_what_it_is() {
                      `collection:`
 
     Options:
-      -C <DIR>                Run as if started in this folder
-          --only <PATTERN>    Only these assets: a key glob such as `age/*/anime`, or `label=value`;
-                              repeatable
-          --config <FILE>     The pixform.yaml to use instead of the one here or above
-          --except <PATTERN>  Not these assets
-          --env <NAME>        The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
-          --no-refresh        Take what is recorded for true: look at no file and no row
-          --json              One JSON event a line on stdout instead of words
-          --max-cost <USD>    Spend no more than so many dollars; 0 buys nothing. The lowest of this,
-                              PIXFORM_MAX_COST and guards.max_cost wins
-          --no-color          No colours, also on a terminal
-          --take-storage      Take the storage over, whatever its marker says
-          --retry-unknown     Send calls again whose outcome is unknown: each may be paid for twice
-      -v, --verbose...        Tell more on stderr; twice for everything
-          --forget-unknown    Write calls off whose outcome is unknown: they count as spent, and the
-                              next run may buy anew
-          --accept-rejected   Take paid pictures that are not the ones asked for
-          --retry-rejected    Buy another picture where a paid one is not the one asked for
-          --retry-lost        Buy again what was paid for and can no longer be fetched
-          --retry-failed      Ask again for what the service failed at three times
-          --yes               Go on without asking
-          --wait <TIME>       Wait so long for another run that works on the collection: 30s, 5m, 1h
-                              [default: 0s]
-          --timeout <TIME>    Begin nothing new after so long, and leave what is under way to the next
-                              run: 90s, 30m, 2h
-          --parallelism <N>   Have at most so many pictures under way, of all services together
-      -h, --help              Print help
-      -V, --version           Print version
+      -C <DIR>                   Run as if started in this folder
+          --only <PATTERN>       Only these assets: a key glob such as `age/*/anime`, or `label=value`;
+                                 repeatable
+          --config <FILE>        The pixform.yaml to use instead of the one here or above
+          --except <PATTERN>     Not these assets
+          --env <NAME>           The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
+          --no-refresh           Take what is recorded for true: look at no file and no row
+          --json                 One JSON event a line on stdout instead of words
+          --max-cost <USD>       Spend no more than so many dollars; 0 buys nothing. The lowest of this,
+                                 PIXFORM_MAX_COST and guards.max_cost wins
+          --no-color             No colours, also on a terminal
+          --take-storage         Take the storage over, whatever its marker says
+          --retry-unknown        Send calls again whose outcome is unknown: each may be paid for twice
+      -v, --verbose...           Tell more on stderr; twice for everything
+          --forget-unknown       Write calls off whose outcome is unknown: they count as spent, and the
+                                 next run may buy anew
+          --accept-rejected      Take paid pictures that are not the ones asked for
+          --retry-rejected       Buy another picture where a paid one is not the one asked for
+          --retry-lost           Buy again what was paid for and can no longer be fetched
+          --retry-failed         Ask again for what the service failed at three times
+          --out-markdown <FILE>  Write the report for a pull request, as Markdown
+          --out-html <FILE>      Write the report with its pictures, as one HTML page
+          --markdown-limit <N>   Characters that the Markdown may have; GitHub takes 65,536 [default:
+                                 65536]
+          --yes                  Go on without asking
+          --wait <TIME>          Wait so long for another run that works on the collection: 30s, 5m, 1h
+                                 [default: 0s]
+          --timeout <TIME>       Begin nothing new after so long, and leave what is under way to the
+                                 next run: 90s, 30m, 2h
+          --parallelism <N>      Have at most so many pictures under way, of all services together
+      -h, --help                 Print help
+      -V, --version              Print version
     ");
 }
 

@@ -90,6 +90,8 @@ struct Card {
     labels: String,
     before: Side,
     after: Side,
+    /// Both are pictures.
+    compares: bool,
     edits: Vec<EditView>,
     remarks: Vec<String>,
     recipe: Vec<(String, String)>,
@@ -100,7 +102,9 @@ struct Card {
 /// A picture, or the words in its place.
 #[derive(Serialize, Default)]
 struct Side {
-    source: Option<String>,
+    /// The picture itself as an address, all of whose characters are harmless.
+    data: Option<String>,
+    /// Where it lies.
     link: Option<String>,
     width: u32,
     height: u32,
@@ -148,7 +152,7 @@ pub(super) fn page(
         }
     });
     let cards: Vec<Card> = cards.collect();
-    let fetches = |side: &Side| side.source.as_ref().is_some_and(|source| !source.starts_with("data:"));
+    let fetches = |side: &Side| side.data.is_none() && side.link.is_some();
     let labels = names.iter().map(|name| LabelView { name: safe(name), values: values_of(plan, name) });
     Page {
         policy: policy(cards.iter().any(|card| fetches(&card.before) || fetches(&card.after))),
@@ -284,14 +288,17 @@ fn card(
     let [old, new] = [change.before, change.after].map(|side| side.map(|side| side.recipe.short()));
     let digest = |side: Option<String>| side.unwrap_or_else(|| "nothing".to_owned());
     let recipe = known.map(|known| known.recipe.as_slice()).unwrap_or_default();
+    let before = side(known.and_then(|known| known.before.as_ref()), absent_before(change), thumbnails);
+    let after = side(known.and_then(|known| known.after.as_ref()), absent_after(change), thumbnails);
     Card {
         name: if several { format!("{}:{}", collection.name, change.key) } else { change.key.to_string() },
         action: change.action.name(),
         sign: sign(change.action, Before::of(change)).sign,
         price: (change.price > MicroUsd(0)).then(|| format!("${}", change.price)),
         labels: String::new(),
-        before: side(known.and_then(|known| known.before.as_ref()), absent_before(change), thumbnails),
-        after: side(known.and_then(|known| known.after.as_ref()), absent_after(change), thumbnails),
+        compares: before.is_picture() && after.is_picture(),
+        before,
+        after,
         edits: edits(change).iter().map(|edit| edit_view(edit, facts)).collect(),
         remarks: remarks(&collection.name, change).into_iter().map(|(_, remark)| remark).collect(),
         recipe: recipe.iter().map(|(name, value)| ((*name).to_owned(), safe(value))).collect(),
@@ -321,8 +328,14 @@ fn side(picture: Option<&PictureFacts>, words: &str, thumbnails: &mut Thumbnails
         return Side { words: words.to_owned(), ..Side::default() };
     };
     let link = url.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-    let embedded = thumbnail.as_deref().and_then(|bytes| thumbnails.embed(bytes));
-    Side { source: embedded.or_else(|| link.clone()), link, width: *width, height: *height, words: words.to_owned() }
+    let data = thumbnail.as_deref().and_then(|bytes| thumbnails.embed(bytes));
+    Side { data, link, width: *width, height: *height, words: words.to_owned() }
+}
+
+impl Side {
+    fn is_picture(&self) -> bool {
+        self.data.is_some() || self.link.is_some()
+    }
 }
 
 fn edit_view(edit: &Edit<'_>, facts: &ReportFacts) -> EditView {

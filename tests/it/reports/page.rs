@@ -7,7 +7,7 @@ use pixform::asset::{Encoding, Fit, Format, Recipe, Resize};
 use pixform::imaging::{encode, paint};
 use pixform::render::report_html;
 
-use super::plans::{Case, HOSTILE, cases};
+use super::plans::{Case, cases};
 use crate::browser::{Browser, LAPTOP, PHONE, Scheme, Scripts, key};
 use crate::desk::Desk;
 
@@ -166,12 +166,12 @@ fn a_thousand_changes_are_filtered_at_once_and_strangers_words_do_nothing() {
         assert_eq!(browser.evaluate("[...document.links].every(link => !link.href.includes('evil'))"), true, "{name}");
         if name == "hostile" {
             let shown = browser.evaluate("document.querySelector('.words').textContent").to_string();
-            assert!(shown.contains("<script>alert(1)</script>") || HOSTILE.is_empty(), "{shown}");
+            assert!(shown.contains("<script>alert(1)</script>"), "{shown}");
             assert!(shown.contains("u{202e}"), "{shown}");
         }
         if name == "thousand" {
             let begun = std::time::Instant::now();
-            browser.write("#search", "n77 ");
+            browser.write("#search", "n77/");
             assert_eq!(browser.visible(".card"), 1);
             assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
             browser.press(key::ESCAPE);
