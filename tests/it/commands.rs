@@ -35,6 +35,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       accept       Say that pictures satisfy their recipes, or that rows stay as they are
       unlock       Show who is applying a collection, and break the lease with --force
       destroy      Delete a collection's rows and records; files stay
+      serve        Serve the published rows, the pictures and a gallery; only reads
       schema       Print the JSON Schema of manifests, or of pixform.yaml
       completions  Print shell completions
       version      Print the version
