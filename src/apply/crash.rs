@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -11,6 +12,9 @@ struct Wanted {
     pass: u32,
     stops: bool,
 }
+
+/// How long a stop takes to meet every thread of the process, and more.
+const STOPPING: Duration = Duration::from_millis(100);
 
 /// Ends the process at the n-th pass of the named point when `PIXFORM_CRASH=name:n` asks for it; `name:n:stop` stops it
 /// instead, until somebody sends SIGCONT.
@@ -25,7 +29,11 @@ pub fn crash_point(name: &str) {
             && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == wanted.pass
         {
             match wanted.stops {
-                true => kill_process(getpid(), Signal::STOP).expect("a process may stop itself"),
+                true => {
+                    kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
+                    // The signal may meet another thread first: this one must not go on meanwhile.
+                    std::thread::sleep(STOPPING);
+                }
                 false => std::process::abort(),
             }
         }

@@ -10,7 +10,7 @@ use pixform::config::{ENVIRONMENT_FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, LIMIT_
 use pixform::record::CallStatus;
 use serde_json::Value;
 
-const DOCUMENTS: [&str; 2] = ["README.md", "docs/money.md"];
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/github.md", "docs/money.md"];
 
 /// Every exit code that a command may end with.
 const EXIT_CODES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "130", "143"];
