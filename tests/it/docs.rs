@@ -10,7 +10,7 @@ use pixform::config::{ENVIRONMENT_FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, LIMIT_
 use pixform::record::CallStatus;
 use serde_json::Value;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/github.md", "docs/money.md"];
+const DOCUMENTS: [&str; 2] = ["README.md", "docs/money.md"];
 
 /// Every exit code that a command may end with.
 const EXIT_CODES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "130", "143"];
@@ -108,7 +108,7 @@ fn is_field((name, _): (&str, &str)) -> bool {
 #[test]
 fn every_flag_in_the_documents_is_in_the_help() {
     let helps = helps();
-    for path in DOCUMENTS {
+    for path in DOCUMENTS.into_iter().chain(["docs/github.md"]) {
         for code in code(&read(path)) {
             let mut commands = code.split("pixform ").skip(1).filter_map(|rest| rest.split_whitespace().next());
             let command = commands.next().filter(|name| !name.starts_with('-')).or_else(|| {
