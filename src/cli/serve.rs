@@ -26,7 +26,7 @@ pub struct ServeArgs {
     /// Show what these manifests would change at /plan, and drift on every page; without a name, those found as usual
     #[arg(long = "manifest", value_name = "MANIFEST", num_args = 0..)]
     manifests: Option<Vec<PathBuf>>,
-    /// Let pages of this origin read the API, as in https://shop.example.com; repeatable, `*` for all
+    /// Let pages of this origin read the API, as in `https://shop.example.com`; repeatable, `*` for all
     #[arg(long = "cors", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
     /// Write a line of JSON for each request to stdout

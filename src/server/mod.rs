@@ -1,7 +1,7 @@
 //! The server: the rows that a product reads, the files of a `file:` storage, and pages to look at. It only reads.
 //!
-//! What is published is held in memory as of one moment ([`snapshot`]) and looked at again when it may have changed
-//! ([`fresh`]), so an answer costs a look-up. Strangers talk to it: every length, time and number is bounded, every text is
+//! What is published is held in memory as of one moment (`snapshot`) and looked at again when it may have changed
+//! (`fresh`), so an answer costs a look-up. Strangers talk to it: every length, time and number is bounded, every text is
 //! escaped for where it goes. What makes a plan is handed in ([`PlanSource`]), for that needs manifests.
 
 use std::path::PathBuf;
