@@ -46,7 +46,7 @@ pub struct RowSeen {
     pub key: AssetKey,
     /// The row's own id, as text, where the table has a column `id`.
     pub id: Option<String>,
-    /// The declared columns' values, in the order of [`TableSpec::columns`](super::TableSpec::columns).
+    /// The declared columns' values, in the order of [`TableSpec::columns`](crate::asset::TableSpec::columns).
     pub values: Vec<serde_json::Value>,
     /// Their digest.
     pub seen: SeenDigest,
@@ -59,7 +59,7 @@ pub struct Put {
     pub record: Record,
     /// Where record and row were before, when the asset was renamed: the row keeps its id.
     pub moved_from: Option<(CollectionName, AssetKey)>,
-    /// The row's values in the order of [`TableSpec::columns`](super::TableSpec::columns); `None` leaves the row as it is.
+    /// The row's values in the order of [`TableSpec::columns`](crate::asset::TableSpec::columns); `None` leaves the row as it is.
     pub values: Option<Vec<serde_json::Value>>,
 }
 

@@ -132,7 +132,7 @@ pub trait State: Collector + Send + Sync {
     /// Remembers that a run without a lease still works.
     ///
     /// # Errors
-    /// [`StateError::Silent`] for a run that has ended, or was not heard of for [`RUN_SILENT_SECONDS`].
+    /// [`StateError::Silent`] for a run that has ended, or was not heard of for [`RUN_SILENT_SECONDS`](super::RUN_SILENT_SECONDS).
     async fn beat(&self, run: &str) -> Result<(), StateError>;
 
     /// Takes the lease on a collection, unless somebody has it who is not expired and not dead.
@@ -145,7 +145,7 @@ pub trait State: Collector + Send + Sync {
         liveness: IsAlive<'_>,
     ) -> Result<LeaseAnswer, StateError>;
 
-    /// Renews leases for another [`LEASE_SECONDS`].
+    /// Renews leases for another [`LEASE_SECONDS`](super::LEASE_SECONDS).
     ///
     /// # Errors
     /// [`StateError::Fenced`] for the first that is no longer ours.
@@ -190,7 +190,7 @@ pub trait State: Collector + Send + Sync {
     /// nothing is never capped.
     ///
     /// A run is dead if its process is, if it has ended, or if its process cannot be looked at and it was silent for
-    /// [`RUN_SILENT_SECONDS`]; one that was never remembered is not.
+    /// [`RUN_SILENT_SECONDS`](super::RUN_SILENT_SECONDS); one that was never remembered is not.
     async fn intend(
         &self,
         right: Right<'_>,
@@ -249,7 +249,7 @@ pub trait State: Collector + Send + Sync {
     /// [`State::past_recipes`].
     ///
     /// Where there are values, the record keeps id and digest of the row as it came back; else those that it had. A
-    /// record that had none, and one whose row is accepted ([`Accepted::Row`]), takes those that the put names.
+    /// record that had none, and one whose row is accepted ([`Accepted::Row`](super::Accepted::Row)), takes those that the put names.
     ///
     /// # Errors
     /// [`StateError::Table`] when the table is missing or does not fit, [`StateError::Row`] when one of the rows breaks a
