@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::query::LIMIT_MAX;
+use super::query::{LIMIT_MAX, VALUES_MAX as FILTER_MAX};
 use super::snapshot::{Collection, Kinds, Snapshot};
 
 /// Values of a label that are listed; beyond, any text is described.
@@ -53,7 +53,7 @@ fn operation(id: &str, summary: &str, parameters: &Value, schema: &Value, proble
     let content = json!({ "application/json": { "schema": schema } });
     responses.insert("200".to_owned(), json!({ "description": summary, "headers": headers, "content": content }));
     responses.insert("304".to_owned(), json!({ "description": "What the tag in If-None-Match names still holds" }));
-    for status in problems.iter().filter(|status| **status != "406").chain(&["405", "503"]) {
+    for status in problems.iter().filter(|status| **status != "406").chain(&["405", "414", "503"]) {
         responses.insert((*status).to_owned(), problem.clone());
     }
     json!({ "get": { "operationId": id, "summary": summary, "parameters": parameters, "responses": responses } })
@@ -63,7 +63,7 @@ fn filter(label: &str, values: &[String]) -> Value {
     json!({
         "name": label, "in": "query", "required": false, "style": "form", "explode": true,
         "description": "Only rows with one of these values; repeatable",
-        "schema": { "type": "array", "items": { "type": "string" }, "maxItems": 20 },
+        "schema": { "type": "array", "items": { "type": "string" }, "maxItems": FILTER_MAX },
         "example": values.iter().take(1).collect::<Vec<_>>(),
     })
 }

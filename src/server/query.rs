@@ -10,6 +10,8 @@ use super::snapshot::{Collection, Shown};
 pub const LIMIT_MAX: usize = 1_000;
 /// Conditions that one query may have.
 const PAIRS_MAX: usize = 200;
+/// Values of one label that one query may ask for.
+pub const VALUES_MAX: usize = 50;
 /// Names that are no labels in a query.
 pub const PAGING: [&str; 3] = ["limit", "cursor", "page"];
 
@@ -48,6 +50,7 @@ impl Query {
     /// For a name that is no label, and for paging that makes no sense.
     pub fn parse(query: Option<&str>, collection: &Collection) -> Result<Self, Problem> {
         let mut wanted: Vec<Option<Vec<u32>>> = vec![None; collection.labels.len()];
+        let mut asked = vec![0; collection.labels.len()];
         let (mut limit, mut cursor, mut page) = (LIMIT_MAX, None, 1);
         for (count, (name, value)) in pairs(query.unwrap_or_default()).enumerate() {
             if count >= PAIRS_MAX {
@@ -56,15 +59,19 @@ impl Query {
             }
             let label = collection.labels.iter().position(|(known, _)| *known == name);
             match (name.as_str(), label) {
-                (_, Some(label)) if value.is_empty() => drop(wanted[label].get_or_insert_with(Vec::new)),
                 (_, Some(label)) => {
+                    asked[label] += 1;
+                    if asked[label] > VALUES_MAX {
+                        let detail = format!("`{name}` is asked for with at most {VALUES_MAX} values");
+                        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", detail));
+                    }
                     // A value that nothing has fits nothing.
                     let number = collection.value(label, &value).unwrap_or(u32::MAX - 1);
-                    wanted[label].get_or_insert_with(Vec::new).push(number);
+                    wanted[label].get_or_insert_with(Vec::new).extend((!value.is_empty()).then_some(number));
                 }
                 ("limit", None) => limit = number(&name, &value, LIMIT_MAX)?,
                 ("page", None) => page = number(&name, &value, usize::MAX)?,
-                ("cursor", None) => cursor = Some(value).filter(|value| !value.is_empty()),
+                ("cursor", None) => cursor = Some(value),
                 (_, None) => return Err(unknown_label(&name, collection)),
             }
         }
