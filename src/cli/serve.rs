@@ -58,9 +58,11 @@ pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u
         plans,
         log: args.access_log.then(log),
     };
+    // Before anybody is told where it listens: whoever knows may send a signal.
+    let stop = stop();
     let bound = server::bind(&args.listen, served).await?;
     output.talk(&format!("listening on http://{}/ (Ctrl-C stops it)", bound.address));
-    bound.run(stop()).await;
+    bound.run(stop).await;
     output.talk("stopped");
     Ok(0)
 }
@@ -76,17 +78,18 @@ fn log() -> Log {
     })
 }
 
-/// Ends with Ctrl-C or SIGTERM.
-async fn stop() {
+/// Begins to listen for Ctrl-C and SIGTERM; ends with the first.
+fn stop() -> impl Future<Output = ()> + Send + 'static {
     let waits = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| {
+        let incoming = signal(kind);
         Box::pin(async move {
-            match signal(kind) {
+            match incoming {
                 Ok(mut incoming) => drop(incoming.recv().await),
                 Err(_) => std::future::pending().await,
             }
         })
     });
-    futures::future::select_all(waits).await;
+    async move { drop(futures::future::select_all(waits).await) }
 }
 
 /// Reads an origin: a scheme, a host and perhaps a port, as browsers send it.
