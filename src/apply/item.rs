@@ -3,9 +3,9 @@
 use crate::asset::Asset;
 use crate::plan::{Action, Change, settle_seed, with_taken_seed};
 use crate::record::Record;
+use crate::state::Records;
 
 use super::Work;
-use super::records::{Records, source};
 
 /// Assets of one batch at most.
 const BATCH: usize = 500;
@@ -57,7 +57,7 @@ pub fn next_batch<'i>(work: &Work<'_>, records: &'i Records, changes: &[&'i Chan
 /// Resolves the asset of a change, with the seed that its record keeps.
 pub fn item<'i>(work: &Work<'_>, records: &'i Records, change: &'i Change) -> Item<'i> {
     let record = match change.before {
-        Some(_) => records.get(&source(work.plan, change)),
+        Some(_) => records.get(&work.plan.source(change)),
         None => None,
     };
     let mut asset = match (change.index, work.assets) {

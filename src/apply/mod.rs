@@ -53,7 +53,6 @@ pub use garbage::{Policy, Unpublished, Verdict};
 pub use gc::{Garbage, collect, look};
 pub use lease::{Leases, collections};
 pub use outcome::{Ended, Outcome};
-pub use records::Records;
 pub use stop::{Go, Stop, Why};
 pub use store::{Originals, Proof, Told, claim};
 

@@ -1,32 +1,15 @@
 //! Records that a plan touches, read again under the lease: a plan that was made from others is refused.
 
-use std::collections::HashMap;
-
-use crate::asset::{AssetKey, CollectionName};
 use crate::plan::{Change, CollectionPlan, Snapshot};
-use crate::record::Record;
-use crate::state::State;
+use crate::state::{Records, State, records_of};
 
 use super::ApplyError;
 
-/// The records that a plan touches, by where they are now.
-pub type Records = HashMap<(CollectionName, AssetKey), Record>;
-
 /// Reads the touched records again and refuses a plan that was made from others.
 pub async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records, ApplyError> {
-    let mut keys: HashMap<CollectionName, Vec<AssetKey>> = HashMap::new();
+    let records = records_of(state, plan.changes.iter().map(|change| plan.source(change))).await?;
     for change in &plan.changes {
-        let (collection, key) = source(plan, change);
-        keys.entry(collection).or_default().push(key);
-    }
-    let mut records = HashMap::new();
-    for (collection, keys) in keys {
-        for record in state.records(&collection, &keys).await? {
-            records.insert((collection.clone(), record.key.clone()), record);
-        }
-    }
-    for change in &plan.changes {
-        let record = records.get(&source(plan, change));
+        let record = records.get(&plan.source(change));
         let now = record.map(Snapshot::of);
         // Where the record of a new asset's key is renamed away in the same plan, it is another asset's record.
         let renamed_away = || {
@@ -40,9 +23,4 @@ pub async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records
         }
     }
     Ok(records)
-}
-
-/// Returns where a change's record is now.
-pub fn source(plan: &CollectionPlan, change: &Change) -> (CollectionName, AssetKey) {
-    change.moved_from.clone().unwrap_or_else(|| (plan.name.clone(), change.key.clone()))
 }

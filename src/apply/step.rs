@@ -12,7 +12,7 @@ use crate::asset::{AssetKey, GeneratorName, MicroUsd};
 use crate::generator::Cost;
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
-use crate::state::{Commit, Right, StateError};
+use crate::state::{Commit, Records, Right, StateError};
 use crate::world::{World, WorldError};
 
 use super::accept::acceptance;
@@ -22,7 +22,7 @@ use super::item::{Item, item, next_batch};
 use super::lease::Leases;
 use super::pacing::Pacings;
 use super::stop::{Go, Why};
-use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Records, Work, crash_point};
+use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Work, crash_point};
 
 /// Carries out the work of a run, collection by collection.
 pub struct Runner<'r> {

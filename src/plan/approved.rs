@@ -10,6 +10,7 @@ use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::PlanDigest;
 use crate::record::Record;
 
+use super::name::is_outside;
 use super::{Action, Change, Plan, Snapshot};
 
 /// A plan as it was reviewed.
@@ -151,11 +152,6 @@ pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> 
         });
     }
     narrowed
-}
-
-/// Tells whether an action is no part of what a plan's digest covers.
-pub(super) fn is_outside(action: Action) -> bool {
-    matches!(action, Action::Repair | Action::Unknown)
 }
 
 /// Where an approved change stands that is planned now, too.

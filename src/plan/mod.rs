@@ -5,7 +5,7 @@
 //! may be carried out. Gathering what is there is left to `planner`, carrying it out to `apply`.
 
 use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd, ObjectPath, TableName};
-use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
+use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use crate::record::{Original, Record};
 
 mod adopt;
@@ -15,6 +15,7 @@ mod decide;
 mod differences;
 mod guard;
 mod kept;
+mod name;
 mod pointer;
 mod reason;
 mod sample;
@@ -29,6 +30,7 @@ pub use decide::{ColumnEdit, Edited, ObjectFault, Picture, RowState, Seen, Subje
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
+pub use name::{digest, is_outside};
 pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
 pub use sample::sample;
@@ -298,12 +300,32 @@ pub struct Plan {
 }
 
 impl CollectionPlan {
+    /// Makes one in which nothing is planned yet.
+    pub fn new(name: CollectionName, key: Vec<String>) -> Self {
+        Self {
+            name,
+            key,
+            changes: Vec::new(),
+            kept: 0,
+            notes: Vec::new(),
+            sights: Sights::default(),
+            uncovered_key: None,
+            table: None,
+            case_twins: Vec::new(),
+        }
+    }
+
     /// Returns how many assets get an action.
     pub fn count(&self, action: Action) -> u64 {
         match action {
             Action::Keep => self.kept,
             _ => self.changes.iter().filter(|change| change.action == action).count() as u64,
         }
+    }
+
+    /// Returns where a change's record is now.
+    pub fn source(&self, change: &Change) -> (CollectionName, AssetKey) {
+        change.moved_from.clone().unwrap_or_else(|| (self.name.clone(), change.key.clone()))
     }
 
     /// Returns a change's labels: those of the key in key order, then the others.
@@ -344,43 +366,6 @@ impl Plan {
     pub fn cost(&self) -> MicroUsd {
         MicroUsd(self.changes().map(|(_, change)| change.price.0).sum())
     }
-
-    /// Returns the name of what was reviewed: over environment, collection, key, before and after of each change;
-    /// repairs and open questions are outside it, and so are actions, prices and times.
-    pub fn digest(&self) -> PlanDigest {
-        let covered = self.changes().filter(|(_, change)| !approved::is_outside(change.action));
-        let covered = covered.map(|(collection, change)| (&collection.name, &change.key, change.before, change.after));
-        digest(&self.environment, covered)
-    }
-}
-
-/// Returns the digest of a plan for an environment with these changes: collection, key, before and after of each.
-pub fn digest<'c>(
-    environment: &str,
-    changes: impl Iterator<Item = (&'c CollectionName, &'c AssetKey, Option<Snapshot>, Option<Snapshot>)>,
-) -> PlanDigest {
-    #[derive(serde::Serialize)]
-    struct Side {
-        recipe: RecipeDigest,
-        renditions: RenditionsDigest,
-        row: Option<RowDigest>,
-        protect: bool,
-        hold: bool,
-    }
-    let side = |snapshot: Option<Snapshot>| {
-        snapshot.map(|Snapshot { recipe, renditions, row, protect, hold }| Side {
-            recipe,
-            renditions,
-            row,
-            protect,
-            hold,
-        })
-    };
-    let covered =
-        changes.map(|(collection, key, before, after)| (collection.as_str(), key.as_str(), side(before), side(after)));
-    let mut covered: Vec<_> = covered.collect();
-    covered.sort_by_key(|(collection, key, _, _)| (*collection, *key));
-    PlanDigest::from_bytes(canonical_digest(PLAN_DOMAIN, &(environment, covered)))
 }
 
 /// Where a picture comes from without being bought.

@@ -9,11 +9,11 @@ use crate::asset::{Asset, AssetKey, Assets as _, CollectionName, MicroUsd, Objec
 use crate::digest::{ContentDigest, RecipeDigest, SeenDigest};
 use crate::plan::{
     Action, CollectionPlan, Comparison, Completeness, Limits, Looked, Note, Picture, Plan, Provenance, RowState, Seen,
-    Sights, StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
+    StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
 };
 use crate::record::{Original, Published, Record, RecordHead, RecordedRow};
 
-use super::second::{kept_unseen, put, source, to_decide, wanted_recipe};
+use super::second::{kept_unseen, price, put, source, to_decide, wanted_recipe};
 use super::{AllManifests, Declared, Moves, PlannerError, Selection, owners, torn};
 
 /// What is to be compared.
@@ -134,15 +134,9 @@ impl Past<'_> {
         }
         let older_key = older.map(|older| &older.manifest.key).filter(|key| **key != manifest.key);
         let mut plan = CollectionPlan {
-            name: manifest.name.clone(),
-            key: manifest.key.clone(),
-            changes: Vec::new(),
-            kept: 0,
-            notes: Vec::new(),
-            sights: Sights::default(),
             uncovered_key: older_key.filter(|_| !moves.deleted.is_empty()).cloned(),
             table: manifest.table().map(|table| table.name.clone()),
-            case_twins: Vec::new(),
+            ..CollectionPlan::new(manifest.name.clone(), manifest.key.clone())
         };
         let numbers = to_decide(heads, &suspects, &moves);
         plan.kept = kept_unseen(selection, declared, &numbers);
@@ -181,7 +175,7 @@ impl Past<'_> {
             Some(key) => Picture::MadeFor(key.clone()),
             None => Picture::ToMake,
         };
-        let price = self.comparing.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+        let price = price(self.comparing.prices, &asset);
         let seen = Seen {
             record: record.as_ref(),
             moved_from: moves.into.get(&asset.key).cloned(),

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use tokio::sync::OnceCell;
 
-use crate::asset::{Asset, Assets, MicroUsd, SeedFrom};
+use crate::asset::{Asset, Assets, SeedFrom};
 use crate::manifest::Manifest;
-use crate::plan::{CollectionPlan, Completeness, Plan, RowState, Seen, Sights, Subject, decide, settle_seed};
+use crate::plan::{CollectionPlan, Completeness, Plan, RowState, Seen, Subject, decide, settle_seed};
+use crate::state::records_of;
 use crate::world::World;
 
-use super::second::{Batch, CHUNK};
+use super::second::{Batch, CHUNK, price};
 use super::{Declared, Gathering, Moves, PlannerError, Request, refusals};
 
 /// A manifest's assets in another take, without anything that is published of them.
@@ -69,37 +70,25 @@ impl Gathering<'_> {
     async fn taken(&mut self, declared: &Declared, take: u32) -> Result<CollectionPlan, PlannerError> {
         let Declared { manifest, heads } = declared;
         let assets = Taken { manifest, take };
-        let mut plan = CollectionPlan {
-            name: manifest.name.clone(),
-            key: manifest.key.clone(),
-            changes: Vec::new(),
-            kept: 0,
-            notes: Vec::new(),
-            sights: Sights::default(),
-            uncovered_key: None,
-            table: None,
-            case_twins: Vec::new(),
-        };
+        let mut plan = CollectionPlan::new(manifest.name.clone(), manifest.key.clone());
+        let moves = Moves::default();
         let numbers: Vec<usize> = (0..heads.all().len()).collect();
         for chunk in numbers.chunks(CHUNK) {
-            let keys: Vec<_> = chunk.iter().map(|number| heads.all()[*number].key.clone()).collect();
-            let records = self.world.state.records(&manifest.name, &keys).await?;
-            let mut batch = Batch::empty();
-            batch.records =
-                records.into_iter().map(|record| ((manifest.name.clone(), record.key.clone()), record)).collect();
+            let asked = chunk.iter().map(|number| (manifest.name.clone(), heads.all()[*number].key.clone()));
+            let mut batch = Batch::of(records_of(&*self.world.state, asked).await?);
             for number in chunk {
                 let asset = assets.asset(*number);
                 if self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels) {
-                    let record = batch.records.get(&(manifest.name.clone(), asset.key.clone()));
-                    batch.assets.push((*number, settle_seed(asset, record)));
+                    let record = batch.record(manifest, &moves, &asset.key);
+                    let asset = settle_seed(asset, record);
+                    batch.assets.push((*number, asset));
                 }
             }
-            let moves = Moves::default();
             self.read_originals(manifest, &moves, &mut batch).await?;
             for (index, asset) in &batch.assets {
                 let record = batch.record(manifest, &moves, &asset.key);
                 let recipe = asset.recipe.digest();
-                let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+                let price = price(self.request.prices, asset);
                 let seen = Seen {
                     record,
                     moved_from: None,

@@ -313,15 +313,12 @@ impl Gathering<'_> {
             .filter(|recorded| recorded.key != manifest.key && !moves.deleted.is_empty())
             .map(|recorded| recorded.key.clone());
         let mut plan = CollectionPlan {
-            name: manifest.name.clone(),
-            key: manifest.key.clone(),
-            changes: Vec::new(),
-            kept: 0,
             notes: first::row_notes(heads, &suspects, recorded.map_or(0, |recorded| recorded.records)),
             sights,
             uncovered_key,
             table: manifest.table().map(|table| table.name.clone()),
             case_twins: first::case_twins(heads, &suspects),
+            ..CollectionPlan::new(manifest.name.clone(), manifest.key.clone())
         };
         self.second_pass(declared, &suspects, &moves, listing.as_ref(), &mut plan).await?;
         torn(&plan, &moves)?;

@@ -1,6 +1,6 @@
 //! Between the passes: what the first left over is read whole, in batches, and decided.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
@@ -10,7 +10,7 @@ use crate::plan::{
     Standing, Subject, Suspects, Verdict, decide, delete, settle_seed,
 };
 use crate::record::{Original, Record};
-use crate::state::RowSeen;
+use crate::state::{Records, RowSeen, records_of};
 use crate::world::{Elsewhere, Listing, StoredOriginal};
 
 use super::adopt::Unfit;
@@ -25,8 +25,8 @@ pub(super) const CHUNK: usize = 1_000;
 pub(super) struct Batch {
     /// The assets, by their number.
     pub assets: Vec<(usize, Asset)>,
-    /// Their records, by where they are.
-    pub records: HashMap<(CollectionName, AssetKey), Record>,
+    /// Their records.
+    records: Records,
     rows: HashMap<AssetKey, RowSeen>,
     rows_looked: bool,
     sizes: HashMap<ObjectPath, Option<u64>>,
@@ -76,21 +76,12 @@ impl Gathering<'_> {
     ) -> Result<Batch, PlannerError> {
         let Declared { manifest, heads } = declared;
         let state = &self.world.state;
-        let mut wanted: HashMap<CollectionName, Vec<AssetKey>> = HashMap::new();
-        for number in numbers {
-            let key = &heads.all()[*number].key;
-            let (collection, key) = source(manifest, moves, key);
-            if let Some(key) = key {
-                wanted.entry(collection).or_default().push(key);
-            }
-        }
-        let mut records = HashMap::new();
-        for (collection, keys) in wanted {
-            for record in state.records(&collection, &keys).await? {
-                records.insert((collection.clone(), record.key.clone()), record);
-            }
-        }
-        let mut batch = Batch { rows_looked: listing.is_some(), records, ..Batch::empty() };
+        let asked = numbers.iter().filter_map(|number| {
+            let (collection, key) = source(manifest, moves, &heads.all()[*number].key);
+            Some((collection, key?))
+        });
+        let records = records_of(&**state, asked).await?;
+        let mut batch = Batch { rows_looked: listing.is_some(), ..Batch::of(records) };
         for number in numbers {
             let asset = manifest.asset(*number);
             let record = batch.record(manifest, moves, &asset.key);
@@ -173,7 +164,7 @@ impl Gathering<'_> {
             let recipe = wanted_recipe(asset, record);
             let picture = batch.picture(asset, record, recipe, &self.making);
             let decisions = batch.decisions(&recipe);
-            let price = self.request.prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0));
+            let price = price(self.request.prices, asset);
             let seen = Seen {
                 record,
                 moved_from: moves.into.get(&asset.key).cloned(),
@@ -260,6 +251,11 @@ pub(super) fn put(plan: &mut CollectionPlan, change: Change) {
     }
 }
 
+/// Returns what a new picture of an asset costs.
+pub(super) fn price(prices: &BTreeMap<String, MicroUsd>, asset: &Asset) -> MicroUsd {
+    prices.get(asset.generator.as_str()).copied().unwrap_or(MicroUsd(0))
+}
+
 /// Returns the recipe whose picture an asset is to have: a held one keeps that of its record.
 pub(super) fn wanted_recipe(asset: &Asset, record: Option<&Record>) -> RecipeDigest {
     match record {
@@ -278,11 +274,11 @@ pub(super) fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (Col
 }
 
 impl Batch {
-    /// Returns one that nothing was read for.
-    pub(super) fn empty() -> Self {
+    /// Returns one that only records were read for.
+    pub(super) fn of(records: Records) -> Self {
         Self {
             assets: Vec::new(),
-            records: HashMap::new(),
+            records,
             rows: HashMap::new(),
             rows_looked: false,
             sizes: HashMap::new(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::{PlanDigest, RecipeDigest, RenditionsDigest, RowDigest};
-use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, Snapshot, digest};
+use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, Snapshot, digest, is_outside};
 
 use super::json::FORMAT_VERSION;
 
@@ -87,7 +87,7 @@ pub fn approved_plan(document: &str) -> Result<Approved, DocumentError> {
     if major(&format_version) != major(FORMAT_VERSION) {
         return Err(DocumentError::Version { found: format_version, known: FORMAT_VERSION });
     }
-    let outside = [Action::Repair.name(), Action::Unknown.name()];
+    let outside: Vec<&str> = Action::ALL.into_iter().filter(|action| is_outside(*action)).map(Action::name).collect();
     let covered = changes.into_iter().filter(|change| !outside.contains(&change.action.as_str()));
     let changes = covered.map(change).collect::<Result<Vec<_>, _>>()?;
     let said: PlanDigest = parsed(&said)?;
