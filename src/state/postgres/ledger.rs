@@ -46,7 +46,7 @@ pub(super) async fn decide(
 ) -> Result<(), Failure> {
     match right {
         Right::Lease(lease) => lease::check(transaction, lease).await?,
-        Right::Heartbeat { run } => runs::beat_alone(transaction, run).await?,
+        Right::Heartbeat { run } => runs::beat_alone(transaction, run, None).await?,
     }
     // The first decision about a line stands.
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
@@ -82,7 +82,7 @@ pub(super) async fn intend(
 ) -> Result<Vec<Intent>, Failure> {
     match right {
         Right::Lease(lease) => lease::stamp(transaction, lease, name).await?,
-        Right::Heartbeat { run } => runs::stamp(transaction, run, name).await?,
+        Right::Heartbeat { run } => runs::beat_alone(transaction, run, Some(name)).await?,
     }
     lock_ledger(transaction).await?;
     let mut ledger = Ledger::read(transaction, right.run(), calls, caps, liveness).await?;

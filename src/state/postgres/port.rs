@@ -229,7 +229,7 @@ impl State for Postgres {
     }
 
     async fn beat(&self, run: &str) -> Result<(), StateError> {
-        change!(self, "renew the run", |transaction, _schema| runs::beat_alone(&transaction, run))
+        change!(self, "renew the run", |transaction, _schema| runs::beat_alone(&transaction, run, None))
     }
 
     async fn take_lease(

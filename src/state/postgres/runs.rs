@@ -51,19 +51,12 @@ pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// Remembers that a run without a lease still works, unless others may take it for dead by now.
-pub(super) async fn beat_alone(transaction: &Transaction, run: &str) -> Result<(), Failure> {
-    let sql = format!("UPDATE pixform.runs AS r SET heartbeat_at = {NOW} WHERE r.id = $1 AND NOT {}", run_ended(NOW));
-    match transaction.execute_typed(&sql, &[(&run, Type::TEXT)]).await? {
-        0 => Err(StateError::Silent.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Remembers likewise, and writes the name of the question beside the run.
-pub(super) async fn stamp(transaction: &Transaction, run: &str, question: &str) -> Result<(), Failure> {
+/// Remembers that a run without a lease still works, unless others may take it for dead by now; and, where there is one, the
+/// name of the question that it asks.
+pub(super) async fn beat_alone(transaction: &Transaction, run: &str, question: Option<&str>) -> Result<(), Failure> {
     let sql = format!(
-        "UPDATE pixform.runs AS r SET heartbeat_at = {NOW}, commit_id = $2 WHERE r.id = $1 AND NOT {}",
+        "UPDATE pixform.runs AS r SET heartbeat_at = {NOW}, commit_id = coalesce($2, r.commit_id)
+         WHERE r.id = $1 AND NOT {}",
         run_ended(NOW)
     );
     match transaction.execute_typed(&sql, &[(&run, Type::TEXT), (&question, Type::TEXT)]).await? {
