@@ -7,7 +7,6 @@ use crate::apply::Outcome;
 use crate::config::Settings;
 use crate::digest::PlanDigest;
 use crate::plan::Plan;
-use crate::render::Stage;
 use crate::state::Access;
 
 use super::approval::Approval;
@@ -32,15 +31,29 @@ pub struct ApplyArgs {
     yes: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// Carry out exactly the plan of this digest, as it was previewed; a file of `plan --out` can be named like a manifest
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["only", "except"])]
+    expect: Option<PlanDigest>,
+}
+
+/// How fast a plan is carried out, and how long.
+#[derive(Debug, clap::Args)]
+pub struct PaceArgs {
     /// Begin nothing new after so long, and leave what is under way to the next run: 90s, 30m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<u64>,
     /// Have at most so many pictures under way, of all services together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     parallelism: Option<u16>,
-    /// Carry out exactly the plan of this digest, as it was previewed; a file of `plan --out` can be named like a manifest
-    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["only", "except"])]
-    expect: Option<PlanDigest>,
+}
+
+impl PaceArgs {
+    /// Goes at this pace.
+    pub fn at<'g>(&self, going: Going<'g>) -> Going<'g> {
+        Going { timeout: self.timeout, parallelism: self.parallelism.map(usize::from), ..going }
+    }
 }
 
 /// How long to wait for somebody else.
@@ -79,15 +92,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         plan::prepare_reported(&manifests, (&args.look, &part), (&args.report, None), global, output).await?;
     let Prepared { plan, .. } = &prepared;
     plan::print(plan, begun, output);
-    let facts = match args.report.any() {
-        true => {
-            let arguments = args.look.selection.arguments();
-            Some(args.report.facts(&prepared, None, (Stage::Planned, &arguments), output).await?)
-        }
-        false => None,
-    };
-    // Should anything go wrong on the way, the reports say what was planned.
-    facts.iter().try_for_each(|facts| args.report.write(Some(plan), facts))?;
+    let facts = args.report.planned(&prepared, &args.look.selection.arguments(), output).await?;
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
         return Err(Failure::Refused);
@@ -103,9 +108,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         let going = Going {
             // What was named and is not known yet is known from now on: a second try has to find it.
             keeps: if args.expect == Some(prepared.plan.digest()) { Keeps::Plan } else { Keeps::Nothing },
-            timeout: args.timeout,
-            parallelism: args.parallelism.map(usize::from),
-            ..Going::new("apply", args.look.take(), args.wait.seconds)
+            ..args.pace.at(Going::new("apply", args.look.take(), args.wait.seconds))
         };
         let (result, code) = carry_out(&world, &prepared, going, output).await?;
         let outcome = result?;

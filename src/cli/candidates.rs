@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::asset::{AssetKey, Assets as _, CollectionName};
+use crate::asset::{AssetKey, CollectionName};
+use crate::digest::RecipeDigest;
 use crate::imaging::{self, SheetRow, contact_sheet};
-use crate::plan::{Action, Plan, settle_seed};
-use crate::planner::{self, Pattern, Selection, Taken};
+use crate::plan::{Action, Change, Plan};
+use crate::planner::{self, Pattern, Selection};
 use crate::record::Original;
 use crate::state::Access;
 use crate::world::World;
@@ -123,33 +124,20 @@ async fn sheets(world: &World, prepared: &Prepared, folder: &Path) -> Result<Vec
     Ok(sheets)
 }
 
-/// Finds the pictures of all candidates, each collection's and take's at once.
-async fn originals(world: &World, prepared: &Prepared) -> Result<Vec<Candidates>, Failure> {
-    let Prepared { loaded, plan, takes, .. } = prepared;
+/// Finds the pictures of all candidates at once.
+async fn originals(world: &World, Prepared { plan, takes, .. }: &Prepared) -> Result<Vec<Candidates>, Failure> {
+    let recipe = |change: &Change| change.after.map(|after| after.recipe);
+    let recipes: Vec<RecipeDigest> = plan.changes().filter_map(|(_, change)| recipe(change)).collect();
+    let found = world.state.originals(&recipes).await?;
+    let found: HashMap<_, _> = found.into_iter().map(|original| (original.recipe, original)).collect();
     let mut all = Vec::new();
-    for declared in &loaded.declared {
-        let manifest = &declared.manifest;
-        let parts: Vec<_> = plan.collections.iter().filter(|part| part.name == manifest.name).collect();
-        let Some(first) = parts.first() else { continue };
-        let keys: Vec<AssetKey> = first.changes.iter().map(|change| change.key.clone()).collect();
-        let records = world.state.records(&manifest.name, &keys).await?;
-        let records: HashMap<_, _> = records.iter().map(|record| (&record.key, record)).collect();
-        let mut found: Vec<Candidates> =
-            keys.iter().map(|key| (format!("{}:{key}", manifest.name), Vec::new())).collect();
-        for take in 1..=*takes {
-            let taken = Taken { manifest, take };
-            let recipes = first.changes.iter().filter_map(|change| {
-                let asset = settle_seed(taken.asset(change.index?), records.get(&change.key).copied());
-                Some(asset.recipe.digest())
-            });
-            let recipes: Vec<_> = recipes.collect();
-            let originals = world.state.originals(&recipes).await?;
-            let originals: HashMap<_, _> = originals.into_iter().map(|original| (original.recipe, original)).collect();
-            for ((_, takes), recipe) in found.iter_mut().zip(&recipes) {
-                takes.push(originals.get(recipe).cloned());
-            }
-        }
-        all.extend(found);
+    // A collection has a part for each take, one after the other, with the same assets in the same order.
+    for parts in plan.collections.chunks(*takes as usize) {
+        let first = parts.iter().take(1).flat_map(|part| part.changes.iter().map(move |change| (part, change)));
+        all.extend(first.enumerate().map(|(number, (part, change))| {
+            let takes = parts.iter().map(|part| found.get(&recipe(part.changes.get(number)?)?).cloned());
+            (format!("{}:{}", part.name, change.key), takes.collect())
+        }));
     }
     Ok(all)
 }

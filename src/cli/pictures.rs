@@ -17,6 +17,7 @@ use crate::imaging::Decoded;
 use crate::plan::{Change, CollectionPlan, Plan};
 use crate::record::{Original, Published, Record};
 use crate::render::{AssetFacts, PictureFacts};
+use crate::state::records_of;
 use crate::storage::Storage;
 use crate::world::World;
 
@@ -72,25 +73,27 @@ pub async fn known(
     prices: &BTreeMap<String, MicroUsd>,
     copies: Copies,
 ) -> Result<Known, Failure> {
-    let records = records(world, plan).await?;
+    let recorded = plan.changes().filter(|(_, change)| change.before.is_some());
+    let records = records_of(&*world.state, recorded.map(|(collection, change)| collection.source(change))).await?;
     let asset = |collection: &CollectionPlan, change: &Change| {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name)?;
         change.index.map(|index| declared.manifest.asset(index))
     };
     let changes: Vec<(&CollectionPlan, &Change, Option<Asset>)> =
         plan.changes().map(|(collection, change)| (collection, change, asset(collection, change))).collect();
-    let objects = Objects::find(world, &changes).await?;
+    let wanted: Vec<_> = changes.iter().map(|(_, change, asset)| (*change, asset.as_ref().and_then(main))).collect();
+    let objects = Objects::find(world, &wanted).await?;
     let pairs: Vec<Pair> = changes
         .iter()
         .map(|(collection, change, asset)| {
-            let record = records.get(&was(collection, change));
+            let record = records.get(&collection.source(change));
             let before = record.and_then(live).or_else(|| adopted(change));
             let same = change.before.map(|side| (side.recipe, side.renditions));
             let same = same == change.after.map(|side| (side.recipe, side.renditions)) || change.adoption.is_some();
             let after = match (change.after, same) {
                 (None, _) => None,
                 (Some(_), true) => before.clone(),
-                (Some(after), false) => objects.after(change, after.recipe, asset.as_ref()),
+                (Some(_), false) => objects.after(change, asset.as_ref()),
             };
             Pair { before, after }
         })
@@ -113,25 +116,6 @@ pub async fn known(
     Ok(facts.collect())
 }
 
-/// Returns where an asset's record is before the change.
-fn was(collection: &CollectionPlan, change: &Change) -> (CollectionName, AssetKey) {
-    change.moved_from.clone().unwrap_or_else(|| (collection.name.clone(), change.key.clone()))
-}
-
-async fn records(world: &World, plan: &Plan) -> Result<HashMap<(CollectionName, AssetKey), Record>, Failure> {
-    let mut keys: BTreeMap<CollectionName, Vec<AssetKey>> = BTreeMap::new();
-    for (collection, change) in plan.changes().filter(|(_, change)| change.before.is_some()) {
-        let (name, key) = was(collection, change);
-        keys.entry(name).or_default().push(key);
-    }
-    let mut found = HashMap::new();
-    for (name, keys) in keys {
-        let records = world.state.records(&name, &keys).await?;
-        found.extend(records.into_iter().map(|record| ((name.clone(), record.key.clone()), record)));
-    }
-    Ok(found)
-}
-
 /// Returns the published picture of a record.
 fn live(record: &Record) -> Option<Lies> {
     let main = record.published.iter().find(|file| file.rendition.name.as_str() == "main");
@@ -150,38 +134,45 @@ fn adopted(change: &Change) -> Option<Lies> {
 }
 
 /// What the state knows of the pictures that will be.
-struct Objects {
+pub struct Objects {
     originals: HashMap<RecipeDigest, Original>,
     published: HashMap<(ContentDigest, RenditionDigest), Published>,
 }
 
 impl Objects {
-    async fn find(world: &World, changes: &[(&CollectionPlan, &Change, Option<Asset>)]) -> Result<Self, Failure> {
+    /// Looks up changes, each with the rendition whose file is wanted, where one is.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn find(world: &World, changes: &[(&Change, Option<RenditionDigest>)]) -> Result<Self, Failure> {
         let recipes: Vec<RecipeDigest> =
-            changes.iter().filter_map(|(_, change, _)| change.after.map(|after| after.recipe)).collect();
+            changes.iter().filter_map(|(change, _)| change.after.map(|after| after.recipe)).collect();
         let originals = world.state.originals(&recipes).await?;
         let mut objects = Self {
             originals: originals.into_iter().map(|original| (original.recipe, original)).collect(),
             published: HashMap::new(),
         };
-        let wanted = changes.iter().filter_map(|(_, change, asset)| {
-            let original = objects.original(change, change.after?.recipe)?;
-            Some((original.sha256, main(asset.as_ref()?)?))
-        });
-        let wanted: Vec<_> = wanted.collect();
-        let published = world.state.objects(&wanted).await?;
+        let wanted = changes.iter();
+        let wanted = wanted.filter_map(|(change, rendition)| Some((objects.original(change)?.sha256, (*rendition)?)));
+        let published = world.state.objects(&wanted.collect::<Vec<_>>()).await?;
         objects.published = published.into_iter().map(|(of, file)| ((of, file.rendition.digest), file)).collect();
         Ok(objects)
     }
 
-    fn original<'o>(&'o self, change: &'o Change, recipe: RecipeDigest) -> Option<&'o Original> {
+    fn original<'o>(&'o self, change: &'o Change) -> Option<&'o Original> {
+        let recipe = change.after?.recipe;
         change.original.as_ref().or_else(|| self.originals.get(&recipe))
     }
 
+    /// Returns the published file of the picture that will be, in one of the renditions that were looked up.
+    pub fn published(&self, change: &Change, rendition: RenditionDigest) -> Option<&Published> {
+        self.published.get(&(self.original(change)?.sha256, rendition))
+    }
+
     /// Returns the picture that will be: its published file, or else the original that it will be made from.
-    fn after(&self, change: &Change, recipe: RecipeDigest, asset: Option<&Asset>) -> Option<Lies> {
-        let original = self.original(change, recipe)?;
-        let published = asset.and_then(main).and_then(|main| self.published.get(&(original.sha256, main)));
+    fn after(&self, change: &Change, asset: Option<&Asset>) -> Option<Lies> {
+        let original = self.original(change)?;
+        let published = asset.and_then(main).and_then(|main| self.published(change, main));
         let original =
             || Lies { path: original.path.clone(), size: (original.width, original.height), published: false };
         Some(published.map_or_else(original, lies))

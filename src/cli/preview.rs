@@ -7,10 +7,10 @@ use std::time::Instant;
 use crate::asset::MicroUsd;
 use crate::imaging;
 use crate::plan::{Action, Plan};
-use crate::render::Stage;
 use crate::state::Access;
 use crate::world::World;
 
+use super::apply::PaceArgs;
 use super::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::previewed::{self, Previewed};
@@ -38,12 +38,8 @@ pub struct PreviewArgs {
     /// Save the new pictures into this folder, as COLLECTION/KEY.EXT
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
-    /// Begin nothing new after so long, and leave what is under way to the next run: 90s, 30m, 2h
-    #[arg(long, value_name = "TIME", value_parser = super::apply::duration)]
-    timeout: Option<u64>,
-    /// Have at most so many pictures under way, of all services together
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    parallelism: Option<u16>,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 /// Makes a plan, asks, makes its pictures and files, and keeps the plan under its digest.
@@ -59,12 +55,7 @@ pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result
         plan::prepare_reported(&args.manifests, (&args.look, &part), (&args.report, None), global, output).await?;
     let broken = prepared.loaded.broken;
     plan::print(&prepared.plan, begun, output);
-    if args.report.any() {
-        // Should anything go wrong on the way, the reports say what was planned.
-        let arguments = args.look.selection.arguments();
-        let facts = args.report.facts(&prepared, None, (Stage::Planned, &arguments), output).await?;
-        args.report.write(Some(&prepared.plan), &facts)?;
-    }
+    args.report.planned(&prepared, &args.look.selection.arguments(), output).await?;
     if !prepared.plan.refusals.is_empty() {
         output.visitors_see("what they saw before: a preview switches nothing");
         return Err(Failure::Refused);
@@ -119,19 +110,13 @@ async fn report(
 ) -> Result<(), Failure> {
     let Prepared { settings, loaded, .. } = prepared;
     let plan = plan::make(world, settings, loaded, (&args.look, part)).await?;
-    let facts =
-        args.report.previewed((settings, loaded, &plan), (paid, &args.look.selection.arguments()), output).await?;
+    let about = (world, settings, loaded, &plan);
+    let facts = args.report.previewed(about, (paid, &args.look.selection.arguments()), output).await?;
     args.report.write(Some(&plan), &facts)
 }
 
 fn going(args: &PreviewArgs) -> Going<'static> {
-    Going {
-        reach: Reach::Files,
-        keeps: Keeps::Plan,
-        timeout: args.timeout,
-        parallelism: args.parallelism.map(usize::from),
-        ..Going::new("preview", args.look.take(), 0)
-    }
+    Going { reach: Reach::Files, keeps: Keeps::Plan, ..args.pace.at(Going::new("preview", args.look.take(), 0)) }
 }
 
 /// Returns the command that publishes what was previewed.

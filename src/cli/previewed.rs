@@ -1,19 +1,18 @@
 //! What a preview made: which files are there now for assets that still show others, for people to look at.
 
-use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::asset::{Asset, AssetKey, Assets as _, CollectionName};
-use crate::digest::ContentDigest;
-use crate::plan::{Action, settle_seed};
+use crate::asset::{AssetKey, Assets as _, CollectionName};
+use crate::plan::{Action, Change, CollectionPlan};
 use crate::record::Published;
 use crate::render::{Event, terminal};
 use crate::storage::StorageError;
 use crate::world::World;
 
+use super::pictures::Objects;
 use super::plan::Prepared;
 use super::{Failure, Output};
 
@@ -35,43 +34,21 @@ pub struct Previewed {
 /// Finds the files of all assets of a plan whose picture or files change, as far as they are there; in batches, whatever
 /// their number.
 pub async fn shown(world: &World, Prepared { loaded, plan, .. }: &Prepared) -> Result<Vec<Previewed>, Failure> {
-    let mut shown = Vec::new();
-    for collection in &plan.collections {
-        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
-        let Some(declared) = declared else { continue };
-        let makes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Render | Action::Move);
-        let changes: Vec<_> = collection.changes.iter().filter(|change| makes(change.action)).collect();
-        let sources = changes.iter().filter(|change| change.before.is_some());
-        let keys: Vec<AssetKey> = sources.map(|change| source(change).clone()).collect();
-        let records = world.state.records(&collection.name, &keys).await?;
-        let records: HashMap<_, _> = records.iter().map(|record| (&record.key, record)).collect();
-        let assets: Vec<Asset> = changes
-            .iter()
-            .filter_map(|change| {
-                let record = records.get(source(change)).copied().filter(|_| change.before.is_some());
-                Some(settle_seed(declared.manifest.asset(change.index?), record))
-            })
-            .collect();
-        let recipes: Vec<_> = assets.iter().map(|asset| asset.recipe.digest()).collect();
-        let originals = world.state.originals(&recipes).await?;
-        let originals: HashMap<_, ContentDigest> =
-            originals.into_iter().map(|original| (original.recipe, original.sha256)).collect();
-        let first = |asset: &Asset| Some((*originals.get(&asset.recipe.digest())?, asset.renditions.first()?.digest));
-        let wanted: Vec<_> = assets.iter().filter_map(first).collect();
-        let files = world.state.objects(&wanted).await?;
-        let files: HashMap<_, Published> =
-            files.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
-        shown.extend(assets.iter().filter_map(|asset| {
-            let file = files.get(&first(asset)?)?.clone();
-            Some(Previewed { collection: collection.name.clone(), key: asset.key.clone(), file })
-        }));
-    }
-    Ok(shown)
-}
-
-/// Returns where a change's record is now, within its own collection.
-fn source(change: &crate::plan::Change) -> &AssetKey {
-    change.moved_from.as_ref().map_or(&change.key, |(_, key)| key)
+    let makes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Render | Action::Move);
+    let first = |collection: &CollectionPlan, change: &Change| {
+        let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name)?;
+        Some(declared.manifest.asset(change.index?).renditions.first()?.digest)
+    };
+    let made = plan.changes().filter(|(_, change)| makes(change.action));
+    let made: Vec<_> =
+        made.map(|(collection, change)| (&collection.name, (change, first(collection, change)))).collect();
+    let wanted: Vec<_> = made.iter().map(|(_, wanted)| *wanted).collect();
+    let objects = Objects::find(world, &wanted).await?;
+    let shown = made.iter().filter_map(|(collection, (change, rendition))| {
+        let file = objects.published(change, (*rendition)?)?.clone();
+        Some(Previewed { collection: (*collection).clone(), key: change.key.clone(), file })
+    });
+    Ok(shown.collect())
 }
 
 /// Names the files.

@@ -52,6 +52,9 @@ pub enum ReportFormat {
     Html,
 }
 
+/// What a report is about.
+type About<'a> = (&'a World, &'a Settings, &'a Loaded, &'a Plan);
+
 impl ReportArgs {
     /// Tells whether any report is written.
     pub fn any(&self) -> bool {
@@ -77,21 +80,40 @@ impl ReportArgs {
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let Prepared { settings, loaded, plan, takes: _ } = prepared;
-        self.facts_of((settings, loaded, plan), self.copies(printed), (stage, arguments), output).await
+        let world = context::world(settings, Access::Read).await?;
+        self.facts_of((&world, settings, loaded, plan), self.copies(printed), (stage, arguments), output).await
+    }
+
+    /// Writes reports on a plan that is about to be carried out, and returns what they say, where any are asked for: should
+    /// anything go wrong on the way, they say what was planned.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or a file not be written.
+    pub async fn planned(
+        &self,
+        prepared: &Prepared,
+        arguments: &str,
+        output: &Output,
+    ) -> Result<Option<ReportFacts>, Failure> {
+        if !self.any() {
+            return Ok(None);
+        }
+        let facts = self.facts(prepared, None, (Stage::Planned, arguments), output).await?;
+        self.write(Some(&prepared.plan), &facts)?;
+        Ok(Some(facts))
     }
 
     async fn facts_of(
         &self,
-        (settings, loaded, plan): (&Settings, &Loaded, &Plan),
+        (world, settings, loaded, plan): About<'_>,
         copies: Copies,
         (stage, arguments): (Stage, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let world = context::world(settings, Access::Read).await?;
         let prices = services::prices(settings);
         Ok(ReportFacts {
-            assets: pictures::known(&world, (plan, loaded), &prices, copies).await?,
-            month: month(&world, settings).await?,
+            assets: pictures::known(world, (plan, loaded), &prices, copies).await?,
+            month: month(world, settings).await?,
             commands: commands(plan, &stage, arguments, output),
             stage,
             mistakes: output.mistakes(),
@@ -105,14 +127,13 @@ impl ReportArgs {
     /// When the state cannot be read.
     pub async fn previewed(
         &self,
-        (settings, loaded, plan): (&Settings, &Loaded, &Plan),
+        about: About<'_>,
         (paid, arguments): (MicroUsd, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let about = (settings, loaded, plan);
         let facts = self.facts_of(about, self.copies(None), (Stage::Previewed, arguments), output).await?;
-        let world = context::world(settings, Access::Read).await?;
-        let together = paid_together(&world, plan).await?;
+        let (world, _, _, plan) = about;
+        let together = paid_together(world, plan).await?;
         let until = today().and_then(|today| today.checked_add(jiff::Span::new().days(KEPT_DAYS)).ok());
         Ok(ReportFacts {
             paid: (paid > MicroUsd(0)).then_some(paid),
@@ -189,18 +210,10 @@ impl ReportArgs {
     fn bare(&self, environment: &str) -> ReportFacts {
         let head = head();
         ReportFacts {
-            environment: environment.to_owned(),
-            stage: Stage::Planned,
             lines: head.as_deref().and_then(lines),
             head,
-            assets: pictures::Known::new(),
-            paid: None,
-            paid_together: None,
-            month: None,
-            kept_until: None,
-            commands: Vec::new(),
-            mistakes: Vec::new(),
             limit: usize::try_from(self.markdown_limit).unwrap_or(usize::MAX),
+            ..ReportFacts::new(environment)
         }
     }
 }

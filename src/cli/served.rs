@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::config::Settings;
 use crate::plan::{Action, Limits, Looked, Verdicts};
 use crate::planner::{self, Request, Selection};
-use crate::render::{self, MARKDOWN_LIMIT, ReportFacts, Stage};
+use crate::render::{self, ReportFacts};
 use crate::server::{PlanPage, PlanSource};
 use crate::storage::TakeStorage;
 use crate::world::World;
@@ -61,6 +61,7 @@ impl Compared {
         if loaded.declared.is_empty() && loaded.broken > 0 {
             return Err(Failure::Told { count: loaded.broken });
         }
+        let prices = services::prices(&self.settings);
         let request = Request {
             declared: &loaded.declared,
             selection: &Selection::default(),
@@ -70,28 +71,18 @@ impl Compared {
             now: context::now(),
             created_at: context::timestamp(),
             all_manifests: loaded.all,
-            prices: &services::prices(&self.settings),
+            prices: &prices,
             verdicts: &Verdicts::new(),
             unknown_retries: unknown_retries(&self.settings),
             sample: None,
             approved: None,
         };
         let plan = planner::plan(&self.world, &request).await?;
-        let prices = services::prices(&self.settings);
         let known = pictures::known(&self.world, (&plan, loaded), &prices, Copies::Wanted);
         let facts = ReportFacts {
-            environment: plan.environment.clone(),
-            stage: Stage::Planned,
-            head: None,
-            lines: None,
             assets: known.await?,
-            paid: None,
-            paid_together: None,
-            month: None,
-            kept_until: None,
             commands: vec![self.output.command("pixform plan"), self.output.command("pixform apply")],
-            mistakes: Vec::new(),
-            limit: MARKDOWN_LIMIT,
+            ..ReportFacts::new(&plan.environment)
         };
         let drifted = plan.changes().filter(|(_, change)| change.action == Action::Repair).count() as u64;
         Ok(PlanPage { html: render::report_html(Some(&plan), &facts), changes: plan.changes().count() as u64, drifted })

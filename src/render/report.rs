@@ -124,6 +124,24 @@ pub struct Spot {
 }
 
 impl ReportFacts {
+    /// Returns what is known of any plan for an environment: nothing but that.
+    pub fn new(environment: &str) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            stage: Stage::Planned,
+            head: None,
+            lines: None,
+            assets: HashMap::new(),
+            paid: None,
+            paid_together: None,
+            month: None,
+            kept_until: None,
+            commands: Vec::new(),
+            mistakes: Vec::new(),
+            limit: MARKDOWN_LIMIT,
+        }
+    }
+
     /// Returns what is known of an asset.
     pub(super) fn asset(&self, collection: &CollectionName, key: &AssetKey) -> Option<&AssetFacts> {
         self.assets.get(&(collection.clone(), key.clone()))
