@@ -1,11 +1,10 @@
 //! `pixform init`
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::asset::TableSpec;
 
+use super::saved::{Created, create};
 use super::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `init`.
@@ -33,20 +32,12 @@ pub fn run(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Fail
     let mut written = 0;
     for (path, content) in [("pixform.yaml", CONFIG), ("manifests/portraits.yaml", MANIFEST)] {
         let path = Path::new(path);
-        let failure = |source| Failure::Write { path: path.to_path_buf(), source };
-        if path.parent() == Some(Path::new("manifests")) {
-            std::fs::create_dir_all("manifests").map_err(failure)?;
-        }
-        match OpenOptions::new().write(true).create_new(true).open(path) {
-            Ok(mut file) => {
-                file.write_all(content.as_bytes()).map_err(failure)?;
+        match create(path, content)? {
+            Created::Written => {
                 output.data(&format!("wrote {}\n", path.display()));
                 written += 1;
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                output.talk(&format!("{} is there already and stays as it is", path.display()));
-            }
-            Err(error) => return Err(failure(error)),
+            Created::There => output.talk(&format!("{} is there already and stays as it is", path.display())),
         }
     }
     if written > 0 {

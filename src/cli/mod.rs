@@ -39,6 +39,7 @@ mod previewed;
 mod progress;
 mod proof;
 mod report;
+mod saved;
 mod schema;
 mod selected;
 mod serve;

@@ -1,11 +1,15 @@
 //! `pixform pick KEY`
 
-use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::asset::Seed;
+use crate::config::Settings;
 use crate::manifest::{COUNT_MAX, Pick, PickError, Picked, pick};
+use crate::planner::Declared;
 
+use super::context::Loaded;
+use super::saved::Locked;
 use super::{Failure, Global, ManifestArgs, Output, asked, context};
 
 /// Arguments of `pick`.
@@ -39,10 +43,12 @@ fn seed(text: &str) -> Result<Seed, String> {
 /// Writes a take or a seed into the manifest.
 pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings_without_secrets(global, output)?;
-    let manifests = ManifestArgs { manifests: args.manifests.clone() };
-    let loaded = context::manifests_without_secrets(&manifests, &settings, output)?;
-    if loaded.declared.is_empty() && loaded.broken > 0 {
-        return Err(Failure::Told { count: loaded.broken });
+    let mut loaded = load(args, &settings, output)?;
+    let (file, source) = text(args, &loaded)?;
+    let locked = Locked::folder_of(Path::new(&*file))?;
+    if std::fs::read(&*file).is_ok_and(|now| now != source.as_bytes()) {
+        // Another run was first: this pick is written beside that one.
+        loaded = load(args, &settings, output)?;
     }
     let (declared, index, asset) = asked::find(&args.key, &loaded)?;
     let manifest = &declared.manifest;
@@ -55,7 +61,7 @@ pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Fail
     let said = match picked {
         Picked::Already => format!("{file}: `{key}` has {said} already"),
         Picked::Written(text) => {
-            replace(Path::new(&**file), &manifest.source, &text)?;
+            locked.replace(Path::new(&**file), &manifest.source, &text)?;
             format!("{file}: `{key}` has {said} now")
         }
     };
@@ -72,6 +78,21 @@ pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Fail
     Ok(0)
 }
 
+fn load(args: &PickArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+    let manifests = ManifestArgs { manifests: args.manifests.clone() };
+    let loaded = context::manifests_without_secrets(&manifests, settings, output)?;
+    match loaded.declared.is_empty() && loaded.broken > 0 {
+        true => Err(Failure::Told { count: loaded.broken }),
+        false => Ok(loaded),
+    }
+}
+
+/// Returns the file that declares the asset, and what it says.
+fn text(args: &PickArgs, loaded: &Loaded) -> Result<(Arc<str>, Arc<str>), Failure> {
+    let (Declared { manifest, .. }, ..) = asked::find(&args.key, loaded)?;
+    Ok((Arc::clone(&manifest.file), Arc::clone(&manifest.source)))
+}
+
 fn refused(file: &str, error: &PickError) -> Failure {
     let help = match error {
         PickError::NoSeeds(_) => "pick a take: `pixform pick KEY 1`".to_owned(),
@@ -83,26 +104,4 @@ fn refused(file: &str, error: &PickError) -> Failure {
         }
     };
     Failure::usage(format!("`{file}` was left as it is: {error}"), help)
-}
-
-/// Replaces a file in one step, whatever happens on the way; a link stays a link, and rights stay what they were.
-fn replace(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
-    let failure = |source| Failure::Write { path: path.to_path_buf(), source };
-    let real = path.canonicalize().map_err(failure)?;
-    let folder = real.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failure)?;
-    file.write_all(after.as_bytes()).map_err(failure)?;
-    let rights = std::fs::metadata(&real).map_err(failure)?.permissions();
-    if rights.readonly() {
-        // A new file in its place would not ask for the right to write into it.
-        return Err(failure(std::io::ErrorKind::PermissionDenied.into()));
-    }
-    file.as_file().set_permissions(rights).map_err(failure)?;
-    file.as_file().sync_all().map_err(failure)?;
-    if std::fs::read(&real).map_err(failure)? != before.as_bytes() {
-        let help = "somebody saved it in between: look at it, and run this again";
-        return Err(Failure::usage(format!("`{}` was left as it is: it has changed", path.display()), help));
-    }
-    file.persist(&real).map_err(|error| failure(error.error))?;
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failure)
 }

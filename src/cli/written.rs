@@ -1,8 +1,6 @@
 //! `pixform import --write`: a manifest for a table that is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use crate::asset::{CollectionName, Format, GeneratorName, TableName, is_identifier};
@@ -13,6 +11,7 @@ use crate::state::{Access, Survey, TableSeen, Visitor};
 use crate::world::World;
 use crate::yaml::nearest;
 
+use super::saved::{Created, create};
 use super::surveyed::{Pictured, Skipped, pictured, sketch_rows};
 use super::{Failure, Global, Output, context};
 
@@ -116,14 +115,9 @@ fn exists(file: &Path) -> Failure {
 }
 
 fn save(file: &Path, text: &str) -> Result<(), Failure> {
-    let failure = |source| Failure::Write { path: file.to_path_buf(), source };
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failure)?;
-    }
-    match OpenOptions::new().write(true).create_new(true).open(file) {
-        Ok(mut created) => created.write_all(text.as_bytes()).map_err(failure),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(file)),
-        Err(error) => Err(failure(error)),
+    match create(file, text)? {
+        Created::Written => Ok(()),
+        Created::There => Err(exists(file)),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
 
 use pixform::asset::Seed;
 use pixform::manifest::{Pick, Picked, pick};
 use proptest::prelude::*;
 
 use crate::laws::{load, shape};
-use crate::project::{KEYS, PEOPLE, Project, planned};
+use crate::project::{KEYS, PEOPLE, Project, Stopped, planned, ran};
 
 const KEY: &str = "age/aged/photo";
 
@@ -189,6 +191,62 @@ fn no_variable_and_no_state_is_needed() {
     project.manifest(&manifest);
     project.ok(&["pick", KEYS[0], "4"]);
     assert!(text(&project).contains("age/aged/anime: { with: { take: 4 } }"));
+}
+
+#[test]
+fn picks_at_once_are_all_done() {
+    let project = Project::new(PEOPLE);
+    project.write("manifests/others.yaml", &PEOPLE.replace("people", "others"));
+    for take in ["1", "2"] {
+        let pick = |collection: &str, key: &str| {
+            let name = format!("{collection}:{key}");
+            let mut command = project.command(&["pick", &name, take]);
+            (name, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        };
+        let picks: Vec<_> = KEYS.iter().flat_map(|key| [pick("people", key), pick("others", key)]).collect();
+        for (name, child) in picks {
+            let told = ran(child.wait_with_output().unwrap()).expect(0);
+            assert!(told.stdout.contains("now"), "{name}: {}", told.stdout);
+        }
+        for file in ["manifests/people.yaml", "manifests/others.yaml"] {
+            let text = fs::read_to_string(project.root().join(file)).unwrap();
+            for key in KEYS {
+                let entry = format!("  {key}: {{ with: {{ take: {take} }} }}\n");
+                assert!(text.contains(&entry), "`{key}` was called done and is not there:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_editor_saves_meanwhile_is_not_lost() {
+    let edited = PEOPLE.replace("model: first", "model: second");
+    let in_place = |path: &Path| fs::write(path, &edited).unwrap();
+    let renamed = |path: &Path| {
+        let beside = path.with_extension("swp");
+        fs::write(&beside, &edited).unwrap();
+        fs::rename(beside, path).unwrap();
+    };
+    for save in [&in_place as &dyn Fn(&Path), &renamed] {
+        let project = Project::new(PEOPLE);
+        let pick = Stopped::new(project.command(&["pick", KEY, "1"]), "manifest-compared:1");
+        save(&project.root().join("manifests/people.yaml"));
+        let told = pick.go_on().expect(1);
+        assert_eq!((text(&project), told.stdout.as_str()), (edited.clone(), ""));
+        assert!(told.stderr.contains("`manifests/people.yaml` was left as it is: it has changed"), "{}", told.stderr);
+        let names: Vec<_> = fs::read_dir(project.root().join("manifests")).unwrap().collect();
+        assert_eq!(names.len(), 1, "something is left beside it");
+    }
+}
+
+#[test]
+fn a_pick_waits_for_one_that_is_at_work_and_not_for_ever() {
+    let project = Project::new(PEOPLE);
+    let first = Stopped::new(project.command(&["pick", KEY, "1"]), "manifest-compared:1");
+    let told = project.run(&["pick", KEYS[0], "1"]).expect(1);
+    assert!(told.stderr.contains("another run is writing beside it"), "{}", told.stderr);
+    first.go_on().expect(0);
+    project.run(&["pick", KEYS[0], "1"]).expect(0);
 }
 
 proptest! {
