@@ -215,7 +215,9 @@ fn state_help(error: &StateError) -> Option<String> {
         }
         StateError::Address { help, .. } | StateError::Server { help, .. } => Some(help.clone()),
         StateError::Denied { .. } => Some(
-            "`pixform init --print-sql` prints the roles and rights that each command needs: run it as the database's owner".to_owned(),
+            "`pixform init --print-sql` prints the roles and rights that each command needs: run it as the database's owner; \
+             `pixform_plan` only plans, `pixform_preview` previews, `pixform_apply` does the rest"
+                .to_owned(),
         ),
         StateError::NotADatabase { .. } => {
             Some("the file was left as it is: move it away, or name another one under `state:`".to_owned())

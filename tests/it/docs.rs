@@ -16,9 +16,10 @@ const DOCUMENTS: [&str; 2] = ["README.md", "docs/money.md"];
 const EXIT_CODES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "130", "143"];
 
 /// Words with an underscore that are nobody's field: what manifests and tables are named in the examples.
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "style_42",
     "pixform_plan",
+    "service_role",
     "pixform_preview",
     "pixform_apply",
     "attribute_images",

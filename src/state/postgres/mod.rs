@@ -29,6 +29,7 @@ mod plans;
 mod port;
 mod proof;
 mod read;
+mod readers;
 mod records;
 mod references;
 mod rights;

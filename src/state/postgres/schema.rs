@@ -113,10 +113,19 @@ async fn lock(transaction: &Transaction, key: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Remembers which store this state works with.
+/// Remembers which store this state works with. The first one can be remembered by a role that may name no other.
 pub(super) async fn set_store(transaction: &Transaction, store: &str) -> Result<(), Failure> {
-    let sql = "INSERT INTO pixform.meta (name, value) VALUES ('store', $1)
-               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    transaction.execute_typed(sql, &[(&store, Type::TEXT)]).await?;
+    let first = "INSERT INTO pixform.meta (name, value) VALUES ('store', $1) ON CONFLICT DO NOTHING";
+    if transaction.execute_typed(first, &[(&store, Type::TEXT)]).await? == 0 {
+        let another = "UPDATE pixform.meta SET value = $1 WHERE name = 'store'";
+        if !is_store(transaction, store).await? {
+            transaction.execute_typed(another, &[(&store, Type::TEXT)]).await?;
+        }
+    }
     Ok(())
+}
+
+async fn is_store(transaction: &Transaction, store: &str) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM pixform.meta WHERE name = 'store' AND value = $1";
+    Ok(transaction.query_typed_opt(sql, &[(&store, Type::TEXT)]).await?.is_some())
 }

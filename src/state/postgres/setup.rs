@@ -7,7 +7,7 @@ use super::schema::{CREATION, HISTORY, MIGRATION_LOCK};
 use super::table::{creation, full_name};
 use crate::asset::TableSpec;
 use crate::state::migrate::{Migration, POSTGRES};
-use crate::state::table::quoted;
+use crate::state::table::{literal, quoted};
 
 /// The role that plans.
 const PLAN: &str = "pixform_plan";
@@ -44,9 +44,25 @@ pub(in crate::state) fn setup(tables: &[TableSpec]) -> String {
     sql
 }
 
-/// Runs SQL under a condition. Its text stands between marks of its own, for it may hold others.
+/// Runs SQL under a condition.
 fn guarded(condition: &str, sql: &str) -> String {
-    format!("DO $setup$ BEGIN IF {condition} THEN EXECUTE $sql$\n{sql}\n$sql$; END IF; END $setup$;")
+    block(&format!("BEGIN IF {condition} THEN EXECUTE {}; END IF; END", dollar_quoted(&format!("\n{sql}\n"))))
+}
+
+/// Returns a block of PL/pgSQL as a statement.
+pub(super) fn block(body: &str) -> String {
+    format!("DO {};", dollar_quoted(body))
+}
+
+/// Puts a text between marks that do not occur in it: it may hold others, and names that a stranger chose.
+fn dollar_quoted(text: &str) -> String {
+    let mut mark = "$pixform$".to_owned();
+    let mut number = 1_u64;
+    while text.contains(&mark) {
+        number += 1;
+        mark = format!("$pixform_{number}$");
+    }
+    format!("{mark}{text}{mark}")
 }
 
 fn migration(migration: &Migration) -> String {
@@ -60,16 +76,27 @@ fn migration(migration: &Migration) -> String {
 fn roles() -> String {
     let mut sql = "-- A role each for plan (reads), preview (buys and keeps pictures) and apply (switches rows too).\n"
         .to_owned();
-    for role in [PLAN, PREVIEW, APPLY] {
-        // Roles belong to all databases of a server: another one may be making it at this moment.
-        sql.push_str(&format!(
-            "DO $setup$ BEGIN CREATE ROLE {role} LOGIN;\n\
-             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $setup$;\n"
-        ));
-    }
+    // A role that exists needs no right to make one. Roles belong to all databases of a server: another one may be making
+    // it at this moment.
+    let all = [PLAN, PREVIEW, APPLY].map(|role| format!("CREATE ROLE {role} LOGIN;")).join(" ");
+    sql.push_str(&block(&format!(
+        "DECLARE wanted name; BEGIN\n  \
+           FOREACH wanted IN ARRAY ARRAY['{PLAN}', '{PREVIEW}', '{APPLY}'] LOOP\n    \
+             CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);\n    \
+             BEGIN EXECUTE format('CREATE ROLE %I LOGIN', wanted);\n    \
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;\n    \
+             WHEN insufficient_privilege THEN\n      \
+               RAISE EXCEPTION 'the role \"%\" is missing, and the role \"%\" may make none', wanted, current_user\n      \
+               USING HINT = 'Let a role with CREATEROLE run this once, and then run all of this again: {all}';\n    \
+             END;\n  \
+           END LOOP;\n\
+         END"
+    )));
     sql.push_str(&format!(
-        "GRANT USAGE ON SCHEMA pixform TO {PLAN}, {PREVIEW}, {APPLY};\n\
+        "\nGRANT USAGE ON SCHEMA pixform TO {PLAN}, {PREVIEW}, {APPLY};\n\
          GRANT SELECT ON ALL TABLES IN SCHEMA pixform TO {PLAN}, {PREVIEW};\n\
+         -- The first preview may come before the first apply: it may say which store is used, and never name another.\n\
+         GRANT INSERT ON pixform.meta TO {PREVIEW};\n\
          GRANT INSERT, UPDATE ON {PREVIEWED} TO {PREVIEW};\n\
          GRANT INSERT, DELETE ON {RECLAIMED} TO {PREVIEW};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pixform TO {APPLY};\n\n"
@@ -80,9 +107,9 @@ fn roles() -> String {
 /// The published table of one collection: made where it is missing, and opened to the roles.
 fn table(spec: &TableSpec) -> String {
     let table = full_name(&spec.name);
-    let literal = table.replace('\'', "''");
+    let literal = literal(&table);
     let mut sql = format!("-- The table that `{}` is published to.\n", spec.name);
-    sql.push_str(&guarded(&format!("to_regclass('{literal}') IS NULL"), &creation(spec)));
+    sql.push_str(&guarded(&format!("to_regclass({literal}) IS NULL"), &creation(spec)));
     sql.push_str(&format!(
         "\nGRANT USAGE ON SCHEMA {schema} TO {PLAN}, {PREVIEW}, {APPLY};\n\
          GRANT SELECT ON {table} TO {PLAN}, {PREVIEW};\n\
@@ -93,18 +120,19 @@ fn table(spec: &TableSpec) -> String {
         [("pixform_look", "SELECT", format!("{PLAN}, {PREVIEW}")), (APPLY, "ALL", APPLY.to_owned())]
     {
         let condition = format!(
-            "(SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('{literal}')) AND NOT EXISTS \
-             (SELECT FROM pg_policy WHERE polrelid = to_regclass('{literal}') AND polname = '{name}')"
+            "(SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass({literal})) AND NOT EXISTS \
+             (SELECT FROM pg_policy WHERE polrelid = to_regclass({literal}) AND polname = '{name}')"
         );
         let rule = if right == "ALL" { "USING (true) WITH CHECK (true)" } else { "USING (true)" };
         let policy = format!("CREATE POLICY {name} ON {table} FOR {right} TO {roles} {rule}");
         sql.push_str(&(guarded(&condition, &policy) + "\n"));
     }
-    sql.push_str(&format!(
-        "DO $setup$ DECLARE numbers regclass; BEGIN FOR numbers IN\n  \
+    sql.push_str(&block(&format!(
+        "DECLARE numbers regclass; BEGIN FOR numbers IN\n  \
            SELECT d.objid::regclass FROM pg_depend AS d JOIN pg_class AS c ON c.oid = d.objid AND c.relkind = 'S'\n  \
-           WHERE d.refobjid = to_regclass('{literal}') AND d.deptype = 'a'\n\
-         LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO {APPLY}', numbers); END LOOP; END $setup$;\n\n"
-    ));
+           WHERE d.refobjid = to_regclass({literal}) AND d.deptype = 'a'\n\
+         LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO {APPLY}', numbers); END LOOP; END"
+    )));
+    sql.push_str("\n\n");
     sql
 }

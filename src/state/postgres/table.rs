@@ -10,9 +10,9 @@ use super::columns::{Column, Keeps, keeps, type_name};
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::rights::Rights;
-use super::schema;
+use super::{readers, schema};
 use crate::asset::{ColumnType, TableName, TableSpec};
-use crate::state::table::{Found, Id, Times, kept, list, quoted};
+use crate::state::table::{Found, Id, Times, kept, list, literal, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
@@ -121,24 +121,15 @@ pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
     vec![TableProblem { message: "the table is missing".to_owned(), mend: one_line(&creation(spec)) }]
 }
 
-/// Returns the SQL that creates the table and remembers whose it is; where a REST layer has its role, with what lets it
-/// read the rows and nothing else.
-///
-/// Source of the role: <https://supabase.com/docs/guides/database/postgres/roles>, read 2026-11-24.
+/// Returns the SQL that creates the table, remembers whose it is, and opens it to the roles that read it.
 pub(super) fn creation(spec: &TableSpec) -> String {
-    let table = full_name(&spec.name);
-    let name = spec.name.to_string().replace('\'', "''");
     format!(
-        "CREATE TABLE {table} (\n  {}\n);\n\
-         INSERT INTO pixform.tables (name) VALUES ('{name}') ON CONFLICT DO NOTHING;\n\
-         DO $pixform$ BEGIN\n  \
-           IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN\n    \
-             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;\n    \
-             CREATE POLICY pixform_read ON {table} FOR SELECT USING (true);\n    \
-             GRANT SELECT ON {table} TO anon;\n  \
-           END IF;\n\
-         END $pixform$;",
-        definition(spec).join(",\n  ")
+        "CREATE TABLE {} (\n  {}\n);\n\
+         INSERT INTO pixform.tables (name) VALUES ({}) ON CONFLICT DO NOTHING;\n{}",
+        full_name(&spec.name),
+        definition(spec).join(",\n  "),
+        literal(&spec.name.to_string()),
+        readers::opening(&spec.name),
     )
 }
 

@@ -1,0 +1,1 @@
+-- SQLite has no roles: who may read the file may read the rows. The number belongs to a migration of Postgres.
