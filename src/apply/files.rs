@@ -17,7 +17,7 @@ use crate::world::World;
 use super::ApplyError;
 use super::adopt::adopted_row;
 use super::item::Item;
-use super::publish::{Form, Known, Target, prepare};
+use super::publish::{Form, Known, Lost, Target, prepare};
 
 /// An original, decoded where it was just made.
 pub type Pictured = Result<(Original, Option<Arc<Decoded>>), ApplyError>;
@@ -42,24 +42,17 @@ pub async fn file<'i>(
 ) -> Result<Prepared<'i>, ApplyError> {
     let Some(asset) = &item.asset else { return Err(stale(item)) };
     // Where neither picture nor files change, the record says what is there.
-    let untouched = matches!(item.change.action, Action::Publish | Action::Record);
-    let row_only = item.change.action == Action::Repair && !item.has_object_fault();
-    if let Some(record) = item.record.filter(|_| untouched || row_only) {
-        let (width, height) = record.recipe.picture_size();
-        let known = Original {
-            recipe: record.recipe.digest(),
-            sha256: record.original,
-            path: record.published.first().map(|file| file.path.clone()).ok_or_else(|| stale(item))?,
-            bytes: 0,
-            width,
-            height,
-            seed: record.recipe.seed,
-        };
-        return Ok(Prepared::There(known, record.published.clone()));
+    let same_files = matches!(item.change.action, Action::Publish | Action::Record | Action::Repair);
+    if let Some(record) = item.record.filter(|_| same_files && !item.change.has_file_drift()) {
+        let original = recorded_original(record).ok_or_else(|| stale(item))?;
+        return Ok(Prepared::There(original, record.published.clone()));
     }
-    let (original, decoded) = match original {
-        Some(pictured) => pictured?,
-        None => return Err(ApplyError::NoPicture { key: item.change.key.clone() }),
+    // Where only paths change, the published files are put at the new ones, whatever became of the original.
+    let same_bytes = matches!(item.change.action, Action::Render | Action::Move) && item.change.original.is_none();
+    let (original, decoded) = match (original, item.record.filter(|_| same_bytes)) {
+        (_, Some(record)) => (recorded_original(record).ok_or_else(|| stale(item))?, None),
+        (Some(pictured), None) => pictured?,
+        (None, None) => return Err(ApplyError::NoPicture { key: item.change.key.clone() }),
     };
     // A held asset keeps the renditions of its record.
     let asset = match item.record.filter(|_| item.held) {
@@ -70,7 +63,7 @@ pub async fn file<'i>(
         }
         None => Cow::Borrowed(asset),
     };
-    let target = Target { asset, action: item.change.action, record: item.record, original, decoded };
+    let target = Target { asset, files: Lost::of(item.change), record: item.record, original, decoded };
     let forms = prepare(world, &target, known).await?;
     Ok(Prepared::ToPut(Box::new(target), forms))
 }
@@ -89,7 +82,19 @@ pub fn entry(
         Some(record) => row.clone().with_recipe(&record.recipe),
         None => row.clone(),
     });
-    let writes_row = !matches!(change.action, Action::Record | Action::Adopt);
+    let writes_row = match change.action {
+        Action::Adopt => false,
+        Action::Record => change.has_drift(),
+        Action::Unknown
+        | Action::Generate
+        | Action::Reuse
+        | Action::Render
+        | Action::Move
+        | Action::Publish
+        | Action::Repair
+        | Action::Delete
+        | Action::Keep => true,
+    };
     let failed = |source| ApplyError::Row { key: asset.key.clone(), source };
     let mut values = match &row {
         Some(row) if writes_row => Some(row.values(outputs(&published, &world.url_base)).map_err(failed)?),
@@ -161,6 +166,20 @@ fn keep_columns(
         }
     }
     kept
+}
+
+/// Returns what a record says of its original: the published file stands for it, which nobody reads for its sake.
+fn recorded_original(record: &Record) -> Option<Original> {
+    let (width, height) = record.recipe.picture_size();
+    Some(Original {
+        recipe: record.recipe.digest(),
+        sha256: record.original,
+        path: record.published.first()?.path.clone(),
+        bytes: 0,
+        width,
+        height,
+        seed: record.recipe.seed,
+    })
 }
 
 fn stale(item: &Item<'_>) -> ApplyError {

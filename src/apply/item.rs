@@ -23,29 +23,17 @@ pub struct Item<'i> {
     pub held: bool,
 }
 
-impl Item<'_> {
-    /// Tells whether a published file is gone or damaged.
-    pub fn has_object_fault(&self) -> bool {
-        let fault = |reason: &crate::plan::Reason| {
-            matches!(reason.cause, crate::plan::Cause::ObjectMissing { .. } | crate::plan::Cause::ObjectSize { .. })
-        };
-        self.change.reasons.iter().any(fault)
-    }
-}
-
 /// Resolves the assets of the next batch: as many as may be worked on at once, and one at least.
 pub fn next_batch<'i>(work: &Work<'_>, records: &'i Records, changes: &[&'i Change]) -> Vec<Item<'i>> {
     let mut batch = Vec::new();
     let mut pixels = 0;
     for change in changes.iter().take(BATCH) {
         let item = item(work, records, change);
-        pixels += match (&item.asset, item.change.action) {
-            (Some(asset), Action::Generate | Action::Reuse | Action::Render | Action::Repair) => {
-                let (width, height) = asset.recipe.picture_size();
-                u64::from(width) * u64::from(height)
-            }
-            _ => 0,
-        };
+        let decodes = matches!(change.action, Action::Generate | Action::Reuse | Action::Render);
+        if let (Some(asset), true) = (&item.asset, decodes || change.has_file_drift()) {
+            let (width, height) = asset.recipe.picture_size();
+            pixels += u64::from(width) * u64::from(height);
+        }
         if pixels > BATCH_PIXELS && !batch.is_empty() {
             break;
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::asset::{Asset, Encoding, ObjectPath, Rendition};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::imaging::{Decoded, Encoded};
-use crate::plan::Action;
+use crate::plan::Change;
 use crate::record::{Original, Published, Record};
 use crate::storage::Overwrite;
 use crate::world::World;
@@ -20,14 +20,30 @@ use super::{ApplyError, crash_point, original};
 pub struct Target<'t> {
     /// The asset.
     pub asset: Cow<'t, Asset>,
-    /// What is done about it.
-    pub action: Action,
+    /// Whether files that it had were lost.
+    pub files: Lost,
     /// Its record, if it has one.
     pub record: Option<&'t Record>,
     /// The original.
     pub original: Original,
     /// The original, decoded, where it was just made.
     pub decoded: Option<Arc<Decoded>>,
+}
+
+/// Whether files that an asset had are gone or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// As far as anybody looked all are there.
+    None,
+    /// Some are.
+    Some,
+}
+
+impl Lost {
+    /// Returns what a change knows of it.
+    pub fn of(change: &Change) -> Self {
+        if change.has_file_drift() { Self::Some } else { Self::None }
+    }
 }
 
 /// A published file, and its bytes where they are still to be put.
@@ -99,7 +115,7 @@ pub async fn put(
             // What is repaired, or was announced before, is ours to replace: it was damaged, or cut off by a power cut.
             // Everywhere else other bytes would be somebody else's file.
             let before = known.get(&(target.original.sha256, file.rendition.digest));
-            let ours = target.action == Action::Repair || before.is_some_and(|before| before.path == file.path);
+            let ours = target.files == Lost::Some || before.is_some_and(|before| before.path == file.path);
             let overwrite = if ours { Overwrite::Replace } else { Overwrite::Never };
             let content_type = file.rendition.encoding.format.content_type();
             world.storage.put(&file.path, bytes, content_type, overwrite).await?;

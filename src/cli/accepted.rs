@@ -144,9 +144,18 @@ async fn edited<'d>(
     let drifted = |cause: &Cause| {
         matches!(cause, Cause::RowEdited { .. } | Cause::RowMissing | Cause::RowElsewhere { written: Some(_), .. })
     };
-    let changes = collection.changes.iter().filter(|change| change.moved_from.is_none() && change.before.is_some());
+    let changes = collection.changes.iter().filter(|change| change.before.is_some());
     let changes = changes.filter(|change| change.reasons.iter().any(|reason| drifted(&reason.cause)));
-    let changes: Vec<_> = changes.filter_map(|change| Some((change.index?, change.key.clone()))).collect();
+    let (renamed, changes): (Vec<_>, Vec<_>) = changes.partition(|change| change.moved_from.is_some());
+    for (change, from) in renamed.into_iter().filter_map(|change| Some((change, change.moved_from.as_ref()?))) {
+        let why = format!(
+            "it is renamed from `{}`, which writes its row whole: keep the row with the manifest as it was before the \
+             rename, and rename it then",
+            from.1
+        );
+        refusals.add(format!("{}:{}", manifest.name, change.key), why);
+    }
+    let changes: Vec<_> = changes.into_iter().filter_map(|change| Some((change.index?, change.key.clone()))).collect();
     let keys: Vec<AssetKey> = changes.iter().map(|(_, key)| key.clone()).collect();
     let records = world.state.records(&manifest.name, &keys).await?;
     let records: HashMap<_, _> = records.into_iter().map(|record| (record.key.clone(), record)).collect();

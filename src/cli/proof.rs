@@ -68,6 +68,7 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
 fn puts_files(change: &Change) -> bool {
     match change.action {
         Action::Adopt | Action::Generate | Action::Reuse | Action::Render | Action::Repair | Action::Move => true,
-        Action::Unknown | Action::Publish | Action::Record | Action::Delete | Action::Keep => false,
+        Action::Publish | Action::Record => change.has_file_drift(),
+        Action::Unknown | Action::Delete | Action::Keep => false,
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
-use crate::plan::{Action, Limits, Looked, Verdicts};
+use crate::plan::{Limits, Looked, Verdicts};
 use crate::planner::{self, Request, Selection};
 use crate::render::{self, ReportFacts};
 use crate::server::{PlanPage, PlanSource};
@@ -84,7 +84,7 @@ impl Compared {
             commands: vec![self.output.command("pixform plan"), self.output.command("pixform apply")],
             ..ReportFacts::new(&plan.environment)
         };
-        let drifted = plan.changes().filter(|(_, change)| change.action == Action::Repair).count() as u64;
+        let drifted = plan.changes().filter(|(_, change)| change.has_drift()).count() as u64;
         Ok(PlanPage { html: render::report_html(Some(&plan), &facts), changes: plan.changes().count() as u64, drifted })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What was approved is held against what is there: an asset that is as it was then is carried out, one that is already as
 //! it was to become is done, and any other is told. Assets that were not reviewed are left alone. Repairs and open
-//! questions are outside the digest of a plan, and stay.
+//! questions are outside the digest of a plan, and stay; a purchase for the sake of what was lost is left alone, too.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,6 @@ use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::PlanDigest;
 use crate::record::Record;
 
-use super::name::is_outside;
 use super::{Action, Change, Plan, Snapshot};
 
 /// A plan as it was reviewed.
@@ -33,6 +32,8 @@ pub struct ApprovedChange {
     pub collection: CollectionName,
     /// The asset's key; the new one where it is renamed.
     pub key: AssetKey,
+    /// What was to be done.
+    pub action: Action,
     /// Where its record was, where it is renamed.
     pub moved_from: Option<(CollectionName, AssetKey)>,
     /// As it was.
@@ -72,6 +73,8 @@ pub enum Strayed {
     Manifest(Vec<StrayedField>),
     /// Its record is neither as it was nor as it was to become; the fields that tell.
     Record(Vec<StrayedField>),
+    /// The row that was to be taken over, or its picture, is not what it was.
+    Adoption,
 }
 
 /// A field that is not what the plan was made from.
@@ -146,9 +149,10 @@ pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> 
                 change.expected |= change.action == Action::Delete;
                 return true;
             }
-            let outside = is_outside(change.action);
-            narrowed.left += u64::from(!outside);
-            outside
+            // What was lost is put right without having been reviewed, unless that costs something.
+            let stays = change.is_outside() && change.price == MicroUsd(0);
+            narrowed.left += u64::from(!stays);
+            stays
         });
     }
     narrowed
@@ -158,6 +162,9 @@ pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> 
 fn planned_place(wanted: &ApprovedChange, change: &Change) -> Place {
     let same_way = change.moved_from == wanted.moved_from;
     match () {
+        () if wanted.action == Action::Adopt && change.action != Action::Adopt && change.before.is_none() => {
+            Place::Strayed(Strayed::Adoption)
+        }
         () if same_way && change.before == wanted.before && change.after == wanted.after => Place::ToDo,
         // What is lost or edited since is put right; it is as it was to become all the same.
         () if change.moved_from.is_none() && wanted.after.is_some() && change.before == wanted.after => Place::Done,

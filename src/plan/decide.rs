@@ -154,7 +154,8 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let new_picture = record.is_none() || (differs.recipe && held.is_none());
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
-    let needs_original = new_picture || renders || faulty;
+    // Where nothing but paths differs, the published files themselves are what is put at the new ones.
+    let needs_original = new_picture || (renders && !differs.only_paths) || faulty;
     let needs_making =
         matches!(picture, Picture::ToMake | Picture::Collected | Picture::UnderWay | Picture::InDoubt { .. });
     if needs_making && needs_original && !new_picture {
@@ -191,16 +192,19 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
         picture => {
             let row_bad = matches!(row, RowState::Missing | RowState::Edited(_));
             let row_changed = before.map(|before| before.row) != Some(after.row);
+            // What the manifest asks for comes first: what was lost or edited is put right along with it.
             let action = match () {
                 () if renders && !(moved_from.is_some() && differs.only_paths) => Action::Render,
-                () if faulty || row_bad => Action::Repair,
                 () if moved_from.is_some() => Action::Move,
                 () if row_changed => Action::Publish,
                 () if before != Some(after) || labels_changed(asset, record, key_axes) => Action::Record,
+                () if faulty || row_bad => Action::Repair,
                 () => Action::Keep,
             };
+            let is_own = |original: &Original| record.is_some_and(|record| record.original == original.sha256);
             let original = match picture {
-                Picture::There(original, _) => Some(original),
+                // The files of another original of the same recipe are no files of this picture.
+                Picture::There(original, _) => Some(original).filter(|original| needs_original || is_own(original)),
                 Picture::ToMake
                 | Picture::Collected
                 | Picture::UnderWay

@@ -13,6 +13,7 @@ mod approved;
 mod compare;
 mod decide;
 mod differences;
+mod drift;
 mod guard;
 mod kept;
 mod name;
@@ -30,7 +31,7 @@ pub use decide::{ColumnEdit, Edited, ObjectFault, Picture, RowState, Seen, Subje
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
-pub use name::{digest, is_outside};
+pub use name::{Beyond, digest, is_outside};
 pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
 pub use sample::sample;
@@ -49,14 +50,14 @@ pub enum Action {
     Reuse,
     /// Published forms are made again from the kept original.
     Render,
-    /// What was lost or edited is put right.
-    Repair,
     /// The asset has a new key.
     Move,
     /// The row gets new values.
     Publish,
     /// Only what is remembered changes.
     Record,
+    /// Nothing is asked for, and what was lost or edited is put right.
+    Repair,
     /// The asset is no longer declared.
     Delete,
     /// Nothing.
@@ -71,10 +72,10 @@ impl Action {
         Self::Generate,
         Self::Reuse,
         Self::Render,
-        Self::Repair,
         Self::Move,
         Self::Publish,
         Self::Record,
+        Self::Repair,
         Self::Delete,
         Self::Keep,
     ];

@@ -1,22 +1,55 @@
 //! The name of a plan: a digest over what was reviewed, and nothing else.
 
-use super::{Action, Plan, Snapshot};
+use super::{Action, Cause, Change, Plan, Snapshot};
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
 
 impl Plan {
-    /// Returns the name of what was reviewed: over environment, collection, key, before and after of each change;
-    /// repairs and open questions are outside it, and so are actions, prices and times.
+    /// Returns the name of what was reviewed: over environment, collection, key, before and after of each change that a
+    /// manifest asks for. What was lost or edited and open questions are outside it, and so are actions, prices and times.
     pub fn digest(&self) -> PlanDigest {
-        let covered = self.changes().filter(|(_, change)| !is_outside(change.action));
+        let covered = self.changes().filter(|(_, change)| !change.is_outside());
         let covered = covered.map(|(collection, change)| (&collection.name, &change.key, change.before, change.after));
         digest(&self.environment, covered)
     }
 }
 
-/// Tells whether an action is no part of what a plan's digest covers.
-pub fn is_outside(action: Action) -> bool {
-    matches!(action, Action::Repair | Action::Unknown)
+impl Change {
+    /// Tells whether the change is no part of what a plan's digest covers.
+    pub fn is_outside(&self) -> bool {
+        let relabelled = self.reasons.iter().any(|reason| matches!(reason.cause, Cause::LabelChanged { .. }));
+        let beyond = if relabelled || self.moved_from.is_some() { Beyond::Names } else { Beyond::Nothing };
+        is_outside(self.action, (self.before, self.after), beyond)
+    }
+}
+
+/// What a change asks for beyond what its two sides tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nothing.
+    Nothing,
+    /// Another key, or other labels beyond it.
+    Names,
+}
+
+/// Tells whether a change is no part of what a plan's digest covers: nothing is asked for by a manifest, so that it only
+/// puts right what was lost or edited, or it waits for a decision about the very picture that is asked for.
+pub fn is_outside(action: Action, (before, after): (Option<Snapshot>, Option<Snapshot>), beyond: Beyond) -> bool {
+    let asks_nothing = before == after && beyond == Beyond::Nothing;
+    let recipe = |side: Option<Snapshot>| side.map(|side| side.recipe);
+    match action {
+        Action::Repair => true,
+        Action::Unknown => asks_nothing || recipe(before) != recipe(after),
+        Action::Adopt
+        | Action::Generate
+        | Action::Reuse
+        | Action::Render
+        | Action::Move
+        | Action::Publish
+        | Action::Record
+        | Action::Delete
+        | Action::Keep => asks_nothing,
+    }
 }
 
 /// Returns the digest of a plan for an environment with these changes: collection, key, before and after of each.

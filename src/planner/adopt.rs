@@ -1,9 +1,9 @@
 //! Rows that no record owns, read for assets that have no record: which of them can be taken over.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets, ObjectPath};
-use crate::plan::{CollectionPlan, FoundRow, Subject, Suspects, Verdict, adopt, judge, named_files};
+use crate::plan::{Action, CollectionPlan, FoundRow, Subject, Suspects, Verdict, adopt, judge, named_files};
 use crate::state::RowSeen;
 use crate::world::{Elsewhere, Listing};
 
@@ -30,8 +30,12 @@ impl Gathering<'_> {
         let mut unfit = Unfit::new();
         let Some(table) = manifest.table() else { return Ok(unfit) };
         let key = |number: &usize| &heads.all()[*number].key;
-        let numbers = suspects.unadopted.iter().copied().filter(|number| !moves.into.contains_key(key(number)));
-        let numbers: Vec<usize> = numbers.collect();
+        // Where another picture was approved, a row that came since is written over, and its picture is not taken.
+        let approved = self.request.approved.iter().flat_map(|approved| &approved.changes);
+        let made = approved.filter(|change| change.collection == manifest.name && change.action != Action::Adopt);
+        let made: HashSet<&AssetKey> = made.map(|change| &change.key).collect();
+        let free = |number: &usize| !moves.into.contains_key(key(number)) && !made.contains(key(number));
+        let numbers: Vec<usize> = suspects.unadopted.iter().copied().filter(free).collect();
         for chunk in numbers.chunks(CHUNK) {
             let assets = chunk.iter().map(|number| (*number, manifest.asset(*number)));
             let assets: Vec<(usize, Asset)> = assets

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::asset::{Asset, TableSpec};
+use crate::asset::{Asset, Row, TableSpec, URL_BASE};
 use crate::plan::{ColumnEdit, Edited, RowState, Target, kept_value, pointers};
 use crate::record::{Record, RecordedRow, outputs};
 use crate::state::RowSeen;
@@ -22,6 +22,10 @@ pub fn row_state(
     }
     let same_columns = table.columns.iter().all(|(name, _)| written.inputs.contains_key(&format!("columns.{name}")))
         && written.inputs.keys().filter(|name| name.starts_with("columns.")).count() == table.columns.len();
+    // The row of a key with other parts than the table's cannot be looked for.
+    if record.key.as_str().split('/').count() != table.key.len() {
+        return RowState::NotLooked;
+    }
     match found {
         None => RowState::Missing,
         Some(row) if row.seen == written.seen || !same_columns => RowState::Same,
@@ -39,6 +43,10 @@ fn edited(asset: &Asset, record: &Record, written: &RecordedRow, found: &[Value]
     let mut respelt = false;
     let mut edits = Vec::new();
     for (at, (((name, _), declared), found)) in columns {
+        // What the manifest makes of a column now is what was written only where nothing that it is made of changed.
+        if !is_as_written(&row, at, written) {
+            continue;
+        }
         // What cannot be told by what is published now was not written by us.
         let Some(expected) = kept_value(written, name).or(declared.ok()) else { continue };
         if text(&expected) == text(found) {
@@ -61,6 +69,19 @@ fn edited(asset: &Asset, record: &Record, written: &RecordedRow, found: &[Value]
         (true, true) => RowState::Same,
         (true, false) => RowState::Edited(vec![whole_row()]),
     }
+}
+
+/// Tells whether a column is declared as it was when the row was written.
+fn is_as_written(row: &Row, at: usize, written: &RecordedRow) -> bool {
+    let ((name, _), template) = (&row.shape.table.columns[at], &row.shape.columns[at]);
+    let source = written.inputs.get(&format!("columns.{name}")).map(String::as_str);
+    // What is no input of a row is of the published picture, or of the recipe, which the record keeps.
+    let same = |name: &str| match row.inputs.get(name) {
+        Some(value) => written.inputs.get(name) == Some(value),
+        None if name == "url" || name.ends_with(".url") => row.inputs.get(URL_BASE) == written.inputs.get(URL_BASE),
+        None => true,
+    };
+    source == Some(template.source()) && template.names().iter().all(|name| same(name))
 }
 
 fn whole_row() -> ColumnEdit {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::{PlanDigest, RecipeDigest, RenditionsDigest, RowDigest};
-use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, Snapshot, digest, is_outside};
+use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, Beyond, Snapshot, digest, is_outside};
 
 use super::json::FORMAT_VERSION;
 
@@ -87,23 +87,35 @@ pub fn approved_plan(document: &str) -> Result<Approved, DocumentError> {
     if major(&format_version) != major(FORMAT_VERSION) {
         return Err(DocumentError::Version { found: format_version, known: FORMAT_VERSION });
     }
-    let outside: Vec<&str> = Action::ALL.into_iter().filter(|action| is_outside(*action)).map(Action::name).collect();
-    let covered = changes.into_iter().filter(|change| !outside.contains(&change.action.as_str()));
-    let changes = covered.map(change).collect::<Result<Vec<_>, _>>()?;
+    let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
     let said: PlanDigest = parsed(&said)?;
-    let found = digest(
-        &environment,
-        changes.iter().map(|change| (&change.collection, &change.key, change.before, change.after)),
-    );
-    if found != said {
-        return Err(DocumentError::Changed { found, said });
-    }
+    let digest_of = |changes: &[ApprovedChange]| {
+        let covered = changes.iter().map(|change| (&change.collection, &change.key, change.before, change.after));
+        digest(&environment, covered)
+    };
+    let by_change: Vec<ApprovedChange> = changes.iter().filter(|change| !is_uncovered(change)).cloned().collect();
+    // Documents of pixform 1.0 cover by the action alone, and may have been approved before an upgrade.
+    let by_action = |change: &&ApprovedChange| !matches!(change.action, Action::Repair | Action::Unknown);
+    let by_action: Vec<ApprovedChange> = changes.iter().filter(by_action).cloned().collect();
+    let found = digest_of(&by_change);
+    let changes = match () {
+        () if found == said => by_change,
+        () if digest_of(&by_action) == said => by_action,
+        () => return Err(DocumentError::Changed { found, said }),
+    };
     let cost: MicroUsd = parsed(&estimated_cost)?;
     Ok(Approved { digest: said, environment, cost, changes })
 }
 
+fn is_uncovered(change: &ApprovedChange) -> bool {
+    let relabelled = change.fields.iter().any(|field| field.code == "label_changed");
+    let beyond = if relabelled || change.moved_from.is_some() { Beyond::Names } else { Beyond::Nothing };
+    is_outside(change.action, (change.before, change.after), beyond)
+}
+
 fn change(read: ChangeRead) -> Result<ApprovedChange, DocumentError> {
-    let ChangeRead { collection, key, action: _, reasons, before, after, moved_from } = read;
+    let ChangeRead { collection, key, action, reasons, before, after, moved_from } = read;
+    let named = Action::ALL.into_iter().find(|known| known.name() == action);
     let moved_from = match &moved_from {
         Some(from) => {
             let (collection, key) = from.split_once(':').ok_or_else(|| DocumentError::Value(from.clone()))?;
@@ -118,6 +130,7 @@ fn change(read: ChangeRead) -> Result<ApprovedChange, DocumentError> {
     Ok(ApprovedChange {
         collection: parsed(&collection)?,
         key: parsed(&key)?,
+        action: named.ok_or(DocumentError::Value(action))?,
         moved_from,
         before: before.map(side).transpose()?,
         after: after.map(side).transpose()?,

@@ -85,7 +85,7 @@ fn meaning(action: Action, before: Before, cost: MicroUsd) -> &'static str {
         (Action::Repair, _, _) => "puts back what was lost or edited; costs nothing",
         (Action::Move, _, _) => "keeps picture and row under a new key; costs nothing",
         (Action::Publish, _, _) => "writes new values into the row; the picture stays",
-        (Action::Record, _, _) => "changes only what pixform remembers",
+        (Action::Record, _, _) => "changes what pixform remembers",
         (Action::Delete, _, _) => "takes the row away; files stay until `pixform gc`",
         (Action::Keep, _, _) => "does nothing",
     }

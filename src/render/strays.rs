@@ -14,10 +14,16 @@ const VALUE_MAX: usize = 120;
 /// It may hold strangers' text and is escaped for no medium yet.
 pub fn strays_text(strays: &[Stray]) -> String {
     let mut lines = Vec::new();
+    let no_fields = Vec::new();
     for Stray { collection, key, why } in strays.iter().take(NAMED_MAX) {
         let (what, fields, was) = match why {
             Strayed::Manifest(fields) => ("the manifest asks for something else than was approved", fields, "approved"),
             Strayed::Record(fields) => ("it changed after the plan was made", fields, "planned from"),
+            Strayed::Adoption => (
+                "the row that was to be taken over, or its picture, is not what it was when the plan was made",
+                &no_fields,
+                "",
+            ),
         };
         lines.push(format!("{collection}:{key}: {what}"));
         lines.extend(fields.iter().map(|StrayedField { name, planned, now }| {

@@ -329,7 +329,7 @@ fn every_action_and_reason_has_its_words() {
       ! repair     puts back what was lost or edited; costs nothing
       > move       keeps picture and row under a new key; costs nothing
       ~ publish    writes new values into the row; the picture stays
-      = record     changes only what pixform remembers
+      = record     changes what pixform remembers
       - delete     takes the row away; files stay until `pixform gc`
 
     Plan: 1 unknown, 1 to adopt, 3 to generate, 3 to reuse, 1 to render, 5 to repair, 2 to move, 1 to publish, 4 to record, 2 to delete; 40 unchanged. Estimated cost: $0.045 (cap $5.00).

@@ -109,6 +109,30 @@ fn a_row_that_is_gone_or_points_elsewhere_is_not_kept() {
 }
 
 #[test]
+fn a_row_is_kept_beside_what_the_manifest_asks_for_and_not_beside_a_rename() {
+    let project = Project::applied();
+    project.execute("UPDATE people SET seed = 5 WHERE style = 'photo' AND value = 'young'");
+    project.edit("prompt: \"{{ prompt }}\"", "prompt: \"{{ prompt }}!\"");
+    assert_eq!(reasons(&project.plan(), "age/young/photo"), ["row_changed columns.prompt", "row_edited seed"]);
+    accept(&project, &["age/young/photo", "--row", "--yes"]);
+    let said = project.ok(&["explain", "age/young/photo"]);
+    assert!(said.contains("the row stays as it was edited: `seed`\n"), "{said}");
+    project.apply();
+    project.assert_settled();
+    let row = project.rows()["age/young/photo"].clone();
+    assert!(row.contains(" | 5 | ") && row.ends_with('!'), "{row}");
+    project.execute("UPDATE people SET seed = 6 WHERE style = 'photo' AND value = 'slim'");
+    project.edit("        slim:", "        thin:");
+    project.edit("renditions:", "moved:\n  - { from: body/slim/*, to: body/thin/* }\nrenditions:");
+    let ran = project.run(&["accept", "body/thin/*", "--row", "--yes"]).expect(1);
+    assert!(
+        ran.stderr.contains("people:body/thin/photo is left as it is: it is renamed from `body/slim/photo`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn each_drift_has_its_own_reason() {
     let project = Project::applied();
     let set = |what: &str, key: &str| {

@@ -20,6 +20,7 @@ mod crash;
 mod creator;
 mod desk;
 mod docs;
+mod drift;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;

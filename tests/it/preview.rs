@@ -220,6 +220,70 @@ fn renditions_and_renames_are_previewed_at_their_new_paths() {
 }
 
 #[test]
+fn a_drift_after_the_review_does_not_eat_what_was_reviewed() {
+    let (project, fake) = shop("");
+    project.edit("        aged:", "        old:");
+    project.edit("subject: a young woman", "subject: a woman of thirty");
+    project.edit("renditions:", "moved:\n  - { from: age/aged/*, to: age/old/* }\nrenditions:");
+    let reviewed = digest(&project);
+    preview(&project, &[]).expect(0);
+    let undisturbed = project.copy();
+    undisturbed.run(&["apply", "--yes", "--max-cost", "0", "--expect", &reviewed]).expect(0);
+    // A renamed row is gone, another one and that of a new picture point elsewhere, and somebody took a new key.
+    project.execute("DELETE FROM people WHERE value = 'aged' AND style = 'photo'");
+    project.execute("UPDATE people SET image_url = 'https://elsewhere.example/1.jpg' WHERE style = 'anime'");
+    fs::remove_file(project.picture("age/young/photo")).unwrap();
+    project.execute(
+        r#"INSERT INTO people ("group", value, style, created_at, updated_at)
+           SELECT "group", 'old', style, created_at, updated_at FROM people WHERE value = 'aged'"#,
+    );
+    assert_eq!(digest(&project), reviewed);
+    let said = project.ok(&["plan"]);
+    assert!(said.contains("2 to reuse, 2 to move, 2 to repair; 2 unchanged"), "{said}");
+    let applied = project.run(&["apply", "--yes", "--max-cost", "0", "--expect", &reviewed]).expect(0);
+    assert!(applied.stdout.contains("Applied: 2 reused, 2 moved, 2 repaired. Cost: $0.00."), "{applied:?}");
+    project.assert_settled();
+    project.assert_no_broken_link();
+    let urls = |project: &Project| -> Vec<String> {
+        project.rows().values().map(|row| row.split(" | ").nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(urls(&project), urls(&undisturbed), "what was reviewed is live");
+    assert_eq!(fake.charges().len(), 10);
+}
+
+#[test]
+fn what_was_lost_is_not_bought_by_a_plan_that_was_approved_before() {
+    let (project, fake) = shop("");
+    project.edit(EDIT.0, EDIT.1);
+    let reviewed = digest(&project);
+    preview(&project, &[]).expect(0);
+    let lost = project.picture("body/slim/photo");
+    fs::remove_file(&lost).unwrap();
+    let original = project.query(
+        "SELECT path FROM pixform_originals WHERE sha256 = (SELECT original FROM \
+                                  pixform_record_details WHERE key = 'body/slim/photo')",
+    );
+    fs::remove_file(project.storage().join(&original[0])).unwrap();
+    assert_eq!(digest(&project), reviewed, "nobody reviewed what was lost since");
+    let applied = project.run(&["apply", "--yes", "--expect", &reviewed]).expect(0);
+    assert!(applied.stdout.contains("Applied: 2 reused. Cost: $0.00."), "{applied:?}");
+    assert_eq!(fake.charges().len(), 10);
+    assert_eq!(project.planned(), ["body/slim/photo generate"]);
+    // A rename whose picture is lost would cost what nobody approved.
+    project.edit("        slim:", "        thin:");
+    project.edit("renditions:", "moved:\n  - { from: body/slim/*, to: body/thin/* }\nrenditions:");
+    let renamed = digest(&project);
+    project.ok(&["plan", "--out", "plan.json"]);
+    let document = fs::read_to_string(project.root().join("plan.json")).unwrap();
+    project.write("plan.json", &document.replace(r#""estimated_cost":"0.015""#, r#""estimated_cost":"0.00""#));
+    let dearer = project.run(&["apply", "--yes", "plan.json"]).expect(6);
+    assert!(dearer.stderr.contains("costs $0.015 now, and $0.00 were approved"), "{dearer:?}");
+    project.run(&["apply", "--yes", "--expect", &renamed]).expect(0);
+    assert_eq!(fake.charges().len(), 11);
+    project.assert_settled();
+}
+
+#[test]
 fn a_sample_spreads_over_all_labels_and_pictures_can_be_saved() {
     let fake = fake(5);
     let project = Project::new(&people());
