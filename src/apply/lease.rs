@@ -70,7 +70,7 @@ impl Leases {
                     }
                     LeaseAnswer::Held(holder) => {
                         release(state, &held).await;
-                        return Err(ApplyError::Held(Box::new(holder)));
+                        return Err(ApplyError::Held(holder));
                     }
                 }
             }

@@ -340,8 +340,11 @@ pub async fn run(
     let mut before = Vec::with_capacity(works.len());
     for work in works {
         before.push(records::touched(&*world.state, work.plan).await?);
-        // A preview remembers nothing of a collection.
-        let Right::Lease(lease) = leases.right(&work.plan.name)? else { continue };
+        // A preview remembers nothing of a collection: what its pictures are made of is kept beside it.
+        let Right::Lease(lease) = leases.right(&work.plan.name)? else {
+            records::keep_recipes(&*world.state, work, before.last()).await?;
+            continue;
+        };
         if let Some(table) = work.table {
             world.state.ensure_table(table).await?;
         }

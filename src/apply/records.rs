@@ -1,9 +1,12 @@
-//! Records that a plan touches, read again under the lease: a plan that was made from others is refused.
+//! Records that a plan touches, read again under the lease: a plan that was made from others is refused. And the recipes
+//! that no record has yet.
 
-use crate::plan::{Change, CollectionPlan, Snapshot};
+use crate::asset::Recipe;
+use crate::plan::{Action, Change, CollectionPlan, Snapshot};
 use crate::state::{Records, State, records_of};
 
-use super::ApplyError;
+use super::item::item;
+use super::{ApplyError, Work};
 
 /// Reads the touched records again and refuses a plan that was made from others.
 pub async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records, ApplyError> {
@@ -23,4 +26,20 @@ pub async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records
         }
     }
     Ok(records)
+}
+
+/// Recipes that are kept at a time.
+const RECIPES: usize = 500;
+
+/// Keeps the recipes that a plan makes pictures of: what they were made of can be told later, published or not.
+pub async fn keep_recipes(state: &dyn State, work: &Work<'_>, records: Option<&Records>) -> Result<(), ApplyError> {
+    let none = Records::default();
+    let records = records.unwrap_or(&none);
+    let made: Vec<&Change> = work.plan.changes.iter().filter(|change| change.action == Action::Generate).collect();
+    for changes in made.chunks(RECIPES) {
+        let assets = changes.iter().filter_map(|change| item(work, records, change).asset);
+        let recipes: Vec<Recipe> = assets.map(|asset| asset.recipe).collect();
+        state.keep_recipes(&recipes).await?;
+    }
+    Ok(())
 }

@@ -138,7 +138,9 @@ pub async fn carry_out(
 ) -> Result<(Result<Outcome, ApplyError>, u8), Failure> {
     let signals = Signals::listen(going.command, output);
     let proof = proof(prepared)?;
-    let run = begin(world, &prepared.settings, going.take, (going.command, proof.as_ref()), output).await?;
+    // The history tells pictures to choose from from those that are wanted.
+    let command = if prepared.takes > 0 { Run::CANDIDATES } else { going.command };
+    let run = begin(world, &prepared.settings, going.take, (command, proof.as_ref()), output).await?;
     if going.keeps == Keeps::Plan {
         let document = render::plan_document(&prepared.plan);
         let kept = KeptPlan { digest: prepared.plan.digest(), document, run: run.id.clone() };

@@ -61,6 +61,7 @@ pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result
         collection: args.key.as_ref().and_then(|asked| asked.collection.clone()),
         key: args.key.as_ref().map(|asked| asked.key.clone()),
         since: args.since.map(|ago| context::now().saturating_mul(1_000).saturating_sub(ago)),
+        of: None,
         limit: None,
     };
     let named_once = |(at, by): (usize, &By)| (!args.by[..at].contains(by)).then_some(*by);
@@ -106,7 +107,7 @@ pub fn entry(HistoryLine { call, run }: HistoryLine) -> HistoryEntry {
         Some(run) => run.ended,
         None => true,
     };
-    let state::Origin { actor, commit, run_url } = origin;
+    let state::Origin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
     HistoryEntry { time, call, ended, command, host, actor, commit, run_url }
 }
 

@@ -17,6 +17,7 @@ mod approval;
 mod asked;
 mod candidates;
 mod carry;
+mod change_set;
 mod check;
 mod completions;
 mod context;

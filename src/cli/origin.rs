@@ -6,6 +6,8 @@ use url::Url;
 
 use crate::state::Origin;
 
+use super::change_set::{self, Belongs};
+
 /// How long an actor or a commit may be, in characters; what is longer is cut.
 const TEXT_MAX: usize = 200;
 /// How long an address may be, in bytes; a longer one is left out, for half an address is none.
@@ -43,7 +45,8 @@ const URLS: [&str; 4] = ["CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL"
 
 /// Returns where this run comes from.
 pub fn here() -> Origin {
-    of(&|name| std::env::var(name).ok())
+    let Belongs { branch, pull_request } = change_set::here();
+    Origin { branch, pull_request, ..of(&|name| std::env::var(name).ok()) }
 }
 
 fn of(variable: &dyn Fn(&str) -> Option<String>) -> Origin {
@@ -54,11 +57,12 @@ fn of(variable: &dyn Fn(&str) -> Option<String>) -> Origin {
         Some(format!("{server}/{repository}/actions/runs/{run}"))
     };
     let urls = [variable("PIXFORM_RUN_URL"), github()].into_iter().chain(URLS.map(variable));
-    Origin { actor: first(&ACTORS), commit: first(&COMMITS), run_url: urls.flatten().find_map(|value| address(&value)) }
+    let run_url = urls.flatten().find_map(|value| address(&value));
+    Origin { actor: first(&ACTORS), commit: first(&COMMITS), run_url, ..Origin::default() }
 }
 
 /// Returns a text without control characters, cut where it is too long; `None` where nothing is left.
-fn text(value: &str) -> Option<String> {
+pub fn text(value: &str) -> Option<String> {
     let kept: String = value.chars().filter(|character| !character.is_control()).collect();
     let cut: String = kept.trim().chars().take(TEXT_MAX).collect();
     Some(cut).filter(|text| !text.is_empty())
@@ -82,7 +86,8 @@ mod tests {
         let find =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        let expected = Origin { actor: owned(actor), commit: owned(commit), run_url: owned(run_url) };
+        let expected =
+            Origin { actor: owned(actor), commit: owned(commit), run_url: owned(run_url), ..Origin::default() };
         assert_eq!(of(&find), expected, "{variables:?}");
     }
 

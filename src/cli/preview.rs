@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::asset::MicroUsd;
 use crate::imaging;
 use crate::plan::{Action, Plan};
-use crate::state::Access;
+use crate::state::{Access, Run};
 use crate::world::World;
 
 use super::apply::PaceArgs;
@@ -116,7 +116,7 @@ async fn report(
 }
 
 fn going(args: &PreviewArgs) -> Going<'static> {
-    Going { reach: Reach::Files, keeps: Keeps::Plan, ..args.pace.at(Going::new("preview", args.look.take(), 0)) }
+    Going { reach: Reach::Files, keeps: Keeps::Plan, ..args.pace.at(Going::new(Run::PREVIEW, args.look.take(), 0)) }
 }
 
 /// Returns the command that publishes what was previewed.

@@ -2,28 +2,25 @@
 //!
 //! The one place where [`ReportFacts`] are put together, for every command that has a plan to report on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::asset::MicroUsd;
 use crate::config::Settings;
-use crate::digest::RecipeDigest;
 use crate::plan::{Action, Plan};
-use crate::process::Process;
-use crate::record::CallStatus;
-use crate::render::{self, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, Stage};
-use crate::state::Access;
+use crate::render::{
+    self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, Stage,
+};
+use crate::state::{Access, ChangeSet, HistoryQuery};
 use crate::world::World;
 
 use super::context::Loaded;
 use super::output::with_sources;
 use super::pictures::{self, Copies};
 use super::plan::Prepared;
-use super::{Failure, Output, context, origin, services};
+use super::{Failure, Output, change_set, context, history, origin, services};
 
 /// Days for which gc keeps what was previewed, unless it is told otherwise.
 const KEPT_DAYS: i64 = 30;
-/// The largest event of a CI system that is read, in bytes.
-const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Which reports are written, and where.
 #[derive(Debug, clap::Args)]
@@ -68,7 +65,7 @@ impl ReportArgs {
 
     /// Puts together what a report on a plan says besides the plan; `arguments` are those that select assets.
     ///
-    /// What only a preview knows (`paid`, `paid_together`, `kept_until`) is for [`ReportArgs::previewed`] to fill in.
+    /// What only a preview knows (`paid`, `kept_until`) is for [`ReportArgs::previewed`] to fill in.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -111,9 +108,11 @@ impl ReportArgs {
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let prices = services::prices(settings);
+        let month = month(world, settings).await?;
         Ok(ReportFacts {
             assets: pictures::known(world, (plan, loaded), &prices, copies).await?,
-            month: month(world, settings).await?,
+            change: change_costs(world, month.as_ref()).await?,
+            month,
             commands: commands(plan, &stage, arguments, output),
             stage,
             mistakes: output.mistakes(),
@@ -132,12 +131,9 @@ impl ReportArgs {
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let facts = self.facts_of(about, self.copies(None), (Stage::Previewed, arguments), output).await?;
-        let (world, _, _, plan) = about;
-        let together = paid_together(world, plan).await?;
         let until = today().and_then(|today| today.checked_add(jiff::Span::new().days(KEPT_DAYS)).ok());
         Ok(ReportFacts {
             paid: (paid > MicroUsd(0)).then_some(paid),
-            paid_together: (together > MicroUsd(0)).then_some(together),
             kept_until: until.map(|until| until.strftime("%-d %B").to_string()),
             ..facts
         })
@@ -254,25 +250,24 @@ fn today() -> Option<jiff::Zoned> {
     Some(jiff::Timestamp::from_second(context::now()).ok()?.to_zoned(jiff::tz::TimeZone::UTC))
 }
 
-/// Returns what the calls for the pictures of a plan cost so far, by whichever run.
-async fn paid_together(world: &World, plan: &Plan) -> Result<MicroUsd, Failure> {
-    let recipes: Vec<RecipeDigest> =
-        plan.changes().filter_map(|(_, change)| change.after.map(|after| after.recipe)).collect();
-    let calls = world.state.calls(&recipes, &Process::liveness).await?;
-    let charged = calls.iter().filter(|seen| seen.call.status != CallStatus::Refused);
-    Ok(MicroUsd(charged.map(|seen| seen.call.price.0).sum()))
+/// Returns what the runs were charged that belong where this one does, whatever they were for; `None` where that is not
+/// known, or nobody here pays for anything.
+async fn change_costs(world: &World, month: Option<&MonthFacts>) -> Result<Option<ChangeCosts>, Failure> {
+    let Some(of) = ChangeSet::of(&origin::here()) else { return Ok(None) };
+    let whole = match of {
+        ChangeSet::PullRequest(_) => ChangeWhole::PullRequest,
+        ChangeSet::Branch(_) => ChangeWhole::Branch,
+    };
+    let mut costs = HistoryCosts::default();
+    let query = HistoryQuery { of: Some(of), ..HistoryQuery::default() };
+    world.state.history(&query, &mut |line| costs.add(&history::entry(line))).await?;
+    let told = month.is_some() || costs.charged > MicroUsd(0) || costs.maybe > MicroUsd(0);
+    Ok(told.then_some(ChangeCosts { whole, charged: costs.charged, maybe: costs.maybe }))
 }
 
 /// Returns the commit that is reported on: that of the pull request rather than of its merge, which nobody wrote.
 fn head() -> Option<String> {
-    let of_pull_request = || {
-        let path = std::env::var_os("GITHUB_EVENT_PATH")?;
-        let path = Path::new(&path);
-        let small = std::fs::metadata(path).is_ok_and(|file| file.len() <= EVENT_BYTES_MAX);
-        let event: serde_json::Value =
-            serde_json::from_slice(&small.then(|| std::fs::read(path).ok()).flatten()?).ok()?;
-        event.pointer("/pull_request/head/sha")?.as_str().map(str::to_owned)
-    };
+    let of_pull_request = || change_set::event()?.pointer("/pull_request/head/sha")?.as_str().map(str::to_owned);
     let told = std::env::var("PIXFORM_COMMIT").ok().filter(|commit| !commit.is_empty());
     told.or_else(of_pull_request).or_else(|| origin::here().commit)
 }

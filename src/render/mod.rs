@@ -46,7 +46,10 @@ pub use listed::{accept_text, kept_rows_text};
 pub use markdown::{report_markdown, report_marker};
 pub use note::note_sentence;
 pub use remark::ways_out;
-pub use report::{AssetFacts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts, Spot, Stage};
+pub use report::{
+    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts, Spot,
+    Stage,
+};
 pub use snippet::{Layout, manifest_report, warning_report};
 pub use strays::strays_text;
 pub use style::{Colour, Listing, Style};

@@ -30,8 +30,8 @@ pub struct ReportFacts {
     pub assets: HashMap<(CollectionName, AssetKey), AssetFacts>,
     /// What this preview, or this apply, paid.
     pub paid: Option<MicroUsd>,
-    /// What the previews of this pull request paid together.
-    pub paid_together: Option<MicroUsd>,
+    /// What all runs were charged that belong to this pull request, or to this branch.
+    pub change: Option<ChangeCosts>,
     /// What was spent this month.
     pub month: Option<MonthFacts>,
     /// Until when previewed pictures are kept, in words: `22 December`.
@@ -88,6 +88,41 @@ pub struct PictureFacts {
     pub thumbnail: Option<Vec<u8>>,
 }
 
+/// What the runs were charged that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeCosts {
+    /// What they belong to.
+    pub whole: ChangeWhole,
+    /// What was charged.
+    pub charged: MicroUsd,
+    /// What may have been charged beside it.
+    pub maybe: MicroUsd,
+}
+
+/// What runs belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeWhole {
+    /// The pull request that is reported on.
+    PullRequest,
+    /// The branch, of which no pull request is known.
+    Branch,
+}
+
+impl ChangeCosts {
+    /// Returns it in words: `this pull request $0.03`.
+    pub(super) fn words(self) -> String {
+        let whole = match self.whole {
+            ChangeWhole::PullRequest => "this pull request",
+            ChangeWhole::Branch => "this branch",
+        };
+        let maybe = match self.maybe {
+            MicroUsd(0) => String::new(),
+            maybe => format!(", maybe ${maybe} more"),
+        };
+        format!("{whole} ${}{maybe}", self.charged)
+    }
+}
+
 /// What was spent in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonthFacts {
@@ -133,7 +168,7 @@ impl ReportFacts {
             lines: None,
             assets: HashMap::new(),
             paid: None,
-            paid_together: None,
+            change: None,
             month: None,
             kept_until: None,
             commands: Vec::new(),

@@ -28,6 +28,7 @@ mod mount;
 mod openapi;
 mod operations;
 mod pages;
+mod past;
 mod picture;
 mod problem;
 mod query;

@@ -1,4 +1,5 @@
-//! The page of one picture: what it is made from, where it lies, and every picture that the key had before.
+//! The page of one picture: what it is made from, where it lies, and what its row says. What the key had before is for
+//! `past`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,15 +10,15 @@ use futures::StreamExt as _;
 use futures::stream;
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use similar::{ChangeTag, TextDiff};
 
 use crate::asset::Recipe;
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::record::{Call, Published, Record};
-use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, Origin, StateError};
+use crate::record::{Original, Published, Record};
+use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, StateError};
 
 use super::api;
-use super::browse::{picture_url, shared, small};
+use super::browse::{picture_url, shared};
+use super::past::{Past, history, time};
 use super::problem::{Problem, unreadable};
 use super::route::App;
 use super::snapshot::{Collection, NO_VALUE, Shown};
@@ -26,17 +27,26 @@ use super::snapshot::{Collection, NO_VALUE, Shown};
 const CALLS_MAX: u64 = 50;
 /// Files that are looked for at a time.
 const ASKED_AT_ONCE: usize = 8;
-/// From how many words on a text is compared word by word.
-const PROSE_WORDS: usize = 3;
 
 /// What the state knows of one picture and of those before it.
 struct Known {
     record: Record,
     calls: Vec<HistoryLine>,
+    older: Older,
     recipes: HashMap<RecipeDigest, Recipe>,
     files: Vec<(ContentDigest, Published)>,
+    originals: Vec<Original>,
+    published: Vec<ContentDigest>,
     accepted: Vec<Acceptance>,
-    original: Option<String>,
+}
+
+/// Whether there are calls that are older than those that were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Older {
+    /// These are all.
+    None,
+    /// There may be more.
+    Some,
 }
 
 /// Shows one picture.
@@ -60,7 +70,18 @@ pub async fn page(
     let record = &known.record;
     let main = record.published.iter().find(|file| file.rendition.name.as_str() == "main");
     let main = main.or(record.published.first());
-    let there = there(app, &known.files).await;
+    let there = there(app, &known).await;
+    let past = Past {
+        current: (record.original, record.recipe.digest()),
+        calls: &known.calls,
+        older: known.older,
+        recipes: &known.recipes,
+        files: &known.files,
+        originals: &known.originals,
+        published: &known.published,
+        there: &there,
+        base,
+    };
     let [previous, next] = neighbours(collection, &key);
     let values = context! {
         collection => collection.name.as_str(),
@@ -76,12 +97,12 @@ pub async fn page(
         fields => fields(&record.recipe),
         recipe => record.recipe.digest().to_string(),
         files => files(base, &record.published),
-        original => known.original.as_deref(),
+        original => known.originals.iter().find(|found| found.sha256 == record.original).map(|found| found.path.as_str()),
         storage => app.served.world.storage.describe(),
         row => row(&shown),
         protect => record.protect,
         hold => record.hold,
-        history => history(app, &known, &there),
+        history => history(&past),
         accepted => known.accepted.iter().map(acceptance).collect::<Vec<_>>(),
         previous => previous.as_deref(),
         next => next.as_deref(),
@@ -103,6 +124,7 @@ async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<K
     };
     let mut calls = Vec::new();
     state.history(&query, &mut |line| calls.push(line)).await?;
+    let older = if calls.len() as u64 == CALLS_MAX { Older::Some } else { Older::None };
     calls.retain(|line: &HistoryLine| line.call.sha256.is_some());
     let made: Vec<RecipeDigest> = calls.iter().map(|line| line.call.recipe).collect();
     let mut recipes: HashMap<_, _> = state.past_recipes(&made).await?.into_iter().collect();
@@ -111,15 +133,17 @@ async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<K
     contents.push(record.original);
     let files = state.files_of(&contents).await?;
     let accepted = state.acceptances(name, keys).await?;
-    let original = state.originals_by_content(&[record.original]).await?.first().map(|found| found.path.to_string());
-    Ok(Some(Known { record, calls, recipes, files, accepted, original }))
+    let originals = state.originals_by_content(&contents).await?;
+    let published = state.ever_published(&contents).await?;
+    Ok(Some(Known { record, calls, older, recipes, files, originals, published, accepted }))
 }
 
-/// Tells which of some files are still there; one that nobody can tell of is taken to be.
-async fn there(app: &App, files: &[(ContentDigest, Published)]) -> BTreeMap<String, bool> {
-    let asked = files.iter().map(|(_, file)| async move {
-        let size = app.served.world.storage.size(&file.path).await;
-        (file.path.to_string(), size.map_or(true, |size| size.is_some()))
+/// Tells which of its files are still there; one that nobody can tell of is taken to be.
+async fn there(app: &App, known: &Known) -> BTreeMap<String, bool> {
+    let files = known.files.iter().map(|(_, file)| &file.path);
+    let asked = files.chain(known.originals.iter().map(|original| &original.path)).map(|path| async move {
+        let size = app.served.world.storage.size(path).await;
+        (path.to_string(), size.map_or(true, |size| size.is_some()))
     });
     stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(ASKED_AT_ONCE).collect().await
 }
@@ -202,102 +226,6 @@ impl<'de> serde::Deserialize<'de> for Columns {
         }
         deserializer.deserialize_map(Members)
     }
-}
-
-/// One picture that the key has or had.
-struct Entry<'k> {
-    sha256: ContentDigest,
-    recipe: RecipeDigest,
-    call: Option<&'k HistoryLine>,
-}
-
-/// Lists the pictures of the key, newest first, each with what changed since the one before.
-fn history(app: &App, known: &Known, there: &BTreeMap<String, bool>) -> Vec<Value> {
-    let current = known.record.original;
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    for line in &known.calls {
-        let Some(sha256) = line.call.sha256 else { continue };
-        entries.push(Entry { sha256, recipe: line.call.recipe, call: Some(line) });
-    }
-    if !entries.iter().any(|entry| entry.sha256 == current) {
-        let recipe = known.record.recipe.digest();
-        entries.insert(0, Entry { sha256: current, recipe, call: None });
-    }
-    let entry = |(at, entry): (usize, &Entry<'_>)| {
-        let older = entries.get(at + 1);
-        let changed = older.map(|older| changed(known, entry, older)).unwrap_or_default();
-        let files: Vec<Published> =
-            known.files.iter().filter(|(of, _)| *of == entry.sha256).map(|(_, file)| file.clone()).collect();
-        let image = small(&files).filter(|file| there.get(file.path.as_str()) == Some(&true));
-        let call = entry.call.map(|line| call(line, &line.call));
-        context! {
-            current => entry.sha256 == current, first => older.is_none(), changed,
-            image => image.map(|file| file.path.url(&app.served.world.url_base)),
-            width => image.map_or(0, |file| file.width), height => image.map_or(0, |file| file.height),
-            recipe => entry.recipe.short(), sha256 => entry.sha256.short(),
-            call,
-        }
-    };
-    entries.iter().enumerate().map(entry).collect()
-}
-
-fn call(line: &HistoryLine, call: &Call) -> Value {
-    let origin = line.run.as_ref().map(|run| run.origin.clone()).unwrap_or_default();
-    let Origin { actor, commit, run_url } = origin;
-    // Only what a browser may follow; a run's address comes from a variable that anybody can set.
-    let run_url = run_url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-    context! {
-        time => time(call.created_at), price => format!("${}", call.price), status => call.status.name(),
-        free => call.price.0 == 0,
-        generator => call.generator.as_str(), model => call.model.as_deref(), actor => actor.as_deref(),
-        commit => commit.map(|commit| commit.chars().take(10).collect::<String>()), run_url => run_url.as_deref(),
-    }
-}
-
-fn time(milliseconds: i64) -> String {
-    let time = jiff::Timestamp::from_second(milliseconds.div_euclid(1_000));
-    time.map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
-}
-
-/// Tells what differs between the recipes of a picture and the one before it.
-fn changed(known: &Known, new: &Entry<'_>, old: &Entry<'_>) -> Vec<Value> {
-    if new.recipe == old.recipe {
-        return vec![context! { name => "nothing: the same recipe was asked for again", parts => Vec::<Value>::new() }];
-    }
-    let (Some(newer), Some(older)) = (known.recipes.get(&new.recipe), known.recipes.get(&old.recipe)) else {
-        return vec![context! { name => "the recipe; its words were not kept", parts => Vec::<Value>::new() }];
-    };
-    let differs = |name: &&str| {
-        let (old, new) = (older.field(name), newer.field(name));
-        (old != new).then(|| {
-            let parts = words(old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
-            context! { name => name.replace('_', " "), parts }
-        })
-    };
-    Recipe::FIELDS.iter().filter_map(differs).collect()
-}
-
-/// Compares two texts word by word, short ones as a whole.
-fn words(old: &str, new: &str) -> Vec<Value> {
-    let part = |kind: &str, text: &str| context! { kind, text };
-    if old.split_whitespace().count().min(new.split_whitespace().count()) < PROSE_WORDS {
-        let parts = [("gone", old), ("new", new)];
-        return parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(kind, text)| part(kind, text)).collect();
-    }
-    let difference = TextDiff::from_words(old, new);
-    let mut parts: Vec<(&str, String)> = Vec::new();
-    for change in difference.iter_all_changes() {
-        let kind = match change.tag() {
-            ChangeTag::Equal => "same",
-            ChangeTag::Delete => "gone",
-            ChangeTag::Insert => "new",
-        };
-        match parts.last_mut() {
-            Some((last, text)) if *last == kind => text.push_str(change.value()),
-            _ => parts.push((kind, change.value().to_owned())),
-        }
-    }
-    parts.iter().map(|(kind, text)| part(kind, text)).collect()
 }
 
 fn acceptance(acceptance: &Acceptance) -> Value {

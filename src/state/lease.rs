@@ -27,6 +27,43 @@ pub struct Origin {
     pub commit: Option<String>,
     /// Where its log is.
     pub run_url: Option<String>,
+    /// The branch of the manifests, unless it is the one into which all others are merged.
+    pub branch: Option<String>,
+    /// The pull request, as `owner/repository#7`.
+    pub pull_request: Option<String>,
+}
+
+impl Run {
+    /// The command of a run that makes what a plan asks for, for people to look at.
+    pub const PREVIEW: &str = "preview";
+    /// The command of a run that makes several pictures, of which one is chosen.
+    pub const CANDIDATES: &str = "preview --candidates";
+}
+
+/// What runs belong to together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSet {
+    /// A pull request, as in [`Origin::pull_request`]. A run without one, as at somebody's desk, belongs to the one that is
+    /// first heard of on its branch afterwards; where none is, to the last that was heard of there before.
+    PullRequest(String),
+    /// Everything on a branch.
+    Branch(String),
+}
+
+impl ChangeSet {
+    /// Returns what runs of this origin belong to; `None` where it says neither pull request nor branch.
+    pub fn of(origin: &Origin) -> Option<Self> {
+        let pull_request = origin.pull_request.clone().map(Self::PullRequest);
+        pull_request.or_else(|| origin.branch.clone().map(Self::Branch))
+    }
+
+    /// Returns pull request and branch, of which it names one.
+    pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::PullRequest(name) => (Some(name), None),
+            Self::Branch(name) => (None, Some(name)),
+        }
+    }
 }
 
 /// Whoever holds a lease, or held it last.
@@ -83,7 +120,7 @@ pub enum LeaseAnswer {
     /// It is ours.
     Taken(Lease),
     /// Somebody alive has it.
-    Held(Holder),
+    Held(Box<Holder>),
 }
 
 /// How long a lease lasts unless renewed, in seconds.

@@ -7,7 +7,7 @@ use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
 
-use super::Origin;
+use super::{ChangeSet, Origin};
 
 /// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct HistoryQuery {
     pub key: Option<AssetKey>,
     /// Only those written at this time or later: milliseconds since 1970 by the state's clock.
     pub since: Option<i64>,
+    /// Only those that belong to this.
+    pub of: Option<ChangeSet>,
     /// At most so many.
     pub limit: Option<u64>,
 }

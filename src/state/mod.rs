@@ -33,7 +33,7 @@ pub use self::collect::{Claim, Collector, Loose, LooseKind, TextVisitor, Unrefer
 pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::gathered::{Records, records_of};
 pub use self::known::{Known, KnownCollection, Schema};
-pub use self::lease::{Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Right, Run};
+pub use self::lease::{ChangeSet, Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Right, Run};
 pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, HistoryRun, Intent};
 pub use self::open::{UrlWarning, open, place, setup_sql, url_warnings};
 pub use self::plans::KeptPlan;

@@ -102,8 +102,12 @@ pub trait State: Collector + Send + Sync {
     /// Returns what the last apply said of a collection's order and columns.
     async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError>;
 
-    /// Returns those of the recipes that records had before and have no more; each once, in no particular order.
+    /// Returns those of the recipes that records had before and have no more, and those that were
+    /// [kept](State::keep_recipes); each once, in no particular order.
     async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError>;
+
+    /// Returns those of the originals that a record named at some time, each once.
+    async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError>;
 
     /// Returns every file that was announced for these originals, those of one original together and oldest first.
     async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError>;
@@ -206,6 +210,9 @@ pub trait State: Collector + Send + Sync {
     /// its task is kept, with a reason, and the line stays rejected or lost, or is unknown. An original is kept even if
     /// nothing is known of its call; it becomes the current one with `Finished` only.
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError>;
+
+    /// Keeps recipes that pictures are made of and that no record has yet, for [`State::past_recipes`]. Never fenced.
+    async fn keep_recipes(&self, recipes: &[Recipe]) -> Result<(), StateError>;
 
     /// Keeps a plan under its digest; of several with one digest the last is kept. Never fenced.
     async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError>;

@@ -22,6 +22,9 @@ const PLANS_SINCE: u32 = 5;
 /// The migration that brought what a server shows: arrangements, and the recipes of the past.
 const SHOWN_SINCE: u32 = 6;
 
+/// The migration that brought what a run belongs to, and what is damaged.
+const REPAIRED_SINCE: u32 = 9;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -34,7 +37,7 @@ pub(super) const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width,
 pub(super) const CALL_COLUMNS: usize = 16;
 
 /// How many columns [`run_columns`] names.
-pub(super) const RUN_COLUMNS: usize = 9;
+pub(super) const RUN_COLUMNS: usize = 11;
 
 /// What stands for a text that older tables lack.
 const NOTHING: &str = "CAST(NULL AS text)";
@@ -74,7 +77,29 @@ pub(super) fn call_holder(schema: Schema) -> &'static str {
 /// The columns of a run `r`: command, process and origin.
 pub(super) fn run_columns(schema: Schema) -> String {
     let origin = ["r.actor", "r.commit_sha", "r.run_url"].map(|name| paid(schema, name, NOTHING));
-    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}", origin.join(", "))
+    let belongs = ["r.branch", "r.pull_request"].map(|name| if has_change_sets(schema) { name } else { NOTHING });
+    format!("r.command, r.host, r.boot, r.namespace, r.pid, r.started, {}, {}", origin.join(", "), belongs.join(", "))
+}
+
+/// The condition that a run `r` belongs to a change set, as told at [`ChangeSet`](super::ChangeSet); `runs` is the table,
+/// the others are parameters, of which one is null.
+pub(super) fn belongs(schema: Schema, runs: &str, pull_request: &str, branch: &str) -> String {
+    if !has_change_sets(schema) {
+        return "false".to_owned();
+    }
+    let heard = |when: &str, order: &str| {
+        format!(
+            "(SELECT n.pull_request FROM {runs} AS n WHERE n.branch = r.branch AND n.pull_request IS NOT NULL
+                AND n.created_at {when} r.created_at ORDER BY n.created_at {order}, n.id {order} LIMIT 1)"
+        )
+    };
+    format!(
+        "(r.pull_request = {pull_request} OR r.branch = {branch} OR (r.pull_request IS NULL
+           AND r.branch IN (SELECT m.branch FROM {runs} AS m WHERE m.pull_request = {pull_request})
+           AND coalesce({}, {}) = {pull_request}))",
+        heard(">=", "ASC"),
+        heard("<", "DESC"),
+    )
 }
 
 /// The condition that a run `r` said that it ended, or was not heard of for too long; `now` is the time in the database's
@@ -126,6 +151,11 @@ pub(super) fn has_plans(schema: Schema) -> bool {
 /// Tells whether there are arrangements, and recipes of the past.
 pub(super) fn has_arrangements(schema: Schema) -> bool {
     !lacks(schema, SHOWN_SINCE)
+}
+
+/// Tells whether runs say what they belong to.
+pub(super) fn has_change_sets(schema: Schema) -> bool {
+    !lacks(schema, REPAIRED_SINCE)
 }
 
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.

@@ -162,7 +162,7 @@ fn every_flag_about_money_is_on_the_page_about_money() {
 #[test]
 fn every_variable_in_the_documents_is_read_by_the_program() {
     let mut sources = String::new();
-    for file in ["apply", "history", "origin", "output", "plan", "mod", "signals"] {
+    for file in ["apply", "change_set", "history", "origin", "output", "plan", "mod", "signals"] {
         sources += &read(&format!("src/cli/{file}.rs"));
     }
     for path in DOCUMENTS {

@@ -14,6 +14,7 @@ mod broken_world;
 #[path = "../browser/mod.rs"]
 mod browser;
 mod browser_itself;
+mod change_costs;
 mod commands;
 mod config_elsewhere;
 mod crash;

@@ -134,6 +134,8 @@ pub fn run(id: &str) -> Run {
         actor: Some("an\u{1b}[1m actor".to_owned()),
         commit: Some("0123abcd".to_owned()),
         run_url: Some("https://ci.example.com/1".to_owned()),
+        branch: Some("hair".to_owned()),
+        pull_request: Some("shop/pictures#7".to_owned()),
     };
     Run { id: id.to_owned(), command: "apply".to_owned(), process: Process::current(), origin }
 }
@@ -493,7 +495,8 @@ async fn a_living_holder_keeps_the_lease(make: Maker<'_>) {
     let first = lease_of(&*state, "pictures", "run-1").await;
     assert_eq!(lease_of(&*state, "pictures", "run-1").await, first);
     let answer = state.take_lease(&name, &run("run-2"), &|_| Liveness::Unknown).await.unwrap();
-    let LeaseAnswer::Held(Holder { run: holder, since, expires, now, .. }) = answer else { panic!("held") };
+    let LeaseAnswer::Held(held) = answer else { panic!("held") };
+    let Holder { run: holder, since, expires, now, .. } = *held;
     assert_eq!(holder, run("run-1"));
     assert!(since <= now && now < expires && expires <= now + pixform::state::LEASE_SECONDS);
     state.renew(std::slice::from_ref(&first)).await.unwrap();

@@ -19,7 +19,7 @@ use super::super::legend::{Before, sign};
 use super::super::note;
 use super::super::remark::remarks;
 use super::super::report::{
-    AssetFacts, MistakeFacts, PictureFacts, ReportFacts, Spot, Stage, live_since, sentence, tally,
+    AssetFacts, ChangeCosts, MistakeFacts, PictureFacts, ReportFacts, Spot, Stage, live_since, sentence, tally,
 };
 use super::super::style::Listing;
 use super::{SCRIPT, STYLE, Thumbnails};
@@ -199,8 +199,8 @@ fn counts(plan: &Plan, facts: &ReportFacts) -> Vec<Count> {
 }
 
 fn money(facts: &ReportFacts) -> Vec<String> {
-    let ReportFacts { paid_together, month, kept_until, .. } = facts;
-    let together = paid_together.map(|paid| format!("this pull request ${paid}"));
+    let ReportFacts { change, month, kept_until, .. } = facts;
+    let together = change.map(ChangeCosts::words);
     let month = month.as_ref().map(|month| {
         let cap = month.cap.map(|cap| format!(" of ${cap}")).unwrap_or_default();
         format!("{} ${}{cap}", safe(&month.name), month.spent)

@@ -10,7 +10,7 @@ use super::super::difference::{Fate, words};
 use super::super::edit::{Edit, Values, edits as edits_of, shown_value};
 use super::super::json::public_name;
 use super::super::note;
-use super::super::report::{MonthFacts, ReportFacts, Stage};
+use super::super::report::{ChangeCosts, MonthFacts, ReportFacts, Stage};
 use super::super::style::Listing;
 use super::{Shape, escape, rows};
 
@@ -204,8 +204,8 @@ pub(super) fn head_commit(facts: &ReportFacts) -> Option<&str> {
 
 /// Returns the last line: commit, money, and what becomes of it.
 pub(super) fn foot(facts: &ReportFacts) -> String {
-    let ReportFacts { paid_together, month, kept_until, .. } = facts;
-    let together = paid_together.map(|paid| format!("this pull request ${paid}"));
+    let ReportFacts { change, month, kept_until, .. } = facts;
+    let together = change.map(ChangeCosts::words);
     let month = month.as_ref().map(|MonthFacts { name, spent, cap }| {
         let cap = cap.map(|cap| format!(" of ${cap}")).unwrap_or_default();
         format!("{} ${spent}{cap}", escape::text(name, 40))

@@ -17,9 +17,10 @@ use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::Call;
 use crate::state::stored::{
-    self, CALL_COLUMNS, RUN_COLUMNS, call_columns, call_holder, parsed, run_columns, run_ended, signed, unsigned,
+    self, CALL_COLUMNS, RUN_COLUMNS, belongs, call_columns, call_holder, parsed, run_columns, run_ended, signed,
+    unsigned,
 };
-use crate::state::{CallSeen, HistoryLine, HistoryQuery, HistoryRun, IsAlive, Schema};
+use crate::state::{CallSeen, ChangeSet, HistoryLine, HistoryQuery, HistoryRun, IsAlive, Schema};
 
 /// Returns all lines of recipes, oldest first.
 pub(super) async fn calls(
@@ -55,19 +56,29 @@ pub(super) async fn history(
     wanted: &HistoryQuery,
     take: &mut (dyn FnMut(HistoryLine) + Send),
 ) -> Result<(), Failure> {
-    let HistoryQuery { collection, key, since, limit } = wanted;
+    let HistoryQuery { collection, key, since, of, limit } = wanted;
     let sql = format!(
         "SELECT {}, r.id IS NOT NULL, {}, {} FROM pixform.calls AS c LEFT JOIN pixform.runs AS r ON r.id = c.run
          WHERE ($1 IS NULL OR c.collection = $1) AND ($2 IS NULL OR c.key = $2) AND ($3 IS NULL OR c.created_at >= $3)
+           AND ($7 OR {})
          ORDER BY c.id DESC LIMIT $4",
         call_columns(schema),
         run_columns(schema),
         run_ended(NOW),
+        belongs(schema, "pixform.runs", "$5", "$6"),
     );
     let limit = limit.map(signed);
     let (collection, key) = (collection.as_ref().map(|name| name.as_str()), key.as_ref().map(|key| key.as_str()));
-    let params: [Param<'_>; 4] =
-        [(&collection, Type::TEXT), (&key, Type::TEXT), (since, Type::INT8), (&limit, Type::INT8)];
+    let (pull_request, branch) = of.as_ref().map(ChangeSet::names).unwrap_or_default();
+    let params: [Param<'_>; 7] = [
+        (&collection, Type::TEXT),
+        (&key, Type::TEXT),
+        (since, Type::INT8),
+        (&limit, Type::INT8),
+        (&pull_request, Type::TEXT),
+        (&branch, Type::TEXT),
+        (&of.is_none(), Type::BOOL),
+    ];
     let mut rows = pin!(transaction.query_typed_raw(&sql, params).await?);
     while let Some(row) = next(&mut rows).await? {
         let first = CALL_COLUMNS + 1;

@@ -53,7 +53,7 @@ pub(super) async fn take(
     let found = holder(transaction, schema, collection).await?;
     let found = match (locked, found) {
         (true, found) => found,
-        (false, Some(holder)) if holder.run.id != run.id => return Ok(LeaseAnswer::Held(holder)),
+        (false, Some(holder)) if holder.run.id != run.id => return Ok(LeaseAnswer::Held(Box::new(holder))),
         (false, found) => {
             let wait = "SELECT 1 FROM pixform.leases WHERE collection = $1 FOR UPDATE";
             transaction.query_typed(wait, &[(&name, Type::TEXT)]).await?;
@@ -66,7 +66,7 @@ pub(super) async fn take(
     let grows: i64 = match found {
         Some(holder) if holder.run.id == run.id => 0,
         Some(holder) if holder.expires > holder.now && liveness(&holder.run.process) != Liveness::Dead => {
-            return Ok(LeaseAnswer::Held(holder));
+            return Ok(LeaseAnswer::Held(Box::new(holder)));
         }
         Some(_) | None => 1,
     };

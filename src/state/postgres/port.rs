@@ -183,6 +183,14 @@ impl State for Postgres {
         ))
     }
 
+    async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError> {
+        recall!(self, Statement, "read the originals", |transaction, schema| shown::ever_published(
+            &transaction,
+            schema,
+            originals
+        ))
+    }
+
     async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
         recall!(self, Statement, "read the published files", |transaction, _schema| shown::files_of(
             &transaction,
@@ -304,6 +312,10 @@ impl State for Postgres {
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
         change!(self, "write to the ledger", |transaction, _schema| settle::settle(&transaction, facts))
+    }
+
+    async fn keep_recipes(&self, recipes: &[Recipe]) -> Result<(), StateError> {
+        change!(self, "keep recipes", |transaction, _schema| shown::keep_recipes(&transaction, recipes))
     }
 
     async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {

@@ -16,11 +16,11 @@ use crate::state::{IsAlive, Origin, Run, StateError};
 pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), Failure> {
     let Run { id, command, process, origin } = run;
     let Process { host, boot, namespace, pid, started } = process;
-    let Origin { actor, commit, run_url } = origin;
+    let Origin { actor, commit, run_url, branch, pull_request } = origin;
     let (pid, started) = (i64::from(*pid), signed(*started));
     let sql = "INSERT INTO pixform.runs
-                 (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+                 (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url, branch, pull_request)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
     let params = [
         (id as _, Type::TEXT),
         (command as _, Type::TEXT),
@@ -32,6 +32,8 @@ pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<()
         (actor as _, Type::TEXT),
         (commit as _, Type::TEXT),
         (run_url as _, Type::TEXT),
+        (branch as _, Type::TEXT),
+        (pull_request as _, Type::TEXT),
     ];
     transaction.execute_typed(sql, &params).await?;
     Ok(())
@@ -74,8 +76,13 @@ pub(super) async fn stamped(transaction: &Transaction, run: &str) -> Result<Opti
 
 /// Reads command, process and origin from the columns from that one on.
 pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, Origin), Failure> {
-    let origin =
-        Origin { actor: row.try_get(first + 6)?, commit: row.try_get(first + 7)?, run_url: row.try_get(first + 8)? };
+    let origin = Origin {
+        actor: row.try_get(first + 6)?,
+        commit: row.try_get(first + 7)?,
+        run_url: row.try_get(first + 8)?,
+        branch: row.try_get(first + 9)?,
+        pull_request: row.try_get(first + 10)?,
+    };
     Ok((row.try_get(first)?, process(row, first + 1)?, origin))
 }
 

@@ -18,6 +18,9 @@ const APPLY: &str = "pixform_apply";
 
 /// What a preview writes: the ledger, what it bought, and the plan that is reviewed.
 const PREVIEWED: &str = "pixform.calls, pixform.originals, pixform.objects, pixform.runs, pixform.plans";
+/// What it adds to, and what it leaves behind for the next plan.
+const ADDED: &str = "pixform.recipes";
+const REMEMBERED: &str = "pixform.damages";
 /// What it takes over from a run of gc that is dead, or makes again.
 const RECLAIMED: &str = "pixform.deletions, pixform.collected";
 
@@ -99,6 +102,8 @@ fn roles() -> String {
          GRANT INSERT ON pixform.meta TO {PREVIEW};\n\
          GRANT INSERT, UPDATE ON {PREVIEWED} TO {PREVIEW};\n\
          GRANT INSERT, DELETE ON {RECLAIMED} TO {PREVIEW};\n\
+         GRANT INSERT ON {ADDED} TO {PREVIEW};\n\
+         GRANT INSERT, UPDATE, DELETE ON {REMEMBERED} TO {PREVIEW};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pixform TO {APPLY};\n\n"
     ));
     sql

@@ -15,7 +15,7 @@ use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::Published;
 use crate::state::shown;
-use crate::state::stored::{self, from_json, has_arrangements, json, parsed};
+use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
 use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
 
@@ -160,7 +160,34 @@ pub(super) async fn keep_replaced(transaction: &Transaction, lease: &Lease, comm
     Ok(())
 }
 
-/// Returns recipes that records had before.
+/// Keeps recipes that no record has yet.
+pub(super) async fn keep_recipes(transaction: &Transaction, recipes: &[Recipe]) -> Result<(), Failure> {
+    let sql = "INSERT INTO pixform.recipes (recipe, document)
+               SELECT w.recipe, w.document FROM unnest($1, $2) AS w (recipe, document) ON CONFLICT DO NOTHING";
+    let digests: Vec<RecipeDigest> = recipes.iter().map(Recipe::digest).collect();
+    let digests: Vec<&[u8]> = digests.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+    let documents: Vec<String> = recipes.iter().map(json).collect();
+    transaction.execute_typed(sql, &[(&digests, Type::BYTEA_ARRAY), (&documents, Type::TEXT_ARRAY)]).await?;
+    Ok(())
+}
+
+/// Returns the originals that a record named at some time.
+pub(super) async fn ever_published(
+    transaction: &Transaction,
+    schema: Schema,
+    originals: &[ContentDigest],
+) -> Result<Vec<ContentDigest>, Failure> {
+    let sql = match has_references(schema) {
+        true => "SELECT DISTINCT sha256 FROM pixform.originals WHERE sha256 = ANY($1) AND published",
+        false => "SELECT DISTINCT original FROM pixform.record_details WHERE original = ANY($1)",
+    };
+    let originals: Vec<&[u8]> = originals.iter().map(|original| original.as_bytes().as_slice()).collect();
+    let found = transaction.query_typed(sql, &[(&originals, Type::BYTEA_ARRAY)]).await?;
+    let digest = |row| Ok(ContentDigest::from_bytes(bytes(row, 0, || "the originals".to_owned())?));
+    found.iter().map(digest).collect()
+}
+
+/// Returns recipes that records had before, or that were kept.
 pub(super) async fn recipes(
     transaction: &Transaction,
     schema: Schema,

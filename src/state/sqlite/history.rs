@@ -13,9 +13,9 @@ use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::Call;
 use crate::state::stored::{
-    self, CALL_COLUMNS, RUN_COLUMNS, call_columns, call_holder, json, parsed, run_columns, run_ended, signed,
+    self, CALL_COLUMNS, RUN_COLUMNS, belongs, call_columns, call_holder, json, parsed, run_columns, run_ended, signed,
 };
-use crate::state::{CallSeen, HistoryLine, HistoryQuery, HistoryRun, IsAlive, Schema};
+use crate::state::{CallSeen, ChangeSet, HistoryLine, HistoryQuery, HistoryRun, IsAlive, Schema};
 
 /// Returns all lines of recipes, oldest first.
 pub(super) fn calls(
@@ -50,19 +50,22 @@ pub(super) fn history(
     wanted: &HistoryQuery,
     take: &mut (dyn FnMut(HistoryLine) + Send),
 ) -> Result<(), Failure> {
-    let HistoryQuery { collection, key, since, limit } = wanted;
+    let HistoryQuery { collection, key, since, of, limit } = wanted;
     let mut statement = connection.prepare(&format!(
         "SELECT {}, r.id IS NOT NULL, {}, {} FROM pixform_calls AS c LEFT JOIN pixform_runs AS r ON r.id = c.run
          WHERE (?1 IS NULL OR c.collection = ?1) AND (?2 IS NULL OR c.key = ?2) AND (?3 IS NULL OR c.created_at >= ?3)
+           AND (?7 OR {})
          ORDER BY c.id DESC LIMIT ?4",
         call_columns(schema),
         run_columns(schema),
         run_ended(NOW),
+        belongs(schema, "pixform_runs", "?5", "?6"),
     ))?;
     // SQLite takes a negative limit for none.
     let limit = limit.map_or(-1, signed);
     let (collection, key) = (collection.as_ref().map(|name| name.as_str()), key.as_ref().map(|key| key.as_str()));
-    let mut rows = statement.query(params![collection, key, since, limit])?;
+    let (pull_request, branch) = of.as_ref().map(ChangeSet::names).unwrap_or_default();
+    let mut rows = statement.query(params![collection, key, since, limit, pull_request, branch, of.is_none()])?;
     while let Some(row) = rows.next()? {
         let first = CALL_COLUMNS + 1;
         let run = match row.get(CALL_COLUMNS)? {

@@ -38,7 +38,7 @@ pub(super) fn take(
     let grows = match holder(transaction, schema(transaction)?, collection)? {
         Some(holder) if holder.run.id == run.id => 0,
         Some(holder) if holder.expires > holder.now && liveness(&holder.run.process) != Liveness::Dead => {
-            return Ok(LeaseAnswer::Held(holder));
+            return Ok(LeaseAnswer::Held(Box::new(holder)));
         }
         Some(_) | None => 1,
     };

@@ -186,6 +186,10 @@ impl State for Sqlite {
         self.recall("read the recipes", |connection, schema| shown::recipes(connection, schema, recipes))
     }
 
+    async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError> {
+        self.recall("read the originals", |connection, schema| shown::ever_published(connection, schema, originals))
+    }
+
     async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
         self.recall("read the published files", |connection, _| shown::files_of(connection, originals))
     }
@@ -274,6 +278,10 @@ impl State for Sqlite {
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
         self.write("write to the ledger", |transaction| ledger::settle(transaction, facts))
+    }
+
+    async fn keep_recipes(&self, recipes: &[Recipe]) -> Result<(), StateError> {
+        self.write("keep recipes", |transaction| shown::keep_recipes(transaction, recipes))
     }
 
     async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {

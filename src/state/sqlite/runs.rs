@@ -14,11 +14,25 @@ use crate::state::{IsAlive, Origin, Run, Schema, StateError};
 pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
     let Run { id, command, process, origin } = run;
     let Process { host, boot, namespace, pid, started } = process;
-    let Origin { actor, commit, run_url } = origin;
+    let Origin { actor, commit, run_url, branch, pull_request } = origin;
     transaction.execute(
-        "INSERT INTO pixform_runs (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        params![id, command, host, boot, namespace, pid, signed(*started), actor, commit, run_url],
+        "INSERT INTO pixform_runs
+           (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url, branch, pull_request)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+        params![
+            id,
+            command,
+            host,
+            boot,
+            namespace,
+            pid,
+            signed(*started),
+            actor,
+            commit,
+            run_url,
+            branch,
+            pull_request
+        ],
     )?;
     Ok(())
 }
@@ -67,7 +81,13 @@ pub(super) fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Process> 
 
 /// Reads the origin, likewise.
 pub(super) fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<Origin> {
-    Ok(Origin { actor: row.get(first + 6)?, commit: row.get(first + 7)?, run_url: row.get(first + 8)? })
+    Ok(Origin {
+        actor: row.get(first + 6)?,
+        commit: row.get(first + 7)?,
+        run_url: row.get(first + 8)?,
+        branch: row.get(first + 9)?,
+        pull_request: row.get(first + 10)?,
+    })
 }
 
 /// Tells of runs whether they are dead; each is looked at once.

@@ -13,7 +13,7 @@ use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::Published;
 use crate::state::shown::{self, Replaced};
-use crate::state::stored::{self, from_json, has_arrangements, json, parsed};
+use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
 use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
 
@@ -140,7 +140,37 @@ pub(super) fn keep_replaced(transaction: &Transaction<'_>, lease: &Lease, commit
     Ok(())
 }
 
-/// Returns recipes that records had before.
+/// Keeps recipes that no record has yet.
+pub(super) fn keep_recipes(transaction: &Transaction<'_>, recipes: &[Recipe]) -> Result<(), Failure> {
+    let mut statement =
+        transaction.prepare("INSERT INTO pixform_recipes (recipe, document) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    for recipe in recipes {
+        statement.execute(params![recipe.digest().as_bytes(), json(recipe)])?;
+    }
+    Ok(())
+}
+
+/// Returns the originals that a record named at some time.
+pub(super) fn ever_published(
+    connection: &Connection,
+    schema: Schema,
+    originals: &[ContentDigest],
+) -> Result<Vec<ContentDigest>, Failure> {
+    let sql = match has_references(schema) {
+        true => "SELECT EXISTS (SELECT 1 FROM pixform_originals WHERE sha256 = ?1 AND published = 1)",
+        false => "SELECT EXISTS (SELECT 1 FROM pixform_record_details WHERE original = ?1)",
+    };
+    let mut statement = connection.prepare(sql)?;
+    let mut found = Vec::new();
+    for original in distinct(originals.iter().copied()) {
+        if statement.query_row([original.as_bytes()], |row| row.get(0))? {
+            found.push(original);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns recipes that records had before, or that were kept.
 pub(super) fn recipes(
     connection: &Connection,
     schema: Schema,

@@ -7,7 +7,9 @@ use pixform::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use pixform::plan::{
     Action, Cause, Change, CollectionPlan, Completeness, Doubt, Note, Plan, Reason, Refusal, Sights, Snapshot,
 };
-use pixform::render::{AssetFacts, MARKDOWN_LIMIT, MonthFacts, PictureFacts, ReportFacts, Stage};
+use pixform::render::{
+    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MonthFacts, PictureFacts, ReportFacts, Stage,
+};
 
 /// A plan by its name, with what its report says besides.
 pub struct Case {
@@ -51,7 +53,8 @@ fn case(name: &'static str, plan: Plan) -> Case {
 fn preview(mut case: Case) -> Case {
     case.facts.stage = Stage::Previewed;
     case.facts.paid = Some(MicroUsd(630_000));
-    case.facts.paid_together = Some(MicroUsd(660_000));
+    case.facts.change =
+        Some(ChangeCosts { whole: ChangeWhole::PullRequest, charged: MicroUsd(660_000), maybe: MicroUsd(0) });
     case.facts.kept_until = Some("22 December".to_owned());
     for change in &mut case.plan.collections[0].changes {
         change.action = Action::Reuse;
@@ -103,7 +106,7 @@ pub fn facts(plan: &Plan) -> ReportFacts {
         lines: Some("https://github.com/team/product/blob/9c1e2ab0d7f3/".to_owned()),
         assets: assets.collect::<HashMap<_, _>>(),
         paid: None,
-        paid_together: None,
+        change: None,
         month: Some(MonthFacts {
             name: "November".to_owned(),
             spent: MicroUsd(2_340_000),
