@@ -176,8 +176,12 @@ pub fn domain_digest(domain: &str, canonical: &[u8]) -> [u8; 32] {
 ///
 /// Integers above 2^53 lose digits in canonical JSON: write them as text.
 pub fn canonical_digest<T: Serialize>(domain: &str, value: &T) -> [u8; 32] {
-    let text = serde_json_canonicalizer::to_vec(value).expect("digested values hold only text and finite numbers");
-    domain_digest(domain, &text)
+    domain_digest(domain, &canonical(value))
+}
+
+/// Returns a value's canonical JSON.
+pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).expect("digested values hold only text and finite numbers")
 }
 
 impl ContentDigest {

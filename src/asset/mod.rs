@@ -22,4 +22,4 @@ pub use name::{
 pub use recipe::{Recipe, Seed, SeedBase, normalise};
 pub use rendition::{Encoding, Fit, Format, PathPattern, Rendition, Resize, rendition_digest, renditions_digest};
 pub use row::{OUTPUTS, Row, RowShape, URL_BASE, column_type};
-pub use table::{ColumnType, TableName, TableSpec};
+pub use table::{ColumnType, SQL_NAME_BYTES_MAX, TableName, TableSpec, is_column_name};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::digest::{CanonicalObject, ROW_DOMAIN, RowDigest, domain_digest};
+use crate::digest::{CanonicalObject, ROW_DOMAIN, RowDigest, canonical, domain_digest};
 use crate::template::{Filling, Template, TemplateError};
 
 use super::{ColumnType, Recipe, TableSpec};
@@ -31,14 +31,8 @@ impl RowShape {
             .zip(&columns)
             .map(|((name, _), template)| (name.as_str(), template.source()))
             .collect();
-        let mut text = Vec::new();
-        let mut object = CanonicalObject::open(&mut text);
-        for (name, template) in by_name {
-            object.text(name, template);
-        }
-        object.close();
-        let name = serde_json::to_vec(&table.name.to_string()).expect("a name is JSON");
-        Self { table, columns, canonical: [text, name] }
+        let canonical = [canonical(&by_name), canonical(&table.name.to_string())];
+        Self { table, columns, canonical }
     }
 
     /// Returns the digest of a row with these inputs, which must come in ascending order of their names.

@@ -65,11 +65,18 @@ impl FromStr for TableName {
     }
 }
 
-/// Splits the first identifier off, unquoted; at most 63 bytes as in Postgres.
+/// Tells whether a column can be called so: anything that a database takes between quotes, and that can be shown.
+pub fn is_column_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= SQL_NAME_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+/// Longest name of a table or column, in bytes; Postgres would cut a longer one without a word.
+pub const SQL_NAME_BYTES_MAX: usize = 63;
+
+/// Splits the first identifier off, unquoted.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let (name, rest) = if let Some(quoted) = text.strip_prefix('"') {
-        let end = quoted.find('"')?;
-        (quoted[..end].to_owned(), &quoted[end + 1..])
+        unquoted(quoted)?
     } else {
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
         let name = &text[..end];
@@ -78,14 +85,31 @@ fn identifier(text: &str) -> Option<(String, &str)> {
         }
         (name.to_ascii_lowercase(), &text[end..])
     };
-    (!name.is_empty() && name.len() <= 63 && !name.chars().any(char::is_control)).then_some((name, rest))
+    is_column_name(&name).then_some((name, rest))
+}
+
+/// Reads up to the quote that ends a name; two of them are one that belongs to it.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let (mut name, mut rest) = (String::new(), text);
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                name.push('"');
+                rest = after;
+            }
+            None => return Some((name, after)),
+        }
+    }
 }
 
 impl fmt::Display for TableName {
     /// Writes the name so that it parses back, without the schema `public`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |name: &str| is_identifier(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase());
-        let shown = |name: &str| if plain(name) { name.to_owned() } else { format!("\"{name}\"") };
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let shown = |name: &str| if plain(name) { name.to_owned() } else { quoted(name) };
         if self.schema != "public" {
             write!(f, "{}.", shown(&self.schema))?;
         }
@@ -116,14 +140,26 @@ mod tests {
             ("\"Odd Name\"", "\"Odd Name\""),
             ("shop.images", "shop.images"),
             ("public.images", "images"),
+            (r#""It ""is"" odd""#, r#""It ""is"" odd""#),
+            ("shop.\"größe.x\"", "shop.\"größe.x\""),
         ] {
             let name: TableName = text.parse().unwrap();
             assert_eq!(name.to_string(), shown);
             assert_eq!(shown.parse(), Ok(name));
         }
-        for wrong in
-            ["", "a b", "1a", "a.b.c", "pixform.records", "pixform_records", "pg_catalog.pg_class", "a;drop", "\"\""]
-        {
+        for wrong in [
+            "",
+            "a b",
+            "1a",
+            "a.b.c",
+            "pixform.records",
+            "pixform_records",
+            "pg_catalog.pg_class",
+            "a;drop",
+            "\"\"",
+            "\"a\"\"",
+            "\"a\"b",
+        ] {
             assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
         }
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::asset::{AssetKey, ObjectPath, Seed, is_label_value};
-use crate::manifest::{COUNT_MAX, RESERVED_FOR_KEYS, SKETCH_FIELDS, SketchRow, is_column_name, sketch_text};
+use crate::asset::{AssetKey, ObjectPath, Seed, is_column_name, is_label_value};
+use crate::manifest::{COUNT_MAX, RESERVED_FOR_COLUMNS, SKETCH_FIELDS, SketchField, SketchRow, sketch_text};
 use crate::state::Survey;
 use crate::world::{Elsewhere, Listing, World};
 
@@ -72,8 +72,8 @@ pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<
 fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
     let mut columns = Vec::new();
     for (at, column) in survey.columns.iter().enumerate() {
-        let own = RESERVED_FOR_KEYS.contains(&column.name.as_str()) || SKETCH_FIELDS.contains(&column.name.as_str());
-        if own || key.contains(&column.name) || !is_column_name(&column.name) {
+        let own = RESERVED_FOR_COLUMNS.contains(&column.name.as_str());
+        if own || field_of(&column.name).is_some() || key.contains(&column.name) || !is_column_name(&column.name) {
             continue;
         }
         for (kind, base) in [("url", url_base), ("path", "")] {
@@ -95,18 +95,17 @@ pub fn sketch_rows(
     survey: &Survey,
     key: &[String],
     pictured: &Pictured,
-) -> (Vec<SketchRow>, Vec<&'static str>, Vec<Skipped>) {
+) -> (Vec<SketchRow>, Vec<SketchField>, Vec<Skipped>) {
     let at: HashMap<&str, usize> =
         survey.columns.iter().enumerate().map(|(at, column)| (column.name.as_str(), at)).collect();
-    let is_field = |field: &&'static str| at.contains_key(*field) && !key.iter().any(|name| name == field);
-    let fields: Vec<&'static str> = SKETCH_FIELDS.into_iter().filter(is_field).collect();
+    let fields = fields(survey, key);
     let (mut rows, mut skipped) = (Vec::new(), Vec::new());
     for (number, row) in survey.rows.iter().enumerate() {
-        let labels: Vec<Option<&str>> = key.iter().map(|name| row[at[name.as_str()]].as_str()).collect();
-        let shown: Vec<&str> = labels.iter().map(|label| label.unwrap_or("?")).collect();
+        let labels: Vec<Option<String>> = key.iter().map(|name| label(&row[at[name.as_str()]])).collect();
+        let shown: Vec<&str> = labels.iter().map(|label| label.as_deref().unwrap_or("?")).collect();
         let skip = |why| Skipped { key: shown.join("/"), why };
-        let legal = labels.iter().all(|label| label.is_some_and(is_label_value));
-        let said = fields.iter().map(|field| (*field, said(field, &row[at[field]])));
+        let legal = labels.iter().all(|label| label.as_deref().is_some_and(is_label_value));
+        let said = fields.iter().map(|SketchField { field, column }| (*field, said(field, &row[at[column.as_str()]])));
         let said: Vec<(&'static str, Said)> = said.collect();
         match () {
             () if !legal => {
@@ -117,7 +116,7 @@ pub fn sketch_rows(
                 skipped.push(skip("because they hold a text or a number that no manifest can say"));
             }
             () => {
-                let labels = labels.into_iter().flatten().map(str::to_owned).collect();
+                let labels = labels.into_iter().flatten().collect();
                 let told = said.into_iter().filter_map(|(field, said)| match said {
                     Said::Value(value) => Some((field, value)),
                     Said::Nothing | Said::Unsayable => None,
@@ -138,6 +137,33 @@ pub fn sketch_rows(
         first
     });
     (rows, fields, skipped)
+}
+
+/// Returns the fields that the table tells: columns of that name, however it is spelt there, the exact one first.
+fn fields(survey: &Survey, key: &[String]) -> Vec<SketchField> {
+    let columns = || survey.columns.iter().map(|column| &column.name).filter(|name| !key.contains(name));
+    let found = SKETCH_FIELDS.into_iter().filter_map(|field| {
+        let exact = columns().find(|name| name.as_str() == field);
+        let column = exact.or_else(|| columns().find(|name| field_of(name) == Some(field)))?;
+        Some(SketchField { field, column: column.clone() })
+    });
+    found.collect()
+}
+
+/// Returns the field that a column's name says: `guidanceScale` and `Guidance Scale` are `guidance_scale`.
+fn field_of(column: &str) -> Option<&'static str> {
+    let folded = |name: &str| name.replace(['_', ' '], "").to_ascii_lowercase();
+    SKETCH_FIELDS.into_iter().find(|field| folded(field) == folded(column))
+}
+
+/// Returns a cell of a key column as a label has it; whole numbers are written by their digits.
+fn label(cell: &Value) -> Option<String> {
+    match cell {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
 }
 
 /// What a cell says of a recipe.

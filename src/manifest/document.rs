@@ -40,7 +40,10 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 /// Names that key axes cannot have beyond [`RESERVED`]: the published table has columns of these names.
-pub const RESERVED_FOR_KEYS: [&str; 3] = ["id", "created_at", "updated_at"];
+pub const RESERVED_FOR_KEYS: [&str; 2] = ["created_at", "updated_at"];
+
+/// Columns that a manifest cannot declare: they are the table's own.
+pub const RESERVED_FOR_COLUMNS: [&str; 3] = ["id", "created_at", "updated_at"];
 
 /// A text with its place.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,13 +29,13 @@ mod structure;
 mod tests;
 mod write;
 
-pub use document::{FIELDS, Placed, RESERVED, RESERVED_FOR_KEYS};
+pub use document::{FIELDS, Placed, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
 pub use layer::{COUNT_MAX, SETTINGS};
 pub use pick::{Pick, PickError, Picked, pick};
-pub use publish::{EDGE_MAX, RENDITION_FIELDS, is_column_name};
+pub use publish::{EDGE_MAX, RENDITION_FIELDS};
 pub use schema::schema;
 pub use structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};
-pub use write::{SKETCH_FIELDS, Sketch, SketchRow, needed_fields, sketch_text, write};
+pub use write::{SKETCH_FIELDS, Sketch, SketchField, SketchRow, needed_fields, sketch_text, write};
 
 use document::{Keys, MovedLine, Pool};
 use matrix::{Block, Cells, Slot};

@@ -1,11 +1,11 @@
 //! `renditions` and `publish`: what is made of an original, and which row tells of it.
 
-use crate::asset::{Encoding, Fit, Format, RenditionName, Resize, TableName};
+use crate::asset::{Encoding, Fit, Format, RenditionName, Resize, SQL_NAME_BYTES_MAX, TableName, is_column_name};
 
 use crate::template::{RESERVED_WORDS, Template};
 use crate::yaml::{Entry, Fields, Mistakes, Node, Span, nearest};
 
-use super::document::{Placed, RESERVED_FOR_KEYS, is_reserved, parsed};
+use super::document::{Placed, RESERVED_FOR_COLUMNS, is_reserved, parsed};
 use super::layer::template_help;
 
 /// The fields of a rendition.
@@ -142,11 +142,6 @@ fn take<'s>(field: &'static str, fields: &mut Fields<'s>, places: &mut Vec<(&'st
     Some(node).filter(|node| !node.is_null())
 }
 
-/// Tells whether a manifest can name a column so; some it cannot publish to all the same ([`RESERVED_FOR_KEYS`]).
-pub fn is_column_name(text: &str) -> bool {
-    !text.contains('.') && text.parse::<TableName>().is_ok_and(|name| name.name == text)
-}
-
 /// Reads `publish`.
 pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLine> {
     if node.is_null() {
@@ -160,9 +155,7 @@ pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLi
     let mut fields = columns.and_then(|(_, node)| Fields::of(node, "`columns`", mistakes))?;
     let mut columns = Vec::new();
     for Entry { key, value } in fields.rest() {
-        if !is_column_name(&key.text) || RESERVED_FOR_KEYS.contains(&&*key.text) {
-            let help =
-                "use lower-case letters, digits and `_`; `id`, `created_at` and `updated_at` are the table's own";
+        if let Some(help) = column_help(&key.text) {
             mistakes.add(key.span, format!("`{}` cannot be a published column", key.text), help);
             continue;
         }
@@ -171,6 +164,16 @@ pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLi
         }
     }
     Some(PublishLine { table: table?, columns })
+}
+
+/// Says what is wrong with the name of a column; `None` where nothing is.
+fn column_help(name: &str) -> Option<String> {
+    if RESERVED_FOR_COLUMNS.contains(&name) {
+        return Some("`id`, `created_at` and `updated_at` are the table's own".to_owned());
+    }
+    (!is_column_name(name)).then(|| {
+        format!("write the column's name as it is, without quotes of its own: at most {SQL_NAME_BYTES_MAX} bytes, on one line")
+    })
 }
 
 fn template(node: Node<'_>, what: &str, mistakes: &mut Mistakes) -> Option<Placed<Template>> {

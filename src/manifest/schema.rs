@@ -6,13 +6,13 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::{Fit, Format, NAME_BYTES_MAX, Recipe, URL_BASE, VALUE_BYTES_MAX};
+use crate::asset::{Fit, Format, NAME_BYTES_MAX, Recipe, SQL_NAME_BYTES_MAX, URL_BASE, VALUE_BYTES_MAX};
 use crate::schema::{DRAFT, described, object, undescribed};
 use crate::template::RESERVED_WORDS;
 
 use super::axis::LAYER_FIELDS;
 use super::check::PATH_NAMES;
-use super::document::{FIELDS, MOVED_FIELDS, RESERVED, RESERVED_FOR_KEYS};
+use super::document::{FIELDS, MOVED_FIELDS, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
 use super::image::IMAGE_FIELDS;
 use super::publish::{EDGE_MAX, PUBLISH_FIELDS, QUALITY_DEFAULT, RENDITION_FIELDS};
 use super::setting_schema::settings;
@@ -27,7 +27,7 @@ const VALUE: &str = "^[A-Za-z0-9._+-]+$";
 const GLOB: &str = "^(?!.*\\*\\*)[A-Za-z0-9._+*-]+(/[A-Za-z0-9._+*-]+)*$";
 
 /// Letters of a published column.
-const COLUMN: &str = "^(?!pixform_|sqlite_|pg_)[a-z_][a-z0-9_]*$";
+const COLUMN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
 /// Returns the JSON Schema (draft 2020-12) of a manifest.
 pub fn schema() -> Value {
@@ -280,10 +280,10 @@ fn publish(field: &str) -> Value {
             json!({ "type": "string" }),
         ),
         "columns" => json!({
-            "description": "What a row says, by column. `{{ url }}`, `{{ thumb.url }}`, `{{ path }}`, `{{ sha256 }}`, \
+            "description": "What a row says, by column: each is named as it is, capitals and spaces too. `{{ url }}`, `{{ thumb.url }}`, `{{ path }}`, `{{ sha256 }}`, \
                 `{{ bytes }}`, `{{ width }}`, `{{ height }}`, `{{ content_type }}`, labels, vars, the recipe's fields.",
             "type": "object",
-            "propertyNames": { "pattern": COLUMN, "maxLength": 63, "not": { "enum": RESERVED_FOR_KEYS } },
+            "propertyNames": { "pattern": COLUMN, "maxLength": SQL_NAME_BYTES_MAX, "not": { "enum": RESERVED_FOR_COLUMNS } },
             "additionalProperties": { "type": SCALAR },
         }),
         field => undescribed(field),

@@ -11,6 +11,7 @@ mod accepted;
 mod before;
 mod collect;
 mod commit;
+mod form;
 mod gathered;
 mod known;
 mod lease;

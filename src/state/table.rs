@@ -1,6 +1,7 @@
 //! The words about published tables that hold for every database: how one was found, and how its names are written.
 
 use super::TableProblem;
+use super::form::Form;
 use crate::asset::{ColumnType, TableSpec};
 
 /// Whether a table has a column `id`.
@@ -45,6 +46,26 @@ pub(super) fn literal(text: &str) -> String {
 /// Returns names as SQL takes them, with commas between them.
 pub(super) fn list(names: &[String]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Says that a column is missing, and which one is there that is spelt with other capitals.
+pub(super) fn absent<'n>(name: &str, mut there: impl Iterator<Item = &'n str>) -> String {
+    match there.find(|other| other.to_lowercase() == name.to_lowercase()) {
+        Some(other) => format!("column `{name}` is missing; there is `{other}`, and capitals count"),
+        None => match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+            Some(bare) => format!("column `{name}` is missing; write `{bare}`: columns need no quotes of their own"),
+            None => format!("column `{name}` is missing"),
+        },
+    }
+}
+
+/// What is said where two rows swap keys that take no other text for a moment.
+pub(super) const NO_SHELF: &str =
+    "two rows take each other's keys, and no key column takes any other text for a moment: rename them in two steps";
+
+/// Tells whether a row can have that key: its columns give each part back letter by letter.
+pub(super) fn is_key(forms: &[Form], key: &[&str]) -> bool {
+    forms.iter().zip(key).all(|(form, part)| form.refuses_label(part).is_none())
 }
 
 /// Returns the key's text by columns; `None` for a key of another table, with more columns or fewer.

@@ -15,6 +15,7 @@ mod broken_world;
 mod browser;
 mod browser_itself;
 mod change_costs;
+mod columns;
 mod commands;
 mod config_elsewhere;
 mod crash;

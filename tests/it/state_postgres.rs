@@ -101,10 +101,10 @@ async fn a_table_of_the_product_that_takes_our_rows_fits_and_does_not_drift() {
 #[tokio::test]
 async fn what_is_wrong_with_a_table_is_told_with_the_sql_that_mends_it() {
     let problems = problems_of(
-        "CREATE TABLE pictures (category int, image_url boolean, seed integer, scale integer, owner text NOT NULL)",
+        "CREATE TABLE pictures (category float8, image_url boolean, seed integer, scale integer, owner text NOT NULL)",
     );
     insta::assert_snapshot!(told(&problems.await), @r#"
-    column `category` has the type integer, which does not keep text as it is
+    column `category` has the type double precision, which does not keep text as it is
       ALTER TABLE "public"."pictures" ALTER COLUMN "category" TYPE text USING "category"::text;
     column `style` is missing
       ALTER TABLE "public"."pictures" ADD COLUMN "style" text NOT NULL DEFAULT '';

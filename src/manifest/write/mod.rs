@@ -49,7 +49,7 @@ pub struct Sketch {
     /// Columns that say where the picture lies, and whether by `url` or by `path`.
     pub pointers: Vec<(String, &'static str)>,
     /// The fields that the table has a column of.
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<SketchField>,
     /// The rows.
     pub rows: Vec<SketchRow>,
     /// The format of the files.
@@ -58,6 +58,15 @@ pub struct Sketch {
     pub folder: String,
     /// The size of a picture whose row does not say it, in pixels.
     pub size: (u32, u32),
+}
+
+/// A field that a column tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SketchField {
+    /// The recipe's field.
+    pub field: &'static str,
+    /// The column's name, as the table has it.
+    pub column: String,
 }
 
 /// One row.
@@ -194,8 +203,8 @@ fn published(sketch: &Sketch) -> String {
     for (column, kind) in pointers {
         text.push_str(&format!("    {}: \"{{{{ {kind} }}}}\"\n", plain_or_quoted(column)));
     }
-    for field in columns {
-        text.push_str(&format!("    {field}: \"{{{{ {field} }}}}\"\n"));
+    for SketchField { field, column } in columns {
+        text.push_str(&format!("    {}: \"{{{{ {field} }}}}\"\n", plain_or_quoted(column)));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The columns of a published table, and which of our values each type keeps as they are.
 
 use crate::asset::ColumnType;
+use crate::state::form::Form;
 
 /// A column as the catalogue has it; of a domain, the type beneath it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +18,21 @@ pub(super) struct Column {
     pub modifier: i32,
     /// Whether an insert that leaves the column out fails.
     pub must: bool,
-    /// Whether it cannot be written.
-    pub generated: bool,
+    /// Who decides what it holds.
+    pub source: Source,
+    /// What its type takes, of an enumeration.
+    pub choices: Vec<String>,
+}
+
+/// Who decides what a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Whoever writes the row.
+    Writer,
+    /// An expression.
+    Expression,
+    /// A sequence, always.
+    Sequence,
 }
 
 /// What a column is to keep.
@@ -35,6 +49,27 @@ impl Column {
     pub(super) fn is_free_text(&self) -> bool {
         matches!(self.base.as_str(), "text" | "varchar" | "bpchar" | "citext") && self.modifier < 0
             || matches!(self.base.as_str(), "varchar" | "bpchar") && self.modifier - HEADER >= 8
+    }
+
+    /// Returns what its type takes.
+    pub(super) fn form(&self) -> Form {
+        let integer = |least: i64, most: i64| Form::Integer { least, most };
+        match self.base.as_str() {
+            "varchar" | "bpchar" => usize::try_from(self.modifier - HEADER).map_or(Form::Any, Form::Length),
+            "int2" => integer(i16::MIN.into(), i16::MAX.into()),
+            "int4" => integer(i32::MIN.into(), i32::MAX.into()),
+            "int8" => integer(i64::MIN, i64::MAX),
+            "numeric" if self.modifier >= HEADER => {
+                let (whole, scale) = (whole_digits("numeric", self.modifier), (self.modifier - HEADER) & 0x7ff);
+                // A scale below nothing rounds to tens and hundreds, and is left to the database.
+                if scale < 0x400 { Form::Decimal { whole, scale } } else { Form::Any }
+            }
+            "uuid" => Form::Uuid,
+            "date" => Form::Date,
+            "bool" => Form::Truth,
+            _ if self.category == 'E' => Form::Choice(self.choices.clone()),
+            _ => Form::Any,
+        }
     }
 }
 
@@ -61,7 +96,10 @@ pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
     let is_text = matches!(category, 'S');
     match kind {
         // One that knows no case would give a key back in another spelling.
-        ColumnType::Text if what == Keeps::Key => is_text && base != "citext" || *category == 'E',
+        ColumnType::Text if what == Keeps::Key => {
+            let is_spelt_one_way = matches!(base.as_str(), "int2" | "int4" | "int8" | "uuid" | "date" | "bool");
+            is_text && base != "citext" || *category == 'E' || is_spelt_one_way
+        }
         ColumnType::Text => is_text || *category == 'E' || matches!(base.as_str(), "json" | "jsonb"),
         ColumnType::Bigint => is_text || base == "int8" || whole_digits(base, *modifier) >= 19,
         ColumnType::Integer => {
@@ -95,7 +133,8 @@ mod tests {
             category,
             modifier,
             must: false,
-            generated: false,
+            source: Source::Writer,
+            choices: Vec::new(),
         }
     }
 
@@ -122,6 +161,37 @@ mod tests {
             let found = [Text, Bigint, Integer, Double].map(|kind| keeps(&column, kind, Keeps::Value));
             assert_eq!(found, kept, "{base} {modifier}");
         }
-        assert!(!keeps(&column("jsonb", 'U', -1), Text, Keeps::Key));
+        for (base, category, kept) in [
+            ("jsonb", 'U', false),
+            ("citext", 'S', false),
+            ("numeric", 'N', false),
+            ("float8", 'N', false),
+            ("timestamptz", 'D', false),
+            ("int2", 'N', true),
+            ("int8", 'N', true),
+            ("uuid", 'U', true),
+            ("date", 'D', true),
+            ("bool", 'B', true),
+        ] {
+            assert_eq!(keeps(&column(base, category, -1), Text, Keeps::Key), kept, "{base}");
+        }
+    }
+
+    #[test]
+    fn what_a_type_takes_is_read_from_its_modifier() {
+        let numeric = |precision: i32, scale: i32| (precision << 16 | scale) + HEADER;
+        for (base, category, modifier, form) in [
+            ("varchar", 'S', 84, Form::Length(80)),
+            ("varchar", 'S', -1, Form::Any),
+            ("bpchar", 'S', 5, Form::Length(1)),
+            ("text", 'S', -1, Form::Any),
+            ("numeric", 'N', numeric(6, 2), Form::Decimal { whole: 4, scale: 2 }),
+            ("numeric", 'N', -1, Form::Any),
+            ("int2", 'N', -1, Form::Integer { least: -32768, most: 32767 }),
+            ("uuid", 'U', -1, Form::Uuid),
+            ("mood", 'E', -1, Form::Choice(Vec::new())),
+        ] {
+            assert_eq!(column(base, category, modifier).form(), form, "{base} {modifier}");
+        }
     }
 }

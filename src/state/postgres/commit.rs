@@ -25,7 +25,7 @@ use crate::digest::SeenDigest;
 use crate::state::before::{Before, KnownRow, Rename, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::from_json;
-use crate::state::table::Found;
+use crate::state::table::{Found, NO_SHELF};
 use crate::state::{Commit, Lease, Schema, StateError};
 
 /// Writes a commit; its name is written beside the lease, so that it can be told whether it happened.
@@ -138,9 +138,7 @@ fn shelve<'c>(
             continue;
         }
         let Some(place) = shape.shelf else {
-            let words = "two rows take each other's keys, and no key column takes any other text for a moment: rename them \
-                         in two steps";
-            return Err(StateError::refused("rename the rows", words).into());
+            return Err(StateError::refused("rename the rows", NO_SHELF).into());
         };
         let mut on_shelf = from.clone();
         on_shelf[place] = shelf.as_str();

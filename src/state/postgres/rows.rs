@@ -16,7 +16,7 @@ use super::survey;
 use super::table::{After, Shape, full_name};
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::table::{Id, Times, list, quoted, segments};
+use crate::state::table::{Id, Times, is_key, list, quoted, segments};
 use crate::state::{RowSeen, StateError, Visitor};
 
 /// Streams all rows of the table to the visitor.
@@ -45,7 +45,10 @@ pub(super) async fn read(
     keys: &[&AssetKey],
 ) -> Result<Vec<RowSeen>, Failure> {
     let keys: std::collections::BTreeSet<&str> = keys.iter().map(|key| key.as_str()).collect();
-    let keys: Vec<Value> = keys.iter().filter_map(|key| segments(spec, key)).map(|key| keyed(spec, &key)).collect();
+    let keys: Vec<Vec<&str>> = keys.iter().filter_map(|key| segments(spec, key)).collect();
+    // A key that no row can have would be no number, or another one.
+    let keys = keys.into_iter().filter(|key| is_key(&shape.key_forms, key));
+    let keys: Vec<Value> = keys.map(|key| keyed(spec, &key)).collect();
     if keys.is_empty() {
         return Ok(Vec::new());
     }

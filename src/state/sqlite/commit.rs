@@ -22,7 +22,7 @@ use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_t
 use crate::state::before::{Before, KnownRow, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::{flags, from_json, json};
-use crate::state::table::Found;
+use crate::state::table::{Found, NO_SHELF};
 use crate::state::{Commit, Lease, Schema, StateError};
 
 /// Writes a commit.
@@ -82,15 +82,17 @@ fn write_rows<'c>(
         Found::Unfit(problems) => return Err(unfit(problems)),
         Found::Absent => return Err(unfit(table::missing(spec))),
     };
-    let mut writer = Writer::new(transaction, spec, shape)?;
+    let mut writer = Writer::new(transaction, spec, &shape)?;
     let renames = before.row_renames(spec)?;
     let taken: HashSet<&[&str]> = renames.iter().map(|(_, to)| to.as_slice()).collect();
     let shelves: Vec<_> = (0..renames.len()).map(|at| format!("pixform/shelf/{at}")).collect();
     let mut arrivals = Vec::with_capacity(renames.len());
     for ((from, to), shelf) in renames.iter().zip(&shelves) {
         if taken.contains(from.as_slice()) {
+            let place = shape.shelf.ok_or_else(|| StateError::refused("rename the rows", NO_SHELF))?;
             writer.shelve(from, shelf)?;
-            let shelved: Vec<&str> = [shelf.as_str()].into_iter().chain(from[1..].iter().copied()).collect();
+            let mut shelved = from.clone();
+            shelved[place] = shelf.as_str();
             arrivals.push((shelved, to));
         } else {
             arrivals.push((from.clone(), to));
@@ -109,7 +111,7 @@ fn write_rows<'c>(
             keys.push(&put.record.key);
         }
     }
-    let read = rows::read(transaction, spec, shape, &keys)?;
+    let read = rows::read(transaction, spec, &shape, &keys)?;
     Ok(read.into_iter().map(|row| (row.key.to_string(), KnownRow { seen: row.seen, id: row.id })).collect())
 }
 

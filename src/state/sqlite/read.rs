@@ -86,7 +86,7 @@ pub(super) fn rows(
 ) -> Result<Vec<RowSeen>, Failure> {
     match table::find(connection, schema, spec)? {
         Found::Absent | Found::Unfit(_) => Ok(Vec::new()),
-        Found::Fits(shape) => rows::read(connection, spec, shape, &keys.iter().collect::<Vec<_>>()),
+        Found::Fits(shape) => rows::read(connection, spec, &shape, &keys.iter().collect::<Vec<_>>()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::table::Shape;
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::table::{Id, Times, quoted, segments};
+use crate::state::table::{Id, Times, is_key, quoted, segments};
 use crate::state::{RowSeen, StateError, Visitor, stored};
 
 /// Keys that one statement looks for.
@@ -50,7 +50,7 @@ pub(super) fn scan(
 pub(super) fn read(
     connection: &Connection,
     spec: &TableSpec,
-    shape: Shape,
+    shape: &Shape,
     keys: &[&AssetKey],
 ) -> Result<Vec<RowSeen>, Failure> {
     let matches: Vec<_> =
@@ -63,7 +63,9 @@ pub(super) fn read(
     ))?;
     let (mut found, mut text, mut buffer) = (Vec::with_capacity(keys.len()), String::new(), Vec::new());
     for keys in distinct(keys.iter().copied()).chunks(KEYS_MAX) {
-        let keys: Vec<_> = keys.iter().filter_map(|key| segments(spec, key.as_str())).collect();
+        let keys = keys.iter().filter_map(|key| segments(spec, key.as_str()));
+        // `07` would find the row of the number 7.
+        let keys: Vec<_> = keys.filter(|key| is_key(&shape.key_forms, key)).collect();
         let mut rows = statement.query([stored::json(&keys)])?;
         while let Some(row) = rows.next()? {
             read_key(row, spec, &mut text)?;
@@ -93,8 +95,8 @@ pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, Failure> {
 
 impl<'t> Writer<'t> {
     /// Prepares the statements.
-    pub(super) fn new(transaction: &'t Transaction<'_>, spec: &'t TableSpec, shape: Shape) -> Result<Self, Failure> {
-        let Sql { shelve, give_way, rekey, delete, update, insert } = Sql::new(spec, shape.times);
+    pub(super) fn new(transaction: &'t Transaction<'_>, spec: &'t TableSpec, shape: &Shape) -> Result<Self, Failure> {
+        let Sql { shelve, give_way, rekey, delete, update, insert } = Sql::new(spec, shape);
         Ok(Self {
             spec,
             shelve: transaction.prepare(&shelve)?,
@@ -152,7 +154,8 @@ struct Sql {
 }
 
 impl Sql {
-    fn new(spec: &TableSpec, times: Times) -> Self {
+    fn new(spec: &TableSpec, shape: &Shape) -> Self {
+        let times = shape.times;
         let table = quoted(&spec.name.name);
         let axes: Vec<_> = spec.key.iter().map(|axis| quoted(axis)).collect();
         let values: Vec<_> = spec.columns.iter().map(|(column, _)| quoted(column)).collect();
@@ -160,7 +163,7 @@ impl Sql {
             let pairs = names.iter().enumerate().map(|(at, name)| format!("{name} {operator} ?{}", at + first));
             pairs.collect::<Vec<_>>().join(glue)
         };
-        let first = &axes[0];
+        let (first, shelf) = (&axes[0], &axes[shape.shelf.unwrap_or_default()]);
         let here = numbered(&axes, 1, " AND ", "=");
         let there = numbered(&axes, 1 + axes.len(), " AND ", "=");
         let touch = match times {
@@ -183,7 +186,7 @@ impl Sql {
         let marks = (1..=names.len()).map(|at| format!("?{at}")).collect::<Vec<_>>().join(", ");
         let names = names.join(", ");
         Self {
-            shelve: format!("UPDATE {table} SET {first} = ?1 WHERE {}", numbered(&axes, 2, " AND ", "=")),
+            shelve: format!("UPDATE {table} SET {shelf} = ?1 WHERE {}", numbered(&axes, 2, " AND ", "=")),
             give_way: format!("DELETE FROM {table} WHERE {here} AND EXISTS (SELECT 1 FROM {table} WHERE {there})"),
             rekey: format!("UPDATE {table} SET {}{touch} WHERE {here}", numbered(&axes, 1 + axes.len(), ", ", "=")),
             delete: format!("DELETE FROM {table} WHERE {here}"),
@@ -215,20 +218,27 @@ fn columns(spec: &TableSpec, id: Id) -> String {
 pub(super) enum KeyRead {
     /// All of it.
     Whole,
-    /// A key column holds something other than text: the row cannot be one of ours.
+    /// A key column holds something other than text or a whole number: the row cannot be one of ours.
     Foreign,
 }
 
 /// Reads the key, joined by `/`.
 pub(super) fn read_key(row: &Row<'_>, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
+    use std::fmt::Write as _;
+
     key.clear();
     for at in 0..spec.key.len() {
-        let ValueRef::Text(bytes) = row.get_ref(at)? else { return Ok(KeyRead::Foreign) };
-        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(KeyRead::Foreign) };
         if at > 0 {
             key.push('/');
         }
-        key.push_str(text);
+        match row.get_ref(at)? {
+            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => key.push_str(text),
+                Err(_) => return Ok(KeyRead::Foreign),
+            },
+            ValueRef::Integer(number) => write!(key, "{number}").expect("a text takes everything"),
+            ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => return Ok(KeyRead::Foreign),
+        }
     }
     Ok(KeyRead::Whole)
 }

@@ -8,16 +8,21 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::failure::Failure;
 use crate::asset::{ColumnType, TableName, TableSpec};
-use crate::state::table::{Found, Id, Times, kept, list, quoted};
+use crate::state::form::Form;
+use crate::state::table::{Found, Id, Times, absent, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Whether rows have an id of their own.
     pub id: Id,
     /// Whether the times of a row are ours to keep.
     pub times: Times,
+    /// The key column that can hold any text for a moment, by its place in the key.
+    pub shelf: Option<usize>,
+    /// What the key columns take.
+    pub key_forms: Vec<Form>,
 }
 
 /// How SQLite changes values on their way into a column.
@@ -36,9 +41,24 @@ struct Column {
     name: String,
     affinity: Affinity,
     declared: String,
+    identity: Identity,
     /// Whether an insert that leaves the column out fails.
     must: bool,
     generated: bool,
+}
+
+/// Whether a column is the number by which SQLite itself files a row: unique, without an index that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    Rowid,
+    None,
+}
+
+/// What a column is to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Key,
+    Value,
 }
 
 /// Creates the table when it is missing.
@@ -61,6 +81,10 @@ pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) ->
         let message = format!("the name `{name}` is taken by the state itself; publish to another table");
         return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
     }
+    let twins = twins(spec);
+    if !twins.is_empty() {
+        return Ok(Found::Unfit(twins));
+    }
     let kind = "SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
     let found = connection
         .query_row(kind, [name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
@@ -78,9 +102,19 @@ pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) ->
     let shape = Shape {
         id: if has("id") { Id::Column } else { Id::None },
         times: if kept { Times::Kept } else { Times::Foreign },
+        shelf: spec.key.iter().position(|axis| {
+            let mut key = columns.iter().filter(|column| same(&column.name, axis));
+            key.any(|column| matches!(column.affinity, Affinity::Text | Affinity::None))
+        }),
+        key_forms: spec
+            .key
+            .iter()
+            .filter_map(|axis| columns.iter().find(|column| same(&column.name, axis)))
+            .map(form)
+            .collect(),
     };
     let mut problems = column_problems(spec, &columns);
-    if !is_unique(connection, spec)? {
+    if !is_numbered(spec, &columns) && !is_unique(connection, spec)? {
         problems.push(no_unique_index(spec));
     }
     problems.extend(unwritten_problems(spec, &columns, shape.times));
@@ -107,8 +141,30 @@ fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// Names that differ in case only are one column here.
+fn twins(spec: &TableSpec) -> Vec<TableProblem> {
+    let names: Vec<&String> = spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column)).collect();
+    let twin = |(at, name): (usize, &&String)| {
+        let other = names[..at].iter().find(|other| same(other, name))?;
+        let message =
+            format!("`{other}` and `{name}` are one column in SQLite, which counts no capitals: declare one of them");
+        Some(TableProblem { message, mend: String::new() })
+    };
+    names.iter().enumerate().filter_map(twin).collect()
+}
+
+/// What a column takes as a part of a key.
+fn form(column: &Column) -> Form {
+    match column.affinity {
+        Affinity::Integer => Form::Integer { least: i64::MIN, most: i64::MAX },
+        Affinity::Text | Affinity::None | Affinity::Real | Affinity::Numeric | Affinity::Binary => Form::Any,
+    }
+}
+
 fn creation(spec: &TableSpec) -> String {
-    let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| same(column, wanted));
+    let declares = |wanted: &str| {
+        spec.key.iter().any(|axis| same(axis, wanted)) || spec.columns.iter().any(|(column, _)| same(column, wanted))
+    };
     let mut lines = Vec::new();
     if !declares("id") {
         lines.push("\"id\" INTEGER PRIMARY KEY AUTOINCREMENT".to_owned());
@@ -132,7 +188,10 @@ fn type_name(kind: ColumnType) -> &'static str {
 
 /// Tells whether pixform made the table.
 pub(super) fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failure> {
-    Ok(connection.query_row("SELECT 1 FROM pixform_tables WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some())
+    Ok(connection
+        .query_row("SELECT 1 FROM pixform_tables WHERE name = ?1 COLLATE NOCASE", [name], |_| Ok(()))
+        .optional()?
+        .is_some())
 }
 
 fn columns(connection: &Connection, table: &str, without_rowid: bool, strict: bool) -> Result<Vec<Column>, Failure> {
@@ -148,6 +207,7 @@ fn columns(connection: &Connection, table: &str, without_rowid: bool, strict: bo
             name: row.get(0)?,
             affinity: affinity(&declared, strict),
             declared,
+            identity: if is_rowid { Identity::Rowid } else { Identity::None },
             must: not_null && no_default && !is_rowid && hidden == 0,
             generated: hidden != 0,
         })
@@ -171,8 +231,10 @@ fn affinity(declared: &str, strict: bool) -> Affinity {
 }
 
 /// Tells whether a value comes back from the column as it was written.
-fn keeps(affinity: Affinity, kind: ColumnType) -> bool {
+fn keeps(affinity: Affinity, kind: ColumnType, what: Keeps) -> bool {
     match (affinity, kind) {
+        // What would come back otherwise is told of each label.
+        (Affinity::Integer, ColumnType::Text) if what == Keeps::Key => true,
         (Affinity::Binary, _) => false,
         (Affinity::Text | Affinity::None, _) => true,
         // `012` would come back as `12`.
@@ -186,21 +248,21 @@ fn keeps(affinity: Affinity, kind: ColumnType) -> bool {
 
 fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
     let table = quoted(own_name(&spec.name));
-    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''"));
-    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, ""));
+    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", Keeps::Key));
+    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", Keeps::Value));
     let mut problems = Vec::new();
-    for (name, kind, rule) in keys.chain(declared) {
+    for (name, kind, rule, what) in keys.chain(declared) {
         let (column, wanted) = (quoted(name), type_name(kind));
         let Some(found) = columns.iter().find(|column| same(&column.name, name)) else {
             problems.push(TableProblem {
-                message: format!("column `{name}` is missing"),
+                message: absent(name, columns.iter().map(|column| column.name.as_str())),
                 mend: format!("ALTER TABLE {table} ADD COLUMN {column} {wanted}{rule};"),
             });
             continue;
         };
         let message = if found.generated {
             format!("column `{name}` is generated and cannot be written")
-        } else if !keeps(found.affinity, kind) {
+        } else if !keeps(found.affinity, kind, what) {
             format!("column `{name}` has the type {}, which does not keep {}", found.declared, kept(kind))
         } else {
             continue;
@@ -215,6 +277,12 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
         });
     }
     problems
+}
+
+/// Tells whether the key is the number by which SQLite files a row.
+fn is_numbered(spec: &TableSpec, columns: &[Column]) -> bool {
+    let [axis] = spec.key.as_slice() else { return false };
+    columns.iter().any(|column| same(&column.name, axis) && column.identity == Identity::Rowid)
 }
 
 /// Tells whether the key columns, all of them and no others, are kept unique in every row.
