@@ -144,7 +144,7 @@ fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::Com
 }
 
 fn is_yaml(name: &str) -> bool {
-    (name.ends_with(".yaml") || name.ends_with(".yml")) && name != crate::config::FILE_NAME && !name.contains('/')
+    context::is_manifest_name(name) && !name.contains('/')
 }
 
 /// Returns the manifests as they are found today: all of `manifests/`, or those with a top-level `collection:`.
@@ -178,9 +178,18 @@ mod tests {
 
     #[test]
     fn only_yaml_files_of_the_folder_itself_are_manifests() {
-        for (name, is) in
-            [("a.yaml", true), ("a.yml", true), ("pixform.yaml", false), ("a/b.yaml", false), ("a", false)]
-        {
+        for (name, is) in [
+            ("a.yaml", true),
+            ("a.yml", true),
+            ("pixform.yaml", false),
+            ("a/b.yaml", false),
+            ("a", false),
+            (".#a.yaml", false),
+            ("._a.yml", false),
+            (".yaml", false),
+            ("a.yaml~", false),
+            ("#a.yaml#", false),
+        ] {
             assert_eq!(is_yaml(name), is, "{name}");
         }
     }

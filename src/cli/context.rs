@@ -1,6 +1,7 @@
 //! What most commands begin with: settings, manifests, and the world they are about.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -246,11 +247,9 @@ pub fn found_in(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(&folder).map_err(|source| Failure::Read { path: shown(&folder), source })?;
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
+        .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_manifest_name))
         // A link that leads nowhere is told of when it is read: its manifest must not vanish without a word.
-        .filter(|path| {
-            (path.is_file() || !path.exists()) && path.file_name().is_some_and(|name| name != config::FILE_NAME)
-        })
+        .filter(|path| path.is_file() || !path.exists())
         .map(|path| shown(&path))
         .filter(|path| every || names_a_collection(path))
         .collect();
@@ -259,6 +258,12 @@ pub fn found_in(root: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Err(Failure::NoManifest { looked: format!("{}/", shown(&folder).display()) });
     }
     Ok(paths)
+}
+
+/// Tells whether a file of this name can be a manifest that nobody named: YAML, and not hidden, as `*.yaml` in a shell.
+/// Editors and systems leave files such as `.#a.yaml` and `._a.yaml` beside those that people write.
+pub fn is_manifest_name(name: &str) -> bool {
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.') && name != config::FILE_NAME
 }
 
 fn names_a_collection(path: &Path) -> bool {

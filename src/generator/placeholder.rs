@@ -15,6 +15,9 @@ use crate::imaging;
 /// The lengths that a side may have, in pixels.
 const SIDE: std::ops::RangeInclusive<u32> = 1..=8192;
 
+/// What a share of the whole may be: a strength, or when another model takes over.
+const SHARE: std::ops::RangeInclusive<f64> = 0.0..=1.0;
+
 /// Paints placeholders.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Placeholder;
@@ -43,9 +46,10 @@ fn no_tasks() -> GeneratorError {
     CallError::new(Trouble::Gone, "the placeholder answers at once: it has no tasks").into()
 }
 
-/// Checks what painting needs: a size.
+/// Checks what painting needs, a size, and what no service takes: a manifest is mostly tried here before it is paid for.
 pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
     let mut complaints = Vec::new();
+    check_sense(recipe, &mut complaints);
     let target = recipe.hires_fix.iter().flat_map(|hires_fix| {
         [("hires_fix.target_width", hires_fix.target_width), ("hires_fix.target_height", hires_fix.target_height)]
     });
@@ -60,17 +64,75 @@ pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
     complaints
 }
 
+/// Complains about what makes no sense to any service: nothing to show, no step, a share that is none.
+fn check_sense(recipe: &Recipe, complaints: &mut Vec<Complaint>) {
+    let mut complain = |field, message: String, help: &str| {
+        complaints.push(Complaint { field, message, help: Some(help.to_owned()) });
+    };
+    if recipe.prompt.is_empty() {
+        complain("prompt", "must not be empty".to_owned(), "say what the picture shows");
+    }
+    if recipe.steps == Some(0) {
+        complain("steps", "must be at least 1, is 0".to_owned(), "write a number from 1 on, as in `steps: 30`");
+    }
+    if let Some(scale) = recipe.guidance_scale.filter(|scale| !scale.is_finite() || *scale < 0.0) {
+        let help = "write a number from 0 on, as in `guidance_scale: 7.5`";
+        complain("guidance_scale", format!("must not be negative, is {scale}"), help);
+    }
+    let shares = [
+        ("hires_fix.strength", recipe.hires_fix.as_ref().map(|hires_fix| hires_fix.strength)),
+        ("refiner.switch_at", recipe.refiner.as_ref().map(|refiner| refiner.switch_at)),
+    ];
+    for (field, share) in shares.into_iter().filter_map(|(field, share)| Some((field, share?))) {
+        if !SHARE.contains(&share) {
+            let (from, to) = (SHARE.start(), SHARE.end());
+            let help = format!("write a number from {from} to {to}");
+            complain(field, format!("must be from {from} to {to}, is {share}"), &help);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asset::HiresFix;
+    use crate::asset::{HiresFix, Refiner};
 
     fn recipe(width: u32, height: u32) -> Recipe {
         Recipe { seed: crate::asset::Seed::new(7), ..Recipe::new("placeholder", "a red kite", width, height) }
     }
 
     #[test]
-    fn only_the_size_matters() {
+    fn what_no_service_takes_is_told_here_too() {
+        let hires_fix = HiresFix { target_width: 80, target_height: 80, strength: 1.5, upscaler: None };
+        let senseless = Recipe {
+            prompt: String::new(),
+            steps: Some(0),
+            guidance_scale: Some(-0.5),
+            hires_fix: Some(hires_fix),
+            refiner: Some(Refiner { switch_at: -1.0 }),
+            ..recipe(40, 60)
+        };
+        let told: Vec<_> = check(&senseless).into_iter().map(|it| format!("{} {}", it.field, it.message)).collect();
+        assert_eq!(
+            told,
+            [
+                "prompt must not be empty",
+                "steps must be at least 1, is 0",
+                "guidance_scale must not be negative, is -0.5",
+                "hires_fix.strength must be from 0 to 1, is 1.5",
+                "refiner.switch_at must be from 0 to 1, is -1",
+            ]
+        );
+        for scale in [f64::NAN, f64::INFINITY] {
+            assert_eq!(check(&Recipe { guidance_scale: Some(scale), ..recipe(40, 60) }).len(), 1);
+        }
+        for (steps, scale) in [(1, 0.0), (1_000, 100.0)] {
+            assert_eq!(check(&Recipe { steps: Some(steps), guidance_scale: Some(scale), ..recipe(40, 60) }), []);
+        }
+    }
+
+    #[test]
+    fn only_the_size_has_an_upper_end() {
         for (width, height) in [(1, 1), (8192, 8192), (1, 8192)] {
             assert_eq!(check(&recipe(width, height)), []);
         }

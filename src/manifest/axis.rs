@@ -1,6 +1,6 @@
 //! Axes as they are written: a label's name, its values, and what each value sets.
 
-use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Text, Value};
+use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, Style, Text, Value};
 
 use super::document::{Pool, name_is_free};
 use super::layer::{Layer, LayerId, read_layer};
@@ -56,19 +56,27 @@ fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mist
             values.push(AxisValue { text: text.into(), span, layer });
         }
     };
-    let span = node.span;
     match node.value {
-        Value::Scalar(ref scalar) if !scalar.is_null() => add(&scalar.text, span, 0, mistakes),
-        Value::Scalar(_) => {}
+        // Nothing at all is an axis without values.
+        Value::Scalar(ref scalar) if scalar.is_null() && source_text(node.span, source).is_empty() => {}
+        Value::Scalar(_) => {
+            if let Some((span, scalar)) = label_value(node, source, mistakes) {
+                add(&scalar.text, span, 0, mistakes);
+            }
+        }
         Value::List(items) => {
             for item in items {
-                if let Some((span, scalar)) = item.scalar("a label's value", mistakes) {
+                if let Some((span, scalar)) = label_value(item, source, mistakes) {
                     add(&scalar.text, span, 0, mistakes);
                 }
             }
         }
         Value::Map(entries) => {
             for Entry { key, value } in entries {
+                if is_null_key(&key, source) {
+                    told_null(key.span, source, mistakes);
+                    continue;
+                }
                 let layer = read_vars_and_with(value, &format!("the value `{}`", key.text), source, pool, mistakes);
                 add(&key.text, key.span, layer, mistakes);
             }
@@ -79,6 +87,41 @@ fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mist
         mistakes.add(key.span, format!("the axis `{}` has no values", key.text), help);
     }
     values
+}
+
+/// Reads the value of a label. Null without quotes is none: mostly what wrote the manifest had no value there, and
+/// pictures called `null` would be bought.
+pub fn label_value<'s>(node: Node<'s>, source: &str, mistakes: &mut Mistakes) -> Option<(Span, Scalar<'s>)> {
+    if node.is_null() {
+        told_null(node.span, source, mistakes);
+        return None;
+    }
+    node.scalar("a label's value", mistakes)
+}
+
+/// Tells whether a key of a map is null without quotes.
+fn is_null_key(key: &Text<'_>, source: &str) -> bool {
+    let quoted = source_text(key.span, source).starts_with(['"', '\'']);
+    let style = if quoted { Style::Quoted } else { Style::Plain };
+    Scalar { text: key.text.clone(), style }.is_null()
+}
+
+fn source_text(span: Span, source: &str) -> &str {
+    source.get(span.start as usize..span.end as usize).unwrap_or_default().trim()
+}
+
+fn told_null(span: Span, source: &str, mistakes: &mut Mistakes) {
+    let (message, help) = match source_text(span, source) {
+        "" => ("a label's value is missing here".to_owned(), "write one, or remove the entry".to_owned()),
+        "~" => {
+            ("`~` is nothing to YAML, and no value of a label".to_owned(), "write one, or remove the entry".to_owned())
+        }
+        word => (
+            format!("`{word}` is nothing to YAML, and no value of a label"),
+            format!("write \"{word}\" in quotes where the word is meant, or remove the entry"),
+        ),
+    };
+    mistakes.add(span, message, help);
 }
 
 /// Reads `{ vars, with, protect, hold }`; nothing at all is an empty layer.

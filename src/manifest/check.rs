@@ -228,16 +228,40 @@ impl Manifest {
     pub(super) fn check_against_keys(&self, heads: &Heads, mistakes: &mut Mistakes) {
         for (second, first) in heads.twins() {
             let [second, first] = [*second, *first].map(|index| index as usize);
+            let (one, other) = (&heads.all()[first].key, &heads.all()[second].key);
+            if one != other {
+                self.told_apart_by_case_only(first, second, mistakes);
+                continue;
+            }
             let span = self.blocks[self.slots[second].block as usize].span;
             let span = Span { start: span.start, end: span.start + 1 };
             let elsewhere = self.place(self.blocks[self.slots[first].block as usize].span);
-            let (one, other) = (&heads.all()[first].key, &heads.all()[second].key);
-            let message = if one == other {
-                format!("the key `{one}` is declared twice: here, and on line {}", elsewhere.line)
-            } else {
-                format!("the keys `{one}` (line {}) and `{other}` differ only in case", elsewhere.line)
-            };
+            let message = format!("the key `{one}` is declared twice: here, and on line {}", elsewhere.line);
             mistakes.add(span, message, "change a label of one of them, or add a label to `key` that tells them apart");
+        }
+    }
+
+    /// Points at the labels in which two keys differ, at each of them: what is to be changed stands in two places.
+    fn told_apart_by_case_only(&self, first: usize, second: usize, mistakes: &mut Mistakes) {
+        let labels = |index: usize| {
+            let slot = self.slots[index];
+            let block = &self.blocks[slot.block as usize];
+            let mut values = Vec::new();
+            block.values(slot.combination, &mut values);
+            block.key.iter().map(|axis| values[usize::from(*axis)]).collect::<Vec<_>>()
+        };
+        let pairs = labels(first).into_iter().zip(labels(second)).filter(|(one, other)| one.text != other.text);
+        for (one, other) in pairs.take_while(|_| !mistakes.is_full()).collect::<Vec<_>>() {
+            for (here, there) in [(one, other), (other, one)] {
+                let line = self.place(there.span).line;
+                let message =
+                    format!("the label `{}` differs from `{}` (line {line}) only in case", here.text, there.text);
+                mistakes.add(
+                    here.span,
+                    message,
+                    "write both alike, or rename one of them: file names may not tell them apart",
+                );
+            }
         }
     }
 

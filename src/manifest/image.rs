@@ -2,7 +2,7 @@
 
 use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Value};
 
-use super::axis::{Axis, layer_of, read_axes};
+use super::axis::{Axis, label_value, layer_of, read_axes};
 use super::document::{Placed, Pool};
 use super::layer::LayerId;
 
@@ -79,7 +79,7 @@ fn read_image(node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mist
             mistakes.add(key.span, "`exclude` belongs to a matrix", "remove it: `at` is one image");
             Vec::new()
         }
-        Some((_, node)) => read_exclude(node, mistakes),
+        Some((_, node)) => read_exclude(node, source, mistakes),
         None => Vec::new(),
     };
     let layer = layer_of(&mut fields, what, source, pool, mistakes);
@@ -101,7 +101,7 @@ fn read_at(node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistake
     axes
 }
 
-fn read_exclude(node: Node<'_>, mistakes: &mut Mistakes) -> Vec<Exclusion> {
+fn read_exclude(node: Node<'_>, source: &str, mistakes: &mut Mistakes) -> Vec<Exclusion> {
     let mut exclusions = Vec::new();
     for item in node.list("`exclude`", mistakes).unwrap_or_default() {
         let span = item.span;
@@ -114,7 +114,7 @@ fn read_exclude(node: Node<'_>, mistakes: &mut Mistakes) -> Vec<Exclusion> {
             };
             let values = items
                 .into_iter()
-                .filter_map(|item| item.scalar("a label's value", mistakes))
+                .filter_map(|item| label_value(item, source, mistakes))
                 .map(|(span, scalar)| Placed { span, value: scalar.text.into_owned() })
                 .collect();
             labels.push((Placed { span: key.span, value: key.text.into_owned() }, values));

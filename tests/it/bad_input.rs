@@ -665,7 +665,8 @@ fn two_assets_never_share_a_key() {
             "category: hero, value: banner",
             "category: AGE, value: 70+",
             &[
-                "28:5 the keys `age/70+/realistic` (line 22) and `AGE/70+/realistic` differ only in case | change a label of one of them, or add a label to `key` that tells them apart",
+                "23:17 the label `age` differs from `AGE` (line 28) only in case | write both alike, or rename one of them: file names may not tell them apart",
+                "28:21 the label `AGE` differs from `age` (line 23) only in case | write both alike, or rename one of them: file names may not tell them apart",
             ],
         ),
         (

@@ -70,3 +70,4 @@ mod story;
 mod together;
 mod tour;
 mod traps;
+mod words;
