@@ -430,6 +430,69 @@ fn no_script_holds_an_expression_and_no_workflow_trusts_a_fork() {
     }
 }
 
+/// Returns the script of the step with a name.
+fn script(workflow: &str, step: &str) -> String {
+    let text = read(workflow);
+    let rest = text.split_once(&format!("- name: {step}\n")).unwrap_or_else(|| panic!("{workflow} lacks {step}")).1;
+    let lines = rest.split_once("run: |\n").unwrap().1.lines();
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("          "));
+    lines.map(|line| format!("{}\n", line.trim_start_matches("          "))).collect()
+}
+
+#[test]
+fn a_base_branch_without_pixform_yaml_is_no_failure_and_says_so() {
+    let script = script("examples/github/pull-request.yml", "Take pixform.yaml from the base branch");
+    let run = |project: &Project, base: &str| {
+        let runner = Runner::new();
+        let mut command = Command::new("bash");
+        // As a runner runs it.
+        command.args(["-e", "-c", &script]).current_dir(project.root()).env_clear();
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("BASE", base).env("RUNNER_TEMP", runner.path("temp"));
+        command.env("GITHUB_OUTPUT", runner.path("output")).env("GITHUB_STEP_SUMMARY", runner.path("summary"));
+        (ran(command.output().unwrap()), runner)
+    };
+    let project = Project::new(PEOPLE);
+    git(&project.root(), &["init", "-q"]);
+    commit(&project.root());
+    let (told, runner) = run(&project, "HEAD");
+    let words = "The base branch has no pixform.yaml: no picture is made before it has one. Merge it first.\n";
+    assert_eq!((told.code, told.stdout), (0, format!("::notice::{words}")));
+    assert_eq!((runner.text("output"), runner.text("summary")), (String::new(), words.to_owned()));
+    project.write("pixform.yaml", "version: 1\n");
+    commit(&project.root());
+    let (told, runner) = run(&project, "HEAD");
+    assert_eq!((told.code, told.stdout.as_str()), (0, ""));
+    assert_eq!(
+        (runner.text("output").as_str(), runner.text("temp/base/pixform.yaml").as_str()),
+        ("there=true\n", "version: 1\n")
+    );
+    // A base that cannot be read is another matter.
+    let (told, runner) = run(&project, "0123456789012345678901234567890123456789");
+    assert!(told.code != 0 && runner.text("output").is_empty(), "{told:?}");
+}
+
+#[test]
+fn workflows_are_bounded_and_run_what_was_looked_at() {
+    let (workflows, _) = files();
+    for path in workflows {
+        let text = read(&path);
+        assert_eq!(text.matches("runs-on:").count(), text.matches("timeout-minutes:").count(), "{path}");
+        for line in text.lines().filter(|line| line.contains("uses: ")) {
+            let (_, pinned) = line.split_once('@').unwrap();
+            let (commit, version) = pinned.split_once(" # v").unwrap_or((pinned, ""));
+            let whole =
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) && !version.is_empty();
+            assert!(whole || line.contains("OWNER/pixform") && commit == "COMMIT", "{path}: {line}");
+        }
+        // What comes from a push looks at no other than its own files.
+        if text.contains("pull_request:") || text.contains("  push:") {
+            let name = path.rsplit('/').next().unwrap();
+            let paths = format!("    paths: [pixform.yaml, \"manifests/**\", .github/workflows/{name}]\n");
+            assert!(text.contains(&paths), "{path}");
+        }
+    }
+}
+
 #[test]
 fn the_workflows_of_the_documents_are_those_that_are_committed() {
     let page = read("docs/github.md");
