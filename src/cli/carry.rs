@@ -84,8 +84,8 @@ pub fn confirm(yes: bool, asked: Asked<'_>, output: &Output) -> Result<(), Failu
     if !output.can_ask() {
         let message = format!("{command} asks before it changes anything, and there is no terminal to ask on");
         let help = match command {
-            "apply" | "preview" => format!("look at the plan above, then run `pixform {command} --yes`"),
-            _ => format!("look at what is told above, then run `pixform {command}` once more with `--yes`"),
+            "apply" | "preview" => format!("look at the plan above, and run it on a terminal; {}", answered(command)),
+            _ => format!("look at what is told above, and run it on a terminal; {}", answered(command)),
         };
         return Err(Failure::usage(message, help));
     }
@@ -93,6 +93,11 @@ pub fn confirm(yes: bool, asked: Asked<'_>, output: &Output) -> Result<(), Failu
         true => Ok(()),
         false => Err(Failure::Declined),
     }
+}
+
+/// Says where it stands how a command is answered that cannot ask. The option itself goes on without asking.
+pub fn answered(command: &str) -> String {
+    format!("`pixform {command} --help` says how it is answered beforehand")
 }
 
 /// Begins a run in the state: tables, storage, the run itself.

@@ -7,7 +7,7 @@ use crate::state::{Access, Commit, Visitor};
 use crate::storage::{StoreDecision, TakeStorage};
 
 use super::apply::WaitArgs;
-use super::carry::begin;
+use super::carry::{answered, begin};
 use super::{Failure, Global, Output, context};
 
 /// Arguments of `destroy`.
@@ -78,7 +78,7 @@ pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result
     if !args.yes {
         if !output.can_ask() {
             let message = "destroy asks before it deletes, and there is no terminal to ask on";
-            return Err(Failure::usage(message, format!("run `pixform destroy {name} --yes`")));
+            return Err(Failure::usage(message, format!("run it on a terminal; {}", answered("destroy"))));
         }
         if !output.ask(&format!("Delete them from `{}`?", settings.environment)) {
             return Err(Failure::Declined);

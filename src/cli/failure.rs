@@ -226,7 +226,7 @@ fn state_help(error: &StateError) -> Option<String> {
             Some("check that its folder exists, that it is a folder, and that you may write there".to_owned())
         }
         StateError::Unreadable { .. } => Some(
-            "put a backup of the database back; without one move it away and run `pixform apply --take-storage`: pictures are found again in the storage".to_owned(),
+            "put a backup of the database back; without one move the file away: an apply finds the pictures again in the storage, and `pixform plan` tells first what it would do".to_owned(),
         ),
         StateError::Newer { .. } => Some("use the pixform that wrote it, or a newer one".to_owned()),
         StateError::Busy { .. } => Some("wait for the other process, or look who it is: pixform unlock".to_owned()),

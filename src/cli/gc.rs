@@ -56,7 +56,8 @@ pub async fn run(args: &GcArgs, global: &Global, output: &Output) -> Result<u8, 
     let going = |file: &&GarbageFile<'_>| file.fate == GarbageFate::Goes;
     summary(files.iter().filter(going), Deleted::NotYet, output);
     if files.iter().any(|file| going(&file)) {
-        output.next(&format!("pixform gc{} --yes", arguments(args)));
+        output.talk("nothing was deleted: the help says how these files are");
+        output.next("pixform gc --help");
     }
     Ok(0)
 }
@@ -77,7 +78,7 @@ async fn delete(args: &GcArgs, policy: Policy, settings: &Settings, output: &Out
     let (garbage, gone) = match deleted {
         Err(error @ ApplyError::Held(_)) => {
             output.report(&error.into());
-            output.next(&format!("pixform gc{} --yes --wait 1h", arguments(args)));
+            output.next("pixform unlock");
             return Ok(5);
         }
         deleted => deleted?,
@@ -95,16 +96,6 @@ async fn delete(args: &GcArgs, policy: Policy, settings: &Settings, output: &Out
 
 fn is_among(paths: &BTreeSet<ObjectPath>, path: &str) -> bool {
     path.parse::<ObjectPath>().is_ok_and(|path| paths.contains(&path))
-}
-
-/// Returns the arguments that say what may go, each with a blank before it.
-fn arguments(args: &GcArgs) -> String {
-    let older_than = match args.older_than {
-        2_592_000 => String::new(),
-        seconds if seconds > 0 && seconds % 86_400 == 0 => format!(" --older-than {}d", seconds / 86_400),
-        seconds => format!(" --older-than {seconds}s"),
-    };
-    older_than + if args.unpublished { " --unpublished" } else { "" }
 }
 
 fn files(garbage: &Garbage) -> Vec<GarbageFile<'_>> {

@@ -1,5 +1,6 @@
 //! The command line: arguments in, words and exit codes out. The only room that prints.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ mod services;
 mod show;
 mod signals;
 mod stores;
+mod suggestion;
 mod surveyed;
 mod unlock;
 mod validate;
@@ -184,8 +186,9 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            told_arguments(&error);
-            return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
+            let code = if error.use_stderr() { 1 } else { 0 };
+            told_arguments(error);
+            return ExitCode::from(code);
         }
     };
     let Cli { global, command } = cli;
@@ -205,15 +208,21 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints help, or what is wrong with the arguments.
-fn told_arguments(error: &clap::Error) {
+fn told_arguments(error: clap::Error) {
     let workflow = Workflow::here();
+    if let Some(suggestion::Look { message, help }) = suggestion::look(&error) {
+        let _ = write!(workflow.log(), "error: {message}\n  help: {help}\n");
+        workflow.annotate(Severity::Error, &message, Some(&help), None);
+        return;
+    }
+    let error = suggestion::without_spending(error);
     if !error.use_stderr() || workflow == Workflow::None {
         // A closed pipe is no reason to fail.
         let _ = error.print();
         return;
     }
     let text = error.render().to_string();
-    let _ = std::io::Write::write_all(&mut workflow.log(), text.as_bytes());
+    let _ = workflow.log().write_all(text.as_bytes());
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     workflow.annotate(Severity::Error, first, None, None);
 }

@@ -123,5 +123,5 @@ fn going(args: &PreviewArgs) -> Going<'static> {
 fn merge(plan: &Plan, shown: &[Previewed]) -> String {
     let buys = plan.changes().any(|(_, change)| change.action == Action::Generate);
     let cap = if buys || !shown.is_empty() { " --max-cost 0" } else { "" };
-    format!("pixform apply --yes{cap} --expect {}", plan.digest())
+    format!("pixform apply{cap} --expect {}", plan.digest())
 }

@@ -229,9 +229,9 @@ fn commands(plan: &Plan, stage: &Stage, arguments: &str, output: &Output) -> Vec
         Stage::Planned | Stage::Previewed if plan.is_empty() || !plan.refusals.is_empty() => {
             vec![format!("pixform plan{arguments}")]
         }
-        Stage::Planned => vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --yes")],
+        Stage::Planned => vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments}")],
         Stage::Previewed => {
-            vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --yes --max-cost 0")]
+            vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --max-cost 0")]
         }
     };
     next.iter().map(|command| output.command(command)).collect()

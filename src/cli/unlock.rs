@@ -43,7 +43,8 @@ pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<
         output.data(&describe(holder));
     }
     if !args.force {
-        output.next("pixform unlock --force, where that run is known to be dead");
+        output.talk("where that run is known to be dead, its lease can be broken: the help says how");
+        output.next("pixform unlock --help");
         return Ok(0);
     }
     let world = context::world(&settings, Access::Write).await?;

@@ -158,18 +158,16 @@ fn renaming(collection: &CollectionPlan, there: &str, declared: &str) -> String 
 
 fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {
     let (Cap { most, set_by }, cost) = (cap?, plan.cost());
-    // The lowest cap wins: only where that one is raised does it help.
-    let raise = match set_by {
-        CapSetter::Argument => format!("whoever runs it can raise the cap with `--max-cost {cost}`"),
-        CapSetter::Variable => format!("whoever sets the variable can raise the cap with `PIXFORM_MAX_COST={cost}`"),
-        CapSetter::Guards => {
-            format!("whoever may change pixform.yaml can raise the cap with `guards: {{ max_cost: {cost} }}`")
-        }
+    // The lowest cap wins: who wants to raise one has to know which. How is not said: what is named gets copied.
+    let setter = match set_by {
+        CapSetter::Argument => "the argument `--max-cost`",
+        CapSetter::Variable => "the variable `PIXFORM_MAX_COST`",
+        CapSetter::Guards => "`guards: { max_cost: … }` in pixform.yaml",
     };
     (most.0 > 0 && cost > most).then(|| Refusal {
         code: "cost",
         message: format!("the plan costs ${cost}, which is over the cap of ${most}"),
-        way_out: format!("{raise}, or take fewer with `--only`"),
+        way_out: format!("take fewer with `--only`, or have it approved by whoever set {setter}"),
     })
 }
 
@@ -183,8 +181,8 @@ fn month(plan: &Plan, limits: Limits) -> Option<Refusal> {
             "the plan costs ${cost}, and with the ${spent} of this month that is over the month's cap of ${most}"
         ),
         way_out: format!(
-            "whoever may change pixform.yaml can raise the cap with `guards: {{ max_cost_month: {would_be} }}`, or take \
-             fewer with `--only`"
+            "take fewer with `--only`, or have ${would_be} approved by whoever set `guards: {{ max_cost_month: … }}` in \
+             pixform.yaml"
         ),
     })
 }

@@ -115,12 +115,14 @@ fn stays_line<'g>(fate: GarbageFate, files: impl Iterator<Item = &'g GarbageFile
     let why = match fate {
         GarbageFate::Goes => return String::new(),
         GarbageFate::Unpublished => {
-            format!("that {was} paid for and never published; `--unpublished` deletes {names}, too")
+            format!(
+                "that {was} paid for and never published: only who asks for it deletes {names} (`pixform gc --help`)"
+            )
         }
         GarbageFate::Recent => format!(
             "that something still referred to in the last {}; the first can go in {}",
             age(window),
-            age(window.saturating_sub(oldest))
+            until(window.saturating_sub(oldest))
         ),
         GarbageFate::NamedByRow => {
             format!("that {is} named by a row though by no record, or the original of such a file")
@@ -174,6 +176,12 @@ fn age(seconds: u64) -> String {
     }
 }
 
+/// Writes how long something is still waited for: rounded up, for nothing goes before.
+fn until(seconds: u64) -> String {
+    let unit = [86_400, 3_600, 60].into_iter().find(|unit| seconds >= 2 * unit).unwrap_or(1);
+    age(seconds.div_ceil(unit) * unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +222,7 @@ mod tests {
           1 original, 1.5 kB
             originals/aa/1.png
 
-        stays: 1 original, 1.5 kB, that was paid for and never published; `--unpublished` deletes it, too
+        stays: 1 original, 1.5 kB, that was paid for and never published: only who asks for it deletes it (`pixform gc --help`)
         stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days
         stays: 1 file, 1.5 kB, that is named by a row though by no record, or the original of such a file
         stays: 1 original, 1.5 kB, whose call is not over

@@ -93,13 +93,16 @@ fn in_doubt(doubt: Doubt, why: Option<&str>) -> String {
     format!("{what}{why}: {}", ways_out(doubt))
 }
 
-/// Says how to decide about a doubt: the options of a command, each with what it does.
+/// Says how to decide about a doubt: each choice with what it means, and where its option is explained. The option
+/// itself is not named: it spends money, and what is named gets copied.
 pub fn ways_out(doubt: Doubt) -> &'static str {
     match doubt {
-        Doubt::Unknown => "`--retry-unknown` sends it again, `--forget-unknown` writes it off",
-        Doubt::Rejected => "`--accept-rejected` takes it, `--retry-rejected` buys another",
-        Doubt::Withheld => "`--retry-rejected` buys another",
-        Doubt::Lost => "`--retry-lost` buys it again",
-        Doubt::Failed => "`--retry-failed` asks again",
+        Doubt::Unknown => {
+            "send it again, and maybe pay twice, or write it off as spent (`pixform apply --help` tells how)"
+        }
+        Doubt::Rejected => "take it as it is, or buy another (`pixform apply --help` tells how)",
+        Doubt::Withheld => "buy another, or change its recipe (`pixform apply --help` tells how)",
+        Doubt::Lost => "buy it again, or change its recipe (`pixform apply --help` tells how)",
+        Doubt::Failed => "ask again, or change its recipe (`pixform apply --help` tells how)",
     }
 }

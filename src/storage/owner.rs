@@ -90,17 +90,21 @@ pub enum StoreRefusal {
 }
 
 impl StoreRefusal {
-    /// Returns what the user can do, as one sentence that names `--take-storage`.
+    /// Returns what the user can do, as one sentence. How a store is taken over is not said in it: what is named gets
+    /// copied, and a state that takes the wrong store buys all of its pictures again.
     pub fn way_out(&self) -> &'static str {
         match self {
             Self::KnowsAnother { .. } => {
-                "check the environment's `storage`; if it is the right one, use it from now on with `--take-storage`"
+                "check the environment's `storage`: where its files are to move, write the old store beside the new one, \
+                 as in `previous: \"s3://OLD\"`, and they are copied for nothing; how another store is taken over: `pixform apply --help`"
             }
             Self::MarkerGone { .. } => {
-                "check the environment's `storage`; if its files are lost, start it anew with `--take-storage`"
+                "check the environment's `storage`, and that its key may list it: where its files are to move, write the \
+                 old store beside the new one, as in `previous: \"s3://OLD\"`, and they are copied for nothing; where they \
+                 are lost: `pixform apply --help`"
             }
             Self::OwnedByAnother { .. } => {
-                "use the state that owns it, or, if that state is lost, take the storage over with `--take-storage`"
+                "use the state that owns it; how its storage is taken over where that state is lost: `pixform apply --help`"
             }
         }
     }
@@ -247,20 +251,19 @@ mod tests {
             owned(180_000, None),
         ];
         let lines: Vec<_> = refusals.iter().map(|refusal| format!("{refusal}\n  {}", refusal.way_out())).collect();
-        assert!(refusals.iter().all(|refusal| refusal.way_out().contains("`--take-storage`")));
-        insta::assert_snapshot!(lines.join("\n"), @r"
+        insta::assert_snapshot!(lines.join("\n"), @r#"
         this state knows the store `a`, but the storage holds the store `b`
-          check the environment's `storage`; if it is the right one, use it from now on with `--take-storage`
+          check the environment's `storage`: where its files are to move, write the old store beside the new one, as in `previous: "s3://OLD"`, and they are copied for nothing; how another store is taken over: `pixform apply --help`
         this state knows the store `a`, but the storage has no `originals/.pixform-store`
-          check the environment's `storage`; if its files are lost, start it anew with `--take-storage`
+          check the environment's `storage`, and that its key may list it: where its files are to move, write the old store beside the new one, as in `previous: "s3://OLD"`, and they are copied for nothing; where they are lost: `pixform apply --help`
         the storage belongs to the state `you`, which last ran just now
-          use the state that owns it, or, if that state is lost, take the storage over with `--take-storage`
+          use the state that owns it; how its storage is taken over where that state is lost: `pixform apply --help`
         the storage belongs to the state `you` (production on build-7), which last ran 1 minute ago
-          use the state that owns it, or, if that state is lost, take the storage over with `--take-storage`
+          use the state that owns it; how its storage is taken over where that state is lost: `pixform apply --help`
         the storage belongs to the state `you`, which last ran 2 hours ago
-          use the state that owns it, or, if that state is lost, take the storage over with `--take-storage`
+          use the state that owns it; how its storage is taken over where that state is lost: `pixform apply --help`
         the storage belongs to the state `you`, which last ran 2 days ago
-          use the state that owns it, or, if that state is lost, take the storage over with `--take-storage`
-        ");
+          use the state that owns it; how its storage is taken over where that state is lost: `pixform apply --help`
+        "#);
     }
 }

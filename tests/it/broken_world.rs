@@ -151,7 +151,7 @@ fn a_damaged_database_is_told_and_the_pictures_are_found_again() {
     fs::write(&state, &whole[..whole.len() / 2]).unwrap();
     insta::assert_snapshot!(told(&desk, &desk.run(&["plan"])), @r#"
     error: the state holds something unreadable in `HERE/.pixform/state.db`: database disk image is malformed
-      help: put a backup of the database back; without one move it away and run `pixform apply --take-storage`: pictures are found again in the storage
+      help: put a backup of the database back; without one move the file away: an apply finds the pictures again in the storage, and `pixform plan` tells first what it would do
     next: pixform plan
     "#);
     fs::remove_file(&state).unwrap();

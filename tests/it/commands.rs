@@ -787,17 +787,17 @@ fn the_detailed_exit_code_tells_whether_there_are_changes() {
     project.run(&["plan", "--detailed-exitcode"]).expect(2);
     fs::remove_dir_all(project.storage()).unwrap();
     let ran = project.run(&["plan", "--detailed-exitcode"]).expect(2);
-    assert!(ran.stdout.contains("--take-storage"), "a refused plan says so and exits as any other: {}", ran.stdout);
+    assert!(ran.stdout.contains("`previous: "), "a refused plan says so and exits as any other: {}", ran.stdout);
 }
 
 #[test]
-fn without_a_terminal_apply_and_destroy_need_a_yes() {
+fn without_a_terminal_apply_and_destroy_ask_nobody_and_do_nothing() {
     let project = Project::applied();
     project.edit("model: first", "model: second");
     let before = project.listing();
     for args in [&["apply"][..], &["apply", "--json"], &["destroy", "people"]] {
         let ran = project.run(args).expect(1);
-        assert!((ran.stdout + &ran.stderr).contains("--yes"), "{args:?}");
+        assert!((ran.stdout + &ran.stderr).contains(" --help` says how it is answered beforehand"), "{args:?}");
     }
     assert_eq!(project.listing(), before);
 }

@@ -49,7 +49,7 @@ fn a_preview_makes_files_and_switches_nothing_and_apply_publishes_those_files() 
     let reviewed = digest(&project);
     let ran = preview(&project, &[]).expect(0);
     assert!(ran.stdout.contains("Previewed: 2 generated. Cost: $0.03."), "{ran:?}");
-    assert!(ran.stderr.contains(&format!("next: pixform apply --yes --max-cost 0 --expect {reviewed}")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("next: pixform apply --max-cost 0 --expect {reviewed}")), "{ran:?}");
     assert_eq!(fake.charges().len(), 10);
     assert_eq!(live(&project), before.0, "visitors see what they saw");
     let made: BTreeMap<_, _> = objects(&project).into_iter().filter(|(path, _)| !before.1.contains_key(path)).collect();
@@ -98,7 +98,7 @@ fn a_preview_asks_and_obeys_every_guard() {
         let month = project.run(&[command, "--yes"]).expect(3);
         for words in [
             "the plan costs $0.03, and with the $0.12 of this month that is over the month's cap of $0.14",
-            "whoever may change pixform.yaml can raise the cap with `guards: { max_cost_month: 0.15 }`",
+            "take fewer with `--only`, or have $0.15 approved by whoever set `guards: { max_cost_month: … }` in pixform.yaml",
         ] {
             assert!(month.stdout.contains(words), "{words}: {month:?}");
         }

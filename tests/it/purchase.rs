@@ -51,7 +51,10 @@ fn complete(project: &Project, what: &str) -> usize {
     let next = project.run(&["apply", "--yes"]);
     if next.code == 7 {
         let plan = project.run(&["plan"]);
-        assert!(plan.stdout.contains("  ? ") && plan.stdout.contains("--retry-unknown"), "{what}: {plan:?}");
+        assert!(
+            plan.stdout.contains("  ? ") && plan.stdout.contains("send it again, and maybe pay twice"),
+            "{what}: {plan:?}"
+        );
         project.ok(&["apply", "--yes", "--retry-unknown"]);
     } else {
         assert_eq!(next.code, 0, "{what}: {next:?}");

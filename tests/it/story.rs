@@ -434,10 +434,10 @@ fn check_storage_refused(project: &Project) {
     let document = project.plan();
     assert_eq!(document["applyable"], false);
     assert_eq!(document["refusals"][0]["code"], "store");
-    assert!(document["refusals"][0]["way_out"].as_str().unwrap().contains("--take-storage"));
+    assert!(document["refusals"][0]["way_out"].as_str().unwrap().contains("`pixform apply --help`"));
     let before = project.listing();
     let ran = project.run(&["apply", "--yes"]).expect(3);
-    assert!(ran.stdout.contains("--take-storage"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("`pixform apply --help`"), "{}", ran.stdout);
     assert!(ran.stderr.contains("visitors see:") && ran.stderr.contains("next:"), "{}", ran.stderr);
     assert_eq!(project.listing(), before);
 }

@@ -80,7 +80,7 @@ fn a_flagged_picture_is_paid_for_and_never_published() {
     for words in [
         "the picture of `baker` is paid for and cannot be used: the detection of unsafe pictures flags it \
          (confidence 97 of 100)",
-        "portraits:baker waits for a decision: `--retry-rejected` buys another",
+        "portraits:baker waits for a decision: buy another, or change its recipe (`pixform apply --help` tells how)",
         "visitors see: what they saw before: no row was switched",
     ] {
         assert!(first.stderr.contains(words), "`{words}` is missing in:\n{}", first.stderr);
@@ -90,7 +90,7 @@ fn a_flagged_picture_is_paid_for_and_never_published() {
     assert_eq!(paid.planned(), ["baker unknown 0.00"]);
     let plan = paid.project.ok(&["plan"]);
     assert!(plan.contains("paid for, and no picture that can be used (the detection of"), "{plan}");
-    assert!(!plan.contains("--accept-rejected"), "{plan}");
+    assert!(!plan.contains("take it as it is"), "{plan}");
     // Nobody can wave it through.
     paid.apply(&["--accept-rejected"]).expect(7);
     assert_eq!((paid.fake.charges().len(), paid.published().len()), (1, 0));

@@ -29,8 +29,7 @@ fn without_a_decision_everything_else_is_done_and_nothing_is_paid() {
     assert_eq!(paid.planned(), ["baker unknown 0.00", "pilot generate 0.015"]);
     let second = paid.apply(&[]).expect(7);
     assert!(second.stdout.contains("Applied: 1 generated, 1 undecided. Cost: $0.015."), "{}", second.stdout);
-    let waits =
-        "portraits:baker waits for a decision: `--retry-unknown` sends it again, `--forget-unknown` writes it off";
+    let waits = "portraits:baker waits for a decision: send it again, and maybe pay twice, or write it off as spent (`pixform apply --help` tells how)";
     assert!(second.stderr.contains(waits), "{}", second.stderr);
     assert!(second.stderr.contains("next: pixform plan\n"), "{}", second.stderr);
     assert_eq!(paid.planned(), ["baker unknown 0.00"]);

@@ -149,7 +149,8 @@ fn a_bomb_is_rejected_in_little_memory() {
     let first = ran(limited.output().unwrap()).expect(7);
     assert_readable(&Case::REJECTED, &paid, &first);
     assert!(first.stderr.contains("is paid for and cannot be used: 60000 x 60000 pixels are too many"));
-    let ways = "portraits:baker waits for a decision: `--retry-rejected` buys another\n";
+    let ways =
+        "portraits:baker waits for a decision: buy another, or change its recipe (`pixform apply --help` tells how)\n";
     assert!(first.stderr.contains(ways), "{}", first.stderr);
     assert_eq!(paid.planned(), ["baker unknown 0.00"]);
     // There is nothing that could be taken.

@@ -74,9 +74,9 @@ impl Case {
     const UNKNOWN: Self = Self {
         code: 7,
         ledger: &["unknown"],
-        says: &["may be charged, but its outcome is unknown", "--retry-unknown", "--forget-unknown"],
+        says: &["may be charged, but its outcome is unknown", "send it again, and maybe pay twice, or write it off"],
         planned: "unknown 0.00",
-        plan_says: &["--retry-unknown", "--forget-unknown", "? "],
+        plan_says: &["send it again, and maybe pay twice, or write it off", "? "],
         then: &["--retry-unknown"],
         charges_in_all: 2,
         ..Self::HEALED
@@ -89,9 +89,9 @@ impl Case {
     const REJECTED: Self = Self {
         code: 7,
         ledger: &["rejected"],
-        says: &["is paid for and not the one asked for", "--accept-rejected", "--retry-rejected"],
+        says: &["is paid for and not the one asked for", "take it as it is, or buy another"],
         planned: "unknown 0.00",
-        plan_says: &["--accept-rejected", "--retry-rejected"],
+        plan_says: &["take it as it is, or buy another"],
         then: &["--retry-rejected"],
         charges_in_all: 2,
         ..Self::HEALED
@@ -100,9 +100,9 @@ impl Case {
     const LOST: Self = Self {
         code: 7,
         ledger: &["lost"],
-        says: &["is paid for and lost", "--retry-lost"],
+        says: &["is paid for and lost", "buy it again, or change its recipe"],
         planned: "unknown 0.00",
-        plan_says: &["--retry-lost"],
+        plan_says: &["buy it again, or change its recipe"],
         then: &["--retry-lost"],
         charges_in_all: 2,
         ..Self::HEALED

@@ -135,9 +135,14 @@ fn a_failed_task_is_sent_again_twice() {
             charges: 3,
             ledger: &["failed", "failed", "failed"],
             reason: "out of memory on the worker",
-            says: &["the service failed at `baker` again and again: out of memory on the worker", "--retry-failed"],
+            says: &[
+                "the service failed at `baker` again and again: out of memory on the worker",
+                "ask again, or change its recipe",
+            ],
             planned: "unknown 0.00",
-            plan_says: &["the service failed three times (out of memory on the worker): `--retry-failed` asks again"],
+            plan_says: &[
+                "the service failed three times (out of memory on the worker): ask again, or change its recipe",
+            ],
             then: &["--retry-failed"],
             charges_in_all: 4,
             ..Case::HEALED
@@ -153,6 +158,6 @@ fn a_plan_names_the_reason_of_what_failed_repeatedly() {
     assert_eq!(crate::project::reasons(&paid.project.plan(), BAKER), ["new", "failed_repeatedly"]);
     // Without a decision nothing is asked for.
     let again = paid.apply(&[]).expect(7);
-    assert!(again.stderr.contains("portraits:baker waits for a decision: `--retry-failed` asks again"));
+    assert!(again.stderr.contains("portraits:baker waits for a decision: ask again, or change its recipe"));
     assert_eq!(paid.fake.charges().len(), 3);
 }

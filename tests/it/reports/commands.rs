@@ -54,7 +54,7 @@ fn a_comment_has_the_pictures_the_lines_and_then_since_when_they_are_live() {
     let base = "https://github.com/team/product/blob/9c1e2ab0d7f3a4b5c6d7e8f90123456789abcdef/manifests/x.yaml#L25";
     let told = format!("subject: ~~a student~~ → **a teacher** · [line 25]({base})");
     assert!(comment.contains(&told), "{comment}");
-    assert!(comment.contains("`pixform -C '.' --env production apply --yes`"), "{comment}");
+    assert!(comment.contains("`pixform -C '.' --env production apply`"), "{comment}");
 
     let ran = in_pull_request(&desk, &["apply", "--yes", "--out-markdown", "live.md", "--out-html", "live.html"]);
     assert_eq!(ran.code, 0, "{}", ran.all());

@@ -113,7 +113,7 @@ pub fn facts(plan: &Plan) -> ReportFacts {
             cap: Some(MicroUsd(20_000_000)),
         }),
         kept_until: None,
-        commands: vec!["pixform plan --env production".to_owned(), "pixform apply --env production --yes".to_owned()],
+        commands: vec!["pixform plan --env production".to_owned(), "pixform apply --env production".to_owned()],
         mistakes: Vec::new(),
         limit: MARKDOWN_LIMIT,
     }
