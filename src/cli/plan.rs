@@ -58,7 +58,7 @@ pub struct LookArgs {
     #[arg(long)]
     pub no_refresh: bool,
     /// Spend no more than so many dollars; 0 buys nothing. The lowest of this, PIXFORM_MAX_COST and guards.max_cost wins
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub max_cost: Option<MicroUsd>,
     /// Take the storage over, whatever its marker says
     #[arg(long)]
