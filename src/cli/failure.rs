@@ -136,7 +136,7 @@ impl Failure {
             Self::Read { path, source } => read_help(path, source.kind()),
             Self::Directory { .. } => Some("name a folder that exists, and that you may enter".to_owned()),
             Self::Server(crate::server::ServerError::Listen { .. }) => {
-                Some("another program may listen there: choose another port with `--listen 127.0.0.1:8081`".to_owned())
+                Some("write an address and a port where no other program listens, as in `--listen 127.0.0.1:8081`".to_owned())
             }
             Self::Server(crate::server::ServerError::State(error)) => state_help(error),
             Self::NoManifest { .. } => Some("`pixform init` writes a first one".to_owned()),
@@ -210,9 +210,17 @@ impl Failure {
 
 fn state_help(error: &StateError) -> Option<String> {
     match error {
-        StateError::Scheme { .. } => {
-            Some("write `state: sqlite:PATH` or `state: ${DATABASE_URL}` with `postgres://…` in pixform.yaml".to_owned())
-        }
+        StateError::Scheme { scheme } => Some(match scheme.as_str() {
+            "http" | "https" => {
+                "this is no database: at Supabase take the connection string of the dashboard (Connect), `postgres://…`"
+                    .to_owned()
+            }
+            "file" | "s3" | "gs" | "az" | "supabase" => {
+                "this is a store of files: write it below `storage`, and a database as `state:`, as in `state: sqlite:PATH`"
+                    .to_owned()
+            }
+            _ => "write `state: sqlite:PATH` or `state: ${DATABASE_URL}` with `postgres://…` in pixform.yaml".to_owned(),
+        }),
         StateError::Address { help, .. } | StateError::Server { help, .. } => Some(help.clone()),
         StateError::Denied { .. } => Some(
             "`pixform init --print-sql` prints the roles and rights that each command needs: run it as the database's owner; \
@@ -245,7 +253,16 @@ fn state_help(error: &StateError) -> Option<String> {
 
 fn storage_help(error: &StorageError) -> Option<String> {
     match error {
-        StorageError::Scheme { .. } => Some("write `storage: { url: \"file:PATH\" }` in pixform.yaml".to_owned()),
+        StorageError::Scheme { scheme } => Some(match scheme.as_str() {
+            "postgres" | "postgresql" | "sqlite" => {
+                "this is the URL of a database: write it as `state:` in pixform.yaml, and a store below `storage`"
+                    .to_owned()
+            }
+            "http" | "https" => "name the kind of store, as in `url: \"supabase://PROJECT.supabase.co/BUCKET\"`, or \
+                                 `url: \"s3://BUCKET\"` with `endpoint: https://…` beside it"
+                .to_owned(),
+            _ => "write `storage: { url: \"file:PATH\" }` in pixform.yaml".to_owned(),
+        }),
         StorageError::Settings { help, .. } | StorageError::NoBucket { help, .. } => Some(help.clone()),
         StorageError::Denied { help, .. } | StorageError::NotAdmitted { help, .. } => Some((*help).to_owned()),
         StorageError::Altered { .. } => Some(

@@ -38,13 +38,30 @@ pub fn find(name: &str, folder: &Path) -> Result<Option<Commit>, Failure> {
         return Err(Failure::usage(format!("`{name}` is no branch, tag or commit"), "name one, as in `origin/main`"));
     }
     let inside = git(folder, ["rev-parse", "--show-prefix"], &[])?;
-    let prefix = inside.text().map_err(|said| {
-        let message = format!("`{}` is in no git repository that can be read: {said}", folder.display());
-        Failure::usage(message, "name a folder with the older manifests: `--against DIR`")
-    })?;
+    let prefix = inside.text().map_err(|said| no_repository(folder, &said))?;
     let peeled = format!("{name}^{{commit}}");
     let found = git(folder, ["rev-parse", "--verify", "--quiet", &peeled], &[])?;
     Ok(found.text().ok().map(|id| Commit { folder: folder.to_path_buf(), prefix, id }))
+}
+
+/// Says why git finds no repository. One that belongs to another user, as in a container, it does not read: whoever
+/// owns it could have it run programs.
+fn no_repository(folder: &Path, said: &str) -> Failure {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    if said.contains("dubious ownership") {
+        let owned = said.split('\'').nth(1).map_or_else(|| folder.display().to_string(), str::to_owned);
+        let message =
+            format!("git does not read the repository at `{owned}`: it belongs to another user (dubious ownership)");
+        let help = format!("if you trust what lies there, run `git config --global --add safe.directory '{owned}'`");
+        return Failure::usage(message, help);
+    }
+    let message = format!("`{}` is in no git repository that can be read: {said}", folder.display());
+    Failure::usage(message, "name a folder with the older manifests: `--against DIR`")
+}
+
+/// Tells whether a name is that of a commit itself, in hexadecimal digits.
+fn is_commit_id(name: &str) -> bool {
+    (7..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Says what to do where a name means no commit.
@@ -56,12 +73,27 @@ pub fn unknown(name: &str, folder: &Path) -> Result<Failure, Failure> {
     }
     let shallow = git(folder, ["rev-parse", "--is-shallow-repository"], &[])?.text();
     let branch = name.strip_prefix("origin/").unwrap_or(name);
-    let help = match shallow.as_deref() {
-        Ok("true") => format!(
-            "only a part of the history is here: run `git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}` \
-             first, or, in GitHub Actions, check out with `fetch-depth: 0`"
-        ),
-        _ => format!("run `git fetch origin {branch}` first, or name a folder with the older manifests"),
+    let walks = branch.split(['~', '^', '@']).next().filter(|start| start.len() < branch.len());
+    let empty = git(folder, ["rev-parse", "--verify", "--quiet", "HEAD"], &[])?.text().is_err();
+    let help = match (shallow.as_deref(), walks) {
+        (Ok("true"), walks) => {
+            let command = match walks {
+                Some(_) => "git fetch --unshallow origin".to_owned(),
+                None if is_commit_id(branch) => format!("git fetch --depth=1 origin {branch}"),
+                None => format!("git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}"),
+            };
+            format!(
+                "this is a shallow clone, with only a part of the history: run `{command}` first, or, in GitHub Actions, \
+                 check out with `fetch-depth: 0`"
+            )
+        }
+        _ if empty => {
+            "nothing is committed here yet: commit first, or name a folder with the older manifests".to_owned()
+        }
+        (_, Some(start)) => {
+            format!("run `git log {start}` to see what there is, or name a folder with the older manifests")
+        }
+        (_, None) => format!("run `git fetch origin {branch}` first, or name a folder with the older manifests"),
     };
     Ok(Failure::usage(message, help))
 }

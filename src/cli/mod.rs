@@ -1,11 +1,13 @@
 //! The command line: arguments in, words and exit codes out. The only room that prints.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config;
 use crate::planner::{Pattern, Selection};
 use crate::render::Severity;
 
@@ -194,6 +196,9 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = cli;
     let output = Output::new(&global);
     output.start_logging();
+    if let Some(failure) = std::env::args_os().skip(1).find_map(|argument| unexpanded(&argument)) {
+        return output.fail(&failure);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return output.fail(&Failure::Runtime(source)),
@@ -205,6 +210,19 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => output.fail(&failure),
     }
+}
+
+/// Finds an argument whose `~` no shell has read, as in `--config=~/pixform.yaml`: it names a folder called `~`.
+fn unexpanded(argument: &OsStr) -> Option<Failure> {
+    let argument = argument.to_str()?;
+    let value =
+        argument.split_once('=').filter(|(option, _)| option.starts_with('-')).map_or(argument, |(_, value)| value);
+    let is_meant = config::is_home(value) && !Path::new(value.split('/').next()?).exists();
+    is_meant.then(|| {
+        let help = "a shell reads `~` only at the beginning of a word, without quotes: write a blank in the place of `=`, \
+                    or `$HOME` in the place of `~`";
+        Failure::usage(format!("`{value}` does not lie in your home folder: the `~` came here as it is"), help)
+    })
 }
 
 /// Prints help, or what is wrong with the arguments.

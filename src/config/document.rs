@@ -10,6 +10,7 @@ use crate::manifest::Placed;
 use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, nearest};
 
 use super::generator::{GeneratorLine, read_generators};
+use super::settle::{HOME, is_home};
 use super::store::{StorageLine, read_storage};
 use super::{GuardSettings, OnUnknown, RawText};
 
@@ -243,6 +244,8 @@ fn read_env_file(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Pla
     let Placed { span, value } = word(fields, "env_file", mistakes)?;
     if value.is_empty() {
         mistakes.add(span, "`env_file` is empty", "name a file, as in `env_file: .env.local`");
+    } else if is_home(&value) {
+        mistakes.add(span, HOME.0, HOME.1);
     }
     Some(Placed { span, value: value.into() })
 }

@@ -33,6 +33,7 @@ pub use document::{
 };
 pub use generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
 pub use schema::schema;
+pub use settle::is_home;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
 
 use variables::Variables;
@@ -348,6 +349,11 @@ impl Settings {
     /// As [`Settings::expand`].
     pub fn expand_url(&self, raw: &RawText, outside: &Outside<'_>) -> Result<SecretText, ConfigError> {
         let url = self.expand(raw, outside)?;
+        if settle::path_of(url.expose(), "file").is_some_and(settle::is_home) {
+            let (message, help) = settle::HOME;
+            let Origin { file, source, env_files: _ } = &self.origin;
+            return Err(ManifestError::one(file, source, raw.span, message, help).into());
+        }
         Ok(SecretText::new(settle::rooted(url.expose(), "file", &self.root)))
     }
 

@@ -6,7 +6,7 @@
 use crate::yaml::{Fields, Mistakes, Node, Span, Value};
 
 use super::document::{STORAGE_FIELDS, STORE_FIELDS, text, truth};
-use super::settle::{Context, check_public_url, url};
+use super::settle::{Context, HOME, check_public_url, is_home, path_of, url};
 use super::variables::{Variables, check};
 use super::{RawText, StorageSettings, StoreAccess, StoreSettings};
 
@@ -133,6 +133,10 @@ fn settle_other(line: StoreLine, what: &str, context: &Context<'_>, mistakes: &m
         return None;
     };
     check(&url, context.source, mistakes);
+    if path_of(&url.text, "file").is_some_and(is_home) {
+        mistakes.add(url.span, HOME.0, HOME.1);
+        return None;
+    }
     access.check(context, mistakes);
     Some(StoreSettings { url, access, create_bucket })
 }

@@ -27,6 +27,17 @@ pub(super) struct Fault {
     pub said: String,
     /// How long the store wants to be left alone.
     pub pause: Option<Duration>,
+    /// Who said so.
+    pub speaker: Speaker,
+}
+
+/// Who answers, as far as the answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// A store: it used words that only stores use.
+    Store,
+    /// Anybody: a gateway, a server of something else, or a store that said nothing.
+    Anybody,
 }
 
 /// What is wrong, as far as one can do something about it.
@@ -65,13 +76,16 @@ impl std::error::Error for Fault {}
 impl Fault {
     /// Makes one in our own words.
     pub fn of(kind: FaultKind, said: impl Into<String>) -> Self {
-        Self { kind, said: said.into(), pause: None }
+        Self { kind, said: said.into(), pause: None, speaker: Speaker::Anybody }
     }
 
     /// Makes one of a connection that failed before an answer came.
     pub fn broken(shown: &str, error: &reqwest::Error) -> Self {
         let words = web::words(error);
+        // Whoever speaks no TLS answers a greeting of it with something else.
+        let plain = shown.starts_with("https:") && words.contains("corrupt message");
         let said = match (error.is_timeout(), error.is_connect() || error.is_builder()) {
+            (_, true) if plain => format!("{shown} speaks no TLS: is its address `http:`?"),
             (_, true) => format!("{shown} cannot be reached ({words})"),
             (true, false) => format!("no answer came from {shown} in time"),
             (false, false) => format!("the connection to {shown} broke before an answer came ({words})"),
@@ -140,17 +154,19 @@ struct Said {
     status: u16,
     code: String,
     message: String,
+    speaker: Speaker,
 }
 
 /// Reads the answer to a request that was not granted.
 pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
     let text = String::from_utf8_lossy(body);
-    let Said { status, code, message } = json(&text)
+    let Said { status, code, message, speaker } = json(&text)
         .or_else(|| xml(&text, headers))
         .unwrap_or_else(|| Said {
             status: 0,
             code: headers.get("x-ms-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default().to_owned(),
             message: String::new(),
+            speaker: Speaker::Anybody,
         })
         .or_status(status);
     let kind = match code.as_str() {
@@ -194,11 +210,20 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         _ => by_status(status, &code, &message),
     };
     let said = match (code.is_empty(), message.is_empty()) {
+        _ if is_plain_to_tls(&text) => "it speaks TLS, and was not asked so: write `https:` in its address".to_owned(),
         (_, false) => said(&message),
         (false, true) => said(&code),
         (true, true) => "it says nothing more".to_owned(),
     };
-    Fault { kind, said: format!("the store answers {status}: {said}"), pause: web::pause(headers) }
+    Fault { kind, said: format!("the store answers {status}: {said}"), pause: web::pause(headers), speaker }
+}
+
+/// Servers that expect TLS say so to who does not greet them in it, each in its own words.
+fn is_plain_to_tls(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["http request to an https server", "plain http request was sent to https port"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 fn by_status(status: u16, code: &str, message: &str) -> FaultKind {
@@ -248,7 +273,13 @@ fn json(text: &str) -> Option<Said> {
         message if message.is_empty() => field("error_description"),
         message => message,
     };
-    Some(Said { status, code, message })
+    // Only Supabase and its like put the status into the body, and no route is a word of web servers.
+    let speaker = match status {
+        0 => Speaker::Anybody,
+        _ if message.starts_with("Route ") && message.ends_with(" not found") => Speaker::Anybody,
+        _ => Speaker::Store,
+    };
+    Some(Said { status, code, message, speaker })
 }
 
 /// Reads the errors of S3, GCS and Azure: `<Error><Code>…</Code><Message>…</Message></Error>`.
@@ -259,6 +290,7 @@ fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
             status: 0,
             code: HTML.to_owned(),
             message: "a page of HTML: this is not the store, or a guard before it".to_owned(),
+            speaker: Speaker::Anybody,
         });
     }
     let element = |name: &str| {
@@ -266,7 +298,7 @@ fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
         rest.split_once(&format!("</{name}>")).map(|(inside, _)| inside.trim().to_owned())
     };
     let code = element("Code")?;
-    Some(Said { status: 0, code, message: element("Message").unwrap_or_default() })
+    Some(Said { status: 0, code, message: element("Message").unwrap_or_default(), speaker: Speaker::Store })
 }
 
 /// Returns a store's words in one line of bounded length, without control characters and queries of URLs.

@@ -20,6 +20,7 @@ mod fault;
 mod file;
 mod marker;
 mod memory;
+mod mistaken;
 mod moving;
 mod object;
 mod owner;

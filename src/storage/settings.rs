@@ -7,6 +7,7 @@ use std::fmt;
 use url::Url;
 
 use super::StorageError;
+use super::mistaken::{self, Api, Mistaken};
 use crate::asset::ObjectPath;
 use crate::secret::SecretText;
 
@@ -167,12 +168,17 @@ impl Settings {
                 rest.split_once('/').filter(|(host, _)| !host.is_empty()).ok_or_else(|| wrong("names no bucket"))?
             }
         };
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, prefix_text) = rest.split_once('/').unwrap_or((rest, ""));
         let legal = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if bucket.is_empty() || bucket.len() > 100 || !legal(bucket) || bucket.starts_with('.') {
             return Err(wrong("names no bucket"));
         }
-        let prefix = Prefix::parse(prefix).ok_or_else(|| wrong("has a prefix that no folder can have"))?;
+        let prefix = Prefix::parse(prefix_text).ok_or_else(|| wrong("has a prefix that no folder can have"))?;
+        if service.is_none()
+            && let Some(Mistaken { what, help }) = mistaken::supabase_url(host, bucket, prefix_text)
+        {
+            return Err(StorageError::Settings { what: format!("the storage's `{scheme}:` URL {what}"), help });
+        }
         let bucket = bucket.to_owned();
         Ok(match service {
             Some(service) => Location::Bucket { service, bucket, prefix },
@@ -183,10 +189,21 @@ impl Settings {
     /// Returns the endpoint as a URL.
     pub(super) fn endpoint(&self) -> Result<Option<Url>, StorageError> {
         let Some(endpoint) = &self.endpoint else { return Ok(None) };
-        address(endpoint).map(Some).map_err(|what| StorageError::Settings {
-            what: format!("the storage's `endpoint` {what}"),
-            help: "write it as in `endpoint: https://s3.example.com`; keys have fields of their own".to_owned(),
-        })
+        let refused =
+            |what: &str, help| StorageError::Settings { what: format!("the storage's `endpoint` {what}"), help };
+        let url = address(endpoint).map_err(|what| {
+            let help = "write it as in `endpoint: https://s3.example.com`; keys have fields of their own";
+            refused(what, help.to_owned())
+        })?;
+        let api = match self.url.split(':').next() {
+            Some("supabase") => Some(Api::Supabase),
+            Some("s3") => Some(Api::S3),
+            Some(_) | None => None,
+        };
+        match api.and_then(|api| mistaken::endpoint(&url, api)) {
+            Some(Mistaken { what, help }) => Err(refused(&what, help)),
+            None => Ok(Some(url)),
+        }
     }
 
     /// Returns the part of every file's URL before the path, ending in `/`, where the store itself serves files to
@@ -269,6 +286,7 @@ fn address(text: &str) -> Result<Url, &'static str> {
         }
         "http" | "https" if url.query().is_some() || url.fragment().is_some() => Err("holds a `?` or `#`"),
         "http" | "https" => Ok(url),
+        "postgres" | "postgresql" => Err("is the URL of a database, which belongs into `state`"),
         _ => Err("is no http or https URL"),
     }
 }

@@ -4,6 +4,7 @@
 
 mod accept;
 mod action;
+mod addresses;
 mod adopt;
 mod against;
 mod annotations;

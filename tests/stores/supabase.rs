@@ -21,6 +21,11 @@ pub const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.neve
 /// A service key of the new kind, which only the gateway knows.
 pub const SECRET: &str = "sb_secret_never-to-be-shown";
 
+/// The public key of the old kind, a JWT: row level security shows it nothing.
+pub const ANON: &str = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.never-to-be-shown";
+/// The public key of the new kind.
+pub const PUBLISHABLE: &str = "sb_publishable_never-to-be-shown";
+
 /// How long the server looks before it writes: time enough for others.
 const RACE: Duration = Duration::from_millis(5);
 
@@ -38,8 +43,19 @@ pub struct Object {
     pub cache_control: String,
 }
 
+/// What lies before the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Routes {
+    /// Nothing, or a gateway: it answers with and without the path of the API.
+    #[default]
+    Any,
+    /// The gateway of a project, which knows the path of the API and nothing else.
+    Gateway,
+}
+
 #[derive(Default)]
 pub struct Memory {
+    pub routes: Routes,
     pub buckets: BTreeMap<String, Bucket>,
     pub objects: BTreeMap<(String, String), Object>,
     /// Most keys that one delete named.
@@ -92,6 +108,18 @@ fn no_bucket() -> Answer {
     error("404", "Bucket not found", "Bucket not found", "NoSuchBucket")
 }
 
+/// What row level security without a policy leaves of the answers.
+fn shown_nothing(method: &str, path: &str) -> Answer {
+    match (method, path.split('/').next().unwrap_or_default()) {
+        ("GET", "bucket") => no_bucket(),
+        ("POST", "object") if path.starts_with("object/list-v2/") => {
+            (200, json!({ "hasNext": false, "folders": [], "objects": [] }))
+        }
+        ("GET", "object") => no_key(),
+        _ => error("403", "Unauthorized", "new row violates row-level security policy", "AccessDenied"),
+    }
+}
+
 fn no_key() -> Answer {
     error("404", "not_found", "Object not found", "NoSuchKey")
 }
@@ -110,6 +138,11 @@ impl Backend for Server {
     async fn answer(&self, parts: Parts, body: Bytes) -> (response::Parts, Bytes) {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let path = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8().unwrap().into_owned();
+        if self.memory().routes == Routes::Gateway && !path.starts_with("/storage/v1/") {
+            let body = json!({ "message": "no Route matched with those values" }).to_string();
+            let answer = axum::http::Response::builder().status(404).header("content-type", "application/json");
+            return (answer.body(()).unwrap().into_parts().0, body.into());
+        }
         let path = path.strip_prefix("/storage/v1").unwrap_or(&path).trim_start_matches('/').to_owned();
         let whole = |status: u16, headers: &[(&str, &str)], body: Bytes| {
             let mut answer = axum::http::Response::builder().status(status);
@@ -134,6 +167,7 @@ impl Backend for Server {
         }
         match (header("apikey"), header("authorization")) {
             (SECRET, "") => {}
+            (ANON | PUBLISHABLE, _) => return said(shown_nothing(parts.method.as_str(), &path)),
             (_, authorization) if authorization == format!("Bearer {JWT}") => {}
             ("", "") => {
                 let message = "headers must have required property 'authorization'";

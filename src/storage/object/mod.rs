@@ -15,8 +15,10 @@ use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutOptions, PutResult,
 };
+use reqwest::Url;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, Speaker};
+use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, Service};
 use super::sum::{Found, Sum, Verdict};
 use super::{
@@ -35,6 +37,8 @@ pub(super) struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
     place: Place,
     prefix: Prefix,
+    /// Where S3 is spoken, if an address was given.
+    endpoint: Option<Url>,
     /// Cleared once an ETag was seen that looks like a digest of the bytes and is none, as with some encryptions.
     tags_are_sums: AtomicBool,
 }
@@ -70,7 +74,8 @@ impl ObjectStorage {
             check,
             make: "make it at the service, or correct `storage.url` and `endpoint` in pixform.yaml",
         };
-        Ok(Self { store, place, prefix, tags_are_sums: AtomicBool::new(true) })
+        let endpoint = settings.endpoint()?.filter(|_| service == Service::S3);
+        Ok(Self { store, place, prefix, endpoint, tags_are_sums: AtomicBool::new(true) })
     }
 
     fn at(&self, path: &str) -> Path {
@@ -83,7 +88,18 @@ impl ObjectStorage {
         let mut source = error.source();
         while let Some(inner) = source {
             if let Some(fault) = inner.downcast_ref::<Fault>() {
-                return self.place.failure(action, path, fault);
+                return match &self.endpoint {
+                    // A store without a bucket says so to who lists it: this is none.
+                    Some(endpoint)
+                        if action == "list"
+                            && fault.kind == FaultKind::Missing
+                            && fault.speaker == Speaker::Anybody =>
+                    {
+                        let Mistaken { what, help } = mistaken::unknown_there(endpoint, Api::S3);
+                        StorageError::Settings { what: format!("`{}` {what}", crate::web::bare(endpoint)), help }
+                    }
+                    Some(_) | None => self.place.failure(action, path, fault),
+                };
             }
             source = inner.source();
         }

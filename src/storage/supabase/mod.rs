@@ -4,25 +4,30 @@
 //! by `info`, never by HEAD, which answers a bare 400 for what is missing. What the wire looks like was seen on the
 //! open-source server in August 2026.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, Speaker};
+use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, supabase_base, trimmed};
 use super::sum::{Found, Sum, Verdict};
 use super::wire::{Answer, AnswerMax, Request, Wire};
 use super::{
-    FileVisitor, MissingBucket, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX, cache_control,
-    check_folder,
+    FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX,
+    cache_control, check_folder,
 };
 use crate::asset::ObjectPath;
 
 mod bucket;
+mod role;
 
 use bucket::Bucket;
+use role::KeyRole;
 
 /// Files of one page of a listing: the most that the server gives.
 const PAGE: usize = 1_000;
@@ -42,7 +47,10 @@ pub(super) struct SupabaseStorage {
     place: Place,
     prefix: Prefix,
     keys: HeaderMap,
+    role: KeyRole,
     missing_bucket: MissingBucket,
+    /// Whether the key was seen to see the bucket.
+    sees: AtomicBool,
 }
 
 impl SupabaseStorage {
@@ -69,7 +77,45 @@ impl SupabaseStorage {
                    key that may not see it (a public one) it is missing, too, and `endpoint` may lead elsewhere",
         };
         let keys = keys(&key).map_err(|what| wrong(what, "copy it again from the dashboard"))?;
-        Ok(Self { wire, base, place, prefix, keys, missing_bucket: settings.missing_bucket })
+        let (missing_bucket, role) = (settings.missing_bucket, KeyRole::of(&key));
+        Ok(Self { wire, base, place, prefix, keys, role, missing_bucket, sees: AtomicBool::new(false) })
+    }
+
+    /// Puts a fault into the words of the room; where something else than a Storage answers, the address is what is wrong.
+    fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
+        let is_missing = matches!(fault.kind, FaultKind::Missing | FaultKind::NoBucket);
+        match Url::parse(&self.base) {
+            Ok(base) if is_missing && fault.speaker == Speaker::Anybody => {
+                let Mistaken { what, help } = mistaken::unknown_there(&base, Api::Supabase);
+                StorageError::Settings { what: format!("`{}` {what}", crate::web::bare(&base)), help }
+            }
+            Ok(_) | Err(_) => self.place.failure(action, path, fault),
+        }
+    }
+
+    /// Makes sure that nothing is there where nothing was shown: to a key that may not look, row level security shows a
+    /// bucket without files, and no bucket.
+    async fn sees_nothing(&self, action: &'static str, path: &str) -> Result<(), StorageError> {
+        if self.sees.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.bucket().await {
+            Ok(_) => {
+                self.sees.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(fault) if fault.kind == FaultKind::NoBucket && fault.speaker == Speaker::Store => {
+                match self.role.limited() {
+                    Some(said) => {
+                        let fault = Fault::of(FaultKind::Denied, said);
+                        Err(self.place.failure(action, path, &fault))
+                    }
+                    None if self.is_not_made_yet(&fault) => Ok(()),
+                    None => Err(self.failure(action, path, &fault)),
+                }
+            }
+            Err(fault) => Err(self.failure(action, path, &fault)),
+        }
     }
 
     /// Returns the address of something below the base; each segment is encoded, for `+` and `=` are legal in names.
@@ -119,7 +165,7 @@ impl SupabaseStorage {
                 Ok(Some(Found { bytes, tag: tag.map(str::to_owned) }))
             }
             Err(fault) if fault.kind == FaultKind::Missing || self.is_not_made_yet(&fault) => Ok(None),
-            Err(fault) => Err(self.place.failure("look at", path.as_str(), &fault)),
+            Err(fault) => Err(self.failure("look at", path.as_str(), &fault)),
         }
     }
 
@@ -198,7 +244,7 @@ impl Storage for SupabaseStorage {
             root if root.is_empty() => root,
             folder => format!("{folder}/"),
         };
-        let failure = |fault: &Fault| self.place.failure("list", folder, fault);
+        let failure = |fault: &Fault| self.failure("list", folder, fault);
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let page = match self.page(&prefix, cursor.as_deref()).await {
@@ -216,7 +262,9 @@ impl Storage for SupabaseStorage {
                 }
             }
             let next = page["nextCursor"].as_str().map(str::to_owned);
+            let shown = page["objects"].as_array().is_some_and(|objects| !objects.is_empty());
             match next.filter(|_| page["hasNext"].as_bool() == Some(true)) {
+                None if cursor.is_none() && !shown => return self.sees_nothing("list", folder).await,
                 None => return Ok(()),
                 // A server that leads in a circle would be listed for ever.
                 same if same == cursor => break,
@@ -233,12 +281,19 @@ impl Storage for SupabaseStorage {
     async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
         let failure = |fault: Fault| match self.is_not_made_yet(&fault) {
             true => StorageError::Missing { path: path.to_string() },
-            false => self.place.failure("read", path.as_str(), &fault),
+            false => self.failure("read", path.as_str(), &fault),
         };
         let url = self.url("object", path.as_str()).map_err(failure)?;
         let (headers, bytes_max) = (self.keys.clone(), Some(AnswerMax(bytes_max)));
         let request = Request { method: Method::GET, url, headers, body: Bytes::new(), bytes_max };
-        let answer = self.wire.send(&request).await.map_err(failure)?;
+        let answer = match self.wire.send(&request).await.map_err(failure) {
+            // Everything that is planned begins with the marker.
+            Err(error @ StorageError::Missing { .. }) if path.as_str() == MARKER_PATH => {
+                self.sees_nothing("read", path.as_str()).await?;
+                return Err(error);
+            }
+            answer => answer?,
+        };
         let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
         if Sum::of(&answer.body).of_tag(tag) != Verdict::Differs {
             return Ok(answer.body);
@@ -268,7 +323,7 @@ impl Storage for SupabaseStorage {
                     let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
                     return found.compare(path, &bytes, self.get(path, found.bytes)).await;
                 }
-                Err(fault) => return Err(self.place.failure("write", path.as_str(), &fault)),
+                Err(fault) => return Err(self.failure("write", path.as_str(), &fault)),
             }
             if self.arrived(path, &bytes, &sum).await? {
                 return Ok(());
@@ -289,14 +344,14 @@ impl Storage for SupabaseStorage {
             match deleted {
                 Ok(_) => {}
                 Err(fault) if fault.kind == FaultKind::Missing => {}
-                Err(fault) => return Err(self.place.failure("delete", first, &fault)),
+                Err(fault) => return Err(self.failure("delete", first, &fault)),
             }
         }
         Ok(())
     }
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StorageError> {
-        let failure = |fault: Fault| self.place.failure("look at", &self.place.bucket, &fault);
+        let failure = |fault: Fault| self.failure("look at", &self.place.bucket, &fault);
         let found = match self.bucket().await {
             Err(fault) if self.is_not_made_yet(&fault) => {
                 self.make_bucket(needs).await.map_err(failure)?;
