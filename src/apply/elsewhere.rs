@@ -45,7 +45,14 @@ impl<'b> Buyer<'b> {
                 return Ok(None);
             }
             let permit = self.room().await?;
-            let decoded = decode(self.world, &order.asset.key, &original).await?;
+            let decoded = match decode(self.world, &order.asset.key, &original).await {
+                Err(ApplyError::Damaged { .. }) => {
+                    // Its bytes are others: the plan said so, and what another picture costs.
+                    elsewhere.gone = Some(original.sha256);
+                    return Ok(None);
+                }
+                decoded => decoded?,
+            };
             return Ok(Some(Bought { made: Made { original, decoded }, permit }));
         }
         if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {

@@ -63,7 +63,14 @@ pub async fn file<'i>(
         }
         None => Cow::Borrowed(asset),
     };
-    let target = Target { asset, files: Lost::of(item.change), record: item.record, original, decoded };
+    let target = Target {
+        asset,
+        files: Lost::of(item.change),
+        damaged: item.change.damaged_files().cloned().collect(),
+        record: item.record,
+        original,
+        decoded,
+    };
     let forms = prepare(world, &target, known).await?;
     Ok(Prepared::ToPut(Box::new(target), forms))
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::asset::{AssetKey, Assets, GeneratorName, MicroUsd, ObjectPath, TableSpec};
+use crate::digest::ContentDigest;
 use crate::generator::GeneratorError;
 use crate::plan::CollectionPlan;
 use crate::state::{AppliedMove, Arrangement, Caps, Holder, Right, Run, StateError};
@@ -225,10 +226,18 @@ pub enum ApplyError {
         source: crate::imaging::ImagingError,
     },
     /// An original is not what its digest says.
-    #[error("the original `{path}` is damaged, its bytes are not those that were stored: delete it and run again")]
+    #[error(
+        "the original `{path}` {is}: put it back from a backup (SHA-256 {}), and run this again; without one the next \
+         `pixform plan` tells what another picture costs",
+        .sha256.hex()
+    )]
     Damaged {
         /// Where it lies.
-        path: String,
+        path: ObjectPath,
+        /// What its bytes should be.
+        sha256: ContentDigest,
+        /// What is wrong with it: `is damaged`.
+        is: &'static str,
     },
     /// The original that the plan named was deleted meanwhile.
     #[error("the original of `{key}` was deleted by `pixform gc` after the plan was made")]

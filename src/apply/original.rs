@@ -16,7 +16,7 @@ use crate::imaging::{self, Decoded, Facts};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
 use crate::state::{CallFact, Caps, Intent, Right};
-use crate::storage::Overwrite;
+use crate::storage::{Overwrite, StorageError};
 use crate::world::{World, original_path, rejected_path};
 
 use super::announce::announce_originals;
@@ -190,11 +190,13 @@ pub async fn decode(world: &World, key: &AssetKey, original: &Original) -> Resul
 /// Reads an original and makes sure that its bytes are those that were stored.
 ///
 /// # Errors
-/// [`ApplyError::Damaged`] where they are others.
+/// [`ApplyError::Damaged`] where they are others, or there are none.
 pub async fn fetch(world: &World, original: &Original) -> Result<Bytes, ApplyError> {
-    let bytes = world.storage.get(&original.path, imaging::BYTES_MAX).await?;
-    if ContentDigest::of(&bytes) != original.sha256 {
-        return Err(ApplyError::Damaged { path: original.path.to_string() });
+    let lost = |is| ApplyError::Damaged { path: original.path.clone(), sha256: original.sha256, is };
+    match world.storage.get(&original.path, imaging::BYTES_MAX).await {
+        Ok(bytes) if ContentDigest::of(&bytes) == original.sha256 => Ok(bytes),
+        Ok(_) => Err(lost("is damaged")),
+        Err(StorageError::Missing { .. }) => Err(lost("is gone")),
+        Err(error) => Err(error.into()),
     }
-    Ok(bytes)
 }

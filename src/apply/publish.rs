@@ -22,6 +22,8 @@ pub struct Target<'t> {
     pub asset: Cow<'t, Asset>,
     /// Whether files that it had were lost.
     pub files: Lost,
+    /// Files that are there and hold other bytes than they should.
+    pub damaged: HashSet<ObjectPath>,
     /// Its record, if it has one.
     pub record: Option<&'t Record>,
     /// The original.
@@ -134,7 +136,7 @@ async fn there(
     known: &Known,
 ) -> Result<Option<Form>, ApplyError> {
     if let Some(file) = known.get(&(target.original.sha256, rendition.digest)) {
-        let fits = world.storage.size(&file.path).await? == Some(file.bytes);
+        let fits = !target.damaged.contains(&file.path) && world.storage.size(&file.path).await? == Some(file.bytes);
         if fits {
             let published = Published { rendition: rendition.clone(), ..file.clone() };
             return Ok(Some(Form { published, bytes: None }));
@@ -147,7 +149,7 @@ async fn there(
     let own = record.published.iter().find(|file| file.rendition.name == rendition.name);
     let own = own.filter(|file| file.rendition.digest == rendition.digest);
     if let Some(file) = own {
-        if world.storage.size(&file.path).await? == Some(file.bytes) {
+        if !target.damaged.contains(&file.path) && world.storage.size(&file.path).await? == Some(file.bytes) {
             return Ok(Some(Form { published: file.clone(), bytes: None }));
         }
         // Where the published file was the original itself, the very same bytes are put back.

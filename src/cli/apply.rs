@@ -15,7 +15,7 @@ use super::context::Loaded;
 use super::output::with_sources;
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::report::ReportArgs;
-use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, context, damages, services};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -138,6 +138,15 @@ async fn arrange(settings: &Settings, loaded: &Loaded, output: &Output) {
         if !rearranged.is_empty() {
             let world = context::world(settings, Access::Write).await?;
             crate::apply::arrange(&*world.state, &new_run("apply"), rearranged).await?;
+        }
+        // What was put back by hand is well, and no longer looked at.
+        let names = || loaded.declared.iter().map(|declared| &declared.manifest.name);
+        let mut remembered = false;
+        for name in names() {
+            remembered |= !world.state.damages(name).await?.is_empty();
+        }
+        if remembered {
+            damages::forget(&context::world(settings, Access::Write).await?, names()).await?;
         }
         Ok::<_, Failure>(())
     };

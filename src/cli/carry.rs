@@ -15,11 +15,12 @@ use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::{self, Loaded};
+use super::output::with_sources;
 use super::plan::{self, Prepared};
 use super::progress::Progress;
 use super::proof::proof;
 use super::signals::Signals;
-use super::{Failure, Output, origin, services, stores};
+use super::{Failure, Output, damages, origin, services, stores};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy)]
@@ -166,9 +167,27 @@ pub async fn carry_out(
         Ok(_) | Err(_) => "failed",
     };
     leases.release(&*world.state).await;
+    if let Ok(outcome) = &result {
+        damages(world, prepared, (going, outcome), output).await;
+    }
     // The run's end is for people who read the history: it must not hide what went wrong.
     let _ = world.state.finish_run(&run.id, ended).await;
     Ok((result, signals.code()))
+}
+
+/// Keeps in mind what is damaged, and forgets what is well by now. It is a hint, and no reason to fail.
+async fn damages(world: &World, prepared: &Prepared, (going, outcome): (Going<'_>, &Outcome), output: &Output) {
+    let kept = async {
+        damages::remember(world, outcome).await?;
+        match going.reach {
+            Reach::Files => Ok(()),
+            Reach::Rows => damages::forget(world, prepared.plan.collections.iter().map(|part| &part.name)).await,
+        }
+    };
+    if let Err(failure) = kept.await {
+        let message = format!("what is damaged could not be remembered: {}", with_sources(&failure));
+        output.warn(&message, "`pixform check --deep` finds it again", None);
+    }
 }
 
 /// Copies what only the previous storage has: files first, for a row that was switched would point at what is not there

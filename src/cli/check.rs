@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::asset::{AssetKey, Assets};
+use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd, ObjectPath};
+use crate::config::Settings;
 use crate::digest::{ContentDigest, SeenDigest};
-use crate::imaging::{BYTES_MAX, Decoded};
 use crate::plan::{Edited, RowState, settle_seed};
-use crate::planner::{Declared, row_state};
-use crate::record::{Record, RecordHead};
+use crate::planner::{self, Declared, row_state};
+use crate::record::{Original, Record, RecordHead};
 use crate::render::{Severity, terminal};
-use crate::state::{Access, RowSeen, TableSeen, Visitor};
-use crate::storage::MARKER_PATH;
+use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
+use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, output::with_sources, selected};
+use super::reading::Reading;
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, output::with_sources, selected, services};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,22 @@ const EXAMPLES_MAX: usize = 5;
 struct Finding {
     key: String,
     what: String,
+}
+
+/// What was found of one collection's files.
+struct Looked<'c> {
+    name: &'c CollectionName,
+    /// What is to be remembered.
+    found: Vec<Damage>,
+    /// What is well, though it was remembered.
+    well: Vec<Damage>,
+}
+
+/// What the files of one collection are compared with.
+struct Files<'f> {
+    listing: &'f Listing,
+    /// Files whose bytes were read and are not as they should be.
+    faults: HashMap<ObjectPath, FileFault>,
 }
 
 /// Remembers which rows there are.
@@ -73,19 +90,60 @@ pub async fn run(args: &CheckArgs, global: &Global, output: &Output) -> Result<u
     let listing = world.list(&[String::new()]).await?;
     let mut findings = Vec::new();
     let mut checked = 0;
+    let mut looked = Vec::new();
+    let prices = services::prices(&settings);
     for declared in &loaded.declared {
-        checked += collection(&world, declared, &listing, args, &mut findings).await?;
+        let price = |asset: &str| prices.get(asset).copied().unwrap_or(MicroUsd(0));
+        let (count, of) = collection(&world, (declared, &price), &listing, args, (&mut findings, output)).await?;
+        checked += count;
+        looked.push(of);
     }
     let leftovers = leftovers(&world, &listing).await?;
     tell(output, checked, &findings, &leftovers);
+    let remembered = remember(&settings, &looked, output).await;
     match (loaded.broken, findings.is_empty()) {
         (0, true) => Ok(0),
         (0, false) => {
-            output.next("pixform plan");
+            output.next(if remembered == Remembered::Nothing && args.deep {
+                "pixform plan --deep"
+            } else {
+                "pixform plan"
+            });
             Ok(2)
         }
         (count, _) => Err(Failure::Told { count }),
     }
+}
+
+/// Whether the next plan knows of what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remembered {
+    Everything,
+    Nothing,
+}
+
+/// Keeps what was found for the next plan, and forgets what is well, where the role of the state may write.
+async fn remember(settings: &Settings, looked: &[Looked<'_>], output: &Output) -> Remembered {
+    if looked.iter().all(|looked| looked.found.is_empty() && looked.well.is_empty()) {
+        return Remembered::Everything;
+    }
+    let kept = async {
+        let state = crate::state::open(settings.state.expose(), Access::Write).await?;
+        for Looked { name, found, well } in looked {
+            if !found.is_empty() || !well.is_empty() {
+                state.note_damages(name, found, well).await?;
+            }
+        }
+        Ok::<_, Failure>(())
+    };
+    let Err(failure) = kept.await else { return Remembered::Everything };
+    let reason = with_sources(&failure);
+    output.talk(&format!(
+        "note: nothing of this is remembered for the next plan ({}): `pixform plan --deep` finds it again, and `pixform apply \
+         --deep` repairs it",
+        terminal(&reason)
+    ));
+    Remembered::Nothing
 }
 
 fn tell(output: &Output, checked: usize, findings: &[Finding], leftovers: &BTreeSet<&str>) {
@@ -123,16 +181,20 @@ fn tell(output: &Output, checked: usize, findings: &[Finding], leftovers: &BTree
     }
 }
 
-/// Checks one collection; returns how many assets that were.
-async fn collection(
+/// Checks one collection; returns how many assets that were, and what is to be remembered.
+async fn collection<'d>(
     world: &World,
-    declared: &Declared,
+    (declared, price): (&'d Declared, &dyn Fn(&str) -> MicroUsd),
     listing: &Listing,
     args: &CheckArgs,
-    findings: &mut Vec<Finding>,
-) -> Result<usize, Failure> {
+    (findings, output): (&mut Vec<Finding>, &Output),
+) -> Result<(usize, Looked<'d>), Failure> {
     let Declared { manifest, heads } = declared;
     let selection = args.selection.selection();
+    let mut looked = Looked { name: &manifest.name, found: Vec::new(), well: Vec::new() };
+    let mut seen_keys = HashSet::new();
+    let (talk, before) = (|line: &str| output.talk(line), world.state.damages(&manifest.name).await?);
+    let reading = Reading::new(&talk);
     let mut rows = Rows::default();
     let seen = world.state.scan(&manifest.name, manifest.table(), &mut rows).await?;
     if let TableSeen::Unfit(problems) = &seen {
@@ -157,6 +219,16 @@ async fn collection(
             .collect();
         checked += keys.len();
         let records = world.state.records(&manifest.name, &keys).await?;
+        let faults = match args.deep {
+            true => {
+                let read = || reading.read();
+                planner::damaged(&*world.state, &*world.storage, (&manifest.name, &keys), &read).await?
+            }
+            false => Vec::new(),
+        };
+        let files = Files { listing, faults: faults.iter().map(|(at, fault)| (at.path.clone(), *fault)).collect() };
+        looked.found.extend(faults.into_iter().map(|(damage, _)| damage));
+        seen_keys.extend(keys.iter().cloned());
         let records: HashMap<&AssetKey, &Record> = records.iter().map(|record| (&record.key, record)).collect();
         let contents: Vec<ContentDigest> = records.values().map(|record| record.original).collect();
         let originals = world.state.originals_by_content(&contents).await?;
@@ -188,27 +260,50 @@ async fn collection(
                     (_, _) => wrong.push("the row was edited by hand".to_owned()),
                 },
             }
-            objects(world, record, listing, args, &mut wrong).await;
-            let original = originals.iter().find(|original| original.sha256 == record.original);
-            match original.map(|original| (original, listing.size(original.path.as_str()))) {
-                Some((original, Some(size))) if size == original.bytes => {
-                    if args.deep {
-                        wrong.extend(damaged(world, original.path.as_str(), original.sha256).await);
-                    }
-                }
-                Some((original, Some(size))) => {
+            objects(world, record, &files, &mut wrong).await;
+            // Several recipes may have made the same bytes: one whole file of them is enough.
+            let of = originals.iter().filter(|original| original.sha256 == record.original);
+            let faults: Vec<(&Original, String)> =
+                of.clone().filter_map(|original| Some((original, original_fault(original, &files)?))).collect();
+            match faults.first() {
+                None if of.clone().count() == 0 => wrong.push("no original is remembered".to_owned()),
+                Some((original, fault)) if faults.len() == of.count() => {
+                    let generator = heads.find(key.as_str()).map(|at| manifest.asset(at).generator);
+                    let price = generator.map_or(MicroUsd(0), |generator| price(generator.as_str()));
                     wrong.push(format!(
-                        "the original `{}` has {size} bytes, {} were stored",
-                        original.path, original.bytes
+                        "the original `{}` {fault}: put it back from a backup (SHA-256 {}); what is published of it stays. \
+                         Without a backup the next picture costs ${price}, when a change needs it",
+                        original.path,
+                        original.sha256.hex()
                     ));
+                    let (path, sha256) = (original.path.clone(), original.sha256);
+                    looked.found.push(Damage { key: key.clone(), path, sha256 });
                 }
-                Some((original, None)) => wrong.push(format!("the original `{}` is gone", original.path)),
-                None => wrong.push("no original is remembered".to_owned()),
+                _ => {}
             }
             findings.extend(wrong.into_iter().map(|what| Finding { key: name.clone(), what }));
         }
     }
-    Ok(checked)
+    // Without `--deep` only what is there is known, and not whether it is well.
+    let is_well = |damage: &Damage| {
+        args.deep && seen_keys.contains(&damage.key) && !looked.found.iter().any(|found| found.path == damage.path)
+    };
+    looked.well = before.into_iter().filter(is_well).collect();
+    looked.found.sort_unstable();
+    looked.found.dedup();
+    Ok((checked, looked))
+}
+
+/// Says what is wrong with an original.
+fn original_fault(original: &Original, files: &Files<'_>) -> Option<String> {
+    match (files.listing.size(original.path.as_str()), files.faults.get(&original.path)) {
+        (None, _) | (_, Some(FileFault::Gone)) => Some("is gone".to_owned()),
+        (Some(size), _) if size != original.bytes => {
+            Some(format!("is damaged, it has {size} bytes, {} were stored", original.bytes))
+        }
+        (Some(_), Some(FileFault::OtherBytes)) => Some("is damaged".to_owned()),
+        (Some(_), None) => None,
+    }
 }
 
 /// How a row stands at first sight.
@@ -245,45 +340,27 @@ fn drift(state: &RowState) -> Option<String> {
     Some(told.join("; "))
 }
 
-async fn objects(world: &World, record: &Record, listing: &Listing, args: &CheckArgs, wrong: &mut Vec<String>) {
+async fn objects(world: &World, record: &Record, files: &Files<'_>, wrong: &mut Vec<String>) {
     for file in &record.published {
         let name = &file.rendition.name;
-        match listing.size(file.path.as_str()) {
+        match (files.listing.size(file.path.as_str()), files.faults.get(&file.path)) {
             // A listing may lag behind; the store itself is asked before a file is called gone.
-            None => match world.storage.size(&file.path).await {
+            (None, _) => match world.storage.size(&file.path).await {
                 Ok(Some(size)) if size == file.bytes => {}
                 Ok(_) => wrong.push(format!("the file of `{name}` is gone: {}", file.path)),
                 Err(error) => wrong.push(with_sources(&error)),
             },
-            Some(size) if size != file.bytes => {
+            (Some(size), _) if size != file.bytes => {
                 wrong.push(format!(
                     "the file of `{name}` has {size} bytes, {} were published: {}",
                     file.bytes, file.path
                 ));
             }
-            Some(_) if args.deep => match world.storage.get(&file.path, file.bytes).await {
-                Ok(bytes) if ContentDigest::of(&bytes) == file.sha256 => {}
-                Ok(_) => {
-                    wrong.push(format!("the file of `{name}` holds other bytes than were published: {}", file.path))
-                }
-                Err(error) => wrong.push(with_sources(&error)),
-            },
-            Some(_) => {}
+            (Some(_), Some(_)) => {
+                wrong.push(format!("the file of `{name}` holds other bytes than were published: {}", file.path));
+            }
+            (Some(_), None) => {}
         }
-    }
-}
-
-/// Reads an original, compares its bytes and decodes it.
-async fn damaged(world: &World, path: &str, sha256: ContentDigest) -> Option<String> {
-    let object = path.parse().ok()?;
-    match world.storage.get(&object, BYTES_MAX).await {
-        Err(error) => Some(with_sources(&error)),
-        Ok(bytes) if ContentDigest::of(&bytes) != sha256 => Some(format!("the original `{path}` is damaged")),
-        Ok(bytes) => match tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(format!("the original `{path}` cannot be decoded: {}", with_sources(&error))),
-            Err(_) => Some(format!("the original `{path}` could not be decoded")),
-        },
     }
 }
 

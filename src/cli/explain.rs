@@ -1,10 +1,10 @@
 //! `pixform explain KEY`
 
 use crate::asset::Asset;
-use crate::plan::{Action, Change, Limits, Looked, Reason, Snapshot, Verdicts};
-use crate::planner::{self, AllManifests, Pattern, Request, Selection};
+use crate::plan::{Action, Change, Limits, Looked, Note, Reason, Snapshot, Verdicts};
+use crate::planner::{self, AllManifests, Depth, Pattern, Request, Selection};
 use crate::record::Record;
-use crate::render::terminal;
+use crate::render::{self, terminal};
 use crate::state::Access;
 use crate::storage::TakeStorage;
 
@@ -37,6 +37,7 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
         declared: &loaded.declared,
         selection: &Selection { only: vec![pattern], except: Vec::new() },
         refresh: if args.no_refresh { Looked::NotAt } else { Looked::At },
+        depth: Depth::Remembered,
         take: TakeStorage::No,
         limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
         now: context::now(),
@@ -55,8 +56,11 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
     let accepted = world.state.acceptances(&collection, std::slice::from_ref(&key)).await?;
     let record = world.state.records(&collection, &[key]).await?.pop();
     let asset = crate::plan::settle_seed(asset, record.as_ref());
-    let accepted = super::accepted::lines(&accepted);
-    output.data(&text(&name.to_string(), &asset, (record.as_ref(), &accepted), change));
+    let lost =
+        plan.collections.iter().flat_map(|part| &part.notes).filter(|note| matches!(note, Note::OriginalLost(_)));
+    let lost: String = lost.map(|note| format!("  {}\n", terminal(&render::note_sentence(note)))).collect();
+    let told = format!("{}{lost}", super::accepted::lines(&accepted));
+    output.data(&text(&name.to_string(), &asset, (record.as_ref(), &told), change));
     Ok(0)
 }
 

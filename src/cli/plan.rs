@@ -10,7 +10,7 @@ use crate::config::{OnUnknown, Settings};
 use crate::plan::{
     Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Plan, Verdicts,
 };
-use crate::planner::{self, Request, Selection};
+use crate::planner::{self, Depth, Request, Selection};
 use crate::record::Decision;
 use crate::render::{self, ReportFacts, Severity, Stage};
 use crate::state::Access;
@@ -19,6 +19,7 @@ use crate::world::World;
 
 use super::approval::Approval;
 use super::context::{self, Loaded};
+use super::reading::Reading;
 use super::report::{ReportArgs, ReportFormat};
 use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, selected, services};
 
@@ -38,7 +39,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub report: ReportArgs,
     /// Compare with older manifests only: a branch, tag or commit, or a folder. Needs no state, credentials or network
-    #[arg(long, value_name = "REF|DIR", conflicts_with_all = ["no_refresh", "take_storage", "retry_unknown"])]
+    #[arg(long, value_name = "REF|DIR", conflicts_with_all = ["no_refresh", "deep", "take_storage", "retry_unknown"])]
     #[arg(conflicts_with_all = ["forget_unknown", "accept_rejected", "retry_rejected", "retry_lost", "retry_failed"])]
     against: Option<String>,
     /// Write the plan as one JSON document
@@ -57,6 +58,9 @@ pub struct LookArgs {
     /// Take what is recorded for true: look at no file and no row
     #[arg(long)]
     pub no_refresh: bool,
+    /// Read every published file and every original, and compare the bytes
+    #[arg(long, conflicts_with = "no_refresh")]
+    pub deep: bool,
     /// Spend no more than so many dollars; 0 buys nothing. The lowest of this, PIXFORM_MAX_COST and guards.max_cost wins
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub max_cost: Option<MicroUsd>,
@@ -197,7 +201,7 @@ async fn prepare_in(
         return Err(Failure::Told { count: loaded.broken });
     }
     let world = context::world(&settings, Access::Read).await?;
-    let plan = make(&world, &settings, &loaded, (look, part)).await?;
+    let plan = make(&world, &settings, &loaded, (look, part), output).await?;
     Ok(Prepared { settings, loaded, plan, takes: 0 })
 }
 
@@ -223,13 +227,18 @@ pub async fn make(
     settings: &Settings,
     loaded: &Loaded,
     (look, part): (&LookArgs, &Part),
+    output: &Output,
 ) -> Result<Plan, Failure> {
+    let talk = |line: &str| output.talk(line);
     let approved = part.approval.plan(world).await?;
     let selection = look.selection.selection();
     selected::check(world, loaded, &selection).await?;
     let (prices, verdicts) = (services::prices(settings), look.verdicts.verdicts());
     let about = About { selection: &selection, prices: &prices, verdicts: &verdicts };
+    let reading = Reading::new(&talk);
+    let read = || reading.read();
     let request = Request {
+        depth: if look.deep { Depth::All(&read) } else { Depth::Remembered },
         sample: part.sample,
         approved: approved.as_ref(),
         ..request(world, settings, loaded, look, about).await?
@@ -261,6 +270,7 @@ pub async fn request<'r>(
         declared: &loaded.declared,
         selection,
         refresh: if look.no_refresh { Looked::NotAt } else { Looked::At },
+        depth: Depth::Remembered,
         take: look.take(),
         limits: Limits { month: month(world, settings).await?, ..look.limits(settings)? },
         now: context::now(),

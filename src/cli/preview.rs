@@ -109,7 +109,7 @@ async fn report(
     output: &Output,
 ) -> Result<(), Failure> {
     let Prepared { settings, loaded, .. } = prepared;
-    let plan = plan::make(world, settings, loaded, (&args.look, part)).await?;
+    let plan = plan::make(world, settings, loaded, (&args.look, part), output).await?;
     let about = (world, settings, loaded, &plan);
     let facts = args.report.previewed(about, (paid, &args.look.selection.arguments()), output).await?;
     args.report.write(Some(&plan), &facts)

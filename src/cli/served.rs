@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::config::Settings;
 use crate::plan::{Limits, Looked, Verdicts};
-use crate::planner::{self, Request, Selection};
+use crate::planner::{self, Depth, Request, Selection};
 use crate::render::{self, ReportFacts};
 use crate::server::{PlanPage, PlanSource};
 use crate::storage::TakeStorage;
@@ -66,6 +66,7 @@ impl Compared {
             declared: &loaded.declared,
             selection: &Selection::default(),
             refresh: Looked::At,
+            depth: Depth::Remembered,
             take: TakeStorage::No,
             limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
             now: context::now(),

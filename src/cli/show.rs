@@ -62,6 +62,9 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
             }
         }
     }
+    for damage in world.state.damages(name).await?.iter().filter(|damage| damage.key == asset.key) {
+        line("found damaged", &format!("{} (`pixform plan` reads it again)", damage.path));
+    }
     let accepted = world.state.acceptances(name, std::slice::from_ref(&asset.key)).await?;
     text.push_str(&super::accepted::lines(&accepted));
     output.data(&text);

@@ -61,6 +61,15 @@ pub struct Suspects {
     pub twins: Vec<(String, usize)>,
 }
 
+impl Suspects {
+    /// Adds assets that are to be looked at for another reason.
+    pub fn add(&mut self, numbers: Vec<usize>) {
+        self.assets.extend(numbers);
+        self.assets.sort_unstable();
+        self.assets.dedup();
+    }
+}
+
 impl<'h> Comparison<'h> {
     /// Begins with the heads of a collection. `rows` says whether rows will follow the records.
     pub fn new(heads: &'h Heads, rows: Looked) -> Self {

@@ -17,8 +17,19 @@ pub struct ObjectFault {
     pub path: ObjectPath,
     /// Its recorded size, in bytes.
     pub recorded: u64,
-    /// The size that was found; `None` where the file is gone.
-    pub found: Option<u64>,
+    /// What was found.
+    pub found: FoundObject,
+}
+
+/// What was found in the place of a published file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundObject {
+    /// Nothing.
+    Nothing,
+    /// A file of another size, in bytes.
+    Size(u64),
+    /// Other bytes, which were read.
+    OtherBytes,
 }
 
 /// A column that somebody edited.
@@ -300,8 +311,9 @@ fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
     for ObjectFault { rendition, path, recorded, found } in faults {
         let (rendition, path, recorded) = (rendition.clone(), path.clone(), *recorded);
         let cause = match *found {
-            None => Cause::ObjectMissing { rendition, path },
-            Some(found) => Cause::ObjectSize { rendition, path, recorded, found },
+            FoundObject::Nothing => Cause::ObjectMissing { rendition, path },
+            FoundObject::Size(found) => Cause::ObjectSize { rendition, path, recorded, found },
+            FoundObject::OtherBytes => Cause::ObjectDamaged { rendition, path },
         };
         reasons.push(Reason { cause, place: None });
     }

@@ -16,6 +16,7 @@ mod differences;
 mod drift;
 mod guard;
 mod kept;
+mod lost;
 mod name;
 mod pointer;
 mod reason;
@@ -27,10 +28,13 @@ pub use approved::{
     Approved, ApprovedChange, ApprovedField, Narrowed, Recorded, Stray, Strayed, StrayedField, narrow, strayed_fields,
 };
 pub use compare::{Comparison, Looked, Suspects};
-pub use decide::{ColumnEdit, Edited, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed};
+pub use decide::{
+    ColumnEdit, Edited, FoundObject, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed,
+};
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
+pub use lost::{Bought, LostOriginal, LostState};
 pub use name::{Beyond, digest, is_outside};
 pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
@@ -233,6 +237,8 @@ pub enum Note {
         /// How many.
         count: u64,
     },
+    /// The original of an asset is not what it was.
+    OriginalLost(Box<LostOriginal>),
     /// Files lie only in the storage that was used before, and applying copies them.
     Uncopied {
         /// How many.

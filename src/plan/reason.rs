@@ -79,6 +79,13 @@ pub enum Cause {
         /// The size in the storage, in bytes.
         found: u64,
     },
+    /// A published file holds other bytes than were published.
+    ObjectDamaged {
+        /// The rendition.
+        rendition: RenditionName,
+        /// Its path.
+        path: ObjectPath,
+    },
     /// The published row is gone.
     RowMissing,
     /// A column of the published row was edited by somebody else.
@@ -128,7 +135,7 @@ pub enum Cause {
         /// What the manifest says.
         declared: Option<String>,
     },
-    /// The original is gone too.
+    /// The original is gone or damaged, too.
     OriginalMissing,
     /// The recipe's original was there once, and `gc` deleted it.
     CollectedByGc,
@@ -216,6 +223,7 @@ impl Cause {
             Self::RowChanged { .. } => "row_changed",
             Self::ObjectMissing { .. } => "object_missing",
             Self::ObjectSize { .. } => "object_size",
+            Self::ObjectDamaged { .. } => "object_damaged",
             Self::RowMissing => "row_missing",
             Self::RowEdited { .. } => "row_edited",
             Self::RowElsewhere { .. } => "row_elsewhere",
@@ -282,7 +290,9 @@ impl Reason {
             Cause::RenditionChanged { rendition, field, old, new } => {
                 (Some(format!("{rendition}.{field}")), old.clone(), new.clone())
             }
-            Cause::ObjectMissing { rendition, path } => (Some(rendition.to_string()), Some(path.to_string()), None),
+            Cause::ObjectMissing { rendition, path } | Cause::ObjectDamaged { rendition, path } => {
+                (Some(rendition.to_string()), Some(path.to_string()), None)
+            }
             Cause::ObjectSize { rendition, recorded, found, .. } => {
                 (Some(rendition.to_string()), Some(recorded.to_string()), Some(found.to_string()))
             }

@@ -1,9 +1,5 @@
 //! Candidates: other takes of assets, made so that somebody can choose one of them.
 
-use std::collections::HashMap;
-
-use tokio::sync::OnceCell;
-
 use crate::asset::{Asset, Assets, SeedFrom};
 use crate::manifest::Manifest;
 use crate::plan::{CollectionPlan, Completeness, Plan, RowState, Seen, Subject, decide, settle_seed};
@@ -43,7 +39,7 @@ impl Assets for Taken<'_> {
 pub async fn candidates(world: &World, request: &Request<'_>, takes: u32) -> Result<Plan, PlannerError> {
     let known = world.state.known().await?;
     let (_, decision) = world.store(&known, request.now, request.take).await?;
-    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new(), originals: OnceCell::new() };
+    let mut gathering = Gathering::new(world, request, &known);
     let mut collections = Vec::new();
     for declared in request.declared {
         for take in 1..=takes {
@@ -72,6 +68,7 @@ impl Gathering<'_> {
         let assets = Taken { manifest, take };
         let mut plan = CollectionPlan::new(manifest.name.clone(), manifest.key.clone());
         let moves = Moves::default();
+        self.read_bytes(declared).await?;
         let numbers: Vec<usize> = (0..heads.all().len()).collect();
         for chunk in numbers.chunks(CHUNK) {
             let asked = chunk.iter().map(|number| (manifest.name.clone(), heads.all()[*number].key.clone()));

@@ -22,7 +22,9 @@ mod adopt;
 mod against;
 mod approved;
 mod candidates;
+mod deep;
 mod drift;
+mod faults;
 mod first;
 mod looks;
 mod moves;
@@ -33,6 +35,7 @@ mod standings;
 
 pub use against::{Comparing, against};
 pub use candidates::{Taken, candidates};
+pub use deep::{Depth, all as damaged, remembered};
 pub use drift::row_state;
 pub use moves::Moves;
 pub use selection::{Pattern, Selection};
@@ -64,6 +67,8 @@ pub struct Request<'r> {
     pub selection: &'r Selection,
     /// Whether objects and rows are looked at.
     pub refresh: Looked,
+    /// Which bytes are read, where files are looked at.
+    pub depth: Depth<'r>,
     /// Whether the user insists on the storage.
     pub take: TakeStorage,
     /// What may not be exceeded.
@@ -165,6 +170,8 @@ struct Gathering<'r> {
     making: HashMap<RecipeDigest, AssetKey>,
     /// All originals, once they were listed.
     originals: OnceCell<Listing>,
+    /// Files that were read and are not as they should be.
+    damaged: deep::Damaged,
 }
 
 /// Makes a plan.
@@ -180,7 +187,7 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
         known = world.state.known().await?;
         (_, decision) = world.store(&known, request.now, request.take).await?;
     }
-    let mut gathering = Gathering { world, request, known: &known, making: HashMap::new(), originals: OnceCell::new() };
+    let mut gathering = Gathering::new(world, request, &known);
     let mut collections = Vec::new();
     let mut moved_away = BTreeMap::new();
     for declared in request.declared {
@@ -257,7 +264,12 @@ fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
     Ok(())
 }
 
-impl Gathering<'_> {
+impl<'r> Gathering<'r> {
+    fn new(world: &'r World, request: &'r Request<'r>, known: &'r Known) -> Self {
+        let (making, damaged) = (HashMap::new(), deep::Damaged::new());
+        Self { world, request, known, making, originals: OnceCell::new(), damaged }
+    }
+
     /// Plans one collection; tells too how many records leave which other collection.
     async fn collection(
         &mut self,
@@ -293,7 +305,10 @@ impl Gathering<'_> {
             let table = table.name.to_string();
             return Err(PlannerError::Table(UnfitTable { collection: manifest.name.clone(), table, problems }));
         }
-        let suspects = visitor.finish(listing.as_ref());
+        let mut suspects = visitor.finish(listing.as_ref());
+        if looked == Looked::At {
+            suspects.add(self.read_bytes(declared).await?);
+        }
         tracing::info!(
             collection = %manifest.name,
             assets = heads.all().len(),

@@ -6,7 +6,7 @@ use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, Obj
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::manifest::Manifest;
 use crate::plan::{
-    Action, Cause, Change, CollectionPlan, Decisions, Doubt, Note, ObjectFault, Picture, Provenance, RowState, Seen,
+    Action, Cause, Change, CollectionPlan, Decisions, Doubt, LostState, Note, Picture, Provenance, RowState, Seen,
     Standing, Subject, Suspects, Verdict, decide, delete, settle_seed,
 };
 use crate::record::{Original, Record};
@@ -14,6 +14,7 @@ use crate::state::{Records, RowSeen, records_of};
 use crate::world::{Elsewhere, Listing, StoredOriginal};
 
 use super::adopt::Unfit;
+use super::deep::Damaged;
 use super::drift::row_state;
 use super::standings::Standings;
 use super::{Declared, Gathering, Moves, PlannerError, Selection};
@@ -29,13 +30,17 @@ pub(super) struct Batch {
     records: Records,
     rows: HashMap<AssetKey, RowSeen>,
     rows_looked: bool,
-    sizes: HashMap<ObjectPath, Option<u64>>,
+    pub(super) sizes: HashMap<ObjectPath, Option<u64>>,
     kept: HashMap<RecipeDigest, Original>,
-    by_content: HashMap<ContentDigest, Original>,
+    pub(super) by_content: HashMap<ContentDigest, Original>,
     found: HashMap<RecipeDigest, StoredOriginal>,
     standings: Standings,
     /// Recipes whose original was deleted.
     collected: HashSet<RecipeDigest>,
+    /// Files that were read and are not as they should be.
+    pub(super) damaged: Damaged,
+    /// Originals of records that cannot be used, and what is wrong with them.
+    pub(super) lost: HashMap<ContentDigest, (Original, LostState)>,
 }
 
 impl Gathering<'_> {
@@ -81,7 +86,7 @@ impl Gathering<'_> {
             Some((collection, key?))
         });
         let records = records_of(&**state, asked).await?;
-        let mut batch = Batch { rows_looked: listing.is_some(), ..Batch::of(records) };
+        let mut batch = Batch { rows_looked: listing.is_some(), damaged: self.damaged.clone(), ..Batch::of(records) };
         for number in numbers {
             let asset = manifest.asset(*number);
             let record = batch.record(manifest, moves, &asset.key);
@@ -129,7 +134,20 @@ impl Gathering<'_> {
         let by_content = state.originals_by_content(&contents).await?;
         let paths: HashSet<ObjectPath> = kept.iter().chain(&by_content).map(|original| original.path.clone()).collect();
         let sizes = self.original_sizes(paths).await?;
-        let lies_there = |original: &Original| sizes.get(&original.path).copied().flatten() == Some(original.bytes);
+        let damaged = self.damaged.clone();
+        let lies_there = |original: &Original| {
+            sizes.get(&original.path).copied().flatten() == Some(original.bytes)
+                && !damaged.contains_key(&original.path)
+        };
+        batch.lost = by_content
+            .iter()
+            .filter(|original| !lies_there(original))
+            .map(|original| {
+                let is_there = sizes.get(&original.path).copied().flatten().is_some();
+                let state = if is_there { LostState::Damaged } else { LostState::Gone };
+                (original.sha256, (original.clone(), state))
+            })
+            .collect();
         batch.kept = kept.into_iter().filter(lies_there).map(|original| (original.recipe, original)).collect();
         batch.by_content =
             by_content.into_iter().filter(lies_there).map(|original| (original.sha256, original)).collect();
@@ -137,6 +155,7 @@ impl Gathering<'_> {
             recipes.into_iter().filter(|recipe| !batch.kept.contains_key(recipe)).collect();
         if !missing.is_empty() {
             batch.found = self.found_originals(&missing).await?;
+            batch.found.retain(|_, found| !damaged.contains_key(&found.path));
             let is_paid = |asset: &Asset| self.request.prices.contains_key(asset.generator.as_str());
             let paid = batch.assets.iter().filter(|(_, asset)| is_paid(asset));
             let paid: HashSet<RecipeDigest> =
@@ -175,6 +194,7 @@ impl Gathering<'_> {
             };
             let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
             let mut change = decide(subject, seen);
+            plan.notes.extend(record.and_then(|record| batch.lost_original(record, &change, price)));
             match unfit.remove(index) {
                 Some(Verdict::Differs(adoption, reasons)) => {
                     change.reasons.extend(reasons);
@@ -287,6 +307,8 @@ impl Batch {
             found: HashMap::new(),
             standings: Standings::default(),
             collected: HashSet::new(),
+            damaged: Damaged::new(),
+            lost: HashMap::new(),
         }
     }
 
@@ -302,21 +324,8 @@ impl Batch {
         let same_picture = asset.hold
             || (wanted_recipe(asset, Some(record)) == record.recipe.digest()
                 && asset.renditions_digest() == record.renditions_digest());
-        !same_picture || !self.faults(record).is_empty()
-    }
-
-    /// Returns the published files that are not as recorded, each confirmed by asking for it.
-    fn faults(&self, record: &Record) -> Vec<ObjectFault> {
-        let fault = |file: &crate::record::Published| {
-            let found = *self.sizes.get(&file.path)?;
-            (found != Some(file.bytes)).then(|| ObjectFault {
-                rendition: file.rendition.name.clone(),
-                path: file.path.clone(),
-                recorded: file.bytes,
-                found,
-            })
-        };
-        record.published.iter().filter_map(fault).collect()
+        let suspicious = || self.damaged.values().any(|(sha256, _)| *sha256 == record.original);
+        !same_picture || !self.faults(record).is_empty() || suspicious()
     }
 
     pub(super) fn picture(

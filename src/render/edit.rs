@@ -133,6 +133,7 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
         | Cause::ColumnKept { .. }
         | Cause::ObjectMissing { .. }
         | Cause::ObjectSize { .. }
+        | Cause::ObjectDamaged { .. }
         | Cause::RowMissing
         | Cause::RowEdited { .. }
         | Cause::OriginalMissing

@@ -1,6 +1,6 @@
 //! Notes: what is told and changes nothing, one sentence each.
 
-use crate::plan::{Completeness, Note, Plan};
+use crate::plan::{Bought, Completeness, LostOriginal, LostState, Note, Plan};
 
 use super::count;
 
@@ -48,11 +48,31 @@ pub fn note_sentence(note: &Note) -> String {
             let left = if *amount == 1 { "it is left alone" } else { "they are left alone" };
             format!("{} {} not in the approved plan: {left}", count::count(*amount, "change"), are(*amount))
         }
+        Note::OriginalLost(lost) => original_lost(lost),
         Note::Uncopied { files } => {
             let (are, them) = if *files == 1 { ("is", "it") } else { ("are", "them") };
             let files = count::count(*files, "file");
             format!("{files} {are} still in the previous storage; apply copies {them}, for $0.00")
         }
+    }
+}
+
+/// A backup comes first: only after it is said what going on without one costs.
+fn original_lost(LostOriginal { key, path, sha256, state, price, bought }: &LostOriginal) -> String {
+    let is = match state {
+        LostState::Gone => "is gone",
+        LostState::Damaged => "is damaged",
+    };
+    let backup = format!("put `{path}` (SHA-256 {}) back from a backup", sha256.hex());
+    match bought {
+        Bought::Now => format!(
+            "the original of {key} {is}: {backup} before this is applied, and nothing is made anew; without it another \
+             picture takes the place of the published one, for ${price}"
+        ),
+        Bought::Later => format!(
+            "the original of {key} {is}: {backup}; what is published is well and stays, and nothing is bought now. Without a \
+             backup the next change of its renditions takes another picture, for ${price}"
+        ),
     }
 }
 

@@ -32,6 +32,9 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
             let were = if *recorded == 1 { "was" } else { "were" };
             format!("{rendition} has {}, {} {were} published", count::count(*found, "byte"), count::number(*recorded))
         }
+        Cause::ObjectDamaged { rendition, path } => {
+            format!("{rendition} holds other bytes than were published ({path})")
+        }
         Cause::RowMissing => "row missing".to_owned(),
         Cause::RowEdited { column, written, found } if !is_text(written, found) => {
             format!("row edited: {column} {} → {}", shown_value(Some(written)), shown_value(Some(found)))
@@ -45,7 +48,7 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
             let (found, declared) = (shown_value(found.as_deref()), shown_value(declared.as_deref()));
             format!("{column} stays {found} (the manifest says {declared})")
         }
-        Cause::OriginalMissing => "its original is gone too".to_owned(),
+        Cause::OriginalMissing => "its original is gone or damaged, too".to_owned(),
         Cause::CollectedByGc => "`pixform gc` deleted the original that there was".to_owned(),
         Cause::OriginalKept => "its original is kept".to_owned(),
         Cause::FoundInStorage => "its original was found in the storage".to_owned(),

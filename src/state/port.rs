@@ -9,9 +9,9 @@ use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 use super::{
-    Acceptance, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Collector, Commit, HistoryLine, HistoryQuery,
-    Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, ShownVisitor, StateError,
-    Survey, TableSeen, Visitor,
+    Acceptance, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Collector, Commit, Damages, HistoryLine,
+    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, ShownVisitor,
+    StateError, Survey, TableSeen, Visitor,
 };
 
 /// What pixform needs of a database.
@@ -19,7 +19,7 @@ use super::{
 /// Every function is one transaction: it happens whole, durably, or not at all. Reading functions treat missing tables
 /// as empty and write nothing. Batches may be of any size; adapters split what their database cannot take at once.
 #[async_trait]
-pub trait State: Collector + Send + Sync {
+pub trait State: Collector + Damages + Send + Sync {
     /// Tells what the state knows; the cheapest first question.
     ///
     /// # Errors

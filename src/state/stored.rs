@@ -158,6 +158,11 @@ pub(super) fn has_change_sets(schema: Schema) -> bool {
     !lacks(schema, REPAIRED_SINCE)
 }
 
+/// Tells whether there is a table of damaged files.
+pub(super) fn has_damages(schema: Schema) -> bool {
+    schema != Schema::Absent && !lacks(schema, REPAIRED_SINCE)
+}
+
 /// Returns a column that came with paid calls; of tables that are older, what stands for it.
 fn paid(schema: Schema, column: &'static str, before: &'static str) -> &'static str {
     if lacks(schema, PAID_SINCE) { before } else { column }

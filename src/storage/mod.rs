@@ -30,6 +30,7 @@ mod settings;
 mod stores;
 mod sum;
 mod supabase;
+mod verify;
 mod walk;
 mod wire;
 
@@ -41,6 +42,7 @@ pub use prove::probe;
 pub use public::PublicFiles;
 pub use settings::{Addressing, MissingBucket, Settings};
 pub use stores::{Opened, Stores};
+pub use verify::{Expected, FileFault, verify};
 
 use fault::Place;
 use prove::PROBE_PREFIX;

@@ -147,6 +147,9 @@ fn the_help_of_plan_stays_what_it_is() {
           --no-refresh
               Take what is recorded for true: look at no file and no row
 
+          --deep
+              Read every published file and every original, and compare the bytes
+
           --json
               One JSON event a line on stdout instead of words
 
@@ -160,11 +163,11 @@ fn the_help_of_plan_stays_what_it_is() {
           --take-storage
               Take the storage over, whatever its marker says
 
-          --retry-unknown
-              Send calls again whose outcome is unknown: each may be paid for twice
-
       -v, --verbose...
               Tell more on stderr; twice for everything
+
+          --retry-unknown
+              Send calls again whose outcome is unknown: each may be paid for twice
 
           --forget-unknown
               Write calls off whose outcome is unknown: they count as spent, and the next run may buy
@@ -239,13 +242,14 @@ fn the_help_of_apply_stays_what_it_is() {
           --except <PATTERN>     Not these assets
           --env <NAME>           The environment, one of those in pixform.yaml [env: PIXFORM_ENV=]
           --no-refresh           Take what is recorded for true: look at no file and no row
+          --deep                 Read every published file and every original, and compare the bytes
           --json                 One JSON event a line on stdout instead of words
           --max-cost <USD>       Spend no more than so many dollars; 0 buys nothing. The lowest of this,
                                  PIXFORM_MAX_COST and guards.max_cost wins
           --no-color             No colours, also on a terminal
           --take-storage         Take the storage over, whatever its marker says
-          --retry-unknown        Send calls again whose outcome is unknown: each may be paid for twice
       -v, --verbose...           Tell more on stderr; twice for everything
+          --retry-unknown        Send calls again whose outcome is unknown: each may be paid for twice
           --forget-unknown       Write calls off whose outcome is unknown: they count as spent, and the
                                  next run may buy anew
           --accept-rejected      Take paid pictures that are not the ones asked for

@@ -146,6 +146,7 @@ async fn plan(
         declared,
         selection: &Selection::default(),
         refresh,
+        depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
         limits: Limits { max_cost: None, month: None, max_deletions: 9 },
         now: NOW,

@@ -156,6 +156,7 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
         declared: std::slice::from_ref(declared),
         selection: &Selection::default(),
         refresh: Looked::At,
+        depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
         limits: Limits { max_cost: None, month: None, max_deletions: 3 },
         now: NOW,

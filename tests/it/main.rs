@@ -45,6 +45,7 @@ mod product;
 mod project;
 mod proxy;
 mod purchase;
+mod repair;
 mod reports;
 mod roles;
 mod schema;

@@ -19,6 +19,7 @@ mod collect;
 mod collector;
 mod columns;
 mod commit;
+mod damages;
 mod database;
 mod failure;
 mod history;

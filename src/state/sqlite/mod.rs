@@ -22,6 +22,7 @@ mod accepted;
 mod collect;
 mod collector;
 mod commit;
+mod damages;
 mod database;
 mod failure;
 mod history;

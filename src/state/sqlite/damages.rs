@@ -1,0 +1,65 @@
+//! Files that were found damaged.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Transaction, params};
+
+use super::Sqlite;
+use super::failure::Failure;
+use super::read::{bytes, text};
+use crate::asset::CollectionName;
+use crate::digest::ContentDigest;
+use crate::state::stored::{has_damages, parsed};
+use crate::state::{Damage, Damages, StateError};
+
+#[async_trait]
+impl Damages for Sqlite {
+    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
+        self.recall("read what is damaged", |connection, schema| match has_damages(schema) {
+            true => damages(connection, collection),
+            false => Ok(Vec::new()),
+        })
+    }
+
+    async fn note_damages(
+        &self,
+        collection: &CollectionName,
+        found: &[Damage],
+        well: &[Damage],
+    ) -> Result<(), StateError> {
+        self.write("remember what is damaged", |transaction| note(transaction, collection, found, well))
+    }
+}
+
+fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
+    let sql = "SELECT key, path, sha256 FROM pixform_damages WHERE collection = ?1 ORDER BY key, path";
+    let mut statement = connection.prepare(sql)?;
+    let (mut rows, mut found) = (statement.query([collection.as_str()])?, Vec::new());
+    let place = || "what is damaged".to_owned();
+    while let Some(row) = rows.next()? {
+        let (key, path) = (parsed(text(row, 0)?, place)?, parsed(text(row, 1)?, place)?);
+        found.push(Damage { key, path, sha256: ContentDigest::from_bytes(bytes(row, 2)?) });
+    }
+    Ok(found)
+}
+
+fn note(
+    transaction: &Transaction<'_>,
+    collection: &CollectionName,
+    found: &[Damage],
+    well: &[Damage],
+) -> Result<(), Failure> {
+    let name = collection.as_str();
+    let mut forget =
+        transaction.prepare("DELETE FROM pixform_damages WHERE collection = ?1 AND key = ?2 AND path = ?3")?;
+    for Damage { key, path, sha256: _ } in well {
+        forget.execute([name, key.as_str(), path.as_str()])?;
+    }
+    let mut remember = transaction.prepare(
+        "INSERT INTO pixform_damages (collection, key, path, sha256) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET sha256 = excluded.sha256",
+    )?;
+    for Damage { key, path, sha256 } in found {
+        remember.execute(params![name, key.as_str(), path.as_str(), sha256.as_bytes()])?;
+    }
+    Ok(())
+}
