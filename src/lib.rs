@@ -23,6 +23,7 @@
 //! | [`record`] | what is remembered of an asset (pure) |
 //! | [`asset`] | one wanted image, fully decided (pure) |
 //! | [`schema`], [`yaml`], [`template`], [`glob`], [`digest`] | JSON Schema, YAML with places, texts with holes, key patterns, digests (pure) |
+//! | [`memory`] | how much of it pictures may take |
 //! | [`process`] | this process, and whether another is alive |
 //! | [`web`], [`secret`] | HTTP as all ports speak it; texts that are never shown |
 //!
@@ -44,6 +45,7 @@ pub mod generator;
 pub mod glob;
 pub mod imaging;
 pub mod manifest;
+pub mod memory;
 pub mod plan;
 pub mod planner;
 pub mod process;

@@ -11,6 +11,7 @@ use futures::{StreamExt, stream};
 use crate::asset::{GeneratorName, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Cost, Generator, Pace};
+use crate::memory::Memory;
 use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};
 pub use crate::storage::ORIGINALS;
@@ -35,6 +36,8 @@ pub struct World {
     pub url_base: String,
     /// How far away the storage is.
     pub reach: Reach,
+    /// What the pictures of a run may take.
+    pub memory: Memory,
 }
 
 /// How far away a storage is.
@@ -139,7 +142,8 @@ impl World {
         let Opened { storage, moving } = addresses.storage.open()?;
         let state = crate::state::open(addresses.state, access).await?;
         let reach = if addresses.storage.are_near() { Reach::Near } else { Reach::Far };
-        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base, reach })
+        let memory = Memory::default();
+        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base, reach, memory })
     }
 
     /// Returns the service that a manifest means by a name.

@@ -97,11 +97,11 @@ async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found
     let mut main = None;
     for object in &adoption.objects {
         let bytes = world.storage.get(&object.path, imaging::BYTES_MAX).await?;
-        let (bytes, facts) = decode(asset, bytes).await?;
+        let (facts, format) = decode(world, asset, &bytes).await?;
         let sha256 = ContentDigest::of(&bytes);
         let rendition = asset.renditions.iter().find(|rendition| rendition.name == object.rendition);
         let rendition = rendition.ok_or_else(|| ApplyError::Stale { key: asset.key.clone() })?;
-        let Facts { format, width, height } = facts;
+        let Facts { format: _, width, height } = facts;
         let (path, size) = (object.path.clone(), bytes.len() as u64);
         published.push(Published { rendition: as_it_is(rendition, format), path, sha256, bytes: size, width, height });
         if object.rendition.as_str() == "main" {
@@ -115,11 +115,11 @@ async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found
     Ok(Found { original, published, bytes, content_type })
 }
 
-/// Decodes a picture: what is no whole one is not taken over.
-async fn decode(asset: &Asset, bytes: Bytes) -> Result<(Bytes, Facts), ApplyError> {
-    let looking = tokio::task::spawn_blocking(move || imaging::inspect(&bytes).map(|facts| (bytes, facts)));
-    let looked = looking.await.map_err(|_| ApplyError::Worker)?;
-    looked.map_err(|source| ApplyError::Picture { key: asset.key.clone(), source })
+/// Decodes a picture: what is no whole one, or none that is ever published, is not taken over.
+async fn decode(world: &World, asset: &Asset, bytes: &Bytes) -> Result<(Facts, Format), ApplyError> {
+    let decoded = world.memory.decode(bytes).await;
+    let published = decoded.and_then(|decoded| Ok((decoded.facts(), decoded.facts().published()?)));
+    published.map_err(|source| ApplyError::Picture { key: asset.key.clone(), source })
 }
 
 /// Returns the declared rendition with the format that the file really has: its digest stays the declared one, so that

@@ -112,7 +112,7 @@ impl Runner<'_> {
         }
         let made = make(self.world, right, &work.plan.name, &wanted, AT_ONCE).await?;
         for (slot, made) in slots.into_iter().zip(made) {
-            originals[slot] = Some(made.map(|made| (made.original, Some(made.decoded))));
+            originals[slot] = Some(made.map(|made| (made.original, made.decoded)));
         }
         for (slot, picture) in self.bought(work, right, &paid).await {
             originals[slot] = Some(picture);

@@ -15,13 +15,14 @@ use tokio::time::sleep;
 use crate::asset::{Asset, CollectionName, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
+use crate::imaging::undecodable;
 use crate::process::Process;
 use crate::record::{Call, CallStatus, FAILED_MAX, Original};
 use crate::state::{CallFact, Intent, Right};
 use crate::world::World;
 
 use super::elsewhere::Elsewhere;
-use super::fetch::{Came, Fetch, Fetched};
+use super::fetch::{Arrived, Came, Fetch, Fetched};
 use super::journal::Journal;
 use super::lease::Leases;
 use super::original::{Made, Wanted, intended, original_of, put, rejected_of};
@@ -232,11 +233,11 @@ impl<'b> Buyer<'b> {
         slot: Slot,
     ) -> Result<Bought<'b>, Ended> {
         let mut came = match answer {
-            Answer::Picture(picture) => super::fetch::look(picture, order.asset).await,
+            Answer::Picture(picture) => super::fetch::look(&self.world.memory, picture, order.asset).await,
             Answer::Task(task) => {
                 let submitted = CallFact { task: Some(task.clone()), ..CallFact::new(call, CallStatus::Submitted) };
                 let (Service { generator, pacing, .. }, stop, room) = (service, self.stop, self.finishing);
-                let fetch = Fetch { generator, pacing, stop, room };
+                let fetch = Fetch { generator, pacing, stop, room, memory: &self.world.memory };
                 let tell = |stage| self.tell(order, stage);
                 // The task is polled while its id is written down: neither waits for the other.
                 let (written, came) =
@@ -265,18 +266,20 @@ impl<'b> Buyer<'b> {
         let key = order.asset.key.clone();
         match came {
             Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
-            Came::Rejected { why, picture } => {
-                let kept = match picture {
-                    Some(fetched) => Some(self.put(rejected_of(order.recipe, &fetched), &fetched).await?),
+            Came::Rejected { why, file } => {
+                let kept = match file {
+                    Some(file) => Some(self.put(rejected_of(order.recipe, &file), &file).await?),
                     None => None,
                 };
                 let sha256 = kept.as_ref().map(|kept| kept.sha256);
                 let reason = Some(why.clone());
+                let original = kept.clone();
                 let rejected = CallFact { sha256, original: kept, reason, ..CallFact::new(call, CallStatus::Rejected) };
                 self.journal.stored(rejected).await?;
-                Err(Ended::Final(match sha256 {
-                    Some(_) => ApplyError::Rejected { key, why },
-                    None => ApplyError::Withheld { key, why },
+                let Some(original) = original else { return Err(Ended::Final(ApplyError::Withheld { key, why })) };
+                Err(Ended::Final(match undecodable(original.extension(), (original.width, original.height)) {
+                    None => ApplyError::Rejected { key, why },
+                    Some(_) => ApplyError::Withheld { key, why: format!("{why}; it is kept as `{}`", original.path) },
                 }))
             }
             Came::Failed(why) => {
@@ -305,10 +308,11 @@ impl<'b> Buyer<'b> {
 
     /// Stores a picture that is the one asked for.
     async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
-        let received = CallFact { sha256: Some(fetched.sha256), ..CallFact::new(call, CallStatus::Received) };
+        let Fetched { file, decoded, room: _ } = fetched;
+        let received = CallFact { sha256: Some(file.sha256), ..CallFact::new(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");
-        let original = self.put(original_of(order.recipe, &fetched), &fetched).await;
+        let original = self.put(original_of(order.recipe, &file), &file).await;
         if original.as_ref().is_err_and(ApplyError::ends_the_run) {
             // Before the slot is given back: who cannot store must not buy more.
             self.stop.ask(Why::Broken);
@@ -318,17 +322,17 @@ impl<'b> Buyer<'b> {
         let finished = CallFact { original: Some(original.clone()), ..CallFact::new(call, CallStatus::Finished) };
         self.journal.stored(finished).await?;
         crash_point("finished");
-        written.map(|()| Made { original, decoded: fetched.decoded })
+        written.map(|()| Made { original, decoded: Some(Arc::new(decoded)) })
     }
 
     /// Announces and puts an original. One that cannot be announced is put all the same, for there it is found again.
-    async fn put(&self, original: Original, fetched: &Fetched<'_>) -> Result<Original, ApplyError> {
+    async fn put(&self, original: Original, file: &Arrived) -> Result<Original, ApplyError> {
         let refused = self.journal.announce_original(original.clone()).await;
         crash_point("paid-announced");
         if refused.is_ok_and(|refused| !refused.is_empty()) {
             return Err(ApplyError::BeingDeleted { path: original.path });
         }
-        put(self.world, &original, fetched).await?;
+        put(self.world, &original, file).await?;
         Ok(original)
     }
 

@@ -53,7 +53,7 @@ impl<'b> Buyer<'b> {
                 }
                 decoded => decoded?,
             };
-            return Ok(Some(Bought { made: Made { original, decoded }, permit }));
+            return Ok(Some(Bought { made: Made { original, decoded: Some(decoded) }, permit }));
         }
         if elsewhere.since.get_or_insert_with(Instant::now).elapsed() > service.pacing.pace().deadline {
             return Err(ApplyError::MadeElsewhere { key: order.asset.key.clone() });

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::asset::{Asset, Seed};
 use crate::digest::ContentDigest;
 use crate::generator::{Generator, GeneratorError, Picture, Progress, ResultUrl, Trouble};
-use crate::imaging::{Decoded, ImagingError};
+use crate::imaging::{FileFormat, Header, ImagingError};
+use crate::memory::{Held, Memory};
 
 use super::Stage;
 use super::pacing::{Pacing, backoff, poll_pause};
@@ -33,17 +34,29 @@ pub struct Fetch<'f, 'r> {
     pub stop: &'f Stop,
     /// Room for pictures that are decoded and not live yet.
     pub room: &'r Semaphore,
+    /// What pictures may take.
+    pub memory: &'f Memory,
+}
+
+/// A picture's file as it came, whatever it is.
+pub struct Arrived {
+    /// The file.
+    pub picture: Picture,
+    /// The digest of its bytes.
+    pub sha256: ContentDigest,
+    /// Its format.
+    pub format: FileFormat,
+    /// Its size in pixels, 0 x 0 where nobody can tell.
+    pub size: (u32, u32),
 }
 
 /// A picture that came, with what was found out about it.
 pub struct Fetched<'f> {
-    /// The picture.
-    pub picture: Picture,
-    /// The digest of its bytes.
-    pub sha256: ContentDigest,
+    /// Its file.
+    pub file: Arrived,
     /// The picture, decoded.
-    pub decoded: Arc<Decoded>,
-    /// The room that its pixels take, where room is bounded.
+    pub decoded: Held,
+    /// Its place among those that are being finished, where these are bounded.
     pub room: Option<SemaphorePermit<'f>>,
 }
 
@@ -51,12 +64,12 @@ pub struct Fetched<'f> {
 pub enum Came<'f> {
     /// The picture that was asked for.
     Picture(Fetched<'f>),
-    /// A whole picture that is not the one asked for.
+    /// A picture that is not the one asked for, or cannot be used.
     Rejected {
         /// Why.
         why: String,
-        /// The picture, where it may be kept for whoever takes it all the same.
-        picture: Option<Fetched<'f>>,
+        /// Its file; `None` where the service does not hand it out.
+        file: Option<Arrived>,
     },
     /// The service failed at it.
     Failed(String),
@@ -67,22 +80,47 @@ pub enum Came<'f> {
 }
 
 impl<'f> Came<'f> {
-    /// Takes the room of the picture's pixels over.
+    /// Takes the picture's place among those that are being finished over.
     pub fn room(&mut self) -> Option<SemaphorePermit<'f>> {
         match self {
-            Self::Picture(fetched) | Self::Rejected { picture: Some(fetched), .. } => fetched.room.take(),
-            Self::Rejected { picture: None, .. } | Self::Failed(_) | Self::Lost(_) | Self::NotYet(_) => None,
+            Self::Picture(fetched) => fetched.room.take(),
+            Self::Rejected { .. } | Self::Failed(_) | Self::Lost(_) | Self::NotYet(_) => None,
         }
     }
 }
 
-/// What came of one attempt to fetch.
+/// What a file turned out to be.
+enum Looked {
+    /// The picture that was asked for.
+    Asked(Arrived, Held),
+    /// A picture that is not the one asked for, or that nothing here can decode.
+    Other(String, Arrived),
+    /// It begins like a picture and is broken: it may come whole the next time.
+    Broken(String, Arrived),
+    /// No picture at all.
+    Nothing(String),
+}
+
+/// What came of one attempt to fetch, the best last.
 enum Attempt<'f> {
+    /// No whole picture; the file is kept where it begins like one.
+    Miss(String, Option<Arrived>),
     Came(Came<'f>),
     /// Worth another attempt at the same address.
     Passing(GeneratorError),
-    /// No whole picture.
-    Miss(String),
+}
+
+impl Attempt<'_> {
+    /// Returns how much is to be hoped for, of several pictures of one task.
+    fn hope(&self) -> u8 {
+        match self {
+            Self::Miss(_, None) => 0,
+            Self::Miss(_, Some(_)) => 1,
+            Self::Came(Came::Rejected { file: Some(file), .. }) if file.format.is_read() => 3,
+            Self::Came(_) => 2,
+            Self::Passing(_) => 4,
+        }
+    }
 }
 
 /// How far it has come with one picture.
@@ -95,6 +133,8 @@ struct Course {
     troubles: u32,
     /// The last of them, in words.
     last: Option<String>,
+    /// The last file that began like a picture and was none.
+    broken: Option<Arrived>,
 }
 
 impl<'r> Fetch<'_, 'r> {
@@ -102,7 +142,7 @@ impl<'r> Fetch<'_, 'r> {
     pub async fn picture(&self, asset: &Asset, task: &str, tell: &(dyn Fn(Stage) + Sync)) -> Came<'r> {
         let begun = Instant::now();
         let deadline = begun + self.pacing.pace().deadline;
-        let mut course = Course { begun, deadline, misses: 0, troubles: 0, last: None };
+        let mut course = Course { begun, deadline, misses: 0, troubles: 0, last: None, broken: None };
         tell(Stage::Making);
         loop {
             let pause = poll_pause(begun.elapsed()).max(delay(course.troubles));
@@ -116,11 +156,11 @@ impl<'r> Fetch<'_, 'r> {
             let came = match polled {
                 Ok(Progress::Running) => course.passed(),
                 Ok(Progress::Failed(why)) => Some(Came::Failed(why)),
-                Ok(Progress::Flagged(why)) => Some(Came::Rejected { why, picture: None }),
-                Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned()),
-                Ok(Progress::Done { result, seed }) => {
+                Ok(Progress::Flagged(why)) => Some(Came::Rejected { why, file: None }),
+                Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned(), None),
+                Ok(Progress::Done { results, seed }) => {
                     tell(Stage::Fetching);
-                    self.download(asset, &result, seed, &mut course).await
+                    self.download(asset, &results, seed, &mut course).await
                 }
                 Err(error) => self.trouble(&error, &mut course),
             };
@@ -153,7 +193,7 @@ impl<'r> Fetch<'_, 'r> {
     async fn download(
         &self,
         asset: &Asset,
-        result: &ResultUrl,
+        results: &[ResultUrl],
         seed: Option<Seed>,
         course: &mut Course,
     ) -> Option<Came<'r>> {
@@ -161,7 +201,7 @@ impl<'r> Fetch<'_, 'r> {
         let mut missed_here = false;
         loop {
             let attempt = tokio::select! {
-                attempt = self.attempt(asset, result, seed) => attempt,
+                attempt = self.attempts(asset, results, seed) => attempt,
                 why = self.over(course) => return Some(Came::NotYet(why)),
             };
             let mut pause = Duration::ZERO;
@@ -173,10 +213,10 @@ impl<'r> Fetch<'_, 'r> {
                     }
                     course.troubled(error.to_string());
                 }
-                Attempt::Miss(why) => {
+                Attempt::Miss(why, file) => {
                     tracing::info!("what was fetched is no whole picture: {why}");
                     // The address may have run out: the next poll brings a fresh one.
-                    match course.missed(why) {
+                    match course.missed(why, file) {
                         None if !missed_here => missed_here = true,
                         came => return came,
                     }
@@ -188,6 +228,21 @@ impl<'r> Fetch<'_, 'r> {
         }
     }
 
+    /// Fetches the pictures of a task, one after another, until one is the picture asked for; else the best of them.
+    async fn attempts(&self, asset: &Asset, results: &[ResultUrl], seed: Option<Seed>) -> Attempt<'r> {
+        let mut best = Attempt::Miss("the task is done, and has no picture".to_owned(), None);
+        for (number, result) in results.iter().enumerate() {
+            let attempt = self.attempt(asset, result, seed).await;
+            if matches!(attempt, Attempt::Came(Came::Picture(_))) {
+                return attempt;
+            }
+            if number == 0 || attempt.hope() > best.hope() {
+                best = attempt;
+            }
+        }
+        best
+    }
+
     async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<Seed>) -> Attempt<'r> {
         let bytes = match self.generator.download(result).await {
             Ok(bytes) => bytes,
@@ -195,21 +250,18 @@ impl<'r> Fetch<'_, 'r> {
                 return match error.trouble() {
                     Trouble::Busy(_) | Trouble::Unreachable | Trouble::Ambiguous => Attempt::Passing(error),
                     Trouble::Gone | Trouble::Broken | Trouble::Refused | Trouble::Closed => {
-                        Attempt::Miss(error.to_string())
+                        Attempt::Miss(error.to_string(), None)
                     }
                 };
             }
         };
         // Before it is decoded: pixels take many times the room of a file.
         let room = self.room.acquire().await.ok();
-        match look(Picture { bytes, seed }, asset).await {
-            Came::Lost(why) => Attempt::Miss(why),
-            Came::Picture(fetched) => Attempt::Came(Came::Picture(Fetched { room, ..fetched })),
-            Came::Rejected { why, picture } => {
-                let picture = picture.map(|fetched| Fetched { room, ..fetched });
-                Attempt::Came(Came::Rejected { why, picture })
-            }
-            came => Attempt::Came(came),
+        match inspected(self.memory, Picture { bytes, seed }, asset).await {
+            Looked::Asked(file, decoded) => Attempt::Came(Came::Picture(Fetched { file, decoded, room })),
+            Looked::Other(why, file) => Attempt::Came(Came::Rejected { why, file: Some(file) }),
+            Looked::Broken(why, file) => Attempt::Miss(why, Some(file)),
+            Looked::Nothing(why) => Attempt::Miss(why, None),
         }
     }
 
@@ -254,11 +306,15 @@ impl Course {
         self.last = Some(why);
     }
 
-    /// Counts that no whole picture came; the last time it is lost.
-    fn missed<'f>(&mut self, why: String) -> Option<Came<'f>> {
+    /// Counts that no whole picture came; the last time it is lost, unless there is a file that is at least part of one.
+    fn missed<'f>(&mut self, why: String, file: Option<Arrived>) -> Option<Came<'f>> {
         self.misses += 1;
+        self.broken = file.or(self.broken.take());
         if self.misses >= MISSES_MAX {
-            return Some(Came::Lost(why));
+            return Some(match self.broken.take() {
+                Some(file) => Came::Rejected { why, file: Some(file) },
+                None => Came::Lost(why),
+            });
         }
         // Longer each time: a picture that is paid for is not given up within seconds.
         self.troubles = self.misses + 1;
@@ -267,30 +323,46 @@ impl Course {
     }
 }
 
-/// Looks at a picture; [`Came::Lost`] where it is no whole one.
-pub async fn look(picture: Picture, asset: &Asset) -> Came<'static> {
-    let (width, height) = asset.recipe.picture_size();
-    let looked = tokio::task::spawn_blocking(move || {
-        let decoded = Decoded::new(&picture.bytes).map(Arc::new);
-        let sha256 = ContentDigest::of(&picture.bytes);
-        (picture, sha256, decoded)
-    });
-    let Ok((picture, sha256, decoded)) = looked.await else {
-        return Came::Rejected { why: "it makes the decoder crash".to_owned(), picture: None };
+/// Looks at a picture that came with the answer, and cannot be fetched again; [`Came::Lost`] where it is none.
+pub async fn look(memory: &Memory, picture: Picture, asset: &Asset) -> Came<'static> {
+    match inspected(memory, picture, asset).await {
+        Looked::Asked(file, decoded) => Came::Picture(Fetched { file, decoded, room: None }),
+        Looked::Other(why, file) | Looked::Broken(why, file) => Came::Rejected { why, file: Some(file) },
+        Looked::Nothing(why) => Came::Lost(why),
+    }
+}
+
+/// Finds out what a file is: by its header first, and by its pixels where that is as it should be.
+async fn inspected(memory: &Memory, picture: Picture, asset: &Asset) -> Looked {
+    let verified = memory.verify(&picture.bytes, asset.recipe.picture_size()).await;
+    let bytes = picture.bytes.clone();
+    let looked = tokio::task::spawn_blocking(move || (ContentDigest::of(&bytes), size(&bytes))).await;
+    let (sha256, size) = match looked {
+        Ok(looked) => looked,
+        Err(_) => (ContentDigest::of(&picture.bytes), (0, 0)),
     };
-    let decoded = match decoded {
-        Ok(decoded) => decoded,
-        // A file that claims more than is decoded is whole for all we know, and will be the same next time.
-        Err(error @ (ImagingError::TooLarge { .. } | ImagingError::TooLong { .. })) => {
-            return Came::Rejected { why: error.to_string(), picture: None };
-        }
-        Err(error) => return Came::Lost(error.to_string()),
+    let Some(format) = FileFormat::of(&picture.bytes) else {
+        let why = verified.err().map(|error| error.to_string());
+        return Looked::Nothing(why.unwrap_or_default());
     };
-    match decoded.verify(width, height) {
-        Ok(_) => Came::Picture(Fetched { picture, sha256, decoded, room: None }),
-        Err(error) => {
-            Came::Rejected { why: error.to_string(), picture: Some(Fetched { picture, sha256, decoded, room: None }) }
+    let file = Arrived { picture, sha256, format, size };
+    match verified {
+        Ok(decoded) => Looked::Asked(file, decoded),
+        // What it says of its size is as broken as the rest.
+        Err(error @ (ImagingError::Broken(_) | ImagingError::NoImage { .. } | ImagingError::Crashed)) => {
+            Looked::Broken(error.to_string(), Arrived { size: (0, 0), ..file })
         }
+        // What nothing here can decode is whole for all we know, and will be the same next time.
+        Err(error) => Looked::Other(error.to_string(), file),
+    }
+}
+
+/// Returns the size that a picture's header says, 0 x 0 where nobody can tell.
+fn size(bytes: &[u8]) -> (u32, u32) {
+    match Header::read(bytes) {
+        Ok(header) => (header.facts().width, header.facts().height),
+        Err(ImagingError::TooLarge { width, height }) => (width, height),
+        Err(_) => (0, 0),
     }
 }
 

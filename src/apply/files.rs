@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::asset::SeedBase;
 use crate::digest::SeenDigest;
-use crate::imaging::Decoded;
+use crate::memory::Held;
 use crate::plan::{Action, is_kept, kept_input, kept_value, row_inputs};
 use crate::record::{Original, Published, Record, RecordedRow, outputs};
 use crate::state::Put;
@@ -20,7 +20,7 @@ use super::item::Item;
 use super::publish::{Form, Known, Lost, Target, prepare};
 
 /// An original, decoded where it was just made.
-pub type Pictured = Result<(Original, Option<Arc<Decoded>>), ApplyError>;
+pub type Pictured = Result<(Original, Option<Arc<Held>>), ApplyError>;
 
 /// What one asset's files came to.
 pub type Filed = Result<(Original, Vec<Published>), ApplyError>;

@@ -129,7 +129,8 @@ impl<'r> Runner<'r> {
         let pictures = stream::iter(items)
             .map(|(slot, item)| async move {
                 let picture = bought(buyer, item).await;
-                (*slot, picture.map(|Bought { made, permit: _ }| (made.original, Some(made.decoded))))
+                // It waits for others, and gives the room of its pixels back meanwhile.
+                (*slot, picture.map(|Bought { made, permit: _ }| (made.original, None)))
             })
             .buffer_unordered(self.at_once())
             .collect::<Vec<_>>()
@@ -151,7 +152,7 @@ async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
     let renditions = item.asset.iter().flat_map(|asset| &asset.renditions);
     let wanted = renditions.map(|rendition| (made.original.sha256, rendition.digest)).collect();
     let known = known(journal.objects(wanted).await?);
-    let (original, published) = match file(world, item, Some(Ok((made.original, Some(made.decoded)))), &known).await? {
+    let (original, published) = match file(world, item, Some(Ok((made.original, made.decoded))), &known).await? {
         Prepared::There(original, published) => (original, published),
         Prepared::ToPut(target, forms) => {
             free(&forms, &journal.announce(fresh(&target, &forms, &known)).await?)?;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::asset::{Asset, AssetKey, CollectionName, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Answer, CallError, Generator, GeneratorError, Picture, Trouble};
-use crate::imaging::{self, Decoded, Facts};
+use crate::imaging;
+use crate::memory::Held;
 use crate::process::Process;
 use crate::record::{Call, CallStatus, Original};
 use crate::state::{CallFact, Caps, Intent, Right};
@@ -20,7 +21,7 @@ use crate::storage::{Overwrite, StorageError};
 use crate::world::{World, original_path, rejected_path};
 
 use super::announce::announce_originals;
-use super::fetch::{Came, Fetched, look};
+use super::fetch::{Arrived, Came, Fetched, look};
 use super::{ApplyError, crash_point};
 
 /// One picture that is wanted.
@@ -36,8 +37,15 @@ pub struct Wanted<'w> {
 pub struct Made {
     /// What is remembered of it.
     pub original: Original,
-    /// The picture, decoded.
-    pub decoded: Arc<Decoded>,
+    /// The picture, decoded; `None` where its pixels are too many to wait for the rest of its batch.
+    pub decoded: Option<Arc<Held>>,
+}
+
+/// A picture of a free generator that is not stored yet.
+struct Painted {
+    original: Original,
+    file: Arrived,
+    decoded: Option<Arc<Held>>,
 }
 
 /// Makes pictures: intent, picture, stored, remembered; each step for all of them before the next.
@@ -57,6 +65,7 @@ pub async fn make(
     let calls: Vec<Call> = wanted.iter().map(|wanted| intended(right.run(), collection, wanted, MicroUsd(0))).collect();
     let ours = world.state.intend(right, &calls, Caps::default(), &Process::liveness).await?;
     crash_point("intended");
+    let waiting_max = world.memory.waiting_max() / wanted.len() as u64;
     let painted = stream::iter(wanted.iter().zip(&ours))
         .map(|(wanted, intent)| async move {
             if !matches!(intent, Intent::Ours(_)) {
@@ -64,22 +73,26 @@ pub async fn make(
             }
             let name = &wanted.asset.generator;
             let service = world.service(name).ok_or_else(|| ApplyError::NoGenerator(name.clone()))?;
-            let fetched = generate(Arc::clone(&service.generator), wanted.asset).await?;
-            Ok((original_of(wanted.recipe, &fetched), fetched))
+            let Fetched { file, decoded, room: _ } =
+                generate(world, Arc::clone(&service.generator), wanted.asset).await?;
+            // The whole batch waits for one another, so it must not hold the room that others wait for.
+            let waits = decoded.bytes() <= waiting_max;
+            let decoded = waits.then(|| Arc::new(decoded.waiting()));
+            Ok(Painted { original: original_of(wanted.recipe, &file), file, decoded })
         })
         .buffered(making_at_once);
-    let painted: Vec<Result<(Original, Fetched<'static>), ApplyError>> = painted.collect().await;
-    let originals = painted.iter().flatten().map(|(original, _)| original.clone());
+    let painted: Vec<Result<Painted, ApplyError>> = painted.collect().await;
+    let originals = painted.iter().flatten().map(|painted| painted.original.clone());
     let refused = &announce_originals(world, originals.collect()).await?;
     crash_point("originals-announced");
     let made = stream::iter(painted)
         .map(|painted| async move {
-            let (original, fetched) = painted?;
+            let Painted { original, file, decoded } = painted?;
             if refused.contains(&original.path) {
                 return Err(ApplyError::BeingDeleted { path: original.path });
             }
-            put(world, &original, &fetched).await?;
-            Ok(Made { original, decoded: fetched.decoded })
+            put(world, &original, &file).await?;
+            Ok(Made { original, decoded })
         })
         .buffered(making_at_once);
     let made: Vec<Result<Made, ApplyError>> = made.collect().await;
@@ -127,7 +140,7 @@ fn fact(call: String, made: &Result<Made, ApplyError>) -> CallFact {
     CallFact { original, reason, ..CallFact::new(call, status) }
 }
 
-async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched<'static>, ApplyError> {
+async fn generate(world: &World, generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetched<'static>, ApplyError> {
     let recipe = asset.recipe.clone();
     // A task of its own: another picture can be worked on beside it.
     let answer = tokio::spawn(async move { generator.submit(&recipe).await });
@@ -140,7 +153,7 @@ async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetche
             return Err(failed(error.into()));
         }
     };
-    match look(picture, asset).await {
+    match look(&world.memory, picture, asset).await {
         Came::Picture(fetched) => Ok(fetched),
         Came::Rejected { why, .. } | Came::Failed(why) | Came::Lost(why) | Came::NotYet(why) => {
             Err(ApplyError::Rejected { key: key(), why })
@@ -149,30 +162,25 @@ async fn generate(generator: Arc<dyn Generator>, asset: &Asset) -> Result<Fetche
 }
 
 /// Returns what is remembered of a picture, which lies where it is found by its recipe, with or without a database.
-pub fn original_of(recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
-    at(original_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched)
+pub fn original_of(recipe: RecipeDigest, file: &Arrived) -> Original {
+    at(original_path(&recipe, &file.sha256, file.format.extension()), recipe, file)
 }
 
 /// Returns what is remembered of a picture that is not the one asked for: it lies where nobody takes it for the original.
-pub fn rejected_of(recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
-    at(rejected_path(&recipe, &fetched.sha256, extension(fetched)), recipe, fetched)
+pub fn rejected_of(recipe: RecipeDigest, file: &Arrived) -> Original {
+    at(rejected_path(&recipe, &file.sha256, file.format.extension()), recipe, file)
 }
 
-fn at(path: ObjectPath, recipe: RecipeDigest, fetched: &Fetched<'_>) -> Original {
-    let Fetched { picture: Picture { bytes, seed }, sha256, decoded, room: _ } = fetched;
-    let Facts { format: _, width, height } = decoded.facts();
-    Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width, height, seed: *seed }
-}
-
-fn extension(fetched: &Fetched<'_>) -> &'static str {
-    fetched.decoded.facts().format.extension()
+fn at(path: ObjectPath, recipe: RecipeDigest, file: &Arrived) -> Original {
+    let Arrived { picture: Picture { bytes, seed }, sha256, format: _, size: (width, height) } = file;
+    Original { recipe, sha256: *sha256, path, bytes: bytes.len() as u64, width: *width, height: *height, seed: *seed }
 }
 
 /// Stores a picture; it must be announced.
-pub async fn put(world: &World, original: &Original, fetched: &Fetched<'_>) -> Result<(), ApplyError> {
-    let content_type = fetched.decoded.facts().format.content_type();
+pub async fn put(world: &World, original: &Original, file: &Arrived) -> Result<(), ApplyError> {
     // Replaced where it is there: after a power cut a file of this name may hold less than it should.
-    world.storage.put(&original.path, fetched.picture.bytes.clone(), content_type, Overwrite::Replace).await?;
+    let content_type = file.format.content_type();
+    world.storage.put(&original.path, file.picture.bytes.clone(), content_type, Overwrite::Replace).await?;
     crash_point("original-put");
     Ok(())
 }
@@ -181,9 +189,9 @@ pub async fn put(world: &World, original: &Original, fetched: &Fetched<'_>) -> R
 ///
 /// # Errors
 /// As [`fetch`]; [`ApplyError::Picture`] where it is no picture.
-pub async fn decode(world: &World, key: &AssetKey, original: &Original) -> Result<Arc<Decoded>, ApplyError> {
+pub async fn decode(world: &World, key: &AssetKey, original: &Original) -> Result<Arc<Held>, ApplyError> {
     let bytes = fetch(world, original).await?;
-    let decoded = tokio::task::spawn_blocking(move || Decoded::new(&bytes)).await.map_err(|_| ApplyError::Worker)?;
+    let decoded = world.memory.decode(&bytes).await;
     Ok(Arc::new(decoded.map_err(|source| ApplyError::Picture { key: key.clone(), source })?))
 }
 

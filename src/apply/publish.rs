@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::asset::{Asset, Encoding, ObjectPath, Rendition};
 use crate::digest::{ContentDigest, RenditionDigest};
-use crate::imaging::{Decoded, Encoded};
+use crate::imaging::Encoded;
+use crate::memory::Held;
 use crate::plan::Change;
 use crate::record::{Original, Published, Record};
 use crate::storage::Overwrite;
@@ -29,7 +30,7 @@ pub struct Target<'t> {
     /// The original.
     pub original: Original,
     /// The original, decoded, where it was just made.
-    pub decoded: Option<Arc<Decoded>>,
+    pub decoded: Option<Arc<Held>>,
 }
 
 /// Whether files that an asset had are gone or damaged.
@@ -175,7 +176,7 @@ async fn there(
     Ok(Some(Form { published, bytes: Some(bytes) }))
 }
 
-async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Decoded>) -> Result<Form, ApplyError> {
+async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Held>) -> Result<Form, ApplyError> {
     let key = target.asset.key.clone();
     let encoding: Encoding = rendition.encoding;
     let work = move || {

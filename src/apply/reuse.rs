@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use crate::asset::ObjectPath;
 use crate::digest::RecipeDigest;
-use crate::imaging::{self, Facts};
+use crate::imaging::Facts;
 use crate::plan::{Action, Cause};
 use crate::record::{CallStatus, Decision, Original};
 use crate::state::CallFact;
@@ -41,7 +41,7 @@ pub async fn take_over(
     if !found.is_empty() {
         world.state.found(&found).await?;
     }
-    let taken = accept(world, &accepted).await?;
+    let mut taken = accept(world, &accepted).await?;
     let mut damaged = damaged;
     let mut open = Vec::new();
     for (item, original) in items.iter().zip(originals.iter_mut()) {
@@ -50,10 +50,10 @@ pub async fn take_over(
         }
         match (&item.change.original, &item.asset) {
             (Some(known), _) => {
-                *original = Some(match (damaged.remove(&known.path), taken.get(&known.recipe)) {
+                *original = Some(match (damaged.remove(&known.path), taken.remove(&known.recipe)) {
                     _ if gone.contains(&known.path) => Err(ApplyError::Collected { key: item.change.key.clone() }),
                     (Some(error), _) => Err(error),
-                    (None, Some(taken)) => Ok((taken.clone(), None)),
+                    (None, Some(taken)) => taken.map(|taken| (taken, None)),
                     (None, None) => Ok((known.clone(), None)),
                 });
             }
@@ -92,25 +92,38 @@ async fn damaged(world: &World, found: &[&Item<'_>], gone: &HashSet<ObjectPath>)
     looked.buffer_unordered(AT_ONCE).filter_map(|damaged| async move { damaged }).collect().await
 }
 
+/// What came of rejected pictures that are taken all the same, by recipe.
+type Taken = HashMap<RecipeDigest, Result<Original, ApplyError>>;
+
 /// Takes rejected pictures all the same: they are put where originals lie, and their lines are finished.
-async fn accept(world: &World, items: &[&Item<'_>]) -> Result<HashMap<RecipeDigest, Original>, ApplyError> {
+async fn accept(world: &World, items: &[&Item<'_>]) -> Result<Taken, ApplyError> {
     let mut taken = HashMap::new();
     let mut facts = Vec::new();
     for item in items {
         let (Some(call), Some(rejected)) = (accepted(item), &item.change.original) else { continue };
-        let bytes = fetch(world, rejected).await?;
-        let Facts { format, .. } =
-            imaging::inspect(&bytes).map_err(|source| ApplyError::Picture { key: item.change.key.clone(), source })?;
-        let path = original_path(&rejected.recipe, &rejected.sha256, format.extension());
-        rely(world, vec![path.clone()]).await?;
-        world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
-        let original = Original { path, ..rejected.clone() };
-        taken.insert(rejected.recipe, original.clone());
-        facts.push(CallFact { original: Some(original), ..CallFact::new(call, CallStatus::Finished) });
+        let original = match one(world, item, rejected).await {
+            Err(error) if error.ends_the_run() => return Err(error),
+            original => original,
+        };
+        if let Ok(original) = &original {
+            facts.push(CallFact { original: Some(original.clone()), ..CallFact::new(call, CallStatus::Finished) });
+        }
+        taken.insert(rejected.recipe, original);
     }
     if !facts.is_empty() {
         world.storage.sync().await?;
         world.state.settle(&facts).await?;
     }
     Ok(taken)
+}
+
+async fn one(world: &World, item: &Item<'_>, rejected: &Original) -> Result<Original, ApplyError> {
+    let bytes = fetch(world, rejected).await?;
+    let decoded = world.memory.decode(&bytes).await;
+    let Facts { format, width, height } =
+        decoded.map_err(|source| ApplyError::Picture { key: item.change.key.clone(), source })?.facts();
+    let path = original_path(&rejected.recipe, &rejected.sha256, format.extension());
+    rely(world, vec![path.clone()]).await?;
+    world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
+    Ok(Original { path, width, height, ..rejected.clone() })
 }

@@ -8,7 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::RecipeDigest;
-use crate::imaging::{self, SheetRow, contact_sheet};
+use crate::imaging::{self, ImagingError, SheetRow, contact_sheet, sheet_copy};
 use crate::plan::{Action, Change, Plan};
 use crate::planner::{self, Pattern, Selection};
 use crate::record::Original;
@@ -144,6 +144,11 @@ async fn originals(world: &World, Prepared { plan, takes, .. }: &Prepared) -> Re
 
 /// Reads and saves one asset's candidates; returns their line of a contact sheet.
 async fn row(world: &World, (title, takes): &Candidates, folder: &Path) -> Result<SheetRow, Failure> {
+    let key = title.rsplit(':').next().and_then(|key| key.parse::<AssetKey>().ok());
+    let failure = |source: ImagingError| match &key {
+        Some(key) => Failure::from(crate::apply::ApplyError::Picture { key: key.clone(), source }),
+        None => Failure::usage(source.to_string(), "select fewer assets with `--only`"),
+    };
     let mut pictures = Vec::with_capacity(takes.len());
     for (number, original) in takes.iter().enumerate() {
         let take = number + 1;
@@ -157,7 +162,10 @@ async fn row(world: &World, (title, takes): &Candidates, folder: &Path) -> Resul
         let path = folder.join(format!("{}-take-{take}.{extension}", title.replacen(':', "/", 1)));
         write(&path, &bytes).map_err(|source| Failure::Write { path: path.clone(), source })?;
         let seed = original.seed.map(|seed| format!(" · seed {seed}")).unwrap_or_default();
-        pictures.push((format!("take {take}{seed}"), Some(bytes.to_vec())));
+        let decoded = world.memory.decode(&bytes).await.map_err(&failure)?;
+        let copy = tokio::task::spawn_blocking(move || sheet_copy(&decoded)).await;
+        let copy = copy.map_err(|_| crate::apply::ApplyError::Worker)?.map_err(&failure)?;
+        pictures.push((format!("take {take}{seed}"), Some(copy)));
     }
     Ok(SheetRow { title: title.clone(), pictures })
 }

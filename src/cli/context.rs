@@ -11,6 +11,7 @@ use crate::asset::{Assets as _, GeneratorName, Heads, URL_BASE};
 use crate::config::{self, Known, Outside, Settings};
 use crate::generator::{Checks, Cost, Kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
+use crate::memory::Memory;
 use crate::planner::{AllManifests, Declared};
 use crate::state::Access;
 use crate::world::{Addresses, Generators, World};
@@ -308,7 +309,9 @@ fn warn_of_addresses(settings: &Settings, output: &Output) {
 pub async fn world_with(settings: &Settings, access: Access, generators: Generators) -> Result<World, Failure> {
     let addresses = Addresses { state: settings.state.expose(), storage: &stores::stores(settings)? };
     let url_base = stores::url_base(settings)?.unwrap_or_default();
-    Ok(World::open(&settings.environment, addresses, access, generators, url_base).await?)
+    let mut world = World::open(&settings.environment, addresses, access, generators, url_base).await?;
+    world.memory = Memory::new(settings.memory);
+    Ok(world)
 }
 
 /// Returns seconds since 1970.

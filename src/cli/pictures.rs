@@ -4,7 +4,6 @@
 //! time, and only as many as a page has room for.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
@@ -13,12 +12,10 @@ use crate::asset::{
     Asset, AssetKey, Assets as _, CollectionName, Encoding, Fit, Format, MicroUsd, ObjectPath, Recipe, Resize,
 };
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
-use crate::imaging::Decoded;
 use crate::plan::{Change, CollectionPlan, Plan};
 use crate::record::{Original, Published, Record};
 use crate::render::{AssetFacts, PictureFacts};
 use crate::state::records_of;
-use crate::storage::Storage;
 use crate::world::World;
 
 use super::Failure;
@@ -210,31 +207,29 @@ async fn thumbnails(world: &World, pairs: &[Pair]) -> HashMap<ObjectPath, Thumbn
     }
     let made = AtomicUsize::new(0);
     let made = &made;
-    let copies = stream::iter(paths).map(|path| {
-        let storage = Arc::clone(&world.storage);
-        async move {
-            if made.load(Ordering::Relaxed) > THUMBNAILS_BYTES_MAX {
-                return None;
-            }
-            let copy = thumbnail(&*storage, &path).await?;
-            made.fetch_add(copy.bytes.len(), Ordering::Relaxed);
-            Some((path, copy))
+    let copies = stream::iter(paths).map(|path| async move {
+        if made.load(Ordering::Relaxed) > THUMBNAILS_BYTES_MAX {
+            return None;
         }
+        let copy = thumbnail(world, &path).await?;
+        made.fetch_add(copy.bytes.len(), Ordering::Relaxed);
+        Some((path, copy))
     });
     copies.buffered(FETCHED_AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 /// Makes a small copy; `None` where the file is gone or is no picture: the report then says so in words.
-async fn thumbnail(storage: &dyn Storage, path: &ObjectPath) -> Option<Thumbnail> {
-    let bytes = match storage.get(path, FILE_BYTES_MAX).await {
+async fn thumbnail(world: &World, path: &ObjectPath) -> Option<Thumbnail> {
+    let bytes = match world.storage.get(path, FILE_BYTES_MAX).await {
         Ok(bytes) => bytes,
         Err(error) => {
             tracing::info!(path = path.as_str(), %error, "no thumbnail");
             return None;
         }
     };
+    let told = |error: &dyn std::fmt::Display| tracing::info!(path = path.as_str(), %error, "no thumbnail");
+    let picture = world.memory.decode(&bytes).await.inspect_err(|error| told(error)).ok()?;
     let made = tokio::task::spawn_blocking(move || {
-        let picture = Decoded::new(&bytes)?;
         let facts = picture.facts();
         let (width, height) = THUMBNAIL;
         // A smaller picture stays as it is.
@@ -244,7 +239,7 @@ async fn thumbnail(storage: &dyn Storage, path: &ObjectPath) -> Option<Thumbnail
         let copy = picture.encode(&encoding)?;
         Ok::<_, crate::imaging::ImagingError>(Thumbnail { bytes: copy.bytes, size: (facts.width, facts.height) })
     });
-    made.await.ok()?.inspect_err(|error| tracing::info!(path = path.as_str(), %error, "no thumbnail")).ok()
+    made.await.ok()?.inspect_err(|error| told(error)).ok()
 }
 
 fn picture(lies: Lies, small: &HashMap<ObjectPath, Thumbnail>, url_base: &str) -> PictureFacts {

@@ -86,7 +86,7 @@ pub struct VerdictArgs {
     /// Buy another picture where a paid one is not the one asked for
     #[arg(long)]
     retry_rejected: bool,
-    /// Buy again what was paid for and can no longer be fetched
+    /// Buy again what was paid for and lost
     #[arg(long)]
     retry_lost: bool,
     /// Ask again for what the service failed at three times

@@ -182,9 +182,10 @@ async fn look(world: &World, pictured: &Pictured) -> (Format, (u32, u32)) {
     let paths: BTreeSet<_> = pictured.files.iter().flatten().collect();
     for path in paths.into_iter().take(LOOKED_AT_MAX) {
         let Ok(bytes) = world.storage.get(path, imaging::BYTES_MAX).await else { continue };
-        let Ok(facts) = imaging::inspect(&bytes) else { continue };
+        let Ok(facts) = imaging::Header::read(&bytes).map(|header| header.facts()) else { continue };
+        let Ok(format) = facts.published() else { continue };
         size.get_or_insert((facts.width, facts.height));
-        formats.entry(facts.format.name()).or_insert((0, facts.format)).0 += 1;
+        formats.entry(format.name()).or_insert((0, format)).0 += 1;
     }
     let most = formats.into_values().max_by_key(|(count, _)| *count);
     (most.map_or(Format::Jpeg, |(_, format)| format), size.unwrap_or((512, 768)))

@@ -2,11 +2,13 @@
 //!
 //! Field names and types are checked here, for all environments; what a value means is checked for the chosen one only.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::asset::{GeneratorName, MicroUsd, NAME_BYTES_MAX, TableName, is_identifier};
 use crate::manifest::Placed;
+use crate::memory::{MEMORY_MAX, MEMORY_MIN};
 use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, nearest};
 
 use super::generator::{GeneratorLine, read_generators};
@@ -56,13 +58,16 @@ pub const STORE_FIELDS: [&str; 10] = [
 pub const GUARD_FIELDS: [&str; 3] = ["max_cost", "max_cost_month", "max_deletions"];
 
 /// The fields of `limits`.
-pub const LIMIT_FIELDS: [&str; 1] = ["images"];
+pub const LIMIT_FIELDS: [&str; 2] = ["images", "memory"];
 
 /// The fields of `publish`.
 pub const PUBLISH_FIELDS: [&str; 1] = ["tables"];
 
 /// The values of `on_unknown`, with what they mean where `on_unknown_max` is not set.
 pub const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("ask", OnUnknown::Ask), ("retry", OnUnknown::Retry { times_max: 1 })];
+
+/// The units of an amount of memory, with their bytes.
+pub const MEMORY_UNITS: [(&str, u64); 2] = [("MiB", 1024 * 1024), ("GiB", 1024 * 1024 * 1024)];
 
 /// How many images `limits.images` may allow in one collection.
 pub const IMAGES_CEILING: u64 = 10_000_000;
@@ -107,6 +112,7 @@ pub struct EnvironmentLine {
     pub guards: GuardSettings,
     /// Images one collection may have.
     pub images_max: Option<u64>,
+    pub memory: Option<u64>,
     /// Tables that may be published to.
     pub tables: Option<Vec<TableName>>,
     /// What to do with a call whose outcome is unknown.
@@ -164,9 +170,10 @@ fn read_environment(name: Placed<String>, node: Node<'_>, mistakes: &mut Mistake
         guards.max_deletions = whole(&mut inner, "max_deletions", 0, DELETIONS_CEILING, mistakes);
         inner.finish("`guards`", &GUARD_FIELDS, mistakes);
     }
-    let mut images_max = None;
+    let (mut images_max, mut memory) = (None, None);
     if let Some(mut inner) = map(&mut fields, "limits", mistakes) {
         images_max = whole(&mut inner, "images", 1, IMAGES_CEILING, mistakes);
+        memory = size(&mut inner, "memory", MEMORY_MIN..=MEMORY_MAX, mistakes);
         inner.finish("`limits`", &LIMIT_FIELDS, mistakes);
     }
     let mut tables = None;
@@ -176,7 +183,7 @@ fn read_environment(name: Placed<String>, node: Node<'_>, mistakes: &mut Mistake
     }
     let on_unknown = read_on_unknown(&mut fields, mistakes);
     fields.finish(&what, &ENVIRONMENT_FIELDS, mistakes);
-    Some(EnvironmentLine { name, env_file, state, storage, generators, guards, images_max, tables, on_unknown })
+    Some(EnvironmentLine { name, env_file, state, storage, generators, guards, images_max, memory, tables, on_unknown })
 }
 
 fn read_tables(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Vec<TableName>> {
@@ -308,6 +315,31 @@ pub(super) fn duration(
             mistakes.add(span, format!("`{name}` must be at most an hour"), "write it as in `1500ms`, `2s`, `1m`")
         }
         None => mistakes.add(span, format!("`{name}` is no length of time"), "write it as in `1500ms`, `2s`, `1m`"),
+    }
+    None
+}
+
+/// Reads an amount of memory, in bytes.
+pub(super) fn size(
+    fields: &mut Fields<'_>,
+    name: &str,
+    bounds: RangeInclusive<u64>,
+    mistakes: &mut Mistakes,
+) -> Option<u64> {
+    let (span, scalar) = scalar(fields, name, mistakes)?;
+    let read = MEMORY_UNITS.iter().find_map(|(unit, bytes)| {
+        let number = scalar.text.strip_suffix(unit)?;
+        let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if plain { number.parse::<u64>().ok()?.checked_mul(*bytes) } else { None }
+    });
+    let help = "write it as in `512MiB`, `2GiB`";
+    match read {
+        Some(bytes) if bounds.contains(&bytes) => return Some(bytes),
+        Some(_) => {
+            let [least, most] = [bounds.start(), bounds.end()].map(|bytes| bytes / MEMORY_UNITS[0].1);
+            mistakes.add(span, format!("`{name}` must be from {least}MiB to {most}MiB"), help);
+        }
+        None => mistakes.add(span, format!("`{name}` is no amount of memory"), help),
     }
     None
 }

@@ -108,6 +108,8 @@ pub struct Settings {
     pub guards: GuardSettings,
     /// Images one collection may have.
     pub images_max: usize,
+    /// The memory that the pictures of a run may take together, in bytes.
+    pub memory: u64,
     /// Tables that manifests may publish to; `None` for any legal one.
     pub tables: Option<Vec<TableName>>,
     /// What to do with a paid call whose outcome is unknown.
@@ -326,6 +328,7 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
         any_generator: true,
         guards: GuardSettings::default(),
         images_max: IMAGES_MAX,
+        memory: crate::memory::MEMORY_DEFAULT,
         tables: None,
         on_unknown: OnUnknown::Ask,
         warnings: Vec::new(),

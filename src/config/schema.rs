@@ -55,7 +55,9 @@ fn environment(name: &str) -> Value {
             "additionalProperties": object(&GENERATOR_FIELDS, &[], generator),
         }),
         "guards" => optional("What a plan may not exceed.", object(&GUARD_FIELDS, &[], guard)),
-        "limits" => optional("Bounds that catch typing errors.", object(&LIMIT_FIELDS, &[], limit)),
+        "limits" => {
+            optional("Bounds: against typing errors, and of what a run takes.", object(&LIMIT_FIELDS, &[], limit))
+        }
         "publish" => optional("What manifests may publish to.", object(&PUBLISH_FIELDS, &[], publish)),
         "on_unknown" => json!({
             "description": "What to do with a paid call whose outcome is unknown: `ask` waits for a decision, `retry` \
@@ -178,6 +180,12 @@ fn guard(name: &str) -> Value {
 fn limit(name: &str) -> Value {
     match name {
         "images" => whole("Images that one collection may have.", 1, IMAGES_CEILING),
+        "memory" => described(
+            "The memory that the pictures of a run may take together while they are decoded and encoded: 64MiB to \
+             1024GiB, 1GiB unless set. A single picture gets three quarters of it; one that needs more is kept and not \
+             decoded.",
+            json!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$", "examples": ["512MiB", "2GiB"] }),
+        ),
         name => undescribed(name),
     }
 }

@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 
 use crate::manifest::{IMAGES_MAX, Placed};
+use crate::memory::MEMORY_DEFAULT;
 use crate::yaml::Mistakes;
 
 use super::document::{Document, EnvironmentLine, listed, meant};
@@ -83,8 +84,18 @@ pub fn settle(
     context: &Context<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Settings> {
-    let EnvironmentLine { name, env_file: _, state, storage, generators, guards, images_max, tables, on_unknown } =
-        line;
+    let EnvironmentLine {
+        name,
+        env_file: _,
+        state,
+        storage,
+        generators,
+        guards,
+        images_max,
+        memory,
+        tables,
+        on_unknown,
+    } = line;
     let Context { root, source, known: _, outside } = context;
     let mut variables = Variables::new(outside, source, env_files);
     let state = match state {
@@ -120,6 +131,7 @@ pub fn settle(
         any_generator: false,
         guards,
         images_max: images_max.map_or(IMAGES_MAX, |images| images as usize),
+        memory: memory.unwrap_or(MEMORY_DEFAULT),
         tables,
         on_unknown,
         warnings,

@@ -168,8 +168,8 @@ pub enum Progress {
     Running,
     /// The picture can be fetched.
     Done {
-        /// From where.
-        result: ResultUrl,
+        /// From where: the pictures of the task, in its order, one at least.
+        results: Vec<ResultUrl>,
         /// The seed that the service says it used, where it says one.
         seed: Option<Seed>,
     },

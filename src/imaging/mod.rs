@@ -3,17 +3,26 @@
 //! Pure: bytes in, bytes out. All of it is bounded, for the bytes come from strangers. Decoding is half of the work, so
 //! [`Decoded`] does it once for the checks and for all renditions; the free functions are for those who need one thing.
 
+mod avif;
 mod canvas;
+mod colour;
 mod encode;
+mod flat;
+mod format;
+mod header;
 mod inspect;
 mod mosaic;
 mod placeholder;
 mod sheet;
+mod whole;
+mod yuv;
 
 pub use encode::{Encoded, encode, fitted};
-pub use inspect::{Decoded, Facts, inspect, verify};
+pub use format::FileFormat;
+pub use header::{Header, undecodable};
+pub use inspect::{Decoded, Facts, Remark, Transparency, inspect, verify};
 pub use placeholder::paint;
-pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet};
+pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet, sheet_copy};
 
 /// Largest picture that is decoded or made, in pixels: 8192 x 8192.
 pub const PIXELS_MAX: u64 = 8192 * 8192;
@@ -25,11 +34,37 @@ pub const BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What can be wrong with a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagingError {
-    /// The bytes begin like no image format we know.
-    #[error("this is no PNG, JPEG or WebP picture: it begins with {begins}")]
+    /// The bytes begin like no picture that we know.
+    #[error("this is no picture: it begins with {begins}")]
     NoImage {
         /// What it looks like instead: `an HTML page`, `an XML document`, `the bytes 00 01 02`; printable ASCII.
         begins: String,
+    },
+    /// The bytes begin like a picture in a format that is not decoded here.
+    #[error("the format {format} is not supported")]
+    Unsupported {
+        /// The format's name.
+        format: &'static str,
+    },
+    /// The picture is in a format that no rendition has.
+    #[error("a {format} picture is never published: PNG, JPEG, WebP and AVIF are")]
+    NeverPublished {
+        /// The format's name.
+        format: &'static str,
+    },
+    /// The picture would take more memory than it may.
+    #[error(
+        "to decode {width} x {height} pixels takes {needed} MiB, and `limits.memory` leaves {limit} MiB for one picture"
+    )]
+    TooMuchMemory {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// What it takes, in MiB.
+        needed: u64,
+        /// What it may take, in MiB.
+        limit: u64,
     },
     /// The picture claims more pixels than we decode, or would get more than we make.
     #[error("{width} x {height} pixels are too many: at most 8192 x 8192 in all, and {SIDE_MAX} on a side")]
@@ -48,6 +83,9 @@ pub enum ImagingError {
     /// The bytes begin like an image and are none, or not a whole one.
     #[error("the picture cannot be decoded")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The decoder ended by itself: a bug.
+    #[error("it makes the decoder crash")]
+    Crashed,
     /// The picture has another size than was asked for.
     #[error("the picture has {width} x {height} pixels, {wanted_width} x {wanted_height} were asked for")]
     WrongSize {

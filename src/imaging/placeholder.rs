@@ -7,7 +7,7 @@ use noto_sans_mono_bitmap::FontWeight;
 
 use super::ImagingError;
 use super::canvas::{Area, Canvas, Colour, Face, Ink, TurnedOver};
-use super::inspect::check_size;
+use super::header::check_size;
 use super::mosaic::{Colours, Dice, MOSAIC_INKS, lay};
 use crate::asset::Recipe;
 

@@ -2,8 +2,8 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-use super::ImagingError;
 use super::inspect::{Channels, Decoded, Facts, Pixels};
+use super::{FileFormat, ImagingError};
 use crate::asset::{Encoding, Fit, Format, Resize};
 
 /// Longest side of a picture on a sheet, in pixels.
@@ -24,7 +24,7 @@ pub const SHEET_COLUMNS_MAX: usize = 64;
 pub struct SheetRow {
     /// What stands above the pictures: printable Latin letters; others are shown as `?`.
     pub title: String,
-    /// Each picture's caption and file; one that could not be made has none.
+    /// Each picture's caption, and its file as [`sheet_copy`] makes it; one that could not be made has none.
     pub pictures: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -37,7 +37,7 @@ pub fn contact_sheet(rows: &[SheetRow]) -> Result<Vec<u8>, ImagingError> {
         rows.iter().map(|row| row.pictures.len()).max().unwrap_or_default().clamp(1, SHEET_COLUMNS_MAX) as u32;
     let row_height = LINE + SIDE + LINE + GAP;
     let (width, height) = (GAP + columns * (SIDE + GAP), GAP + rows.len() as u32 * row_height);
-    super::inspect::check_size(width, height)?;
+    super::header::check_size(width, height)?;
     let mut sheet = Sheet { width, bytes: vec![PAPER; width as usize * height as usize * 3] };
     for (number, row) in rows.iter().enumerate() {
         let top = GAP + number as u32 * row_height;
@@ -45,23 +45,25 @@ pub fn contact_sheet(rows: &[SheetRow]) -> Result<Vec<u8>, ImagingError> {
         for (column, (caption, file)) in row.pictures.iter().take(columns as usize).enumerate() {
             let left = GAP + column as u32 * (SIDE + GAP);
             if let Some(file) = file {
-                sheet.place(&small(file)?, left, top + LINE);
+                sheet.place(&Decoded::new(file)?.pixels, left, top + LINE);
             }
             sheet.write(caption, left, top + LINE + SIDE, FontWeight::Regular, SIDE);
         }
     }
     let pixels = Pixels { width, height, channels: Channels::Rgb, bytes: sheet.bytes };
-    let whole = Decoded { facts: Facts { format: Format::Png, width, height }, pixels };
+    let facts = Facts { format: FileFormat::Png, width, height };
+    let whole = Decoded { facts, pixels, remarks: Vec::new() };
     let encoding = Encoding { format: Format::Jpeg, quality: Some(QUALITY), resize: Resize::Keep };
     Ok(whole.encode(&encoding)?.bytes)
 }
 
-/// Makes a picture small enough for a sheet.
-fn small(file: &[u8]) -> Result<Pixels, ImagingError> {
-    let decoded = Decoded::new(file)?;
+/// Makes a picture as large as it is on a sheet; returns a file.
+///
+/// # Errors
+/// The result would be too large.
+pub fn sheet_copy(picture: &Decoded) -> Result<Vec<u8>, ImagingError> {
     let resize = Resize::Box { width: SIDE, height: SIDE, fit: Fit::Contain };
-    let encoding = Encoding { format: Format::Png, quality: None, resize };
-    Ok(Decoded::new(&decoded.encode(&encoding)?.bytes)?.pixels)
+    Ok(picture.encode(&Encoding { format: Format::Png, quality: None, resize })?.bytes)
 }
 
 struct Sheet {
@@ -119,6 +121,7 @@ mod tests {
     #[test]
     fn a_sheet_holds_every_picture_below_its_title() {
         let picture = super::super::paint(&Recipe::new("placeholder", "a prompt", 64, 96)).unwrap();
+        let picture = sheet_copy(&Decoded::new(&picture).unwrap()).unwrap();
         let captions = ["take 1", "take 2", "take 3"];
         let pictures = captions.map(|caption| (caption.to_owned(), Some(picture.clone()))).to_vec();
         let missing = vec![("take 1".to_owned(), None)];

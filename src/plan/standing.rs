@@ -84,6 +84,8 @@ pub enum Standing {
         doubt: Doubt,
         /// Why, in the words of the ledger.
         why: Option<String>,
+        /// The digest of the picture that is kept, if any.
+        sha256: Option<ContentDigest>,
         /// The decisions to write down.
         decisions: Decisions,
     },
@@ -118,17 +120,19 @@ pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> St
             (Some(Decision::Retried), _) => decisions.extend(all(Decision::Retried)),
             (Some(Decision::Forgotten), _) => {
                 decisions.extend(all(Decision::Forgotten));
-                written_off = Some((doubt, why));
+                written_off = Some((doubt, why, last.sha256));
             }
             (Some(Decision::Accepted), Some(sha256)) => {
                 decisions.push((last.id.clone(), Decision::Accepted));
                 return Standing::Accepted { sha256, decisions };
             }
-            (Some(Decision::Accepted), None) | (None, _) => return Standing::Undecided { doubt, why, decisions },
+            (Some(Decision::Accepted), None) | (None, _) => {
+                return Standing::Undecided { doubt, why, sha256: last.sha256, decisions };
+            }
         }
     }
     match written_off {
-        Some((doubt, why)) => Standing::Undecided { doubt, why, decisions },
+        Some((doubt, why, sha256)) => Standing::Undecided { doubt, why, sha256, decisions },
         None => Standing::Clear(decisions),
     }
 }
@@ -186,7 +190,8 @@ mod tests {
     }
 
     fn undecided(doubt: Doubt) -> Standing {
-        Standing::Undecided { doubt, why: Some("why".to_owned()), decisions: Vec::new() }
+        let sha256 = (doubt == Doubt::Rejected).then(|| ContentDigest::of(b"picture"));
+        Standing::Undecided { doubt, why: Some("why".to_owned()), sha256, decisions: Vec::new() }
     }
 
     #[test]
@@ -246,7 +251,10 @@ mod tests {
     fn what_is_written_off_is_not_bought_in_the_same_run() {
         let found = check(&[call("1", CallStatus::Unknown)], false, &[(Doubt::Unknown, Decision::Forgotten)], 0);
         let decisions = vec![("1".to_owned(), Decision::Forgotten)];
-        assert_eq!(found, Standing::Undecided { doubt: Doubt::Unknown, why: Some("why".to_owned()), decisions });
+        assert_eq!(
+            found,
+            Standing::Undecided { doubt: Doubt::Unknown, why: Some("why".to_owned()), sha256: None, decisions }
+        );
     }
 
     #[test]

@@ -357,9 +357,16 @@ impl Batch {
             Some(Standing::UnderWay) => Picture::UnderWay,
             Some(Standing::Accepted { .. }) => match self.standings.accepted.get(&recipe) {
                 Some(original) => Picture::There(original.clone(), Provenance::Accepted),
-                None => Picture::InDoubt { doubt: Doubt::Withheld, why: Some("its file is gone".to_owned()) },
+                None => {
+                    let why = self.standings.unusable.get(&recipe).cloned();
+                    let why = why.unwrap_or_else(|| "its file is gone".to_owned());
+                    Picture::InDoubt { doubt: Doubt::Withheld, why: Some(why) }
+                }
             },
-            Some(Standing::Undecided { doubt, why, .. }) => Picture::InDoubt { doubt: *doubt, why: why.clone() },
+            Some(Standing::Undecided { doubt, why, .. }) => match self.standings.unusable.get(&recipe) {
+                Some(why) => Picture::InDoubt { doubt: Doubt::Withheld, why: Some(why.clone()) },
+                None => Picture::InDoubt { doubt: *doubt, why: why.clone() },
+            },
         }
     }
 

@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 
+use futures::{StreamExt as _, stream};
+
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::plan::{Line, Standing, standing};
+use crate::imaging::{BYTES_MAX, undecodable};
+use crate::plan::{Doubt, Line, Standing, standing};
 use crate::process::Process;
 use crate::record::Original;
 use crate::state::CallSeen;
+use crate::world::WorldError;
 
 use super::{Gathering, PlannerError};
+
+/// Pictures that are read at once to see whether they can be taken.
+const LOOKED_AT_ONCE: usize = 4;
 
 /// What the ledger says, by recipe; nothing for recipes of free generators.
 #[derive(Debug, Default)]
@@ -18,6 +25,8 @@ pub(super) struct Standings {
     pub by_recipe: HashMap<RecipeDigest, Standing>,
     /// Rejected pictures that are taken all the same and really lie there.
     pub accepted: HashMap<RecipeDigest, Original>,
+    /// Why those that nothing here can decode cannot be taken.
+    pub unusable: HashMap<RecipeDigest, String>,
 }
 
 impl Gathering<'_> {
@@ -49,7 +58,47 @@ impl Gathering<'_> {
             wanted.get(&original.recipe) == Some(&original.sha256)
                 && sizes.get(&original.path).copied().flatten() == Some(original.bytes)
         });
-        let accepted = accepted.map(|original| (original.recipe, original)).collect();
-        Ok(Standings { by_recipe, accepted })
+        let looked = stream::iter(accepted).map(|original| async move {
+            let why = self.unusable(&original).await;
+            (original, why)
+        });
+        let (mut accepted, mut unusable) = (HashMap::new(), HashMap::new());
+        let mut looked = looked.buffer_unordered(LOOKED_AT_ONCE);
+        while let Some((original, why)) = looked.next().await {
+            match why? {
+                None => drop(accepted.insert(original.recipe, original)),
+                Some(why) => drop(unusable.insert(original.recipe, why)),
+            }
+        }
+        self.name_undecodable(&by_recipe, &mut unusable).await?;
+        Ok(Standings { by_recipe, accepted, unusable })
+    }
+
+    /// Tells why a picture that is to be taken all the same cannot be.
+    async fn unusable(&self, original: &Original) -> Result<Option<String>, PlannerError> {
+        let bytes = self.world.storage.get(&original.path, BYTES_MAX).await.map_err(WorldError::from)?;
+        let error = self.world.memory.decode(&bytes).await.err();
+        Ok(error.map(|error| format!("{error}; it is kept as `{}`", original.path)))
+    }
+
+    /// Tells of rejected pictures that nobody can ever take why that is, before anybody tries.
+    async fn name_undecodable(
+        &self,
+        by_recipe: &HashMap<RecipeDigest, Standing>,
+        unusable: &mut HashMap<RecipeDigest, String>,
+    ) -> Result<(), PlannerError> {
+        let rejected = by_recipe.iter().filter_map(|(recipe, standing)| match standing {
+            Standing::Undecided { doubt: Doubt::Rejected, sha256: Some(sha256), .. } => Some((*recipe, *sha256)),
+            Standing::Undecided { .. } | Standing::Accepted { .. } | Standing::Clear(_) | Standing::UnderWay => None,
+        });
+        let rejected: HashMap<RecipeDigest, ContentDigest> = rejected.collect();
+        let contents: Vec<ContentDigest> = rejected.values().copied().collect();
+        for original in self.world.state.originals_by_content(&contents).await? {
+            let error = undecodable(original.extension(), (original.width, original.height));
+            if let (Some(error), true) = (error, rejected.get(&original.recipe) == Some(&original.sha256)) {
+                unusable.insert(original.recipe, format!("{error}; it is kept as `{}`", original.path));
+            }
+        }
+        Ok(())
     }
 }

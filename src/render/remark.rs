@@ -90,7 +90,7 @@ fn in_doubt(doubt: Doubt, why: Option<&str>) -> String {
         Doubt::Unknown => "an earlier call was sent and may be paid for, its outcome is unknown",
         Doubt::Rejected => "paid for, and not the picture asked for",
         Doubt::Withheld => "paid for, and no picture that can be used",
-        Doubt::Lost => "paid for, and can no longer be fetched",
+        Doubt::Lost => "paid for, and lost",
         Doubt::Failed => "the service failed three times",
     };
     format!("{what}{why}: {}", ways_out(doubt))

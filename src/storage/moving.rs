@@ -40,8 +40,14 @@ pub fn content_type_of(path: &ObjectPath) -> &'static str {
     match Format::ALL.into_iter().find(|format| format.extension() == ending) {
         Some(format) => format.content_type(),
         None if ending == "jpeg" => Format::Jpeg.content_type(),
-        None if ending == "gif" => "image/gif",
-        None => "application/octet-stream",
+        None => match ending {
+            "gif" => "image/gif",
+            "bmp" => "image/bmp",
+            "tiff" => "image/tiff",
+            "heic" => "image/heic",
+            "jxl" => "image/jxl",
+            _ => "application/octet-stream",
+        },
     }
 }
 

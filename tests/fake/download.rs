@@ -75,6 +75,7 @@ fn file(task: &mut Task, index: u32, fault: Option<&Fault>) -> Outcome {
         }
         OnDownload::Flat => answer::of_file(media_type, picture::draw(&picture(task, index), Motif::Flat)),
         OnDownload::Bomb => answer::of_file(FileType::Png.media_type(), picture::bomb()),
+        OnDownload::File(file) => answer::of_file(media_type, file.clone().into()),
         OnDownload::Redirect(url) => answer::of_redirect(url),
         OnDownload::EndlessRedirect => answer::of_redirect(&format!("{LOOP}0")),
         OnDownload::Drip(slow) => answer::of_drip(media_type, &whole, *slow),

@@ -67,6 +67,8 @@ pub enum OnPoll {
     NoImages,
     /// Success without a list of images, this time.
     MissingImages,
+    /// Success with every picture listed twice, this time.
+    Twice,
     /// 500 `GET_RESULT_FAILED`.
     GetResultFailed,
     /// 502 with a page of HTML.
@@ -101,6 +103,8 @@ pub enum OnDownload {
     WrongSize,
     /// A picture of one colour.
     Flat,
+    /// This very file, whatever was asked for.
+    File(Vec<u8>),
     /// A few bytes of PNG whose header tells of 60000 x 60000 pixels.
     Bomb,
     /// 302 to this URL.

@@ -180,7 +180,7 @@ fn the_help_of_plan_stays_what_it_is() {
               Buy another picture where a paid one is not the one asked for
 
           --retry-lost
-              Buy again what was paid for and can no longer be fetched
+              Buy again what was paid for and lost
 
           --retry-failed
               Ask again for what the service failed at three times
@@ -254,7 +254,7 @@ fn the_help_of_apply_stays_what_it_is() {
                                  next run may buy anew
           --accept-rejected      Take paid pictures that are not the ones asked for
           --retry-rejected       Buy another picture where a paid one is not the one asked for
-          --retry-lost           Buy again what was paid for and can no longer be fetched
+          --retry-lost           Buy again what was paid for and lost
           --retry-failed         Ask again for what the service failed at three times
           --out-markdown <FILE>  Write the report for a pull request, as Markdown
           --out-html <FILE>      Write the report with its pictures, as one HTML page

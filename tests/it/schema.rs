@@ -125,7 +125,7 @@ environments:
         nsfw_detection_level: 2
         nsfw_detection_price: 0.0015
     guards: { max_cost: "5.00", max_cost_month: 20, max_deletions: 0 }
-    limits: { images: 100 }
+    limits: { images: 100, memory: 512MiB }
     publish: { tables: [attribute_images, shop.images] }
     on_unknown: retry
     on_unknown_max: 2
@@ -415,6 +415,7 @@ fn schema_and_reader_refuse_the_same_settings() {
             ("1500ms", "1500"),
             ("max_deletions: 0", "max_deletions: -1"),
             ("images: 100", "images: 0"),
+            ("memory: 512MiB", "memory: 512 MB"),
             ("tables: [", "tables: [{}, "),
             ("on_unknown: retry", "on_unknown: yes"),
             ("on_unknown_max: 2", "on_unknown_max: 11"),

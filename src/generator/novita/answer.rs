@@ -13,6 +13,8 @@ use crate::generator::{Progress, ResultUrl};
 
 /// Longest task id that is taken, in bytes.
 const TASK_BYTES_MAX: usize = 512;
+/// Pictures of one task that are looked at; one was asked for.
+const IMAGES_MAX: usize = 8;
 /// From which confidence on, of 100, a picture counts as unsafe.
 const CONFIDENCE_MIN: f64 = 50.0;
 
@@ -64,15 +66,16 @@ pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<Call
         _ => return Ok(Progress::Running),
     }
     let images = [Some(value), task].into_iter().flatten().filter_map(|from| from.get("images")?.as_array());
-    let Some(image) = images.flatten().next() else { return Ok(Progress::Empty) };
-    if let Some(words) = flagged(value, image) {
+    let images: Vec<&Value> = images.flatten().take(IMAGES_MAX).collect();
+    let (fine, flags): (Vec<_>, Vec<_>) =
+        images.iter().map(|image| (*image, flagged(value, image))).partition(|(_, flag)| flag.is_none());
+    if let (true, Some((_, Some(words)))) = (fine.is_empty(), flags.into_iter().next()) {
         return Ok(Progress::Flagged(words));
     }
-    let url = text(image.get("image_url")).or_else(|| text(image.get("url"))).or_else(|| text(Some(image)));
-    match url {
-        Some(url) => Ok(Progress::Done { result: ResultUrl(url), seed: seed(value) }),
-        None => Ok(Progress::Empty),
-    }
+    let url =
+        |image: &Value| text(image.get("image_url")).or_else(|| text(image.get("url"))).or_else(|| text(Some(image)));
+    let results: Vec<ResultUrl> = fine.into_iter().filter_map(|(image, _)| url(image).map(ResultUrl)).collect();
+    Ok(if results.is_empty() { Progress::Empty } else { Progress::Done { results, seed: seed(value) } })
 }
 
 /// Reads the seed that was used: a decimal text or a number, of 63 bits, or nothing.

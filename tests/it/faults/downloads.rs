@@ -47,7 +47,7 @@ fn what_does_not_pass_is_left_to_the_next_run_or_lost() {
             generator: LONG,
             faults: |fake| fake.fault_always(OnDownload::Halved),
             reason: "the picture cannot be decoded",
-            ..Case::LOST
+            ..Case::UNUSABLE
         },
         Case {
             name: "HTML",

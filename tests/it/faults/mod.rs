@@ -6,6 +6,7 @@
 mod answers;
 mod decisions;
 mod downloads;
+mod pictures;
 mod polls;
 mod request;
 mod submits;
@@ -95,6 +96,12 @@ impl Case {
         then: &["--retry-rejected"],
         charges_in_all: 2,
         ..Self::HEALED
+    };
+    /// Paid for, kept, and nothing that can be used.
+    const UNUSABLE: Self = Self {
+        says: &["is paid for and cannot be used", "it is kept as `originals/rejected/", "--retry-rejected"],
+        plan_says: &["it is kept as `originals/rejected/", "--retry-rejected"],
+        ..Self::REJECTED
     };
     /// Paid for, and gone.
     const LOST: Self = Self {
