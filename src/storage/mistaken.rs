@@ -89,17 +89,18 @@ pub(super) fn supabase_url(host: &str, bucket: &str, prefix: &str) -> Option<Mis
 /// Returns what to try where an address answers, and knows nothing of the API.
 pub(super) fn unknown_there(base: &Url, api: Api) -> Mistaken {
     let (path, meant) = (base.path().trim_end_matches('/'), path_of(api));
-    let what = "answers 404 to the Storage API: it is spoken elsewhere".to_owned();
+    let (what, lacking) = match api {
+        Api::Supabase => ("answers 404 to the Storage API: it is spoken elsewhere", "does `endpoint` lack"),
+        Api::S3 => (
+            "answers 404, and not as a store does: S3 is spoken elsewhere",
+            "check host, port and path of `endpoint`; if Supabase is there, does it lack",
+        ),
+    };
     let help = match path.ends_with(meant) {
         true => "check host and port of `endpoint` and of the URL".to_owned(),
-        false => {
-            format!(
-                "does `endpoint` lack `{meant}`? Then write `endpoint: {}{meant}`",
-                trimmed(base).trim_end_matches(meant)
-            )
-        }
+        false => format!("{lacking} `{meant}`? Then write `endpoint: {}{meant}`", trimmed(base)),
     };
-    Mistaken { what, help }
+    Mistaken { what: what.to_owned(), help }
 }
 
 fn path_of(api: Api) -> &'static str {

@@ -162,6 +162,9 @@ impl Settings {
         if rest.contains(['@', '?', '#']) {
             return Err(wrong("holds an `@`, `?` or `#`: keys are not written there"));
         }
+        if rest.starts_with("http:") || rest.starts_with("https:") {
+            return Err(wrong("has a second scheme behind its own"));
+        }
         let (host, rest) = match service {
             Some(_) => ("", rest),
             None => {
@@ -348,6 +351,7 @@ mod tests {
             "supabase://",
             "supabase://host",
             "supabase:///b",
+            "supabase://https://x.supabase.co/b",
             "s3://key:secret@bucket/p",
             "s3://b/../c",
             "s3://b/a//c",

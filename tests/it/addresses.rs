@@ -57,7 +57,7 @@ fn an_endpoint_without_the_path_of_the_storage_is_told_so() {
     }
     let project = project(&format!("url: \"s3://pictures/shop\", endpoint: \"{address}\", region: local"));
     let told = run(&project, &["plan"], JWT).expect(1).stderr;
-    assert!(told.contains("answers 404 to the Storage API"), "{told}");
+    assert!(told.contains("answers 404, and not as a store does"), "{told}");
     assert!(told.contains(&format!("`endpoint: {address}/storage/v1/s3`")), "{told}");
 }
 
