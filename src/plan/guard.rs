@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::asset::{AssetKey, MicroUsd};
 
+use super::misfit::misfits;
 use super::{Action, CollectionPlan, Plan};
 
 /// What may not be exceeded.
@@ -91,6 +92,7 @@ pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> 
         refusals.push(Refusal { code: "store", message: message.clone(), way_out: way_out.clone() });
     }
     refusals.extend(plan.collections.iter().filter_map(key_axes));
+    refusals.extend(plan.collections.iter().flat_map(misfits));
     refusals.extend(plan.collections.iter().flat_map(case_twins));
     refusals.extend(cost(plan, limits.max_cost));
     refusals.extend(month(plan, limits));

@@ -17,6 +17,7 @@ mod drift;
 mod guard;
 mod kept;
 mod lost;
+mod misfit;
 mod name;
 mod pointer;
 mod reason;
@@ -35,6 +36,7 @@ pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
 pub use lost::{Bought, LostOriginal, LostState};
+pub use misfit::Misfit;
 pub use name::{Beyond, digest, is_outside};
 pub use pointer::{Pointer, Target, pointers};
 pub use reason::{Cause, Reason};
@@ -276,6 +278,8 @@ pub struct CollectionPlan {
     pub table: Option<TableName>,
     /// Rows whose key differs in case only from that of an asset that has no row: the row's key and the asset's.
     pub case_twins: Vec<(String, AssetKey)>,
+    /// Rows that the table would not take.
+    pub misfits: Vec<Misfit>,
 }
 
 /// Whether a plan covers everything.
@@ -319,6 +323,7 @@ impl CollectionPlan {
             uncovered_key: None,
             table: None,
             case_twins: Vec::new(),
+            misfits: Vec::new(),
         }
     }
 

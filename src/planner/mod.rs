@@ -20,6 +20,7 @@ use crate::world::{Listing, World, WorldError};
 
 mod adopt;
 mod against;
+mod ahead;
 mod approved;
 mod candidates;
 mod deep;
@@ -301,10 +302,15 @@ impl<'r> Gathering<'r> {
         // Storage and database do not wait for one another.
         let (listing, seen) = futures::future::join(listing, scan).await;
         let (listing, seen) = (listing?, seen?);
-        if let (TableSeen::Unfit(problems), Some(table)) = (seen, table) {
+        if let (TableSeen::Unfit(problems), Some(table)) = (&seen, table) {
             let table = table.name.to_string();
-            return Err(PlannerError::Table(UnfitTable { collection: manifest.name.clone(), table, problems }));
+            return Err(PlannerError::Table(UnfitTable {
+                collection: manifest.name.clone(),
+                table,
+                problems: problems.clone(),
+            }));
         }
+        let is_there = seen == TableSeen::Fits;
         let mut suspects = visitor.finish(listing.as_ref());
         if looked == Looked::At {
             suspects.add(self.read_bytes(declared).await?);
@@ -343,6 +349,9 @@ impl<'r> Gathering<'r> {
             plan.notes.push(Note::RowsNotLooked { count: new });
         }
         self.deletions(manifest, &moves, &mut plan).await?;
+        if is_there {
+            plan.misfits = ahead::misfits(self.world, manifest, &plan).await?;
+        }
         Ok((plan, left))
     }
 }

@@ -66,6 +66,7 @@ fn collection(changes: Vec<Change>, kept: u64) -> CollectionPlan {
         uncovered_key: None,
         table: None,
         case_twins: Vec::new(),
+        misfits: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::asset::{CollectionName, TableName};
 use crate::process::{Liveness, Process};
 
 mod accepted;
+mod ahead;
 mod before;
 mod collect;
 mod commit;
@@ -31,6 +32,7 @@ mod survey;
 mod table;
 
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
+pub use self::ahead::{Breach, RowAhead};
 pub use self::collect::{Claim, Collector, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
 pub use self::commit::{AppliedMove, Commit, Put, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::damages::{Damage, Damages};

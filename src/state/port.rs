@@ -9,9 +9,9 @@ use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 
 use super::{
-    Acceptance, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Collector, Commit, Damages, HistoryLine,
-    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, ShownVisitor,
-    StateError, Survey, TableSeen, Visitor,
+    Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Collector, Commit, Damages, HistoryLine,
+    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run,
+    ShownVisitor, StateError, Survey, TableSeen, Visitor,
 };
 
 /// What pixform needs of a database.
@@ -40,6 +40,11 @@ pub trait State: Collector + Damages + Send + Sync {
 
     /// Returns the rows of those keys that have one; an absent or unfit table has none.
     async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError>;
+
+    /// Tells which rules of a table these rows would break, as far as its catalogue tells: what types hold, NOT NULL,
+    /// CHECK, foreign keys, unique values (Postgres only). A table that is absent or unfit has none; what cannot be looked at or evaluated is left out, and
+    /// so is whatever depends on a value that is not known.
+    async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError>;
 
     /// Returns the current originals of those recipes that have one.
     async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError>;

@@ -185,6 +185,7 @@ fn the_digest_of_a_plan_stays_what_it_is() {
         uncovered_key: None,
         table: None,
         case_twins: Vec::new(),
+        misfits: Vec::new(),
     };
     let mut plan = Plan {
         environment: "production".to_owned(),

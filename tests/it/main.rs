@@ -48,6 +48,7 @@ mod purchase;
 mod repair;
 mod reports;
 mod roles;
+mod rules;
 mod schema;
 mod secrets;
 mod serve_api;

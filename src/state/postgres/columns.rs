@@ -16,6 +16,10 @@ pub(super) struct Column {
     pub category: char,
     /// The type's modifier: length or precision; -1 for none.
     pub modifier: i32,
+    /// The same of the type beneath a domain.
+    pub bare: String,
+    /// Whether it takes no NULL.
+    pub not_null: bool,
     /// Whether an insert that leaves the column out fails.
     pub must: bool,
     /// Who decides what it holds.
@@ -132,6 +136,8 @@ mod tests {
             base: base.to_owned(),
             category,
             modifier,
+            bare: base.to_owned(),
+            not_null: false,
             must: false,
             source: Source::Writer,
             choices: Vec::new(),

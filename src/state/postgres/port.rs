@@ -8,17 +8,17 @@ use super::database::transaction;
 use super::lease::Stamp;
 use super::schema::{self, schema};
 use super::{
-    COMMIT, Postgres, accepted, commit, history, lease, ledger, originals, plans, read, runs, settle, shown, survey,
-    table,
+    COMMIT, Postgres, accepted, ahead, commit, history, lease, ledger, originals, plans, read, runs, settle, shown,
+    survey, table,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
 use crate::state::{
-    Acceptance, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder, Intent,
-    IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, ShownVisitor, State, StateError, Survey,
-    TableSeen, Visitor,
+    Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
+    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run, Schema, ShownVisitor, State,
+    StateError, Survey, TableSeen, Visitor,
 };
 
 #[async_trait]
@@ -60,6 +60,10 @@ impl State for Postgres {
             read::rows(&transaction, schema, table, keys).await
         }
         .await)
+    }
+
+    async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
+        ahead::breaches(&self.database, table, rows).await
     }
 
     async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {

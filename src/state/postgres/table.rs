@@ -177,7 +177,7 @@ fn other_kind(kind: char, spec: &TableSpec) -> Option<String> {
 }
 
 /// Reads the columns, in their order.
-async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<Column>, Failure> {
+pub(super) async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<Column>, Failure> {
     let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname)::text,
                       coalesce(b.typcategory, t.typcategory)::text,
                       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
@@ -185,7 +185,8 @@ async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<Column>, Fai
                       a.attgenerated <> '', a.attidentity = 'a',
                       CASE WHEN coalesce(b.typtype, t.typtype) = 'e' THEN
                         (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum AS e
-                         WHERE e.enumtypid = coalesce(b.oid, t.oid)) END
+                         WHERE e.enumtypid = coalesce(b.oid, t.oid)) END,
+                      CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END
                FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
                LEFT JOIN pg_type AS b ON t.typtype = 'd' AND b.oid = t.typbasetype
                WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
@@ -202,6 +203,8 @@ fn column(row: &Row) -> Result<Column, Failure> {
         base: row.try_get(2)?,
         category: category.chars().next().unwrap_or_default(),
         modifier: row.try_get(4)?,
+        bare: row.try_get::<_, Option<String>>(10)?.map_or_else(|| row.try_get(1), Ok)?,
+        not_null,
         must: not_null && !default,
         source: match (row.try_get(7)?, row.try_get(8)?) {
             (true, _) => Source::Expression,

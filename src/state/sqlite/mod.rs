@@ -9,9 +9,9 @@ use rusqlite::{Connection, Transaction};
 use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
-    Acceptance, Access, AppliedMove, Arrangement, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
-    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowSeen, Run, Schema, ShownVisitor, State, StateError,
-    Survey, TableSeen, Visitor,
+    Acceptance, Access, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery,
+    Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run, Schema, ShownVisitor,
+    State, StateError, Survey, TableSeen, Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
@@ -19,6 +19,7 @@ use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
 
 mod accepted;
+mod ahead;
 mod collect;
 mod collector;
 mod commit;
@@ -111,6 +112,10 @@ impl State for Sqlite {
 
     async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
         self.read("read the rows", |connection, schema| read::rows(connection, schema, table, keys))
+    }
+
+    async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
+        self.read("look at the rules of the table", |connection, _| ahead::breaches(connection, table, rows))
     }
 
     async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {

@@ -293,7 +293,7 @@ fn id_text(read: ValueRef<'_>) -> Option<String> {
     }
 }
 
-fn bound(value: &Value) -> Result<ToSqlOutput<'_>, Failure> {
+pub(super) fn bound(value: &Value) -> Result<ToSqlOutput<'_>, Failure> {
     let too_large = || StateError::refused("write the rows", "a number is larger than a column holds");
     Ok(match value {
         Value::Null => ToSqlOutput::Owned(Owned::Null),

@@ -27,7 +27,7 @@ pub(super) struct Shape {
 
 /// How SQLite changes values on their way into a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Affinity {
+pub(super) enum Affinity {
     Integer,
     Text,
     None,
@@ -37,10 +37,13 @@ enum Affinity {
     Binary,
 }
 
-struct Column {
-    name: String,
+/// A column as the catalogue has it.
+pub(super) struct Column {
+    pub name: String,
     affinity: Affinity,
-    declared: String,
+    pub declared: String,
+    /// Whether it takes no NULL.
+    pub not_null: bool,
     identity: Identity,
     /// Whether an insert that leaves the column out fails.
     must: bool,
@@ -49,7 +52,7 @@ struct Column {
 
 /// Whether a column is the number by which SQLite itself files a row: unique, without an index that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Identity {
+pub(super) enum Identity {
     Rowid,
     None,
 }
@@ -59,6 +62,13 @@ enum Identity {
 enum Keeps {
     Key,
     Value,
+}
+
+impl Column {
+    /// Tells whether it holds whole numbers and nothing else.
+    pub(super) fn is_whole(&self) -> bool {
+        self.affinity == Affinity::Integer
+    }
 }
 
 /// Creates the table when it is missing.
@@ -127,7 +137,7 @@ pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
 }
 
 /// SQLite has no schemas: the table goes by its bare name.
-fn own_name(table: &TableName) -> &str {
+pub(super) fn own_name(table: &TableName) -> &str {
     &table.name
 }
 
@@ -137,7 +147,7 @@ fn is_taken(name: &str) -> bool {
     name.starts_with("pixform_") || name.starts_with("sqlite_")
 }
 
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
@@ -154,7 +164,7 @@ fn twins(spec: &TableSpec) -> Vec<TableProblem> {
 }
 
 /// What a column takes as a part of a key.
-fn form(column: &Column) -> Form {
+pub(super) fn form(column: &Column) -> Form {
     match column.affinity {
         Affinity::Integer => Form::Integer { least: i64::MIN, most: i64::MAX },
         Affinity::Text | Affinity::None | Affinity::Real | Affinity::Numeric | Affinity::Binary => Form::Any,
@@ -194,7 +204,13 @@ pub(super) fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failu
         .is_some())
 }
 
-fn columns(connection: &Connection, table: &str, without_rowid: bool, strict: bool) -> Result<Vec<Column>, Failure> {
+/// Reads the columns, in their order.
+pub(super) fn columns(
+    connection: &Connection,
+    table: &str,
+    without_rowid: bool,
+    strict: bool,
+) -> Result<Vec<Column>, Failure> {
     let mut statement = connection.prepare(
         "SELECT name, type, \"notnull\", dflt_value IS NULL, pk, hidden, (SELECT max(pk) FROM pragma_table_xinfo(?1))
          FROM pragma_table_xinfo(?1)",
@@ -207,6 +223,7 @@ fn columns(connection: &Connection, table: &str, without_rowid: bool, strict: bo
             name: row.get(0)?,
             affinity: affinity(&declared, strict),
             declared,
+            not_null: not_null && !is_rowid,
             identity: if is_rowid { Identity::Rowid } else { Identity::None },
             must: not_null && no_default && !is_rowid && hidden == 0,
             generated: hidden != 0,

@@ -189,6 +189,7 @@ fn plan(changes: Vec<Change>, kept: u64) -> Plan {
         uncovered_key: None,
         table: None,
         case_twins: Vec::new(),
+        misfits: Vec::new(),
     };
     Plan {
         environment: "production".to_owned(),
