@@ -53,7 +53,7 @@ fn check_first_preview(team: &Team) {
     assert!(refused.contains("the role in the URL of the state may not take the lease"), "{refused}");
     assert_eq!(sql(&team.url, "SELECT count(*) FROM people"), ["0"], "a preview switches nothing");
     let next = previewed.stderr.lines().find_map(|line| line.strip_prefix("next: pixform ")).unwrap();
-    let published: Vec<&str> = next.split(' ').collect();
+    let published: Vec<&str> = next.split(' ').filter(|word| *word != "--yes").chain(["--yes"]).collect();
     let applied = team.run("pixform_apply", &published).expect(0);
     assert!(applied.stdout.contains("8 reused. Cost: $0.00."), "{applied:?}");
     let settled = team.run("pixform_plan", &["plan", "--detailed-exitcode"]).expect(0);
