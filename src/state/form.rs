@@ -107,7 +107,7 @@ fn takes(rule: impl Into<String>) -> Refused {
 }
 
 fn takes_own_spelling(own: &str) -> Refused {
-    Refused { found: Some(format!("it would give back as `{own}`, another key")), ..takes("has a spelling of its own") }
+    Refused { found: Some(format!("would come back as `{own}`, another key")), ..takes("takes its own spelling") }
 }
 
 /// Returns a value as the column would show it.
@@ -144,16 +144,16 @@ mod tests {
         for (form, label, refused) in [
             (SMALL, "7", None),
             (SMALL, "-7", None),
-            (SMALL, "07", Some("has a spelling of its own")),
-            (SMALL, "+7", Some("has a spelling of its own")),
+            (SMALL, "07", Some("takes its own spelling")),
+            (SMALL, "+7", Some("takes its own spelling")),
             (SMALL, "32768", Some("takes -32768 to 32767")),
             (SMALL, "7a", Some("takes whole numbers")),
             (Form::Integer { least: i64::MIN, most: i64::MAX }, "9223372036854775807", None),
             (Form::Uuid, "0192a6f0-5c1e-7cc0-9e6d-0123456789ab", None),
-            (Form::Uuid, "0192A6F0-5C1E-7CC0-9E6D-0123456789AB", Some("has a spelling of its own")),
+            (Form::Uuid, "0192A6F0-5C1E-7CC0-9E6D-0123456789AB", Some("takes its own spelling")),
             (Form::Uuid, "x", Some("takes UUIDs")),
             (Form::Date, "2026-02-28", None),
-            (Form::Date, "20260228", Some("has a spelling of its own")),
+            (Form::Date, "20260228", Some("takes its own spelling")),
             (Form::Date, "2026-02-30", Some("takes days, as in `2026-11-30`")),
             (Form::Truth, "true", None),
             (Form::Truth, "yes", Some("takes `true` and `false`")),

@@ -100,7 +100,7 @@ fn what_a_type_cannot_hold_is_told_with_the_sql_that_gives_way() {
     check(
         &format!("CREATE DOMAIN short AS text CHECK (length(VALUE) < 5); {}", table(&[("value", "short")])),
         &[
-            "2 rows: column `value` has the rule `short_check`, (length(VALUE) < 5), not `young` (age/young/photo, age/young/anime)",
+            "2 rows: the rule `short_check` of column `value` wants (length(VALUE) < 5), not `young` (age/young/photo, age/young/anime)",
         ],
     );
 }
@@ -111,16 +111,16 @@ fn what_a_rule_of_the_product_forbids_is_told() {
     check(
         &with("CONSTRAINT polite CHECK (prompt NOT LIKE '%tall%')"),
         &[
-            "2 rows: there is the rule `polite`, (prompt !~~ '%tall%'::text), not `a photograph of a tall woman` (body/tall/photo)",
+            "2 rows: its rule `polite` wants (prompt !~~ '%tall%'::text), not `a photograph of a tall woman` (body/tall/photo)",
         ],
     );
     check(
         &with("CONSTRAINT pairs CHECK (\"group\" = 'age' OR style <> 'anime')"),
-        &["there is the rule `pairs`", "not `group` `body` with `style` `anime` (body/slim/anime, body/tall/anime)"],
+        &["its rule `pairs` wants", "not `group` `body` with `style` `anime` (body/slim/anime, body/tall/anime)"],
     );
     check(
         &with("CONSTRAINT secure CHECK (image_url LIKE 'https://%')"),
-        &["8 rows: there is the rule `secure`", "not `/files/people/"],
+        &["8 rows: its rule `secure` wants", "not `/files/people/"],
     );
     check(
         &format!(
@@ -128,7 +128,7 @@ fn what_a_rule_of_the_product_forbids_is_told() {
             table(&[("value", "text REFERENCES builds (name)")])
         ),
         &[
-            "2 rows: column `value` refers to a row of `builds` by `name`, not `tall` (body/tall/photo, body/tall/anime)",
+            "2 rows: column `value` takes what is `name` of a row in `builds`, not `tall` (body/tall/photo, body/tall/anime)",
         ],
     );
 }
@@ -138,7 +138,7 @@ fn a_value_that_no_two_rows_may_have_is_told() {
     check(
         &format!("{}; ALTER TABLE people ADD CONSTRAINT one_each UNIQUE (value)", table(&[])),
         &[
-            "4 rows: column `value` holds no value twice (`one_each`), not `young` (age/young/anime), `aged` (age/aged/anime)",
+            "4 rows: column `value` takes each value once (`one_each`), not `young` (age/young/anime), `aged` (age/aged/anime)",
         ],
     );
     // A row that is there and is nobody's counts as well; one that is to be written does not stand in its own way.
@@ -149,7 +149,7 @@ fn a_value_that_no_two_rows_may_have_is_told() {
         table(&[])
     );
     let (project, _service) = paid(&url, &setup, &people());
-    let words = "1 row: column `prompt` holds no value twice (`one_prompt`), not `a photograph of a tall woman` (body/tall/photo)";
+    let words = "1 row: column `prompt` takes each value once (`one_prompt`), not `a photograph of a tall woman` (body/tall/photo)";
     assert!(refusals(&project).contains(words), "{}", refusals(&project));
     sql(&url, "DELETE FROM people");
     project.apply();
@@ -169,7 +169,7 @@ fn rules_are_told_on_postgres_17_as_well() {
     let (project, service) = paid(&url, &setup, &people());
     let told = refusals(&project);
     assert!(told.contains("6 rows: column `value` (build) takes `young`, not `aged`"), "{told}");
-    assert!(told.contains("1 row: there is the rule `people_style_check`"), "{told}");
+    assert!(told.contains("1 row: its rule `people_style_check` wants"), "{told}");
     project.run(&["apply", "--yes"]).expect(3);
     assert_eq!(service.charges().len(), 0);
 }
@@ -193,7 +193,7 @@ fn what_a_table_does_take_is_not_held_back() {
     sql(&url, "ALTER TABLE people ADD CONSTRAINT late CHECK (prompt NOT LIKE '%tall%') NOT VALID");
     assert_eq!(refusals(&project), "");
     project.edit("a tall woman", "a very tall woman");
-    assert!(refusals(&project).contains("2 rows: there is the rule `late`"));
+    assert!(refusals(&project).contains("2 rows: its rule `late` wants"));
 }
 
 #[test]
@@ -207,14 +207,14 @@ fn a_role_that_may_not_look_at_the_other_table_is_not_told_what_it_cannot_know()
     let project = Project::on_postgres(PEOPLE, url.clone());
     let printed = project.ok(&["init", "--print-sql"]);
     psql(&url, &["-q", "-c", &printed]).unwrap();
-    assert!(refusals(&project).contains("refers to a row of `builds`"));
+    assert!(refusals(&project).contains("of a row in `builds`"));
     let planner = Project::on_postgres(PEOPLE, url.replace("postgres@", "pixform_plan@"));
     assert_eq!(refusals(&planner), "");
     // Rows that are hidden are not missing.
     sql(&url, "GRANT SELECT ON builds TO pixform_plan; ALTER TABLE builds ENABLE ROW LEVEL SECURITY");
     assert_eq!(refusals(&planner), "");
     sql(&url, "ALTER TABLE builds DISABLE ROW LEVEL SECURITY");
-    assert!(refusals(&planner).contains("refers to a row of `builds`"));
+    assert!(refusals(&planner).contains("of a row in `builds`"));
 }
 
 #[test]
@@ -237,7 +237,7 @@ publish: { table: products, columns: { imageUrl: "{{ url }}" } }
     for (project, range) in [(&postgres, true), (&sqlite, false)] {
         let told = refusals(project);
         assert!(
-            told.contains("has a spelling of its own, not `07`, which it would give back as `7`, another key (07)"),
+            told.contains("takes its own spelling, not `07`, which would come back as `7`, another key (07)"),
             "{told}"
         );
         assert!(told.contains("takes whole numbers, not `x` (x)"), "{told}");
@@ -260,9 +260,9 @@ fn rules_of_a_table_in_sqlite_are_told_too() {
     fs::create_dir_all(project.database().parent().unwrap()).unwrap();
     project.batch(setup);
     let told = refusals(&project);
-    assert!(told.contains("2 rows: there is the rule `polite`, not"), "{told}");
+    assert!(told.contains("2 rows: its rule wants `polite`, not"), "{told}");
     assert!(told.contains("(age/aged/photo)"), "{told}");
-    assert!(told.contains("2 rows: column `value` refers to a row of `builds` by `name`, not `tall` (body/tall/photo, body/tall/anime)"), "{told}");
+    assert!(told.contains("2 rows: column `value` takes what is `name` of a row in `builds`, not `tall` (body/tall/photo, body/tall/anime)"), "{told}");
     project.run(&["apply", "--yes"]).expect(3);
     assert_eq!(project.paints(), 0);
     project.batch("INSERT INTO builds VALUES ('tall')");

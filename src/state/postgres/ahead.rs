@@ -237,17 +237,13 @@ fn fault(spec: &TableSpec, column: &Column, form: &Form, (refused, value): (Refu
 }
 
 fn check(columns: Vec<String>, name: &str, condition: &str) -> Rule {
-    Rule {
-        told: format!("there is the rule `{name}`, {condition}"),
-        columns,
-        broken: format!("({condition}) IS FALSE"),
-    }
+    Rule { told: format!("its rule `{name}` wants {condition}"), columns, broken: format!("({condition}) IS FALSE") }
 }
 
 /// A domain's condition is about `VALUE`, which is a name like any other elsewhere.
 fn domain(column: &str, name: &str, condition: &str) -> Rule {
     Rule {
-        told: format!("column `{column}` has the rule `{name}`, {condition}"),
+        told: format!("the rule `{name}` of column `{column}` wants {condition}"),
         broken: format!("(SELECT ({condition}) FROM (SELECT w.{} AS value) AS d) IS FALSE", quoted(column)),
         columns: vec![column.to_owned()],
     }
@@ -264,7 +260,7 @@ fn unique(spec: &TableSpec, columns: Vec<String>, name: &str) -> Rule {
         pairs.collect::<Vec<_>>().join(" AND ")
     };
     Rule {
-        told: format!("column `{}` holds no value twice (`{name}`)", columns.join("`, `")),
+        told: format!("column `{}` takes each value once (`{name}`)", columns.join("`, `")),
         broken: format!(
             "EXISTS (SELECT FROM w AS o WHERE {} AND o.{number} < w.{number}) OR EXISTS (SELECT FROM {table} AS t WHERE {} \
              AND NOT EXISTS (SELECT FROM w AS o WHERE {}))",
@@ -283,7 +279,11 @@ fn reference(columns: Vec<String>, other: &str, others: &[String]) -> Rule {
     let equal: Vec<String> = pairs.map(|(here, there)| format!("r.{} = w.{}", quoted(there), quoted(here))).collect();
     let said: Vec<String> = columns.iter().map(|column| format!("w.{} IS NOT NULL", quoted(column))).collect();
     Rule {
-        told: format!("column `{}` refers to a row of `{other}` by `{}`", columns.join("`, `"), others.join("`, `")),
+        told: format!(
+            "column `{}` takes what is `{}` of a row in `{other}`",
+            columns.join("`, `"),
+            others.join("`, `")
+        ),
         broken: format!(
             "{} AND NOT EXISTS (SELECT FROM {other} AS r WHERE {})",
             said.join(" AND "),

@@ -75,16 +75,23 @@ fn rehearsed(creation: &str, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec
             continue;
         };
         if code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_CHECK {
-            let rule = match message.split_once(": ") {
-                Some((_, check)) => format!("there is the rule `{check}`"),
-                None => "there is a rule against it".to_owned(),
-            };
-            let columns: Vec<String> = names.iter().filter(|name| message.contains(name.as_str())).cloned().collect();
-            let columns = if columns.is_empty() { spec.key.clone() } else { columns };
+            let check = message.split_once(": ").map_or(message.as_str(), |(_, check)| check);
+            let rule = format!("its rule wants `{check}`");
+            let columns = named(check, &names).unwrap_or_else(|| spec.key.clone());
             breaches.extend(by_rule(spec, rows, [number], (&rule, &columns)));
         }
     }
     Ok(breaches)
+}
+
+/// Returns the columns that the text of a rule names, if any.
+fn named(check: &str, names: &[String]) -> Option<Vec<String>> {
+    let is_named = |name: &&String| {
+        let mut words = check.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        words.any(|word| same(word, name)) || check.contains(&quoted(name))
+    };
+    let columns: Vec<String> = names.iter().filter(is_named).cloned().collect();
+    (!columns.is_empty()).then_some(columns)
 }
 
 /// A foreign key: the other table, and the columns on both sides.
@@ -118,7 +125,7 @@ fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -
         let Ok(mut statement) = connection.prepare(&sql) else { continue };
         let missing = statement.query_map([stored::json(&asked)], |row| row.get::<_, u32>(0))?;
         let missing = missing.map(|number| number.map(|number| number as usize)).collect::<Result<Vec<_>, _>>()?;
-        let rule = format!("column `{}` refers to a row of `{table}` by `{}`", from.join("`, `"), to.join("`, `"));
+        let rule = format!("column `{}` takes what is `{}` of a row in `{table}`", from.join("`, `"), to.join("`, `"));
         breaches.extend(by_rule(spec, rows, missing, (&rule, &from)));
     }
     Ok(breaches)
