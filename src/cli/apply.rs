@@ -132,6 +132,10 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
 /// Remembers the order of the manifests where nothing else changed: for whoever shows the pictures. It is no reason to fail.
 async fn arrange(settings: &Settings, loaded: &Loaded, output: &Output) {
     let arranged = async {
+        if crate::state::is_unfinished(settings.state.expose()) {
+            // Opening it for writing takes a change back that a killed run left half done.
+            context::world(settings, Access::Write).await?;
+        }
         let wanted = loaded.declared.iter().map(|declared| (declared.manifest.name.clone(), declared.arrangement()));
         let world = context::world(settings, Access::Read).await?;
         let rearranged = crate::apply::rearranged(&*world.state, wanted).await?;

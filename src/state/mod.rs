@@ -40,7 +40,7 @@ pub use self::gathered::{Records, records_of};
 pub use self::known::{Known, KnownCollection, Schema};
 pub use self::lease::{ChangeSet, Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Right, Run};
 pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, HistoryRun, Intent};
-pub use self::open::{UrlWarning, open, place, setup_sql, url_warnings};
+pub use self::open::{UrlWarning, is_unfinished, open, place, setup_sql, url_warnings};
 pub use self::plans::KeptPlan;
 pub use self::port::State;
 pub use self::shown::{Arrangement, ShownShape, ShownVisitor};

@@ -24,6 +24,15 @@ pub async fn open(url: &str, access: Access) -> Result<Box<dyn State>, StateErro
     }
 }
 
+/// Tells whether a writer that died may have left a change half done, which whoever opens the state for writing takes back;
+/// until then every reader works on a copy of its own.
+pub fn is_unfinished(url: &str) -> bool {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => sqlite::is_unfinished(path),
+        _ => false,
+    }
+}
+
 /// Returns what is odd about a state's URL; nothing where it cannot be read, which opening it tells.
 pub fn url_warnings(url: &str) -> Vec<UrlWarning> {
     match url.split_once(':') {

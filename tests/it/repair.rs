@@ -161,3 +161,31 @@ fn a_paid_original_that_is_damaged_is_bought_anew_only_as_the_plan_says() {
     assert_eq!(fake.charges().len(), 9);
     project.assert_settled();
 }
+
+#[test]
+fn an_apply_with_nothing_to_do_takes_an_unfinished_change_back() {
+    let project = Project::applied();
+    if !project.is_sqlite() {
+        return;
+    }
+    let (database, journal) = (project.database(), project.root().join(".pixform/state.db-journal"));
+    let writer = rusqlite::Connection::open(&database).unwrap();
+    // So little memory that changed pages are written, and the journal before them, while the transaction is open.
+    writer
+        .execute_batch(
+            "PRAGMA cache_size = 1; BEGIN IMMEDIATE; CREATE TABLE half (done); UPDATE people SET prompt = 'half'",
+        )
+        .unwrap();
+    for _ in 0..20 {
+        writer.execute_batch("INSERT INTO half VALUES (zeroblob(100000))").unwrap();
+    }
+    let killed = [fs::read(&database).unwrap(), fs::read(&journal).unwrap()];
+    drop(writer);
+    fs::write(&database, &killed[0]).unwrap();
+    fs::write(&journal, &killed[1]).unwrap();
+    assert_eq!(project.planned(), Vec::<String>::new());
+    assert!(journal.exists(), "a plan reads a copy, and writes nothing");
+    assert!(project.apply().contains("No changes."));
+    assert!(!journal.exists(), "the change is taken back for good");
+    project.assert_settled();
+}

@@ -44,6 +44,11 @@ mod watch;
 /// What a commit is called in messages.
 const COMMIT: &str = "write records and rows";
 
+/// Tells whether a journal lies beside the file: that of a writer at work, or of one that died.
+pub(super) fn is_unfinished(path: &str) -> bool {
+    database::journal_of(std::path::Path::new(path)).exists()
+}
+
 /// A state in a SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
