@@ -18,7 +18,8 @@ use super::accepted::{Refusals, keep_rows};
 use super::apply::WaitArgs;
 use super::carry::{Asked, Going, carry_out, confirm};
 use super::plan::{self, LookArgs, Prepared};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected};
+use super::selected::Idle;
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
 
 /// Arguments of `accept`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,10 @@ pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<
     if prepared.loaded.broken > 0 {
         return Err(Failure::Told { count: prepared.loaded.broken });
     }
-    if let Some(pattern) = args.globs.iter().find(|pattern| !selected::declared(&prepared.loaded.declared, pattern)) {
+    let wanted = look.selection.selection();
+    let mut idle = Idle::of(&wanted);
+    idle.meet_declared(&prepared.loaded.declared);
+    if let Some(pattern) = idle.first() {
         let help = "`pixform list` shows what is declared";
         return Err(Failure::usage(format!("`{pattern}` matches no declared asset"), help));
     }

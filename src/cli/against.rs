@@ -12,6 +12,7 @@ use crate::render::{self, Event};
 use super::context::{self, Loaded};
 use super::git::{self, OldFile};
 use super::plan::{self as planning, PlanArgs};
+use super::selected::Idle;
 use super::{Failure, Global, Output, selected, services};
 
 /// The folder of the manifests.
@@ -87,9 +88,10 @@ fn compare(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> 
 
 /// Refuses a selection of which some pattern matches nothing, old or new.
 fn check(loaded: &Loaded, older: &Older, selection: &planner::Selection) -> Result<(), Failure> {
-    let declared =
-        |pattern| selected::declared(&loaded.declared, pattern) || selected::declared(&older.declared, pattern);
-    let idle = selection.only.iter().chain(&selection.except).find(|pattern| !declared(pattern));
+    let mut idle = Idle::of(selection);
+    idle.meet_declared(&loaded.declared);
+    idle.meet_declared(&older.declared);
+    let idle = idle.first();
     match idle {
         Some(pattern) if loaded.broken == 0 => Err(selected::matches_nothing(pattern, loaded)),
         Some(_) | None => Ok(()),

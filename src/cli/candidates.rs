@@ -80,8 +80,9 @@ fn chosen(look: &LookArgs, plan: &Plan) -> Selection {
     let changes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Unknown);
     let changed = plan.changes().filter(|(_, change)| changes(change.action));
     let pattern = |name: &CollectionName, key: &AssetKey| format!("{name}:{key}").parse::<Pattern>().ok();
-    let only = changed.filter_map(|(collection, change)| pattern(&collection.name, &change.key)).collect();
-    Selection { only, except: selection.except }
+    let only: Vec<Pattern> =
+        changed.filter_map(|(collection, change)| pattern(&collection.name, &change.key)).collect();
+    Selection { only: only.into(), except: selection.except }
 }
 
 fn show(plan: &Plan, takes: u32, output: &Output) {

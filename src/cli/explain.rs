@@ -35,7 +35,7 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
         .map_err(|error: crate::glob::GlobError| Failure::usage(error.to_string(), "name one key"))?;
     let request = Request {
         declared: &loaded.declared,
-        selection: &Selection { only: vec![pattern], except: Vec::new() },
+        selection: &Selection { only: vec![pattern].into(), ..Selection::default() },
         refresh: if args.no_refresh { Looked::NotAt } else { Looked::At },
         depth: Depth::Remembered,
         take: TakeStorage::No,

@@ -174,7 +174,7 @@ struct SelectionArgs {
 
 impl SelectionArgs {
     fn selection(&self) -> Selection {
-        Selection { only: self.only.clone(), except: self.except.clone() }
+        Selection { only: self.only.clone().into(), except: self.except.clone().into() }
     }
 
     /// Returns the selection as arguments of a command, each with a blank before it; quoted, for `*` means much to shells.

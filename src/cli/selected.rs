@@ -1,9 +1,9 @@
 //! Selections that select something: a pattern that matches no asset is most likely misspelt, and an empty plan would
 //! hide that.
 
-use crate::asset::Assets;
+use crate::asset::{CollectionName, Labels};
 use crate::digest::SeenDigest;
-use crate::planner::{Declared, Pattern, Selection};
+use crate::planner::{Declared, Pattern, Patterns, Selection};
 use crate::record::RecordHead;
 use crate::state::Visitor;
 use crate::world::World;
@@ -11,24 +11,73 @@ use crate::world::World;
 use super::Failure;
 use super::context::Loaded;
 
-/// Looks for a recorded key that a pattern matches.
-struct Recorded<'p> {
-    pattern: &'p Pattern,
-    collection: &'p str,
-    axes: &'p [String],
-    found: bool,
+/// The patterns of a selection that have matched nothing yet.
+pub struct Idle<'s> {
+    sides: [Side<'s>; 2],
 }
 
-impl Visitor for Recorded<'_> {
-    fn record(&mut self, head: RecordHead<'_>) {
-        self.found |= match self.pattern {
-            Pattern::Key(wanted, glob) => {
-                wanted.as_deref().is_none_or(|wanted| wanted == self.collection) && glob.matches(head.key)
-            }
-            Pattern::Label(name, value) => {
-                self.axes.iter().zip(head.key.split('/')).any(|(axis, label)| axis == name && label == value)
-            }
+/// `--only`, or `--except`.
+struct Side<'s> {
+    patterns: &'s Patterns,
+    idle: Vec<bool>,
+    count: usize,
+    matching: Vec<u32>,
+}
+
+impl<'s> Idle<'s> {
+    /// Begins with all patterns.
+    pub fn of(selection: &'s Selection) -> Self {
+        let side = |patterns: &'s Patterns| {
+            let count = patterns.iter().count();
+            Side { patterns, idle: vec![true; count], count, matching: Vec::new() }
         };
+        Self { sides: [side(&selection.only), side(&selection.except)] }
+    }
+
+    /// Returns the first that matched nothing.
+    pub fn first(&self) -> Option<&'s Pattern> {
+        let idle = |side: &Side<'s>| side.patterns.iter().zip(&side.idle).find_map(|(one, idle)| idle.then_some(one));
+        self.sides.iter().find_map(idle)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sides.iter().all(|side| side.count == 0)
+    }
+
+    /// Takes out what matches a declared asset.
+    pub fn meet_declared(&mut self, declared: &[Declared]) {
+        for declared in declared {
+            for (index, head) in declared.heads.all().iter().enumerate() {
+                if self.is_empty() {
+                    return;
+                }
+                let labels = declared.manifest.labels(index);
+                self.meet(&declared.manifest.name, head.key.as_str(), &labels);
+            }
+        }
+    }
+
+    fn meet(&mut self, collection: &CollectionName, key: &str, labels: &Labels) {
+        for Side { patterns, idle, count, matching } in &mut self.sides {
+            patterns.find(collection, key, labels, matching);
+            for number in matching {
+                *count -= usize::from(std::mem::replace(&mut idle[*number as usize], false));
+            }
+        }
+    }
+}
+
+/// Takes out what matches a record.
+struct Recorded<'i, 's> {
+    idle: &'i mut Idle<'s>,
+    collection: &'i CollectionName,
+    axes: &'i [String],
+}
+
+impl Visitor for Recorded<'_, '_> {
+    fn record(&mut self, head: RecordHead<'_>) {
+        let labels = self.axes.iter().cloned().zip(head.key.split('/').map(str::to_owned)).collect();
+        self.idle.meet(self.collection, head.key, &labels);
     }
 
     fn row(&mut self, _: &str, _: SeenDigest) {}
@@ -41,12 +90,18 @@ pub async fn check(world: &World, loaded: &Loaded, selection: &Selection) -> Res
     if loaded.broken > 0 {
         return Ok(());
     }
-    for pattern in selection.only.iter().chain(&selection.except) {
-        if !declared(&loaded.declared, pattern) && !recorded(world, pattern).await? {
-            return Err(matches_nothing(pattern, loaded));
+    let mut idle = Idle::of(selection);
+    idle.meet_declared(&loaded.declared);
+    if !idle.is_empty() {
+        for known in world.state.known().await?.collections {
+            let mut visitor = Recorded { idle: &mut idle, collection: &known.name, axes: &known.key };
+            world.state.scan(&known.name, None, &mut visitor).await?;
         }
     }
-    Ok(())
+    match idle.first() {
+        Some(pattern) => Err(matches_nothing(pattern, loaded)),
+        None => Ok(()),
+    }
 }
 
 /// Says that a pattern matches nothing, and what would match.
@@ -55,31 +110,4 @@ pub fn matches_nothing(pattern: &Pattern, loaded: &Loaded) -> Failure {
     let example = first.map_or(String::new(), |head| format!("keys look like `{}`; ", head.key));
     let help = format!("{example}`pixform list` shows them all");
     Failure::usage(format!("`{pattern}` matches no asset"), help)
-}
-
-/// Tells whether a pattern matches a declared asset.
-pub fn declared(declared: &[Declared], pattern: &Pattern) -> bool {
-    declared.iter().any(|declared| {
-        let (name, heads) = (&declared.manifest.name, declared.heads.all());
-        match pattern {
-            Pattern::Key(wanted, glob) => {
-                wanted.as_deref().is_none_or(|wanted| wanted == name.as_str())
-                    && heads.iter().any(|head| glob.matches(head.key.as_str()))
-            }
-            Pattern::Label(label, value) => {
-                (0..heads.len()).any(|index| declared.manifest.asset(index).labels.get(label) == Some(value))
-            }
-        }
-    })
-}
-
-async fn recorded(world: &World, pattern: &Pattern) -> Result<bool, Failure> {
-    for known in world.state.known().await?.collections {
-        let mut visitor = Recorded { pattern, collection: known.name.as_str(), axes: &known.key, found: false };
-        world.state.scan(&known.name, None, &mut visitor).await?;
-        if visitor.found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -1,5 +1,7 @@
 //! Axes as they are written: a label's name, its values, and what each value sets.
 
+use std::collections::HashSet;
+
 use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, Style, Text, Value};
 
 use super::document::{Pool, name_is_free};
@@ -46,11 +48,12 @@ pub fn read_axes(node: Node<'_>, what: &str, source: &str, pool: &mut Pool, mist
 fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<AxisValue> {
     let mistakes_before = mistakes.len();
     let mut values: Vec<AxisValue> = Vec::new();
+    let mut known: HashSet<Box<str>> = HashSet::new();
     let mut add = |text: &str, span: Span, layer: LayerId, mistakes: &mut Mistakes| {
         if !crate::asset::is_label_value(text) {
             let shown: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
             mistakes.add(span, format!("`{shown}` cannot be the value of a label"), crate::asset::VALUE_RULE);
-        } else if values.iter().any(|known| *known.text == *text) {
+        } else if !known.insert(text.into()) {
             mistakes.add(span, format!("the value `{text}` stands here twice"), "remove one of the two");
         } else {
             values.push(AxisValue { text: text.into(), span, layer });

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::asset::{Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
-use crate::glob::KeyGlob;
+use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistake, Mistakes, Span};
 
 use super::axis::Axis;
 use super::document::{Placed, Pool};
 use super::image::Image;
 use super::layer::{LayerId, Setting, undefined_help};
-use super::matrix::{Block, Slot};
+use super::matrix::{Block, Cells, Slot};
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
 use super::{Manifest, Moved, Rules};
@@ -159,13 +159,16 @@ pub fn moved_bases(
     if moved.is_empty() {
         return bases;
     }
+    let index = GlobIndex::new(moved.iter().map(|(_, line)| &line.to));
     let mut used = vec![false; moved.len()];
+    let mut matching = Vec::new();
     for key in keys(blocks, slots) {
-        for (number, (_, line)) in moved.iter().enumerate() {
-            if let Some(captured) = line.to.captures(&key) {
-                used[number] = true;
-                bases.entry(key.clone()).or_insert_with(|| line.from.fill(&captured));
-            }
+        index.find(&key, &mut matching);
+        for number in matching.iter().map(|number| *number as usize) {
+            let (_, line) = &moved[number];
+            let Some(captured) = line.to.captures(&key) else { continue };
+            used[number] = true;
+            bases.entry(key.clone()).or_insert_with(|| line.from.fill(&captured));
         }
     }
     for ((span, line), used) in moved.iter().zip(used) {
@@ -186,10 +189,22 @@ pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[Slot], mi
     if removed.is_empty() {
         return;
     }
-    for glob in removed {
-        let mut declared = keys(blocks, slots).filter(|key| glob.value.matches(key));
-        let Some(first) = declared.next() else { continue };
-        let more = match declared.count() {
+    let index = GlobIndex::new(removed.iter().map(|glob| &glob.value));
+    // For each glob the first key that it matches, and how many there are beside it.
+    let mut declared: Vec<Option<(String, u64)>> = vec![None; removed.len()];
+    let mut matching = Vec::new();
+    for key in keys(blocks, slots) {
+        index.find(&key, &mut matching);
+        for number in &matching {
+            match &mut declared[*number as usize] {
+                Some((_, more)) => *more += 1,
+                first => *first = Some((key.clone(), 0)),
+            }
+        }
+    }
+    for (glob, declared) in removed.iter().zip(declared) {
+        let Some((first, more)) = declared else { continue };
+        let more = match more {
             0 => String::new(),
             count => format!(" and {count} more"),
         };
@@ -199,22 +214,32 @@ pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[Slot], mi
 }
 
 /// A cell that matches no asset is a mistake.
-pub fn cells(cells: &[(Placed<KeyGlob>, LayerId)], blocks: &[Block], slots: &[Slot], mistakes: &mut Mistakes) {
+pub fn cells(
+    lines: &[(Placed<KeyGlob>, LayerId)],
+    cells: &Cells,
+    (blocks, slots): (&[Block], &[Slot]),
+    mistakes: &mut Mistakes,
+) {
     if cells.is_empty() || slots.is_empty() {
         return;
     }
-    let (exact, globs): (Vec<_>, Vec<_>) = cells.iter().map(|(glob, _)| glob).partition(|glob| glob.value.is_exact());
-    let mut missing: HashSet<&str> = exact.iter().map(|glob| glob.value.as_str()).collect();
-    let mut idle = globs;
+    let mut idle = vec![true; lines.len()];
+    let (mut idle_count, mut matching) = (lines.len(), Vec::new());
     for key in keys(blocks, slots) {
-        missing.remove(key.as_str());
-        idle.retain(|glob| !glob.value.matches(&key));
-        if missing.is_empty() && idle.is_empty() {
+        cells.find(&key, &mut matching);
+        for number in &matching {
+            idle_count -= usize::from(std::mem::replace(&mut idle[*number as usize], false));
+        }
+        if idle_count == 0 {
             return;
         }
     }
-    for glob in exact.into_iter().filter(|glob| missing.contains(glob.value.as_str())).chain(idle) {
-        let declared: Vec<String> = keys(blocks, slots).take(1_000).collect();
+    let declared: Vec<String> = keys(blocks, slots).take(1_000).collect();
+    for ((glob, _), _) in lines.iter().zip(idle).filter(|(_, idle)| *idle) {
+        // The nearest of a thousand keys takes its time, and nobody would read it.
+        if mistakes.is_full() {
+            return;
+        }
         let help = match crate::yaml::nearest(glob.value.as_str(), declared.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("keys here look like `{}`", declared.first().map_or("", String::as_str)),

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::asset::AssetKey;
-use crate::glob::KeyGlob;
+use crate::asset::{AssetKey, Labels};
+use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistakes, nearest};
 
 use super::axis::{Axis, AxisValue};
 use super::document::Placed;
-use super::image::{AXES_MAX, Exclusion, Form, Image};
+use super::exclude::leave_out;
+use super::image::{AXES_MAX, Form, Image};
 use super::layer::LayerId;
 
 /// One entry of `images` with the shared axes it takes part in, ready to be counted through.
@@ -47,26 +48,37 @@ impl Block {
         into.reverse();
     }
 
+    /// Returns the labels of a combination whose values were looked up.
+    pub fn labels(&self, values: &[&AxisValue]) -> Labels {
+        let all = self.axes.iter().zip(values);
+        all.map(|(axis, value)| (axis.name.to_string(), value.text.to_string())).collect()
+    }
+
     /// Returns the key of a combination whose values were looked up.
     pub fn key(&self, values: &[&AxisValue]) -> AssetKey {
         AssetKey::join(self.key.iter().map(|axis| &*values[usize::from(*axis)].text))
     }
 }
 
+/// What each value of the shared axes sets, by axis and value: there may be as many images as values.
+type Layers<'s> = HashMap<&'s str, HashMap<&'s str, LayerId>>;
+
 /// Joins entries and shared axes, and counts every combination that is not left out, in the order of the document.
-pub fn expand(
+pub fn expand<'s>(
     images: Vec<Image>,
-    shared: &[Axis],
+    shared: &'s [Axis],
     key: &[Placed<String>],
     images_max: usize,
     mistakes: &mut Mistakes,
 ) -> (Vec<Block>, Vec<Slot>) {
     let mut blocks = Vec::with_capacity(images.len());
     let mut slots = Vec::with_capacity(images.len());
+    let layers_of = |axis: &'s Axis| axis.values.iter().map(|value| (&*value.text, value.layer)).collect();
+    let layers: Layers<'s> = shared.iter().map(|axis| (&*axis.name, layers_of(axis))).collect();
     for image in images {
         let exclude_lines = image.exclude.len();
         let Image { span, form, axes, exclude, layer } = image;
-        let Some(block) = join(span, form, axes, layer, shared, key, mistakes) else { continue };
+        let Some(block) = join(span, form, axes, layer, (shared, &layers), key, mistakes) else { continue };
         let count = block.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.values.len()));
         let total = count.and_then(|count| count.checked_add(slots.len()));
         if total.is_none_or(|total| total > images_max) {
@@ -99,7 +111,7 @@ fn join(
     form: Form,
     mut axes: Vec<Axis>,
     layer: LayerId,
-    shared: &[Axis],
+    (shared, layers): (&[Axis], &Layers<'_>),
     key: &[Placed<String>],
     mistakes: &mut Mistakes,
 ) -> Option<Block> {
@@ -110,11 +122,9 @@ fn join(
         }
         Form::At => {
             for axis in &mut axes {
-                let Some(common) = shared.iter().find(|common| common.name == axis.name) else { continue };
-                for value in &mut axis.values {
-                    if let Some(known) = common.values.iter().find(|known| known.text == value.text) {
-                        value.layer = if value.layer == 0 { known.layer } else { value.layer };
-                    }
+                let Some(common) = layers.get(&*axis.name) else { continue };
+                for value in axis.values.iter_mut().filter(|value| value.layer == 0) {
+                    value.layer = common.get(&*value.text).copied().unwrap_or_default();
                 }
             }
         }
@@ -146,81 +156,18 @@ fn join(
     Some(Block { span, axes, layering, key, layer })
 }
 
-/// Drops the combinations that an exclusion names; one that drops nothing is a mistake.
-fn leave_out(
-    block: &Block,
-    combinations: std::ops::Range<u32>,
-    exclude: &[Exclusion],
-    mistakes: &mut Mistakes,
-) -> Vec<u32> {
-    let mut parsed = Vec::new();
-    let mistakes_before = mistakes.len();
-    for line in exclude {
-        let mut axes = Vec::new();
-        for (name, values) in &line.value {
-            let Some(axis) = block.axes.iter().position(|axis| *axis.name == *name.value) else {
-                let help = super::layer::undefined_help(&name.value, block.axes.iter().map(|axis| &*axis.name));
-                mistakes.add(name.span, format!("this matrix has no label `{}`", name.value), help);
-                continue;
-            };
-            for value in values {
-                let known = block.axes[axis].values.iter().map(|known| &*known.text);
-                if !known.clone().any(|known| known == value.value) {
-                    let help = super::layer::value_help(&value.value, known);
-                    mistakes.add(value.span, format!("`{}` has no value `{}`", name.value, value.value), help);
-                }
-            }
-            axes.push((axis, values.iter().map(|value| value.value.as_str()).collect::<Vec<_>>()));
-        }
-        parsed.push((line.span, axes, false));
-    }
-    let mut values = Vec::new();
-    let mut kept = Vec::new();
-    for combination in combinations {
-        block.values(combination, &mut values);
-        let mut out = false;
-        for (_, axes, used) in &mut parsed {
-            if !axes.is_empty() && axes.iter().all(|(axis, names)| names.contains(&&*values[*axis].text)) {
-                *used = true;
-                out = true;
-            }
-        }
-        if !out {
-            kept.push(combination);
-        }
-    }
-    let all_known = mistakes.len() == mistakes_before;
-    for (span, axes, used) in parsed {
-        if !used && all_known {
-            let message =
-                if axes.is_empty() { "this excludes nothing: it names no label" } else { "this excludes nothing" };
-            mistakes.add(span, message, "remove it, or name labels and values of this matrix");
-        }
-    }
-    kept
-}
-
 /// The cells of a document, found by key.
 #[derive(Debug, Default)]
 pub struct Cells {
-    exact: HashMap<Box<str>, Vec<u32>>,
-    globs: Vec<(KeyGlob, u32)>,
+    globs: GlobIndex,
     layers: Vec<LayerId>,
 }
 
 impl Cells {
-    /// Sorts cells into those for one key and those for many.
+    /// Takes cells in file order.
     pub fn new(cells: &[(Placed<KeyGlob>, LayerId)]) -> Self {
-        let mut sorted = Self::default();
-        for (number, (glob, layer)) in cells.iter().enumerate() {
-            sorted.layers.push(*layer);
-            if glob.value.is_exact() {
-                sorted.exact.entry(glob.value.as_str().into()).or_default().push(number as u32);
-            } else {
-                sorted.globs.push((glob.value.clone(), number as u32));
-            }
-        }
-        sorted
+        let globs = GlobIndex::new(cells.iter().map(|(glob, _)| &glob.value));
+        Self { globs, layers: cells.iter().map(|(_, layer)| *layer).collect() }
     }
 
     /// Tells whether there is none.
@@ -230,10 +177,7 @@ impl Cells {
 
     /// Finds the numbers of the cells for a key, in file order, into a buffer that is reused.
     pub fn find(&self, key: &str, into: &mut Vec<u32>) {
-        into.clear();
-        into.extend(self.exact.get(key).into_iter().flatten());
-        into.extend(self.globs.iter().filter(|(glob, _)| glob.matches(key)).map(|(_, number)| number));
-        into.sort_unstable();
+        self.globs.find(key, into);
     }
 
     /// Returns the layer of a cell.

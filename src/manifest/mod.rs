@@ -14,6 +14,7 @@ use crate::yaml::{Limits, Lines, ManifestError, Mistake, Mistakes, Span, parse_w
 mod axis;
 mod check;
 mod document;
+mod exclude;
 mod image;
 mod layer;
 mod matrix;
@@ -224,11 +225,12 @@ fn build(
     let mut unmatched = Mistakes::default();
     let moved_bases = check::moved_bases(&moved, &blocks, &slots, &mut unmatched);
     check::removed(&removed, &blocks, &slots, &mut unmatched);
-    check::cells(&cells, &blocks, &slots, &mut unmatched);
+    let lines_of_cells = cells;
+    let cells = Cells::new(&lines_of_cells);
+    check::cells(&lines_of_cells, &cells, (&blocks, &slots), &mut unmatched);
     if expanded {
         mistakes.extend(unmatched);
     }
-    let cells = Cells::new(&cells);
     Some(Manifest {
         name,
         file: Arc::clone(file),

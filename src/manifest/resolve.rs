@@ -16,10 +16,10 @@ use crate::digest::{RenditionDigest, RenditionsDigest, RowDigest};
 use crate::template::TemplateError;
 use crate::yaml::{Mistakes, Span};
 
-use super::Manifest;
 use super::layer::{SETTINGS, Setting, template_help, undefined_help};
 use super::recipe::Decided;
 use super::scratch::Scratch;
+use super::{Manifest, Slot};
 
 /// What all rows of the manifest share, and the names that its columns use.
 pub struct RowPlan {
@@ -39,7 +39,7 @@ const CHUNK: usize = 2_048;
 impl Manifest {
     /// Resolves the heads of all assets, on all cores where that pays.
     pub(super) fn resolve_all(&self, mistakes: &mut Mistakes) -> Heads {
-        let resolve = |slots: &[super::Slot]| {
+        let resolve = |slots: &[Slot]| {
             let mut worker = Worker::new(self);
             let heads: Vec<_> = slots.iter().filter_map(|slot| worker.head(*slot)).collect();
             (heads, worker.mistakes)
@@ -65,6 +65,15 @@ impl Manifest {
     pub(super) fn resolve_asset(&self, index: usize) -> Asset {
         let mut worker = Worker::new(self);
         worker.asset(self.slots[index]).expect("an asset whose head was resolved can be resolved whole")
+    }
+
+    /// Returns the labels of an asset, which cost less than all of it.
+    pub fn labels(&self, index: usize) -> Labels {
+        let Slot { block, combination } = self.slots[index];
+        let block = &self.blocks[block as usize];
+        let mut values = Vec::new();
+        block.values(combination, &mut values);
+        block.labels(&values)
     }
 }
 
@@ -94,7 +103,7 @@ impl<'m> Worker<'m> {
         Self { manifest, scratch, path_inputs, buffer: Vec::with_capacity(1_024), mistakes: Mistakes::default() }
     }
 
-    fn head(&mut self, slot: super::Slot) -> Option<Head> {
+    fn head(&mut self, slot: Slot) -> Option<Head> {
         let key = self.scratch.lay(slot);
         let decided = self.decide(&key);
         let renditions = self.renditions_digest(&key);
@@ -114,7 +123,7 @@ impl<'m> Worker<'m> {
         })
     }
 
-    fn asset(&mut self, slot: super::Slot) -> Option<Asset> {
+    fn asset(&mut self, slot: Slot) -> Option<Asset> {
         let key = self.scratch.lay(slot);
         let Decided { generator, recipe, seed_from } = self.decide(&key)?;
         let vars = self.scratch.rendered_vars().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
@@ -135,14 +144,7 @@ impl<'m> Worker<'m> {
             }
             None => None,
         };
-        let labels: Labels = self
-            .scratch
-            .block
-            .axes
-            .iter()
-            .zip(&self.scratch.values)
-            .map(|(axis, value)| (axis.name.to_string(), value.text.to_string()))
-            .collect();
+        let labels = self.scratch.block.labels(&self.scratch.values);
         let places = self.places(&vars);
         let (protect, hold) = (self.scratch.protect, self.scratch.hold);
         Some(Asset { key, labels, generator, recipe, seed_from, vars, renditions, row, protect, hold, places })
@@ -259,8 +261,7 @@ impl<'m> Worker<'m> {
         if block.axes.len() == block.key.len() {
             return None;
         }
-        let all = block.axes.iter().zip(&self.scratch.values);
-        let labels: Labels = all.map(|(axis, value)| (axis.name.to_string(), value.text.to_string())).collect();
+        let labels = block.labels(&self.scratch.values);
         Some(crate::record::extra_labels(&labels, &self.manifest.key).into_boxed_str())
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets as _, CollectionName, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest, SeenDigest};
+use crate::glob::GlobIndex;
 use crate::plan::{
     Action, CollectionPlan, Comparison, Completeness, Limits, Looked, Note, Picture, Plan, Provenance, RowState, Seen,
     StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
@@ -147,7 +148,8 @@ impl Past<'_> {
         torn(&plan, &moves)?;
         let deleted = moves.deleted.iter().filter_map(|key| self.record(&manifest.name, key));
         let deleted = deleted.filter(|record| selection.takes(&manifest.name, record.key.as_str(), &record.labels));
-        let expected = |record: &Record| manifest.removed.iter().any(|glob| glob.matches(record.key.as_str()));
+        let removed = GlobIndex::new(&manifest.removed);
+        let expected = |record: &Record| removed.matches(record.key.as_str());
         plan.changes.extend(deleted.map(|record| delete(&record, &manifest.key, expected(&record))));
         Ok((plan, moves.left()))
     }

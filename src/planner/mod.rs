@@ -39,7 +39,7 @@ pub use candidates::{Taken, candidates};
 pub use deep::{Depth, all as damaged, remembered};
 pub use drift::row_state;
 pub use moves::Moves;
-pub use selection::{Pattern, Selection};
+pub use selection::{Pattern, Patterns, Selection};
 
 /// A manifest with the heads of its assets.
 pub struct Declared {

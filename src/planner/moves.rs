@@ -1,8 +1,9 @@
 //! Renames: which record belongs to which declared key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::asset::{AssetKey, CollectionName, Heads};
+use crate::glob::GlobIndex;
 use crate::manifest::{Manifest, Moved};
 use crate::plan::Suspects;
 use crate::record::RecordHead;
@@ -62,18 +63,21 @@ impl Moves {
         standing: &[AppliedMove],
         candidates: &BTreeMap<CollectionName, BTreeSet<AssetKey>>,
     ) {
-        for line in &manifest.moved {
-            let Some(keys) = candidates.get(&line.from_collection) else { continue };
-            for from in keys {
-                let Some(captured) = line.from.captures(from.as_str()) else { continue };
-                let Some(index) = heads.find(&line.to.fill(&captured)) else { continue };
-                let to = heads.all()[index].key.clone();
-                let done = (line.from_collection.clone(), from.clone(), to.clone());
-                let itself = line.from_collection == manifest.name && *from == to;
-                let taken = self.into.values().any(|source| *source == (done.0.clone(), done.1.clone()));
-                if !itself && !taken && !standing.contains(&done) && !self.into.contains_key(&to) {
-                    self.into.insert(to, (done.0, done.1));
-                }
+        let standing: HashSet<&AppliedMove> = standing.iter().collect();
+        let mut taken: HashSet<(CollectionName, AssetKey)> = self.into.values().cloned().collect();
+        for (line, from) in starts(manifest, candidates) {
+            let line = &manifest.moved[line as usize];
+            let Some(captured) = line.from.captures(from.as_str()) else { continue };
+            let Some(index) = heads.find(&line.to.fill(&captured)) else { continue };
+            let to = heads.all()[index].key.clone();
+            let itself = line.from_collection == manifest.name && *from == to;
+            let done = (line.from_collection.clone(), from.clone(), to);
+            if itself || standing.contains(&done) || self.into.contains_key(&done.2) {
+                continue;
+            }
+            let (collection, from, to) = done;
+            if taken.insert((collection.clone(), from.clone())) {
+                self.into.insert(to, (collection, from));
             }
         }
         self.settle(manifest, candidates.get(&manifest.name));
@@ -86,9 +90,12 @@ impl Moves {
     pub async fn remembered(world: &World, manifest: &Manifest) -> Result<(Vec<AppliedMove>, usize), StateError> {
         let applied = world.state.moves(&manifest.name).await?;
         let count = applied.len();
-        let stands =
-            |(collection, from, to): &AppliedMove| manifest.moved.iter().any(|line| covers(line, collection, from, to));
-        let standing: Vec<_> = applied.into_iter().filter(stands).collect();
+        let (lines, mut matching) = (lines_from(manifest), Vec::new());
+        let mut stands = |(collection, from, to): &AppliedMove| {
+            lines.find(from.as_str(), &mut matching);
+            matching.iter().any(|line| covers(&manifest.moved[*line as usize], collection, from, to))
+        };
+        let standing: Vec<_> = applied.into_iter().filter(&mut stands).collect();
         let stale = count - standing.len();
         Ok((standing, stale))
     }
@@ -128,6 +135,29 @@ fn covers(line: &Moved, collection: &CollectionName, from: &AssetKey, to: &Asset
     line.from_collection == *collection && filled().as_deref() == Some(to.as_str())
 }
 
+/// Finds lines of `moved` by what they rename from, whatever the collection.
+fn lines_from(manifest: &Manifest) -> GlobIndex {
+    GlobIndex::new(manifest.moved.iter().map(|line| &line.from))
+}
+
+/// Returns the recorded keys that a line names, each with the line's number: line by line, each line's by key.
+fn starts<'c>(
+    manifest: &Manifest,
+    candidates: &'c BTreeMap<CollectionName, BTreeSet<AssetKey>>,
+) -> Vec<(u32, &'c AssetKey)> {
+    let (lines, mut matching) = (lines_from(manifest), Vec::new());
+    let mut starts = Vec::new();
+    for (collection, keys) in candidates {
+        for key in keys {
+            lines.find(key.as_str(), &mut matching);
+            let own = |line: &&u32| manifest.moved[**line as usize].from_collection == *collection;
+            starts.extend(matching.iter().filter(own).map(|line| (*line, key)));
+        }
+    }
+    starts.sort_unstable();
+    starts
+}
+
 /// Returns the recorded keys that a rename could start from, by collection.
 async fn candidates(
     world: &World,
@@ -136,12 +166,17 @@ async fn candidates(
     suspects: &Suspects,
 ) -> Result<BTreeMap<CollectionName, BTreeSet<AssetKey>>, PlannerError> {
     let mut candidates: BTreeMap<CollectionName, BTreeSet<AssetKey>> = BTreeMap::new();
+    let ends = manifest.moved.iter().flat_map(|line| [&line.from, &line.to]);
+    let (ends, mut matching) = (GlobIndex::new(ends), Vec::new());
     for line in &manifest.moved {
         if candidates.contains_key(&line.from_collection) {
             continue;
         }
         let keys = if line.from_collection == manifest.name {
-            let named = |key: &str| manifest.moved.iter().any(|line| line.from.matches(key) || line.to.matches(key));
+            let mut named = |key: &str| {
+                ends.find(key, &mut matching);
+                !matching.is_empty()
+            };
             let declared: Vec<AssetKey> =
                 heads.all().iter().map(|head| &head.key).filter(|key| named(key.as_str())).cloned().collect();
             let recorded = world.state.records(&manifest.name, &declared).await?;

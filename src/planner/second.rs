@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets, CollectionName, Heads, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
+use crate::glob::GlobIndex;
 use crate::manifest::Manifest;
 use crate::plan::{
     Action, Cause, Change, CollectionPlan, Decisions, Doubt, LostState, Note, Picture, Provenance, RowState, Seen,
@@ -217,12 +218,13 @@ impl Gathering<'_> {
         moves: &Moves,
         plan: &mut CollectionPlan,
     ) -> Result<(), PlannerError> {
+        let removed = GlobIndex::new(&manifest.removed);
         for keys in moves.deleted.chunks(CHUNK) {
             let mut records = self.world.state.records(&manifest.name, keys).await?;
             records.sort_by(|one, other| one.key.cmp(&other.key));
             for record in &records {
                 if self.request.selection.takes(&manifest.name, record.key.as_str(), &record.labels) {
-                    let expected = manifest.removed.iter().any(|glob| glob.matches(record.key.as_str()));
+                    let expected = removed.matches(record.key.as_str());
                     plan.changes.push(delete(record, &manifest.key, expected));
                 }
             }

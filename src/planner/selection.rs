@@ -1,10 +1,11 @@
 //! Selections: `--only` and `--except`, by key glob or `label=value`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::asset::{CollectionName, Labels};
-use crate::glob::{GlobError, KeyGlob};
+use crate::glob::{GlobError, GlobIndex, KeyGlob};
 
 /// One pattern of a selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +43,77 @@ impl fmt::Display for Pattern {
     }
 }
 
-impl Pattern {
-    fn matches(&self, collection: &CollectionName, key: &str, labels: &Labels) -> bool {
-        match self {
-            Self::Key(wanted, glob) => {
-                wanted.as_deref().is_none_or(|wanted| wanted == collection.as_str()) && glob.matches(key)
+/// Patterns of which none has to be tried with every asset.
+#[derive(Debug, Clone, Default)]
+pub struct Patterns {
+    all: Vec<Pattern>,
+    /// The globs, and for each the number of its pattern.
+    globs: (GlobIndex, Vec<u32>),
+    /// The numbers of the patterns by label and value.
+    labels: HashMap<(String, String), Vec<u32>>,
+}
+
+impl From<Vec<Pattern>> for Patterns {
+    fn from(all: Vec<Pattern>) -> Self {
+        let (mut globs, mut numbers) = (Vec::new(), Vec::new());
+        let mut labels: HashMap<_, Vec<u32>> = HashMap::new();
+        for (number, pattern) in (0_u32..).zip(&all) {
+            match pattern {
+                Pattern::Key(_, glob) => {
+                    globs.push(glob);
+                    numbers.push(number);
+                }
+                Pattern::Label(name, value) => labels.entry((name.clone(), value.clone())).or_default().push(number),
             }
-            Self::Label(name, value) => labels.get(name) == Some(value),
         }
+        let globs = (GlobIndex::new(globs), numbers);
+        Self { all, globs, labels }
+    }
+}
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        self.all == other.all
+    }
+}
+
+impl Eq for Patterns {}
+
+impl Patterns {
+    /// Returns them in the order in which they were given.
+    pub fn iter(&self) -> std::slice::Iter<'_, Pattern> {
+        self.all.iter()
+    }
+
+    /// Returns one by its number.
+    pub fn at(&self, number: u32) -> &Pattern {
+        &self.all[number as usize]
+    }
+
+    /// Tells whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Finds the numbers of the patterns that match an asset, into a buffer that is reused.
+    pub fn find(&self, collection: &CollectionName, key: &str, labels: &Labels, into: &mut Vec<u32>) {
+        let (globs, numbers) = &self.globs;
+        globs.find(key, into);
+        into.iter_mut().for_each(|found| *found = numbers[*found as usize]);
+        into.retain(|number| match self.at(*number) {
+            Pattern::Key(wanted, _) => wanted.as_deref().is_none_or(|wanted| wanted == collection.as_str()),
+            Pattern::Label(..) => false,
+        });
+        if !self.labels.is_empty() {
+            let label = |(name, value): (&String, &String)| self.labels.get(&(name.clone(), value.clone()));
+            into.extend(labels.iter().filter_map(label).flatten());
+        }
+    }
+
+    fn takes(&self, collection: &CollectionName, key: &str, labels: &Labels) -> bool {
+        let mut found = Vec::new();
+        self.find(collection, key, labels, &mut found);
+        !found.is_empty()
     }
 }
 
@@ -57,9 +121,9 @@ impl Pattern {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Only these; all where there is none.
-    pub only: Vec<Pattern>,
+    pub only: Patterns,
     /// Not these.
-    pub except: Vec<Pattern>,
+    pub except: Patterns,
 }
 
 impl Selection {
@@ -70,8 +134,8 @@ impl Selection {
 
     /// Tells whether an asset is meant.
     pub fn takes(&self, collection: &CollectionName, key: &str, labels: &Labels) -> bool {
-        let matches = |pattern: &Pattern| pattern.matches(collection, key, labels);
-        (self.only.is_empty() || self.only.iter().any(matches)) && !self.except.iter().any(matches)
+        (self.only.is_empty() || self.only.takes(collection, key, labels))
+            && !self.except.takes(collection, key, labels)
     }
 }
 
@@ -93,7 +157,9 @@ mod tests {
             (vec![], vec!["age/*/*"], false),
             (vec!["age/*/*"], vec!["style=anime"], false),
         ] {
-            let parse = |patterns: Vec<&str>| patterns.iter().map(|text| text.parse().unwrap()).collect();
+            let parse = |patterns: Vec<&str>| {
+                Patterns::from(patterns.iter().map(|text| text.parse().unwrap()).collect::<Vec<Pattern>>())
+            };
             let selection = Selection { only: parse(only.clone()), except: parse(except.clone()) };
             assert_eq!(selection.takes(&collection, "age/70+/anime", &labels), taken, "{only:?} {except:?}");
         }

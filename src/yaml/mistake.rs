@@ -121,9 +121,12 @@ impl std::error::Error for ManifestError {}
 /// Returns the known word that was probably meant, if one is near.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let folded = word.to_lowercase();
-    let bound = (word.chars().count() / 3).clamp(1, 3);
+    let letters = word.chars().count();
+    let bound = (letters / 3).clamp(1, 3);
     known
         .into_iter()
+        // Words of other lengths are further away than that; there may be thousands of them.
+        .filter(|candidate| candidate.chars().count().abs_diff(letters) <= bound)
         .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)

@@ -1,9 +1,14 @@
 //! Key globs: `age/*/anime`. A `*` stays within one segment.
 //!
-//! Small and its own because `moved` needs what each `*` matched, which general glob libraries do not tell.
+//! Small and its own because `moved` needs what each `*` matched, which general glob libraries do not tell. Many globs are
+//! asked at once by [`GlobIndex`].
 
 use std::fmt;
 use std::str::FromStr;
+
+mod index;
+
+pub use index::GlobIndex;
 
 /// The text is no key glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,20 +60,24 @@ impl KeyGlob {
         if self.is_exact() {
             return *self.0 == *key;
         }
-        self.captures(key).is_some()
+        self.walk(key, |_| ()).is_some()
     }
 
     /// Returns what each `*` matched, in order; `None` where the key does not match. Earlier stars take as little as
     /// they can.
     pub fn captures<'k>(&self, key: &'k str) -> Option<Vec<&'k str>> {
         let mut captured = Vec::new();
+        self.walk(key, |text| captured.push(text))?;
+        Some(captured)
+    }
+
+    /// Goes through pattern and key side by side and tells what each `*` takes; `None` where they do not fit.
+    fn walk<'k>(&self, key: &'k str, mut take: impl FnMut(&'k str)) -> Option<()> {
         let mut segments = key.split('/');
         for pattern in self.0.split('/') {
-            if !segment(pattern, segments.next()?, &mut captured) {
-                return None;
-            }
+            segment(pattern, segments.next()?, &mut take)?;
         }
-        segments.next().is_none().then_some(captured)
+        segments.next().is_none().then_some(())
     }
 
     /// Returns the pattern with its stars replaced, in order.
@@ -85,22 +94,22 @@ impl KeyGlob {
     }
 }
 
-/// Matches one segment, backtracking over what a star takes; segments are short.
-fn segment<'k>(pattern: &str, text: &'k str, captured: &mut Vec<&'k str>) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
-    let Some(rest) = text.strip_prefix(before) else { return false };
-    let depth = captured.len();
-    for length in 0..=rest.len() {
-        if !rest.is_char_boundary(length) {
-            continue;
+/// Matches one segment. What stands between two stars is looked for as early as it can be: whatever fits behind a later
+/// place fits behind the earliest one, so nothing has to be tried twice.
+fn segment<'k>(pattern: &str, text: &'k str, take: &mut impl FnMut(&'k str)) -> Option<()> {
+    let Some((first, rest)) = pattern.split_once('*') else { return (pattern == text).then_some(()) };
+    let mut text = text.strip_prefix(first)?;
+    let mut pieces = rest.split('*').peekable();
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            take(text.strip_suffix(piece)?);
+            break;
         }
-        captured.push(&rest[..length]);
-        if segment(after, &rest[length..], captured) {
-            return true;
-        }
-        captured.truncate(depth);
+        let at = text.find(piece)?;
+        take(&text[..at]);
+        text = &text[at + piece.len()..];
     }
-    false
+    Some(())
 }
 
 #[cfg(test)]
@@ -133,5 +142,37 @@ mod tests {
         for text in ["", "/", "a//b", "a b", "**", "a/**", "a?b", "ä"] {
             assert!(text.parse::<KeyGlob>().is_err(), "{text}");
         }
+    }
+
+    /// The rule, tried place by place.
+    fn tried<'k>(pattern: &str, text: &'k str, captured: &mut Vec<&'k str>) -> bool {
+        let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
+        let Some(rest) = text.strip_prefix(before) else { return false };
+        let depth = captured.len();
+        for length in 0..=rest.len() {
+            captured.push(&rest[..length]);
+            if tried(after, &rest[length..], captured) {
+                return true;
+            }
+            captured.truncate(depth);
+        }
+        false
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn earlier_stars_take_as_little_as_they_can(pattern in "[ab]{0,2}(\\*[ab]{1,2}){0,4}\\*?", text in "[ab]{1,12}") {
+            let Ok(glob) = pattern.parse::<KeyGlob>() else { return Ok(()) };
+            let mut captured = Vec::new();
+            let expected = tried(&pattern, &text, &mut captured).then_some(captured);
+            proptest::prop_assert_eq!(glob.captures(&text), expected);
+        }
+    }
+
+    #[test]
+    fn a_glob_of_many_stars_is_matched_in_one_go() {
+        let glob: KeyGlob = format!("{}b", "*a".repeat(60)).parse().unwrap();
+        assert!(!glob.matches(&"a".repeat(120)));
+        assert!(glob.matches(&format!("{}b", "a".repeat(120))));
     }
 }
