@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::server::{self, Access as Seen, Log, Served};
+use crate::server::{self, Access as Seen, HostName, Log, Served};
 use crate::state::Access;
 use crate::storage::PublicFiles;
 
@@ -20,6 +20,10 @@ pub struct ServeArgs {
     /// Where to listen; anything but this machine itself is open to whoever can reach it
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
+    /// Answer for this host, too, as in `pictures.example.com`; repeatable, `*` for all. This machine's own names and the
+    /// address that is listened on are always answered for
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<HostName>,
     /// Serve the files of this folder at /create-character
     #[arg(long = "static", value_name = "DIR")]
     mounted: Option<PathBuf>,
@@ -53,6 +57,7 @@ pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u
         world,
         files,
         mounted: args.mounted.clone(),
+        hosts: args.hosts.clone(),
         origins: args.origins.clone(),
         patience: args.patience,
         plans,
@@ -61,6 +66,12 @@ pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u
     // Before anybody is told where it listens: whoever knows may send a signal.
     let stop = stop();
     let bound = server::bind(&args.listen, served).await?;
+    if bound.address.ip().is_unspecified() && args.hosts.is_empty() {
+        output.talk(
+            "it answers for `localhost` and for the addresses of this machine; name others with `--host`, as in \
+             `--host pictures.example.com`",
+        );
+    }
     output.talk(&format!("listening on http://{}/ (Ctrl-C stops it)", bound.address));
     bound.run(stop).await;
     output.talk("stopped");

@@ -40,7 +40,7 @@ pub use escape::terminal;
 pub use events::{CallDocument, Event, Severity, error_events, plan_events};
 pub use garbage::{Deleted, GarbageFate, GarbageFile, GarbageKind, GarbageSum, garbage_summary, garbage_text};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
-pub use html::report_html;
+pub use html::{report_html, visible};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use listed::{accept_text, kept_rows_text};
 pub use markdown::{report_markdown, report_marker};

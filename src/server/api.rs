@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::json;
 
+use crate::render::terminal;
+
 use super::answer::{Answer, Keep};
 use super::openapi;
 use super::problem::Problem;
@@ -90,9 +92,9 @@ pub fn key_of(collection: &Collection, key: &str) -> Result<String, Problem> {
     }
 }
 
-/// What a stranger wrote, short and without control characters.
+/// What a stranger wrote, short and with nothing invisible in it.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(80).collect()
+    terminal(text).chars().take(80).collect()
 }
 
 fn collections(snapshot: &Snapshot) -> Answer {

@@ -4,7 +4,7 @@
 //! in number and bytes, connections in number: whoever comes beyond waits until another goes.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub async fn bind(address: &str, served: Served) -> Result<Bound, ServerError> {
     served.world.state.known().await?;
     let listener = TcpListener::bind(address).await.map_err(failure)?;
     let bound = listener.local_addr().map_err(failure)?;
-    Ok(Bound { listener, app: Arc::new(App::new(served)), address: bound })
+    Ok(Bound { listener, app: Arc::new(App::new(served, address)), address: bound })
 }
 
 impl Bound {
@@ -98,8 +98,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, (app, router): (&App, Router
     // A client that takes nothing of what it is sent is cut, too.
     let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
     let _ = set_tcp_user_timeout(&stream, millis);
+    let reached = stream.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |local| local.ip());
+    let client = Client { address: peer.ip(), reached };
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Client(peer.ip()));
+        request.extensions_mut().insert(client);
         let mut router = router.clone();
         async move {
             let request = request.map(Body::new);
@@ -126,6 +128,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, (app, router): (&App, Router
     }
 }
 
-/// Who asks.
+/// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
-pub struct Client(pub IpAddr);
+pub struct Client {
+    /// The address that the request came from.
+    pub address: IpAddr,
+    /// The address of this machine that it came to.
+    pub reached: IpAddr,
+}

@@ -22,6 +22,7 @@ mod cross;
 mod files;
 mod fresh;
 mod fresh_plan;
+mod host;
 mod listen;
 mod metrics;
 mod mount;
@@ -36,6 +37,7 @@ mod route;
 mod snapshot;
 
 pub use access::Access;
+pub use host::HostName;
 pub use listen::{Bound, bind};
 
 /// How long an answer may be older than the database, in milliseconds, beside the time that reading it takes.
@@ -49,6 +51,8 @@ pub struct Served {
     pub files: PublicFiles,
     /// A folder that is mounted beside the pages.
     pub mounted: Option<PathBuf>,
+    /// Hosts that requests may name beside this machine itself and the address that they come to.
+    pub hosts: Vec<HostName>,
     /// Whose pages may read the API from a browser: origins, or `*`.
     pub origins: Vec<String>,
     /// How long a client may take for its request, and an answer to be made.

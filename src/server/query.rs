@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
 
+use crate::render::terminal;
+
 use super::problem::Problem;
 use super::snapshot::{Collection, Shown};
 
@@ -120,7 +122,7 @@ fn number(name: &str, value: &str, most: usize) -> Result<usize, Problem> {
 }
 
 fn unknown_label(name: &str, collection: &Collection) -> Problem {
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(60).collect();
+    let shown: String = terminal(name).chars().take(60).collect();
     let detail = format!("`{}` has no label `{shown}`", collection.name);
     let labels = collection.labels.iter().map(|(label, _)| label.as_str());
     Problem::new(StatusCode::BAD_REQUEST, "unknown-label", detail).allowing(labels.chain(["limit", "cursor"]))

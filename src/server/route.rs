@@ -1,5 +1,6 @@
 //! From a request to its answer: which part it is for, what every answer carries, what is counted and told of it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::access::{self, Access};
 use super::fresh::Fresh;
 use super::fresh_plan::FreshPlan;
+use super::host::Hosts;
 use super::listen::Client;
 use super::metrics::{Costs, Metrics, Part};
 use super::mount::MOUNTED_AT;
@@ -44,12 +46,13 @@ pub struct App {
     pub costs: Remembered<Costs>,
     /// Whether the storage was there.
     pub storage: Remembered<bool>,
+    hosts: Hosts,
     places: Semaphore,
 }
 
 impl App {
-    /// Begins to serve.
-    pub fn new(served: Served) -> Self {
+    /// Begins to serve at an address as it was asked for.
+    pub fn new(served: Served, listened: &str) -> Self {
         let pages = Pages::new(&served.world.url_base);
         Self {
             fresh: Fresh::new(Arc::clone(&served.world)),
@@ -59,6 +62,7 @@ impl App {
             costs: Remembered::default(),
             storage: Remembered::default(),
             places: Semaphore::new(REQUESTS_MAX),
+            hosts: Hosts::new(&served.hosts, listened),
             served: Arc::new(served),
         }
     }
@@ -73,7 +77,14 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     let begun = Instant::now();
     let (parts, _) = request.into_parts();
     let part = part(parts.uri.path());
-    let mut response = match limited(&app, part, &parts.method, &parts.uri, &parts.headers).await {
+    let client = parts.extensions.get::<Client>().copied();
+    let reached = client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.reached);
+    let named = app.hosts.check(parts.version, &parts.uri, &parts.headers, reached);
+    let answered = async {
+        named?;
+        limited(&app, part, &parts.method, &parts.uri, &parts.headers).await
+    };
+    let mut response = match answered.await {
         Ok(response) => response,
         Err(problem) if part == Part::Pages => app.pages.problem(&problem),
         Err(problem) => problem.respond(),
@@ -86,10 +97,9 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     app.metrics.count(part, response.status().as_u16(), took);
     if let Some(log) = &app.served.log {
         let snapshot = app.fresh.get().await.ok();
-        let client = parts.extensions.get::<Client>();
         log(&Access {
             time: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-            client: client.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |client| client.0),
+            client: client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.address),
             method: parts.method.as_str(),
             path: access::path(parts.uri.path()),
             query: access::query(parts.uri.query(), snapshot.as_deref()),

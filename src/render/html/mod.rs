@@ -5,13 +5,16 @@
 
 mod view;
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value, escape_formatter};
 use sha2::{Digest as _, Sha256};
 
 use crate::plan::Plan;
 
+use super::escape::terminal;
 use super::report::ReportFacts;
 
 const PAGE: &str = include_str!("page.html");
@@ -27,8 +30,21 @@ pub fn report_html(plan: Option<&Plan>, facts: &ReportFacts) -> String {
     let page = view::page(plan, facts, &mut thumbnails, policy);
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(visible);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.render_named_str("page.html", PAGE, Serde(&page)).expect("the page names only what its view has")
+}
+
+/// Writes a value with all that a browser would obey or hide made visible: marks of direction turn letters around that stand
+/// outside of them, too. It is for the templates of pages, which escape what it writes.
+///
+/// # Errors
+/// When the page takes no more.
+pub fn visible(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str().filter(|_| !value.is_safe()).map(terminal) {
+        Some(Cow::Owned(shown)) => escape_formatter(out, state, &Value::from(shown)),
+        Some(Cow::Borrowed(_)) | None => escape_formatter(out, state, value),
+    }
 }
 
 /// Returns what a browser may do with the page, where it fetches pictures from elsewhere or not.

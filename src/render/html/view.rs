@@ -1,7 +1,7 @@
 //! What the page shows, as plain values in the order in which they stand there.
 //!
-//! Texts are made safe for the eye here (marks of direction and invisible characters become visible); the template
-//! escapes them for HTML.
+//! Long texts are cut here, with what is invisible in them counted as it is shown; the template makes visible whatever is
+//! left, and escapes all of it for HTML.
 
 use std::collections::BTreeSet;
 

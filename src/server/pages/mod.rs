@@ -7,6 +7,8 @@ use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use minijinja::{AutoEscape, Environment, Value, context};
 
+use crate::render::visible;
+
 use super::answer::{Answer, Keep};
 use super::problem::Problem;
 
@@ -42,6 +44,7 @@ impl Pages {
     pub fn new(url_base: &str) -> Self {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_formatter(visible);
         for (name, text) in TEMPLATES {
             environment.add_template(name, text).expect("the templates are read by every test of the pages");
         }
@@ -92,7 +95,7 @@ impl Pages {
     pub fn problem(&self, problem: &Problem) -> Response<Body> {
         let allowed: Vec<Value> = problem.allowed.iter().map(|name| Value::from(name.as_str())).collect();
         let title = match problem.status.as_u16() {
-            404 => "There is nothing here",
+            404 | 421 => "There is nothing here",
             503 => "Not now",
             _ => "That cannot be shown",
         };
