@@ -221,7 +221,9 @@ fn state_help(error: &StateError) -> Option<String> {
             }
             _ => "write `state: sqlite:PATH` or `state: ${DATABASE_URL}` with `postgres://…` in pixform.yaml".to_owned(),
         }),
-        StateError::Address { help, .. } | StateError::Server { help, .. } => Some(help.clone()),
+        StateError::Address { help, .. } | StateError::Reader { help, .. } | StateError::Server { help, .. } => {
+            Some(help.clone())
+        }
         StateError::Denied { .. } => Some(
             "`pixform init --print-sql` prints the roles and rights that each command needs: run it as the database's owner; \
              `pixform_plan` only plans, `pixform_preview` previews, `pixform_apply` does the rest"

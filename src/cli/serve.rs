@@ -24,6 +24,10 @@ pub struct ServeArgs {
     /// address that is listened on are always answered for
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<HostName>,
+    /// Show the rows that this role of the database may read, by its rights and policies: `anon` where there is such a role,
+    /// else all that the role in the state's URL may read
+    #[arg(long, value_name = "ROLE")]
+    as_role: Option<String>,
     /// Serve the files of this folder at /create-character
     #[arg(long = "static", value_name = "DIR")]
     mounted: Option<PathBuf>,
@@ -45,6 +49,10 @@ pub struct ServeArgs {
 pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let world = Arc::new(context::world(&settings, Access::Read).await?);
+    let readership = world.state.readership(args.as_role.as_deref()).await?;
+    for warning in &readership.warnings {
+        output.warn(&warning.message, &warning.help, None);
+    }
     let files = PublicFiles::of(&stores::stores(&settings)?).map_err(crate::world::WorldError::from)?;
     let plans = match &args.manifests {
         None => None,
@@ -55,6 +63,7 @@ pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u
     };
     let served = Served {
         world,
+        reader: readership.reader,
         files,
         mounted: args.mounted.clone(),
         hosts: args.hosts.clone(),

@@ -86,7 +86,9 @@ impl Compared {
             ..ReportFacts::new(&plan.environment)
         };
         let drifted = plan.changes().filter(|(_, change)| change.has_drift()).count() as u64;
-        Ok(PlanPage { html: render::report_html(Some(&plan), &facts), changes: plan.changes().count() as u64, drifted })
+        let adopted = plan.changes().filter(|(_, change)| change.adoption.is_some()).count() as u64;
+        let html = render::report_html(Some(&plan), &facts);
+        Ok(PlanPage { html, changes: plan.changes().count() as u64, drifted, adopted })
     }
 }
 

@@ -86,7 +86,7 @@ impl Answer {
         headers.reserve(10);
         headers.insert(ETAG, tag.clone());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.keep.words()));
-        headers.insert(VARY, HeaderValue::from_static("accept-encoding, origin"));
+        headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, origin"));
         if let Some(link) = &self.link {
             headers.insert(LINK, link.clone());
         }

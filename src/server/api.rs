@@ -1,5 +1,6 @@
 //! The API: the collections, the rows of one, and one row.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde_json::json;
 use crate::render::terminal;
 
 use super::answer::{Answer, Keep};
+use super::exact::{EXACT, Numbers};
 use super::openapi;
 use super::problem::Problem;
 use super::query::{PAGING, Query, pairs};
@@ -21,19 +23,28 @@ const JSON: &str = "application/json";
 ///
 /// # Errors
 /// With what is wrong with the request.
-pub fn answer(snapshot: &Snapshot, path: &str, query: Option<&str>) -> Result<Arc<Answer>, Problem> {
+pub fn answer(
+    snapshot: &Snapshot,
+    (path, query): (&str, Option<&str>),
+    numbers: Numbers,
+) -> Result<Arc<Answer>, Problem> {
     let target = query.map(|query| format!("{path}?{query}"));
     let target = target.as_deref().unwrap_or(path);
-    if let Some(answer) = snapshot.answer(target) {
+    // A blank is in no target.
+    let kept = match numbers {
+        Numbers::Json => Cow::Borrowed(target),
+        Numbers::Exact => Cow::Owned(format!("{target} {EXACT}")),
+    };
+    if let Some(answer) = snapshot.answer(&kept) {
         return Ok(answer);
     }
-    let made = make(snapshot, path, query)?;
+    let made = make(snapshot, (path, query), numbers)?;
     let made = Arc::new(made);
-    snapshot.keep(target, &made);
+    snapshot.keep(&kept, &made);
     Ok(made)
 }
 
-fn make(snapshot: &Snapshot, path: &str, query: Option<&str>) -> Result<Answer, Problem> {
+fn make(snapshot: &Snapshot, (path, query): (&str, Option<&str>), numbers: Numbers) -> Result<Answer, Problem> {
     let inside = path.strip_prefix("/api").unwrap_or(path).trim_start_matches('/');
     match inside.split_once('/') {
         None if inside.is_empty() => {
@@ -44,11 +55,11 @@ fn make(snapshot: &Snapshot, path: &str, query: Option<&str>) -> Result<Answer, 
             without_query(query)?;
             Ok(Answer::new(openapi::document(snapshot).to_string(), JSON, Keep::Ask))
         }
-        None => rows(find(snapshot, inside)?, query),
+        None => rows(find(snapshot, inside)?, query, numbers),
         Some((name, key)) => {
             let collection = find(snapshot, name)?;
             without_query(query)?;
-            row(collection, key)
+            row(collection, key, numbers)
         }
     }
 }
@@ -101,7 +112,7 @@ fn collections(snapshot: &Snapshot) -> Answer {
     let one = |collection: &Collection| {
         let labels: Vec<_> =
             collection.labels.iter().map(|(name, values)| json!({ "name": name, "values": values })).collect();
-        let columns: Vec<&str> = collection.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let columns: Vec<&str> = collection.columns.iter().map(|column| column.name.as_str()).collect();
         json!({
             "name": collection.name.as_str(),
             "key": collection.key,
@@ -115,7 +126,7 @@ fn collections(snapshot: &Snapshot) -> Answer {
     Answer::new(serde_json::Value::from(all).to_string(), JSON, Keep::Ask)
 }
 
-fn rows(collection: &Collection, query: Option<&str>) -> Result<Answer, Problem> {
+fn rows(collection: &Collection, query: Option<&str>, numbers: Numbers) -> Result<Answer, Problem> {
     let asked = Query::parse(query, collection)?;
     if asked.page != 1 {
         let detail = "pages of the API are asked for with `limit` and `cursor`";
@@ -134,11 +145,11 @@ fn rows(collection: &Collection, query: Option<&str>) -> Result<Answer, Problem>
         if body.len() > 1 {
             body.push(b',');
         }
-        body.extend_from_slice(row);
+        numbers.write(row, collection, &mut body);
         last = key;
     }
     body.push(b']');
-    let answer = Answer::new(body, JSON, Keep::Ask);
+    let answer = Answer::new(body, numbers.media_type(), Keep::Ask);
     Ok(match wanted.next() {
         None => answer,
         Some(_) => answer.with_next(&next(collection, query, &asked, last)),
@@ -156,10 +167,14 @@ fn next(collection: &Collection, query: Option<&str>, asked: &Query, last: &str)
     target
 }
 
-fn row(collection: &Collection, key: &str) -> Result<Answer, Problem> {
+fn row(collection: &Collection, key: &str, numbers: Numbers) -> Result<Answer, Problem> {
     let key = key_of(collection, key)?;
     match collection.find(&key).and_then(|shown| shown.row) {
-        Some(row) => Ok(Answer::new(row.to_vec(), JSON, Keep::Ask)),
+        Some(row) => {
+            let mut body = Vec::with_capacity(row.len() + 16);
+            numbers.write(row, collection, &mut body);
+            Ok(Answer::new(body, numbers.media_type(), Keep::Ask))
+        }
         None => {
             let detail = format!("the row of `{key}` is gone from the table: `pixform apply` puts it back");
             Err(Problem::new(StatusCode::NOT_FOUND, "unknown-key", detail))

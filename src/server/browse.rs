@@ -12,6 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::asset::AssetKey;
 use crate::record::{Published, Record};
+use crate::state::Reader;
 
 use super::PlanPage;
 use super::pages::Pages;
@@ -36,7 +37,7 @@ pub async fn shared(app: &Arc<App>) -> Value {
     let plan = banner_plan(app).await;
     context! {
         environment => app.served.world.environment.as_str(),
-        has_plan => app.plan.is_possible(),
+        has_plan => app.may_plan().await,
         changes => plan.as_ref().map_or(0, |plan| plan.changes),
         drifted => plan.as_ref().map_or(0, |plan| plan.drifted),
         mounted => app.served.mounted.is_some(),
@@ -44,7 +45,7 @@ pub async fn shared(app: &Arc<App>) -> Value {
 }
 
 async fn banner_plan(app: &Arc<App>) -> Option<Arc<PlanPage>> {
-    if !app.plan.is_possible() {
+    if !app.may_plan().await {
         return None;
     }
     let made = tokio::time::timeout(PLAN_PATIENCE, app.plan.get()).await;
@@ -196,7 +197,16 @@ pub async fn plan(app: &Arc<App>) -> Result<Response<Body>, Problem> {
         let detail = "a plan needs manifests: `pixform serve --manifest FILE`";
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
     }
+    let hidden = || {
+        let detail = "a plan tells of every row, and not every row is shown here; `--as-role` says whose rows are";
+        Problem::new(StatusCode::FORBIDDEN, "hidden", detail)
+    };
+    if !app.may_plan().await {
+        return Err(hidden());
+    }
     match app.plan.get().await {
+        // Nobody knows yet who may read a row that is only about to become ours.
+        Ok(plan) if plan.adopted > 0 && app.served.reader != Reader::Connected => Err(hidden()),
         Ok(plan) => Ok(Pages::foreign(&plan.html)),
         // The reason may name places and people; it is for whoever runs the server.
         Err(failure) => {

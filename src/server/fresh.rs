@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use crate::state::Reader;
 use crate::world::World;
 
 use super::STALE_MILLISECONDS;
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is served now.
 pub struct Fresh {
     world: Arc<World>,
+    reader: Reader,
     begun: Instant,
     current: RwLock<Option<Arc<Snapshot>>>,
     /// When it was last found to be current, in milliseconds since the beginning.
@@ -36,10 +38,11 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// Begins with nothing.
-    pub fn new(world: Arc<World>) -> Self {
+    /// Begins with nothing; rows are read in the place of a reader.
+    pub fn new(world: Arc<World>, reader: Reader) -> Self {
         Self {
             world,
+            reader,
             begun: Instant::now(),
             current: RwLock::default(),
             checked: AtomicU64::new(0),
@@ -113,10 +116,10 @@ impl Fresh {
         {
             return Ok(Arc::clone(current));
         }
-        let read = Snapshot::read(state, &self.world.url_base).await.map_err(words)?;
+        let read = Snapshot::read(state, &self.reader, &self.world.url_base).await.map_err(words)?;
         *version = now;
         if let Some(current) = current
-            && current.collections == read.collections
+            && current.equals(&read)
         {
             return Ok(Arc::clone(current));
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::state::StateError;
+use crate::state::{Reader, StateError};
 use crate::storage::PublicFiles;
 use crate::world::World;
 
@@ -19,6 +19,7 @@ mod answer;
 mod api;
 mod browse;
 mod cross;
+mod exact;
 mod files;
 mod fresh;
 mod fresh_plan;
@@ -47,6 +48,8 @@ pub const STALE_MILLISECONDS: u64 = 1_000;
 pub struct Served {
     /// State and storage.
     pub world: Arc<World>,
+    /// In whose place rows are read.
+    pub reader: Reader,
     /// The files that rows point at, where they lie in a folder of this machine.
     pub files: PublicFiles,
     /// A folder that is mounted beside the pages.
@@ -82,6 +85,8 @@ pub struct PlanPage {
     pub changes: u64,
     /// How many of them were edited or lost outside of pixform.
     pub drifted: u64,
+    /// How many rows it tells of that were nobody's until now.
+    pub adopted: u64,
 }
 
 /// What can go wrong with the server itself.

@@ -1,59 +1,82 @@
 //! The API described for programs, as OpenAPI 3.1: the collections that there are, with their labels and columns.
 //!
-//! Source: <https://spec.openapis.org/oas/v3.1.1.html>, read 2026-11-25.
+//! Types are those of the database's catalogue, not of the rows of today: a program is made from the description once.
+//! Source: <https://spec.openapis.org/oas/v3.1.1.html>, read 2026-11-25; the names of formats:
+//! <https://spec.openapis.org/registry/format/>, read 2026-11-30.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value, json};
+
+use crate::state::{Holds, Nulls};
+
+use super::exact::{EXACT, Numbers};
 use super::query::{LIMIT_MAX, VALUES_MAX as FILTER_MAX};
-use super::snapshot::{Collection, Kinds, Snapshot};
+use super::snapshot::{Collection, Column, Snapshot};
 
 /// Values of a label that are listed; beyond, any text is described.
 const VALUES_MAX: usize = 500;
 
 /// Describes what is served now.
 pub fn document(snapshot: &Snapshot) -> Value {
-    let mut paths = serde_json::Map::new();
-    let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Collection" } });
+    let mut paths = Map::new();
+    let mut schemas = Map::new();
+    let list = json!({ "application/json": { "schema": { "type": "array", "items": reference("Collection") } } });
     paths.insert("/api".to_owned(), operation("listCollections", "The collections", &json!([]), &list, &["406"]));
+    let mut names = Names::default();
     for collection in snapshot.collections.values() {
-        let (name, id) = (collection.name.as_str(), identifier(collection.name.as_str()));
-        let row = row(collection);
-        let rows = json!({ "type": "array", "items": row });
+        let (name, id) = (collection.name.as_str(), names.identifier(collection.name.as_str()));
+        let [json, exact] = [format!("{id}Row"), format!("{id}RowExact")];
+        schemas.insert(json.clone(), row(collection, Numbers::Json));
+        schemas.insert(exact.clone(), row(collection, Numbers::Exact));
+        let one = json!({ "application/json": { "schema": reference(&json) }, EXACT: { "schema": reference(&exact) } });
+        let many = |name| json!({ "schema": { "type": "array", "items": reference(name) } });
+        let rows = json!({ "application/json": many(&json), EXACT: many(&exact) });
         let filters: Vec<Value> = collection.labels.iter().map(|(label, values)| filter(label, values)).collect();
-        let parameters = Value::from([filters, paging(collection)].concat());
+        let parameters = Value::from([filters, paging()].concat());
         let summary = format!("The rows of `{name}`, in the order of the manifest");
         paths.insert(format!("/api/{name}"), operation(&format!("list{id}"), &summary, &parameters, &rows, &["400"]));
         let parts: Vec<Value> = collection.key.iter().map(|axis| part(collection, axis)).collect();
         let path: String = collection.key.iter().map(|axis| format!("/{{{axis}}}")).collect();
-        let one = operation(&format!("get{id}"), &format!("One row of `{name}`"), &parts.into(), &row, &["400", "404"]);
+        let one = operation(&format!("get{id}"), &format!("One row of `{name}`"), &parts.into(), &one, &["400", "404"]);
         paths.insert(format!("/api/{name}{path}"), one);
     }
+    schemas.insert("Collection".to_owned(), collection_schema());
+    schemas.insert("Problem".to_owned(), problem_schema());
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "pixform",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Published pictures. Only reads; an answer is at most about a second old.",
+            "description": format!(
+                "Published pictures. Only reads; an answer is at most about a second old. Whole numbers of 64 bits are numbers; \
+                 readers that would lose digits, as JavaScript does, ask with `Accept: {EXACT}` and get them as text."
+            ),
         },
+        // Relative to the place of this document, whatever a proxy calls it.
+        "servers": [{ "url": "/", "description": "The server that this description comes from" }],
         "paths": paths,
-        "components": { "schemas": { "Collection": collection_schema(), "Problem": problem_schema() } },
+        "components": { "schemas": schemas },
     })
 }
 
-fn operation(id: &str, summary: &str, parameters: &Value, schema: &Value, problems: &[&str]) -> Value {
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn operation(id: &str, summary: &str, parameters: &Value, content: &Value, problems: &[&str]) -> Value {
     let problem = json!({
         "description": "What is wrong, and what is allowed (RFC 9457)",
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
-    let mut responses = serde_json::Map::new();
+    let mut responses = Map::new();
     let headers = json!({
         "ETag": { "schema": { "type": "string" } },
         "Link": { "schema": { "type": "string" }, "description": "Where the next page is: rel=\"next\"" },
     });
-    let content = json!({ "application/json": { "schema": schema } });
     responses.insert("200".to_owned(), json!({ "description": summary, "headers": headers, "content": content }));
     responses.insert("304".to_owned(), json!({ "description": "What the tag in If-None-Match names still holds" }));
-    for status in problems.iter().filter(|status| **status != "406").chain(&["405", "414", "503"]) {
+    for status in problems.iter().filter(|status| **status != "406").chain(&["405", "414", "421", "503"]) {
         responses.insert((*status).to_owned(), problem.clone());
     }
     json!({ "get": { "operationId": id, "summary": summary, "parameters": parameters, "responses": responses } })
@@ -68,19 +91,14 @@ fn filter(label: &str, values: &[String]) -> Value {
     })
 }
 
-fn paging(collection: &Collection) -> Vec<Value> {
-    let keys: Vec<&str> = collection.shown().map(|shown| shown.key).take(VALUES_MAX + 1).collect();
-    let cursor = match keys.len() {
-        1..=VALUES_MAX => json!({ "type": "string", "enum": keys }),
-        _ => json!({ "type": "string" }),
-    };
+fn paging() -> Vec<Value> {
     vec![
         json!({
             "name": "limit", "in": "query", "required": false,
-            "schema": { "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_MAX },
+            "schema": { "type": "integer", "format": "int32", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_MAX },
         }),
         json!({
-            "name": "cursor", "in": "query", "required": false, "schema": cursor,
+            "name": "cursor", "in": "query", "required": false, "schema": { "type": "string" },
             "description": "Where to go on: as the header `Link` of the page before says",
         }),
     ]
@@ -95,23 +113,46 @@ fn part(collection: &Collection, axis: &str) -> Value {
     json!({ "name": axis, "in": "path", "required": true, "schema": schema })
 }
 
-fn row(collection: &Collection) -> Value {
-    let names: Vec<&str> = collection.columns.iter().map(|(name, _)| name.as_str()).collect();
-    let columns = collection.columns.iter().map(|(name, kinds)| (name.clone(), column(*kinds)));
-    let columns: serde_json::Map<String, Value> = columns.collect();
-    json!({ "type": "object", "properties": columns, "required": names, "additionalProperties": false })
+fn row(collection: &Collection, numbers: Numbers) -> Value {
+    let names: Vec<&str> = collection.columns.iter().map(|column| column.name.as_str()).collect();
+    let columns = collection.columns.iter().map(|one| (one.name.clone(), column(one, numbers)));
+    let columns: Map<String, Value> = columns.collect();
+    json!({
+        "type": "object", "description": format!("A row of `{}`", collection.name),
+        "properties": columns, "required": names, "additionalProperties": false,
+    })
 }
 
-/// What a column holds, as far as its rows tell.
-fn column(Kinds { null: _, integer, number, text, other }: Kinds) -> Value {
-    let kinds = [(integer && !number, "integer"), (number, "number"), (text, "string")];
-    let mut types: Vec<&str> = kinds.into_iter().filter(|(seen, _)| *seen).map(|(_, name)| name).collect();
-    if other || types.is_empty() {
+fn column(column: &Column, numbers: Numbers) -> Value {
+    // A database without strict types may hold anything, whatever is declared.
+    if !column.is_as_declared() {
         return json!({});
     }
-    // A later row may hold nothing where all of today hold something.
-    types.push("null");
-    json!({ "type": types })
+    let (kinds, format): (&[&str], Option<&str>) = match column.holds {
+        Holds::Bigint if numbers == Numbers::Exact => (&["string"], None),
+        Holds::Bigint => (&["integer"], Some("int64")),
+        Holds::Integer => (&["integer"], Some("int32")),
+        Holds::Number => (&["number"], Some("double")),
+        Holds::Decimal => (&["number", "string"], None),
+        Holds::Text => (&["string"], None),
+        Holds::Moment => (&["string"], Some("date-time")),
+        Holds::Truth => (&["boolean"], None),
+        Holds::Texts => return json!({ "type": "array", "items": { "type": "string" } }),
+        Holds::Anything => return json!({}),
+    };
+    let mut kinds: Vec<&str> = kinds.to_vec();
+    kinds.extend((column.nulls == Nulls::Allowed).then_some("null"));
+    let mut schema = match kinds.as_slice() {
+        [only] => json!({ "type": only }),
+        several => json!({ "type": several }),
+    };
+    if let Some(format) = format {
+        schema["format"] = format.into();
+    }
+    if column.holds == Holds::Bigint && numbers == Numbers::Exact {
+        schema["pattern"] = "^-?[0-9]+$".into();
+    }
+    schema
 }
 
 fn collection_schema() -> Value {
@@ -128,7 +169,7 @@ fn collection_schema() -> Value {
             "key": texts,
             "labels": { "type": "array", "items": label },
             "columns": texts,
-            "rows": { "type": "integer" },
+            "rows": { "type": "integer", "format": "int64" },
             "url": { "type": "string" },
         },
     })
@@ -141,15 +182,44 @@ fn problem_schema() -> Value {
         "properties": {
             "type": { "type": "string" },
             "title": { "type": "string" },
-            "status": { "type": "integer" },
+            "status": { "type": "integer", "format": "int32" },
             "detail": { "type": "string" },
             "allowed": { "type": "array", "items": { "type": "string" } },
         },
     })
 }
 
-/// Makes a name that programs take for a function: `AttributeImages`.
-fn identifier(name: &str) -> String {
-    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    name.split(['-', '_']).filter(|part| !part.is_empty()).map(word).collect()
+/// Names that programs take for functions and types, each once: `AttributeImages`.
+struct Names(BTreeSet<String>);
+
+impl Default for Names {
+    fn default() -> Self {
+        // The list of collections has its own.
+        Self(BTreeSet::from(["Collections".to_owned()]))
+    }
+}
+
+impl Names {
+    /// Makes one of a collection's name; `a-b` and `a_b` get different ones.
+    fn identifier(&mut self, name: &str) -> String {
+        let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        let plain: String = name.split(['-', '_']).filter(|part| !part.is_empty()).map(word).collect();
+        let numbered = (2_u32..).map(|number| format!("{plain}{number}"));
+        let mut free = std::iter::once(plain.clone()).chain(numbered).filter(|name| !self.0.contains(name));
+        let name = free.next().unwrap_or_default();
+        self.0.insert(name.clone());
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_collections_have_one_name_for_programs() {
+        let mut names = Names::default();
+        let made = ["a-b", "a_b", "ab", "collections", "aB"].map(|name| names.identifier(name));
+        assert_eq!(made, ["AB", "AB2", "Ab", "Collections2", "AB3"]);
+    }
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::record::CallStatus;
-use crate::state::{HistoryLine, HistoryQuery};
+use crate::state::{HistoryLine, HistoryQuery, Shows};
 
 use super::answer::Keep;
 use super::metrics::Costs;
@@ -58,7 +58,7 @@ async fn storage(app: &App) -> bool {
 pub async fn numbers(app: &App) -> Result<Response<Body>, Problem> {
     let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
     let costs = costs(app).await.map_err(|_| unreadable())?;
-    let drifted = app.plan.last().map(|plan| plan.drifted);
+    let drifted = app.plan.last().filter(|_| snapshot.shows == Shows::Everything).map(|plan| plan.drifted);
     let numbers = app.metrics.text(&snapshot, costs, drifted);
     Ok(text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", numbers))
 }

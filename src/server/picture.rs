@@ -14,10 +14,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::asset::Recipe;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Original, Published, Record};
-use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, StateError};
+use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, Shows, StateError};
 
 use super::api;
 use super::browse::{picture_url, shared};
+use super::exact::Members;
 use super::past::{Past, history, time};
 use super::problem::{Problem, unreadable};
 use super::route::App;
@@ -38,6 +39,14 @@ struct Known {
     originals: Vec<Original>,
     published: Vec<ContentDigest>,
     accepted: Vec<Acceptance>,
+}
+
+impl Known {
+    /// Forgets files that are not published now: the name of one may be that of a hidden row with the same original.
+    fn forget_other_files(&mut self) {
+        let Self { record, files, .. } = self;
+        files.retain(|(_, file)| record.published.iter().any(|own| own.path == file.path));
+    }
 }
 
 /// Whether there are calls that are older than those that were read.
@@ -62,11 +71,16 @@ pub async fn page(
     let key = api::key_of(collection, key)?;
     let shown = collection.find(&key);
     let known = known(app, collection, &key).await.map_err(|_| unreadable())?;
-    let (Some(shown), Some(known)) = (shown, known) else {
+    let (Some(shown), Some(mut known)) = (shown, known) else {
         let detail = format!("`{key}` has gone since");
         return Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "unknown-key", detail));
     };
     let base = &app.served.world.url_base;
+    // A recipe and its past hold what a withheld column does.
+    let told = collection.shows != Shows::SomeColumns;
+    if collection.shows != Shows::Everything {
+        known.forget_other_files();
+    }
     let record = &known.record;
     let main = record.published.iter().find(|file| file.rendition.name.as_str() == "main");
     let main = main.or(record.published.first());
@@ -92,9 +106,10 @@ pub async fn page(
         image => main.map(|file| file.path.url(base)),
         width => main.map_or(0, |file| file.width),
         height => main.map_or(0, |file| file.height),
-        prompt => record.recipe.field("prompt"),
-        negative => record.recipe.field("negative_prompt"),
-        fields => fields(&record.recipe),
+        told,
+        prompt => told.then(|| record.recipe.field("prompt")).flatten(),
+        negative => told.then(|| record.recipe.field("negative_prompt")).flatten(),
+        fields => if told { fields(&record.recipe) } else { Vec::new() },
         recipe => record.recipe.digest().to_string(),
         files => files(base, &record.published),
         original => known.originals.iter().find(|found| found.sha256 == record.original).map(|found| found.path.as_str()),
@@ -102,7 +117,7 @@ pub async fn page(
         row => row(&shown),
         protect => record.protect,
         hold => record.hold,
-        history => history(&past),
+        history => if told { history(&past) } else { Vec::new() },
         accepted => known.accepted.iter().map(acceptance).collect::<Vec<_>>(),
         previous => previous.as_deref(),
         next => next.as_deref(),
@@ -194,38 +209,12 @@ fn bytes(bytes: u64) -> String {
 /// Reads the row's columns again, in their order.
 fn row(shown: &Shown<'_>) -> Vec<Value> {
     let Some(row) = shown.row else { return Vec::new() };
-    let columns: Columns = serde_json::from_slice(row).unwrap_or_default();
+    let Members(columns) = serde_json::from_slice(row).unwrap_or_default();
     let text = |value: serde_json::Value| match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    columns.0.into_iter().map(|(name, value)| context! { name, value => text(value) }).collect()
-}
-
-/// The members of a JSON object in the order in which they stand.
-#[derive(Default)]
-struct Columns(Vec<(String, serde_json::Value)>);
-
-impl<'de> serde::Deserialize<'de> for Columns {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> serde::de::Visitor<'de> for Members {
-            type Value = Columns;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Columns, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Columns(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
+    columns.into_iter().map(|(name, value)| context! { name, value => text(value) }).collect()
 }
 
 fn acceptance(acceptance: &Acceptance) -> Value {

@@ -45,6 +45,7 @@ impl Problem {
             "unknown-label" => "There is no such label",
             "bad-paging" => "The paging is not valid",
             "bad-request" => "The request cannot be read",
+            "hidden" => "This is not shown to everybody",
             "unknown-host" => "There is nothing here under that name",
             "not-found" => "There is nothing here",
             "method-not-allowed" => "Only GET and HEAD are answered",

@@ -13,7 +13,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::state::Shows;
+
 use super::access::{self, Access};
+use super::exact::Numbers;
 use super::fresh::Fresh;
 use super::fresh_plan::FreshPlan;
 use super::host::Hosts;
@@ -23,6 +26,7 @@ use super::mount::MOUNTED_AT;
 use super::operations::{self, Remembered};
 use super::pages::Pages;
 use super::problem::{Problem, unreadable};
+use super::snapshot::Snapshot;
 use super::{Served, api, browse, cross, files, mount, picture};
 
 /// Requests that are worked on at a time.
@@ -55,7 +59,7 @@ impl App {
     pub fn new(served: Served, listened: &str) -> Self {
         let pages = Pages::new(&served.world.url_base);
         Self {
-            fresh: Fresh::new(Arc::clone(&served.world)),
+            fresh: Fresh::new(Arc::clone(&served.world), served.reader.clone()),
             plan: FreshPlan::new(served.plans.clone()),
             metrics: Metrics::default(),
             pages,
@@ -65,6 +69,14 @@ impl App {
             hosts: Hosts::new(&served.hosts, listened),
             served: Arc::new(served),
         }
+    }
+}
+
+impl App {
+    /// Tells whether a plan may be shown: there are manifests, and no row is hidden that a plan would tell of.
+    pub async fn may_plan(&self) -> bool {
+        let shows = |snapshot: &Snapshot| snapshot.shows == Shows::Everything;
+        self.plan.is_possible() && self.fresh.get().await.is_ok_and(|snapshot| shows(&snapshot))
     }
 }
 
@@ -163,7 +175,7 @@ async fn dispatch(
     match part {
         Part::Api => {
             let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
-            Ok(api::answer(&snapshot, path, query)?.respond(asked))
+            Ok(api::answer(&snapshot, (path, query), Numbers::asked(asked))?.respond(asked))
         }
         Part::Files => match path.strip_prefix("/files/") {
             Some(inside) => files::published(&app.served, inside, method, asked).await,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::asset::CollectionName;
 use crate::digest::SeenDigest;
 use crate::record::RecordHead;
-use crate::state::{ShownShape, ShownVisitor, State, StateError};
+use crate::state::{Holds, Nulls, Reader, ShownColumn, ShownShape, ShownVisitor, Shows, State, StateError};
 
 use super::answer::Answer;
 
@@ -21,10 +21,12 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const NO_VALUE: u32 = u32::MAX;
 
 /// Everything that is published.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
-    /// The collections, by name.
+    /// The collections, by name; none of those that may not be read at all.
     pub collections: BTreeMap<String, Collection>,
+    /// How much is shown of all that there is.
+    pub shows: Shows,
     answers: RwLock<Answers>,
 }
 
@@ -41,8 +43,10 @@ pub struct Collection {
     pub name: CollectionName,
     /// Its key axes.
     pub key: Vec<String>,
-    /// The columns of its rows, each with the kinds of JSON values that were seen in it.
-    pub columns: Vec<(String, Kinds)>,
+    /// The columns of its rows.
+    pub columns: Vec<Column>,
+    /// How much of its rows is shown.
+    pub shows: Shows,
     /// Its labels, those of the key first, each with its values; both in manifest order.
     pub labels: Vec<(String, Vec<String>)>,
     /// The assets, by key.
@@ -57,19 +61,54 @@ pub struct Collection {
     pub gone: u64,
 }
 
+/// A column of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds by its declaration.
+    pub holds: Holds,
+    /// Whether it may be empty.
+    pub nulls: Nulls,
+    /// The kinds of JSON values that were seen in it.
+    kinds: Kinds,
+}
+
 /// The kinds of JSON values that a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kinds {
-    /// Some are null.
-    pub null: bool,
-    /// Some are whole numbers.
-    pub integer: bool,
-    /// Some are other numbers.
-    pub number: bool,
-    /// Some are texts.
-    pub text: bool,
-    /// Some are anything else.
-    pub other: bool,
+struct Kinds {
+    null: bool,
+    integer: bool,
+    number: bool,
+    text: bool,
+    truth: bool,
+    other: bool,
+}
+
+impl Column {
+    fn new(name: &str, holds: Holds, nulls: Nulls) -> Self {
+        Self { name: name.to_owned(), holds, nulls, kinds: Kinds::default() }
+    }
+
+    /// Tells whether everything that was seen in it is what it was declared for; some databases keep anything anywhere.
+    pub fn is_as_declared(&self) -> bool {
+        let Kinds { null, integer, number, text, truth, other } = self.kinds;
+        let [integers, numbers, texts, truths, others] = match self.holds {
+            Holds::Bigint | Holds::Integer => [true, false, false, false, false],
+            Holds::Number => [true, true, false, false, false],
+            Holds::Decimal => [true, true, true, false, false],
+            Holds::Text | Holds::Moment => [false, false, true, false, false],
+            Holds::Truth => [false, false, false, true, false],
+            Holds::Texts => [false, false, false, false, true],
+            Holds::Anything => [true; 5],
+        };
+        (integers || !integer)
+            && (numbers || !number)
+            && (texts || !text)
+            && (truths || !truth)
+            && (others || !other)
+            && (self.nulls == Nulls::Allowed || !null)
+    }
 }
 
 /// One published asset.
@@ -96,20 +135,29 @@ pub struct Shown<'c> {
 }
 
 impl Snapshot {
-    /// Reads everything that is published.
+    /// Reads everything that is published, as far as a reader may read it.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub async fn read(state: &dyn State, url_base: &str) -> Result<Self, StateError> {
-        let mut collections = BTreeMap::new();
+    pub async fn read(state: &dyn State, reader: &Reader, url_base: &str) -> Result<Self, StateError> {
+        let (mut collections, mut shows) = (BTreeMap::new(), Shows::Everything);
         for known in state.known().await?.collections {
             let mut reading = Reading::new(known.name.clone(), url_base);
-            state.shown(&known.name, &mut reading).await?;
-            if let Some(collection) = reading.finish() {
+            state.shown(&known.name, reader, &mut reading).await?;
+            let Some(collection) = reading.finish() else { continue };
+            if collection.shows != Shows::Everything {
+                shows = Shows::SomeRows;
+            }
+            if collection.shows != Shows::Nothing {
                 collections.insert(known.name.to_string(), collection);
             }
         }
-        Ok(Self { collections, answers: RwLock::default() })
+        Ok(Self { collections, shows, answers: RwLock::default() })
+    }
+
+    /// Tells whether another shows the same.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.collections == other.collections && self.shows == other.shows
     }
 
     /// Returns the answer that was made for a target before.
@@ -167,7 +215,7 @@ struct Reading<'u> {
     name: CollectionName,
     url_base: &'u str,
     shape: Option<ShownShape>,
-    kinds: Vec<Kinds>,
+    columns: Vec<Column>,
     entries: Vec<Entry>,
     rows: Vec<u8>,
     edited: u64,
@@ -175,7 +223,8 @@ struct Reading<'u> {
 
 impl ShownVisitor for Reading<'_> {
     fn shape(&mut self, shape: ShownShape) {
-        self.kinds = vec![Kinds::default(); shape.columns.len()];
+        let column = |column: &ShownColumn| Column::new(&column.name, column.holds, column.nulls);
+        self.columns = shape.columns.iter().map(column).collect();
         self.shape = Some(shape);
     }
 
@@ -191,19 +240,18 @@ impl ShownVisitor for Reading<'_> {
         });
     }
 
-    fn row(&mut self, key: &str, seen: SeenDigest, values: &[Value]) {
+    fn row(&mut self, key: &str, seen: Option<SeenDigest>, values: &[Value]) {
         // A row that no record owns is not ours to show.
         let Ok(number) = self.entries.binary_search_by(|entry| (*entry.key).cmp(key)) else { return };
-        let Some(shape) = &self.shape else { return };
         let start = self.rows.len();
-        for (at, (name, value)) in shape.columns.iter().zip(values).enumerate() {
+        for (at, (column, value)) in self.columns.iter_mut().zip(values).enumerate() {
             self.rows.push(if at == 0 { b'{' } else { b',' });
-            member(&mut self.rows, name, value);
-            self.kinds[at].note(value);
+            member(&mut self.rows, &column.name, value);
+            column.kinds.note(value);
         }
         self.rows.push(b'}');
         let entry = &mut self.entries[number];
-        self.edited += u64::from(entry.seen.is_some_and(|recorded| recorded != seen));
+        self.edited += u64::from(entry.seen.zip(seen).is_some_and(|(recorded, seen)| recorded != seen));
         entry.row = Some((start, self.rows.len()));
     }
 }
@@ -215,12 +263,14 @@ impl Kinds {
             Value::Number(number) if number.is_f64() => self.number = true,
             Value::Number(_) => self.integer = true,
             Value::String(_) => self.text = true,
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => self.other = true,
+            Value::Bool(_) => self.truth = true,
+            Value::Array(_) | Value::Object(_) => self.other = true,
         }
     }
 }
 
-fn member(text: &mut Vec<u8>, name: &str, value: &Value) {
+/// Writes a member of a JSON object.
+pub fn member(text: &mut Vec<u8>, name: &str, value: &Value) {
     let written = "a buffer takes everything";
     serde_json::to_writer(&mut *text, name).expect(written);
     text.push(b':');
@@ -229,8 +279,8 @@ fn member(text: &mut Vec<u8>, name: &str, value: &Value) {
 
 impl<'u> Reading<'u> {
     fn new(name: CollectionName, url_base: &'u str) -> Self {
-        let (shape, kinds, entries, rows) = (None, Vec::new(), Vec::new(), Vec::new());
-        Self { name, url_base, shape, kinds, entries, rows, edited: 0 }
+        let (shape, columns, entries, rows) = (None, Vec::new(), Vec::new(), Vec::new());
+        Self { name, url_base, shape, columns, entries, rows, edited: 0 }
     }
 
     /// Makes the row of a collection that has no table: its labels, and where its files are.
@@ -250,20 +300,24 @@ impl<'u> Reading<'u> {
     }
 
     fn finish(self) -> Option<Collection> {
-        let Self { name, url_base: _, shape, kinds, mut entries, rows, edited } = self;
-        let ShownShape { key, table, columns, arrangement } = shape?;
+        let Self { name, url_base: _, shape, columns, mut entries, rows, edited } = self;
+        let ShownShape { key, table, columns: _, shows, arrangement } = shape?;
+        match shows {
+            Shows::Everything => {}
+            // What is hidden and what is gone cannot be told apart, and neither is to be told of.
+            Shows::SomeRows | Shows::SomeColumns | Shows::Nothing => entries.retain(|entry| entry.row.is_some()),
+        }
         let gone = entries.iter().filter(|entry| entry.seen.is_some() && entry.row.is_none()).count() as u64;
         let order = order(&entries, arrangement.map(|arrangement| arrangement.keys).unwrap_or_default());
         let labels = labels(&key, &mut entries, &order);
         let columns = match table {
-            Some(_) => columns.into_iter().zip(kinds).collect(),
+            Some(_) => columns,
             None => {
-                let text = Kinds { text: true, ..Kinds::default() };
-                let urls = ("urls".to_owned(), Kinds { other: true, ..Kinds::default() });
-                key.iter().map(|axis| (axis.clone(), text)).chain([urls]).collect()
+                let axis = |axis: &String| Column::new(axis, Holds::Text, Nulls::Never);
+                key.iter().map(axis).chain([Column::new("urls", Holds::Texts, Nulls::Never)]).collect()
             }
         };
-        Some(Collection { name, key, columns, labels, entries, order, rows, edited, gone })
+        Some(Collection { name, key, columns, shows, labels, entries, order, rows, edited, gone })
     }
 }
 

@@ -24,6 +24,7 @@ mod open;
 mod plans;
 mod port;
 mod postgres;
+mod reader;
 mod references;
 mod shown;
 mod sqlite;
@@ -43,6 +44,7 @@ pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Hist
 pub use self::open::{UrlWarning, is_unfinished, open, place, setup_sql, url_warnings};
 pub use self::plans::KeptPlan;
 pub use self::port::State;
+pub use self::reader::{Holds, Nulls, Reader, ReaderWarning, Readership, ShownColumn, Shows};
 pub use self::shown::{Arrangement, ShownShape, ShownVisitor};
 pub use self::survey::{Survey, SurveyColumn};
 
@@ -67,6 +69,14 @@ pub enum StateError {
     /// The URL of a database server cannot be used. Its text may hold a password, and is never told.
     #[error("{problem}")]
     Address {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        help: String,
+    },
+    /// Rows cannot be read in the place of a role.
+    #[error("{problem}")]
+    Reader {
         /// What is wrong.
         problem: String,
         /// What to do.

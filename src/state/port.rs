@@ -10,8 +10,8 @@ use crate::record::{Call, Decision, Original, Published, Record};
 
 use super::{
     Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Collector, Commit, Damages, HistoryLine,
-    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run,
-    ShownVisitor, StateError, Survey, TableSeen, Visitor,
+    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Reader, Readership, Right, RowAhead,
+    RowSeen, Run, ShownVisitor, StateError, Survey, TableSeen, Visitor,
 };
 
 /// What pixform needs of a database.
@@ -96,11 +96,20 @@ pub trait State: Collector + Damages + Send + Sync {
     /// much cheaper than looking.
     async fn version(&self) -> Result<String, StateError>;
 
-    /// Streams what a collection shows, all of one moment: how, then its records, then the rows of the table that it was
-    /// last published to, those of others, too. Of a collection that is not known, nothing.
+    /// Finds out in whose place rows are read: of the role that is asked for, or of the one that strangers are answered as
+    /// where the database has it, or else of whoever is connected.
+    ///
+    /// # Errors
+    /// [`StateError::Reader`] for a role that is asked for and that there is not, or that may not be taken on.
+    async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError>;
+
+    /// Streams what a collection shows to a reader, all of one moment: how, then its records, then the rows of the table
+    /// that it was last published to, those of others, too. Of a collection that is not known, nothing; of one that the
+    /// reader may read nothing of, only how.
     async fn shown(
         &self,
         collection: &CollectionName,
+        reader: &Reader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError>;
 

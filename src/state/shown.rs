@@ -11,6 +11,7 @@ use crate::asset::{AssetKey, CollectionName, TableName};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordHead};
 
+use super::reader::{ShownColumn, Shows};
 use super::{Commit, Put};
 
 /// What of a manifest decides how a collection is shown, and nothing else: no plan is made of it.
@@ -30,8 +31,10 @@ pub struct ShownShape {
     /// The table that it was last published to, where that is there and has the key's columns.
     pub table: Option<TableName>,
     /// The columns that a row is shown with: `id`, the key's, the declared ones, `created_at` and `updated_at`; those that
-    /// the table has, and the times only of a table that is ours. Empty without a table.
-    pub columns: Vec<String>,
+    /// the table has and the reader may read, and the times only of a table that is ours. Empty without a table.
+    pub columns: Vec<ShownColumn>,
+    /// How much of the table's rows the reader is shown.
+    pub shows: Shows,
     /// What the last apply said of order and columns.
     pub arrangement: Option<Arrangement>,
 }
@@ -42,9 +45,9 @@ pub trait ShownVisitor {
     fn shape(&mut self, shape: ShownShape);
     /// Is called for each record of the collection, in ascending byte order of the keys, before any row.
     fn record(&mut self, head: RecordHead<'_>);
-    /// Is called for each row of the table, whoever owns it: its key, the digest of its declared columns, and one value a
-    /// column of [`ShownShape::columns`].
-    fn row(&mut self, key: &str, seen: SeenDigest, values: &[Value]);
+    /// Is called for each row of the table that the reader may read, whoever owns it: its key, the digest of its declared
+    /// columns where it may read these, and one value a column of [`ShownShape::columns`].
+    fn row(&mut self, key: &str, seen: Option<SeenDigest>, values: &[Value]);
 }
 
 /// Returns the columns that a row is shown with, of those that its table has; `same` compares names as the database does.

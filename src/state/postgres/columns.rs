@@ -1,6 +1,7 @@
 //! The columns of a published table, and which of our values each type keeps as they are.
 
 use crate::asset::ColumnType;
+use crate::state::Holds;
 use crate::state::form::Form;
 
 /// A column as the catalogue has it; of a domain, the type beneath it.
@@ -110,6 +111,22 @@ pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
             is_text || matches!(base.as_str(), "int2" | "int4" | "int8") || whole_digits(base, *modifier) >= 5
         }
         ColumnType::Double => is_text || matches!(base.as_str(), "float4" | "float8" | "numeric"),
+    }
+}
+
+/// Returns what a column of a type holds, as JSON shows it.
+///
+/// A moment without a zone is a text: RFC 3339 knows none.
+pub(super) fn holds(base: &str, category: &str) -> Holds {
+    match (base, category) {
+        ("int8", _) => Holds::Bigint,
+        ("int2" | "int4", _) => Holds::Integer,
+        ("float4" | "float8", _) => Holds::Number,
+        ("numeric", _) => Holds::Decimal,
+        ("timestamptz", _) => Holds::Moment,
+        ("bool", _) => Holds::Truth,
+        ("uuid" | "date" | "time" | "timestamp", _) | (_, "S" | "E") => Holds::Text,
+        _ => Holds::Anything,
     }
 }
 

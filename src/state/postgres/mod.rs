@@ -42,6 +42,7 @@ mod settle;
 mod setup;
 mod shapes;
 mod shown;
+mod sight;
 mod survey;
 mod table;
 

@@ -9,7 +9,7 @@ use super::lease::Stamp;
 use super::schema::{self, schema};
 use super::{
     COMMIT, Postgres, accepted, ahead, commit, history, lease, ledger, originals, plans, read, runs, settle, shown,
-    survey, table,
+    sight, survey, table,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
@@ -17,8 +17,8 @@ use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
 use crate::state::{
     Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
-    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run, Schema, ShownVisitor, State,
-    StateError, Survey, TableSeen, Visitor,
+    Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Reader, Readership, Right, RowAhead, RowSeen, Run, Schema,
+    ShownVisitor, State, StateError, Survey, TableSeen, Visitor,
 };
 
 #[async_trait]
@@ -155,9 +155,18 @@ impl State for Postgres {
         })
     }
 
+    async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
+        transaction!(self.database, Read, "tell who reads its rows", |transaction| async {
+            let schema = schema(&self.database, &transaction).await?;
+            sight::readership(&transaction, schema, asked).await
+        }
+        .await)
+    }
+
     async fn shown(
         &self,
         collection: &CollectionName,
+        reader: &Reader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError> {
         let (transaction, schema) = self.begin("read what it shows").await?;
@@ -165,7 +174,7 @@ impl State for Postgres {
             return Ok(());
         }
         let told = async {
-            shown::shown(&transaction, schema, collection, visitor).await?;
+            shown::shown(&transaction, schema, (collection, reader), visitor).await?;
             transaction.commit().await
         };
         told.await.map_err(|failure| self.database.told(failure, "read what it shows"))

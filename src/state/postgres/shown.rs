@@ -9,6 +9,7 @@ use super::database::{Param, Transaction, bounded, next};
 use super::failure::Failure;
 use super::read::{self, bytes};
 use super::rows::{self, KeyRead};
+use super::sight::{self, Sight, Withheld};
 use super::table::full_name;
 use super::{lease, survey};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
@@ -17,7 +18,7 @@ use crate::record::Published;
 use crate::state::shown;
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
-use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
+use crate::state::{Arrangement, Commit, Lease, Reader, Schema, ShownShape, ShownVisitor, Shows};
 
 /// A collection as its own table has it.
 struct Known {
@@ -35,29 +36,51 @@ pub(super) async fn version(transaction: &Transaction) -> Result<String, Failure
 pub(super) async fn shown(
     transaction: &Transaction,
     schema: Schema,
-    collection: &CollectionName,
+    (collection, reader): (&CollectionName, &Reader),
     visitor: &mut (dyn ShownVisitor + Send),
 ) -> Result<(), Failure> {
     let Some(known) = known(transaction, schema, collection).await? else { return Ok(()) };
     let Known { key, table, arrangement } = known;
-    let there = match &table {
-        Some(table) => columns(transaction, table).await?,
-        None => Vec::new(),
+    let sight = match &table {
+        Some(table) => Sight::of(transaction, table, reader).await?,
+        None => Sight::default(),
     };
-    let Some(name) = table.filter(|_| key.iter().all(|axis| there.contains(axis))) else {
-        visitor.shape(ShownShape { key, table: None, columns: Vec::new(), arrangement });
+    let Some(name) = table.filter(|_| key.iter().all(|axis| sight.has(axis))) else {
+        let (columns, shows) = (Vec::new(), Shows::Everything);
+        visitor.shape(ShownShape { key, table: None, columns, shows, arrangement });
         return read::heads(transaction, collection, &mut |head| visitor.record(head)).await;
     };
     let times = match is_ours(transaction, &name).await? {
         true => Times::Kept,
         false => Times::Foreign,
     };
-    let (declared, shown) = shown::columns(&key, arrangement.as_ref(), (&there, times), |one, other| one == other);
-    let columns = declared.into_iter().map(|column| (column, ColumnType::Text)).collect();
-    let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
-    visitor.shape(ShownShape { key, table: Some(name), columns: shown.clone(), arrangement });
+    let (declared, shown) =
+        shown::columns(&key, arrangement.as_ref(), (&sight.names(), times), |one, other| one == other);
+    let columns = sight.readable(&shown);
+    let withheld = if columns.len() == shown.len() { Withheld::Nothing } else { Withheld::Columns };
+    let shows = match key.iter().all(|axis| sight.may_read(axis)) {
+        true => sight.shows(transaction, &name, reader, withheld).await?,
+        false => Shows::Nothing,
+    };
+    let digested = declared.iter().all(|column| sight.may_read(column)).then_some(declared);
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    visitor.shape(ShownShape { key: key.clone(), table: Some(name.clone()), columns, shows, arrangement });
+    if shows == Shows::Nothing {
+        return Ok(());
+    }
     read::heads(transaction, collection, &mut |head| visitor.record(head)).await?;
-    stream(transaction, &spec, &shown, visitor).await
+    sight::take_on(transaction, reader).await?;
+    let digest = if digested.is_some() { Digested::Rows } else { Digested::Nothing };
+    let columns = digested.into_iter().flatten().map(|column| (column, ColumnType::Text)).collect();
+    stream(transaction, (&TableSpec { name, key, columns }, digest), &names, visitor).await
+}
+
+/// Whether rows come with a digest of their declared columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digested {
+    Rows,
+    /// Some of these columns may not be read.
+    Nothing,
 }
 
 async fn known(
@@ -77,15 +100,6 @@ async fn known(
     }))
 }
 
-async fn columns(transaction: &Transaction, table: &TableName) -> Result<Vec<String>, Failure> {
-    let sql = "SELECT a.attname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-               JOIN pg_attribute AS a ON a.attrelid = c.oid
-               WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
-                 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let params: [Param<'_>; 2] = [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
-    transaction.query_typed(sql, &params).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
 async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, Failure> {
     let sql = "SELECT 1 FROM pixform.tables WHERE name = $1";
     Ok(transaction.query_typed_opt(sql, &[(&table.to_string(), Type::TEXT)]).await?.is_some())
@@ -94,7 +108,7 @@ async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, F
 /// Streams the rows: what the digest is made of comes first and as text, then what is shown as JSON.
 async fn stream(
     transaction: &Transaction,
-    spec: &TableSpec,
+    (spec, digested): (&TableSpec, Digested),
     shown: &[String],
     visitor: &mut (dyn ShownVisitor + Send),
 ) -> Result<(), Failure> {
@@ -112,7 +126,11 @@ async fn stream(
         for (at, slot) in values.iter_mut().enumerate() {
             *slot = survey::cell(&row, first + at, || format!("the table `{}`", spec.name))?;
         }
-        visitor.row(&key, rows::seen(&row, spec, &mut buffer)?, &values);
+        let seen = match digested {
+            Digested::Rows => Some(rows::seen(&row, spec, &mut buffer)?),
+            Digested::Nothing => None,
+        };
+        visitor.row(&key, seen, &values);
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use self::database::{Database, PATIENCE};
 use self::failure::Failure;
 use super::{
     Acceptance, Access, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery,
-    Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Right, RowAhead, RowSeen, Run, Schema, ShownVisitor,
-    State, StateError, Survey, TableSeen, Visitor,
+    Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Reader, Readership, Right, RowAhead, RowSeen, Run,
+    Schema, ShownVisitor, State, StateError, Survey, TableSeen, Visitor,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
@@ -181,9 +181,20 @@ impl State for Sqlite {
         self.database.version("tell whether it changed")
     }
 
+    async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
+        match asked {
+            None => Ok(Readership::quiet(Reader::Connected)),
+            Some(role) => Err(StateError::Reader {
+                problem: format!("there is no role `{role}`: a state in SQLite has no roles"),
+                help: "leave `--as-role` out: every row is shown".to_owned(),
+            }),
+        }
+    }
+
     async fn shown(
         &self,
         collection: &CollectionName,
+        _: &Reader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError> {
         self.recall("read what it shows", |connection, schema| shown::shown(connection, schema, collection, visitor))

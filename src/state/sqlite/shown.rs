@@ -15,7 +15,7 @@ use crate::record::Published;
 use crate::state::shown::{self, Replaced};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
-use crate::state::{Arrangement, Commit, Lease, Schema, ShownShape, ShownVisitor};
+use crate::state::{Arrangement, Commit, Holds, Lease, Nulls, Schema, ShownColumn, ShownShape, ShownVisitor, Shows};
 
 /// A collection as its own table has it.
 struct Known {
@@ -33,13 +33,15 @@ pub(super) fn shown(
 ) -> Result<(), Failure> {
     let Some(known) = known(connection, schema, collection)? else { return Ok(()) };
     let Known { key, table, arrangement } = known;
-    let there = match &table {
-        Some(table) => columns(connection, &table.name)?,
+    let found = match &table {
+        Some(table) => table::shown_columns(connection, &table.name)?,
         None => Vec::new(),
     };
+    let there: Vec<String> = found.iter().map(|column| column.name.clone()).collect();
     let table = table.filter(|_| key.iter().all(|axis| there.iter().any(|name| name.eq_ignore_ascii_case(axis))));
     let Some(name) = table else {
-        visitor.shape(ShownShape { key, table: None, columns: Vec::new(), arrangement });
+        let (columns, shows) = (Vec::new(), Shows::Everything);
+        visitor.shape(ShownShape { key, table: None, columns, shows, arrangement });
         return read::heads(connection, collection, &mut |head| visitor.record(head));
     };
     let times = match table::is_ours(connection, &name.name)? {
@@ -50,7 +52,8 @@ pub(super) fn shown(
         shown::columns(&key, arrangement.as_ref(), (&there, times), |one, other| one.eq_ignore_ascii_case(other));
     let columns = declared.into_iter().map(|column| (column, ColumnType::Text)).collect();
     let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
-    visitor.shape(ShownShape { key, table: Some(name), columns: shown.clone(), arrangement });
+    let columns = shown.iter().map(|name| described(name, &found, times)).collect();
+    visitor.shape(ShownShape { key, table: Some(name), columns, shows: Shows::Everything, arrangement });
     read::heads(connection, collection, &mut |head| visitor.record(head))?;
     stream(connection, &spec, &shown, visitor)
 }
@@ -71,10 +74,12 @@ fn known(connection: &Connection, schema: Schema, collection: &CollectionName) -
     }))
 }
 
-fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, Failure> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
-    let names = statement.query_map([table], |row| row.get(0))?;
-    Ok(names.collect::<Result<_, _>>()?)
+/// Returns what is known of a column that is shown; its name is as it was declared, whatever the case of the table's.
+fn described(name: &str, found: &[ShownColumn], times: Times) -> ShownColumn {
+    let is_time = times == Times::Kept && ["created_at", "updated_at"].contains(&name);
+    let column = found.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+    let (holds, nulls) = column.map_or((Holds::Anything, Nulls::Allowed), |column| (column.holds, column.nulls));
+    ShownColumn { name: name.to_owned(), holds: if is_time { Holds::Moment } else { holds }, nulls }
 }
 
 /// Streams the rows: the columns of which the digest is made come first, then those that are shown.
@@ -99,7 +104,7 @@ fn stream(
             let read: ValueRef<'_> = row.get_ref(first + at)?;
             *slot = value(read);
         }
-        visitor.row(&key, rows::seen(row, spec, &mut buffer)?, &values);
+        visitor.row(&key, Some(rows::seen(row, spec, &mut buffer)?), &values);
     }
     Ok(())
 }
