@@ -93,7 +93,8 @@ pub fn put(asset: &Asset) -> (Put, Original) {
     let rendition = asset.renditions[0].clone();
     let path = rendition.path.fill(&sha256);
     let bytes = asset.key.as_str().len() as u64;
-    let published = vec![Published { path: path.clone(), rendition, sha256, bytes, width: 64, height: 64 }];
+    let published =
+        vec![Published { path: path.clone(), rendition, sha256, bytes, width: 64, height: 64, renderer: 2 }];
     let row = asset.row.as_ref().expect("the manifest publishes");
     let values = row.values(outputs(&published, URL_BASE)).expect("a row can be rendered");
     let recipe = asset.recipe.digest();

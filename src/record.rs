@@ -31,6 +31,8 @@ pub struct Published {
     pub width: u32,
     /// Its height in pixels.
     pub height: u32,
+    /// The version of the renderer that made it.
+    pub renderer: u16,
 }
 
 /// The picture that a generator made for a recipe.

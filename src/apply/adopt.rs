@@ -103,7 +103,9 @@ async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found
         let rendition = rendition.ok_or_else(|| ApplyError::Stale { key: asset.key.clone() })?;
         let Facts { format: _, width, height } = facts;
         let (path, size) = (object.path.clone(), bytes.len() as u64);
-        published.push(Published { rendition: as_it_is(rendition, format), path, sha256, bytes: size, width, height });
+        let rendition = as_it_is(rendition, format);
+        let renderer = imaging::RENDERER;
+        published.push(Published { rendition, path, sha256, bytes: size, width, height, renderer });
         if object.rendition.as_str() == "main" {
             let recipe = asset.recipe.digest();
             let path = original_path(&recipe, &sha256, format.extension());

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::asset::{Asset, CollectionName, GeneratorName, MicroUsd};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
-use crate::imaging::undecodable;
+use crate::imaging::{Decoded, Remark, Transparency, undecodable};
 use crate::process::Process;
 use crate::record::{Call, CallStatus, FAILED_MAX, Original};
 use crate::state::{CallFact, Intent, Right};
@@ -309,6 +309,7 @@ impl<'b> Buyer<'b> {
     /// Stores a picture that is the one asked for.
     async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
         let Fetched { file, decoded, room: _ } = fetched;
+        self.remark(order, &decoded);
         let received = CallFact { sha256: Some(file.sha256), ..CallFact::new(call, CallStatus::Received) };
         let written = self.journal.fact(received).await;
         crash_point("paid-received");
@@ -323,6 +324,15 @@ impl<'b> Buyer<'b> {
         self.journal.stored(finished).await?;
         crash_point("finished");
         written.map(|()| Made { original, decoded: Some(Arc::new(decoded)) })
+    }
+
+    /// Tells what is remarkable about a picture.
+    fn remark(&self, order: &Order<'_>, decoded: &Decoded) {
+        let asked = order.asset.recipe.enable_transparent_background;
+        let opaque = (asked && decoded.transparency() == Transparency::None).then_some(Remark::Opaque);
+        for remark in decoded.remarks().iter().copied().chain(opaque) {
+            (self.listen)(Event::Remarked { collection: self.collection, key: &order.asset.key, remark });
+        }
     }
 
     /// Announces and puts an original. One that cannot be announced is put all the same, for there it is found again.

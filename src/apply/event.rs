@@ -1,6 +1,7 @@
 //! Events: what happens while a plan is carried out, for whoever listens.
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::imaging::Remark;
 use crate::plan::Action;
 
 use super::ApplyError;
@@ -60,6 +61,15 @@ pub enum Event<'e> {
         key: &'e AssetKey,
         /// The configured price.
         price: MicroUsd,
+    },
+    /// Something is remarkable about a picture that is taken all the same.
+    Remarked {
+        /// Its collection.
+        collection: &'e CollectionName,
+        /// The asset.
+        key: &'e AssetKey,
+        /// What.
+        remark: Remark,
     },
     /// The asset is live.
     Completed {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::asset::{Asset, Encoding, ObjectPath, Rendition};
 use crate::digest::{ContentDigest, RenditionDigest};
-use crate::imaging::Encoded;
+use crate::imaging::{Encoded, RENDERER};
 use crate::memory::Held;
 use crate::plan::Change;
 use crate::record::{Original, Published, Record};
@@ -90,7 +90,10 @@ pub fn fresh(target: &Target<'_>, forms: &[Form], known: &Known) -> Vec<(Content
     let content = target.original.sha256;
     // What is there already and was never announced is not ours: it was adopted.
     let to_put = forms.iter().filter(|form| form.bytes.is_some());
-    let unheard = to_put.filter(|form| !known.contains_key(&(content, form.published.rendition.digest)));
+    // A later renderer may make other bytes of the same picture, which lie elsewhere.
+    let heard =
+        |file: &Published| known.get(&(content, file.rendition.digest)).map(|known| &known.path) == Some(&file.path);
+    let unheard = to_put.filter(|form| !heard(&form.published));
     unheard.map(|form| (content, form.published.clone())).collect()
 }
 
@@ -188,6 +191,7 @@ async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Held>) 
     let (bytes, width, height, sha256) = encoded.map_err(|source| ApplyError::Picture { key, source })?;
     let path = rendition.path.fill(&sha256);
     let size = bytes.len() as u64;
-    let published = Published { rendition: rendition.clone(), path, sha256, bytes: size, width, height };
+    let published =
+        Published { rendition: rendition.clone(), path, sha256, bytes: size, width, height, renderer: RENDERER };
     Ok(Form { published, bytes: Some(bytes.into()) })
 }

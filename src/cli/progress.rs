@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{ApplyError, Event, Stage};
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::imaging::Remark;
 use crate::render::{Event as Line, Severity, terminal};
 
 use super::Output;
@@ -40,6 +41,8 @@ struct State {
     under_way: HashMap<(CollectionName, AssetKey), Option<ProgressBar>>,
     /// Pictures that wait for their turn, or for a service that needs a pause.
     waiting: HashSet<(CollectionName, AssetKey)>,
+    /// What was remarkable about pictures and was told; each once a run.
+    remarked: Vec<Remark>,
 }
 
 impl<'o> Progress<'o> {
@@ -61,6 +64,7 @@ impl<'o> Progress<'o> {
             told: Instant::now(),
             under_way: HashMap::new(),
             waiting: HashSet::new(),
+            remarked: Vec::new(),
         };
         Self { output, all, bar, state: Mutex::new(state), total }
     }
@@ -73,6 +77,14 @@ impl<'o> Progress<'o> {
         let mut state = self.state();
         match event {
             Event::Started { .. } => {}
+            Event::Remarked { collection, key, remark } => {
+                if !state.remarked.contains(&remark) {
+                    state.remarked.push(remark);
+                    let (message, help) = remarked(remark);
+                    let message = format!("{collection}:{key}: {message}");
+                    self.all.suspend(|| self.output.warn(&message, help, None));
+                }
+            }
             Event::Stage { collection, key, stage } => self.stage(&mut state, collection, key, stage),
             Event::Unknown { .. } => {}
             Event::Charged { price, .. } => {
@@ -95,7 +107,7 @@ impl<'o> Progress<'o> {
     fn tell(&self, event: &Event<'_>) {
         let output = self.output;
         match *event {
-            Event::Stage { .. } => {}
+            Event::Stage { .. } | Event::Remarked { .. } => {}
             Event::Started { collection, key, action } => output.event(&Line::ApplyStart { collection, key, action }),
             Event::Charged { collection, key, price } => output.event(&Line::ChargeRecorded { collection, key, price }),
             Event::Unknown { collection, key, call } => output.event(&Line::OutcomeUnknown { collection, key, call }),
@@ -190,6 +202,24 @@ impl<'o> Progress<'o> {
 }
 
 /// Says how far a picture is.
+/// Says what is remarkable about a picture, and what can be done about it.
+fn remarked(remark: Remark) -> (&'static str, &'static str) {
+    match remark {
+        Remark::ProfileIgnored => (
+            "the picture's colour profile is broken or of another kind, so its numbers were taken for sRGB",
+            "nothing has to be done where the colours look right; told once a run",
+        ),
+        Remark::InksByRule => (
+            "the picture is made of inks (CMYK), whose profile is not followed: they were mixed by the usual rule",
+            "have the service send RGB where the colours matter; told once a run",
+        ),
+        Remark::Opaque => (
+            "transparency was asked for, and the picture has none",
+            "look whether the model can do it, or leave `enable_transparent_background` out; told once a run",
+        ),
+    }
+}
+
 fn words(stage: Stage) -> &'static str {
     match stage {
         Stage::Waiting => "waits for its turn",

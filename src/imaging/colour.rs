@@ -136,6 +136,13 @@ fn coded(primaries: u8, transfer: u8) -> Option<ColorProfile> {
     profile.red_trc.is_some().then_some(profile)
 }
 
+/// Tells whether pictures of a space, coloured or gray, get other numbers.
+pub(super) fn converts(space: &Space, colours: bool) -> bool {
+    let probe = if colours { DynamicImage::new_rgb8(1, 1) } else { DynamicImage::new_luma8(1, 1) };
+    // What is converted has four channels; what stays has those that it had.
+    to_srgb(probe, space, &mut Vec::new()).color().has_alpha()
+}
+
 /// Brings a picture into sRGB, eight bits a channel; gray pictures become coloured ones.
 pub(super) fn to_srgb(picture: DynamicImage, space: &Space, remarks: &mut Vec<Remark>) -> DynamicImage {
     let converted = match space.profile() {

@@ -3,13 +3,14 @@
 //! The order matters: the header is read first, then the whole picture is decoded, because a header proves nothing about
 //! the rest. What is decoded is what is seen: turned as the file says, in colours of sRGB, eight bits a channel.
 
-use image::DynamicImage;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _};
 
 use super::avif::Container;
-use super::colour::{Space, to_srgb};
+use super::colour::{Space, converts, to_srgb};
 use super::flat::is_flat;
 use super::header::{Header, broken, open};
-use super::{FileFormat, ImagingError};
+use super::{FileFormat, ImagingError, RENDERER};
 use crate::asset::Format;
 
 /// What a picture is.
@@ -38,6 +39,8 @@ impl Facts {
 pub enum Remark {
     /// Its colour profile is broken, or of another kind than the picture: the numbers were taken for sRGB.
     ProfileIgnored,
+    /// It cannot be seen through anywhere, though that was asked for.
+    Opaque,
     /// It is made of inks, whose own profile is not followed: they were mixed by the usual rule.
     InksByRule,
 }
@@ -103,6 +106,33 @@ pub fn verify(bytes: &[u8], width: u32, height: u32) -> Result<Facts, ImagingErr
     Decoded::new(bytes)?.verify(width, height)
 }
 
+/// Tells whether an earlier renderer made other files of an original; one that it could not read has none.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn renders_otherwise(bytes: &[u8], renderer: u16) -> Result<bool, ImagingError> {
+    if renderer >= RENDERER {
+        return Ok(false);
+    }
+    let header = Header::read(bytes)?;
+    if !matches!(header.facts.format, FileFormat::Png | FileFormat::Jpeg | FileFormat::Webp) {
+        return Ok(true);
+    }
+    let mut decoder = open(header.facts.format, bytes)?;
+    let colours = decoder.color_type().has_color();
+    let profile = decoder.icc_profile().ok().flatten();
+    Ok(header.orientation != Orientation::NoTransforms
+        || converts(&space(header.facts.format, bytes, profile), colours))
+}
+
+/// Tells what the numbers of a picture mean that is no AVIF.
+fn space(format: FileFormat, bytes: &[u8], profile: Option<Vec<u8>>) -> Space {
+    match format {
+        FileFormat::Png => Space::of_png(bytes, profile),
+        _ => profile.map_or(Space::Srgb, Space::Profile),
+    }
+}
+
 impl Decoded {
     /// Decodes a whole picture; the first frame of an animated one.
     ///
@@ -127,10 +157,7 @@ impl Decoded {
                     remarks.push(Remark::ProfileIgnored);
                     None
                 });
-                let space = match format {
-                    FileFormat::Png => Space::of_png(bytes, profile),
-                    _ => profile.map_or(Space::Srgb, Space::Profile),
-                };
+                let space = space(format, bytes, profile);
                 (DynamicImage::from_decoder(decoder).map_err(broken)?, space)
             }
         };

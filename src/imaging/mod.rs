@@ -20,10 +20,13 @@ mod yuv;
 pub use encode::{Encoded, encode, fitted};
 pub use format::FileFormat;
 pub use header::{Header, undecodable};
-pub use inspect::{Decoded, Facts, Remark, Transparency, inspect, verify};
+pub use inspect::{Decoded, Facts, Remark, Transparency, inspect, renders_otherwise, verify};
 pub use placeholder::paint;
 pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet, sheet_copy};
 
+/// The version of the renderer: of how a file is made of an original. Another one may make other bytes of the same picture,
+/// and what is published stays as it is until it is lost. The second turns pictures, converts colours and reads more formats.
+pub const RENDERER: u16 = 2;
 /// Largest picture that is decoded or made, in pixels: 8192 x 8192.
 pub const PIXELS_MAX: u64 = 8192 * 8192;
 /// Longest side of a picture, in pixels: a JPEG's limit; resizing needs memory in proportion to it.

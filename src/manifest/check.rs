@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::asset::{Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
+use crate::asset::{Format, Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
 use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistake, Mistakes, Span};
 
 use super::axis::Axis;
 use super::document::{Placed, Pool};
 use super::image::Image;
-use super::layer::{LayerId, Setting, undefined_help};
+use super::layer::{LayerId, SETTINGS, Setting, undefined_help};
 use super::matrix::{Block, Cells, Slot};
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
@@ -288,6 +288,29 @@ impl Manifest {
                 );
             }
         }
+    }
+
+    /// Finds renditions that cannot show the transparency that is asked for.
+    pub(super) fn lost_transparency(&self) -> Vec<Mistake> {
+        let is_asked = |(field, placed): &(u8, Placed<Option<Setting>>)| {
+            SETTINGS.get(usize::from(*field)) == Some(&"enable_transparent_background")
+                && matches!(placed.value, Some(Setting::Flag(true)))
+        };
+        let Some((_, asked)) = self.pool.layers.iter().flat_map(|layer| &layer.with).find(|field| is_asked(field))
+        else {
+            return Vec::new();
+        };
+        let opaque = self.renditions.iter().filter(|line| line.encoding.format == Format::Jpeg);
+        opaque
+            .map(|line| Mistake {
+                span: asked.span,
+                message: format!(
+                    "transparency is asked for, and the rendition `{}` is a JPEG, which has none: it gets a white ground",
+                    line.name.value
+                ),
+                help: "write `format: png`, `webp` or `avif` there, or leave `enable_transparent_background` out".to_owned(),
+            })
+            .collect()
     }
 
     /// Finds vars that nothing uses.

@@ -139,6 +139,7 @@ impl Manifest {
                     manifest.check_against_keys(&heads, &mut mistakes);
                 }
                 manifest.warnings = manifest.unused_vars();
+                manifest.warnings.extend(manifest.lost_transparency());
                 mistakes.or((manifest, heads), &file, &source)
             }
             _ => {

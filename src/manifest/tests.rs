@@ -361,6 +361,17 @@ fn an_unused_var_is_a_warning() {
 }
 
 #[test]
+fn transparency_in_a_jpeg_is_a_warning() {
+    let asked = GOOD.replace("defaults:\n", "defaults:\n  enable_transparent_background: true\n");
+    let (manifest, _) = load(&asked);
+    let words: Vec<_> = manifest.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    let said = "transparency is asked for, and the rendition `main` is a JPEG, which has none: it gets a white ground";
+    assert_eq!(words, [said]);
+    let (manifest, _) = load(&asked.replace("format: jpeg", "format: webp"));
+    assert!(manifest.warnings.is_empty(), "{:#?}", manifest.warnings);
+}
+
+#[test]
 fn a_matrix_of_a_million_is_refused_before_it_is_made() {
     let axis: Vec<String> = (0..1_000).map(|number| format!("v{number}")).collect();
     let source = GOOD.replace("category: age\n", &format!("category: [{}]\n", axis.join(", ")));

@@ -19,6 +19,8 @@ pub struct ObjectFault {
     pub recorded: u64,
     /// What was found.
     pub found: FoundObject,
+    /// What rendering it again makes of it.
+    pub again: Again,
 }
 
 /// What was found in the place of a published file.
@@ -30,6 +32,18 @@ pub enum FoundObject {
     Size(u64),
     /// Other bytes, which were read.
     OtherBytes,
+}
+
+/// What rendering a published file again makes of it, as far as the renderer decides that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The file that it was.
+    Same,
+    /// Another file: the renderer that made it did so in another way.
+    Other {
+        /// The version that made it.
+        renderer: u16,
+    },
 }
 
 /// A column that somebody edited.
@@ -165,6 +179,7 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let new_picture = record.is_none() || (differs.recipe && held.is_none());
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
+    let becomes_another = faults.iter().any(|fault| fault.again != Again::Same);
     // Where nothing but paths differs, the published files themselves are what is put at the new ones.
     let needs_original = new_picture || (renders && !differs.only_paths) || faulty;
     let needs_making =
@@ -209,6 +224,7 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
                 () if moved_from.is_some() => Action::Move,
                 () if row_changed => Action::Publish,
                 () if before != Some(after) || labels_changed(asset, record, key_axes) => Action::Record,
+                () if becomes_another => Action::Render,
                 () if faulty || row_bad => Action::Repair,
                 () => Action::Keep,
             };
@@ -308,7 +324,11 @@ fn wanted(asset: &Asset, record: Option<&Record>, held: Option<&Record>) -> Snap
 }
 
 fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
-    for ObjectFault { rendition, path, recorded, found } in faults {
+    for ObjectFault { rendition, path, recorded, found, again } in faults {
+        if let Again::Other { renderer } = *again {
+            let cause = Cause::RendererChanged { rendition: rendition.clone(), renderer };
+            reasons.push(Reason { cause, place: None });
+        }
         let (rendition, path, recorded) = (rendition.clone(), path.clone(), *recorded);
         let cause = match *found {
             FoundObject::Nothing => Cause::ObjectMissing { rendition, path },

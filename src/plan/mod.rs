@@ -30,7 +30,7 @@ pub use approved::{
 };
 pub use compare::{Comparison, Looked, Suspects};
 pub use decide::{
-    ColumnEdit, Edited, FoundObject, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed,
+    Again, ColumnEdit, Edited, FoundObject, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed,
 };
 pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};

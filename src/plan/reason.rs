@@ -86,6 +86,13 @@ pub enum Cause {
         /// Its path.
         path: ObjectPath,
     },
+    /// A published file has to be made again, and an earlier renderer made it in another way.
+    RendererChanged {
+        /// The rendition.
+        rendition: RenditionName,
+        /// The version that made it.
+        renderer: u16,
+    },
     /// The published row is gone.
     RowMissing,
     /// A column of the published row was edited by somebody else.
@@ -224,6 +231,7 @@ impl Cause {
             Self::ObjectMissing { .. } => "object_missing",
             Self::ObjectSize { .. } => "object_size",
             Self::ObjectDamaged { .. } => "object_damaged",
+            Self::RendererChanged { .. } => "renderer_changed",
             Self::RowMissing => "row_missing",
             Self::RowEdited { .. } => "row_edited",
             Self::RowElsewhere { .. } => "row_elsewhere",
@@ -295,6 +303,9 @@ impl Reason {
             }
             Cause::ObjectSize { rendition, recorded, found, .. } => {
                 (Some(rendition.to_string()), Some(recorded.to_string()), Some(found.to_string()))
+            }
+            Cause::RendererChanged { rendition, renderer } => {
+                (Some(rendition.to_string()), Some(renderer.to_string()), None)
             }
             Cause::RowEdited { column, written, found } => {
                 (Some(column.clone()), Some(written.clone()), Some(found.clone()))

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::asset::{Asset, AssetKey, Assets as _, CollectionName, MicroUsd, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest, SeenDigest};
 use crate::glob::GlobIndex;
+use crate::imaging::RENDERER;
 use crate::plan::{
     Action, CollectionPlan, Comparison, Completeness, Limits, Looked, Note, Picture, Plan, Provenance, RowState, Seen,
     StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
@@ -212,7 +213,7 @@ fn recorded(asset: Asset) -> Record {
         asset;
     let published = renditions.into_iter().map(|rendition| {
         let path = rendition.path.fill(&nothing);
-        Published { rendition, path, sha256: nothing, bytes: 0, width, height }
+        Published { rendition, path, sha256: nothing, bytes: 0, width, height, renderer: RENDERER }
     });
     Record {
         first_key: key.clone(),

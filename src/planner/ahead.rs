@@ -5,7 +5,7 @@
 
 use crate::asset::{Asset, Assets as _};
 use crate::digest::ContentDigest;
-use crate::imaging::fitted;
+use crate::imaging::{RENDERER, fitted};
 use crate::manifest::Manifest;
 use crate::plan::{Action, Change, CollectionPlan, Misfit};
 use crate::record::{Published, outputs};
@@ -49,7 +49,8 @@ fn ahead(asset: &Asset, world: &World) -> Option<RowAhead> {
     let sha256 = ContentDigest::of(asset.key.as_str().as_bytes());
     let published = asset.renditions.iter().map(|rendition| {
         let (width, height) = fitted(&rendition.encoding.resize, width, height);
-        Published { rendition: rendition.clone(), path: rendition.path.fill(&sha256), sha256, bytes: 0, width, height }
+        let path = rendition.path.fill(&sha256);
+        Published { rendition: rendition.clone(), path, sha256, bytes: 0, width, height, renderer: RENDERER }
     });
     let values = row.each_value(outputs(&published.collect::<Vec<_>>(), &world.url_base));
     let templates = row.shape.columns.iter().zip(values);

@@ -5,8 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use crate::asset::ObjectPath;
-use crate::digest::RecipeDigest;
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::imaging::{BYTES_MAX, renders_otherwise};
+use crate::record::Original;
 use crate::world::{Listing, ORIGINALS, Reach, StoredOriginal, WorldError};
 
 use super::Gathering;
@@ -15,6 +19,12 @@ use super::Gathering;
 const PAGE: u64 = 1_000;
 /// From this many recipes on, all originals of a store on this machine are listed at once.
 const LISTED_FROM_NEAR: usize = 48;
+/// Originals that are read to tell what became of their files.
+const READ_MAX: usize = 64;
+/// Originals that are read at once; their files are in memory meanwhile.
+const READ_AT_ONCE: usize = 4;
+/// The renderer before this one; there were no others.
+const FIRST: u16 = 1;
 /// Questions that are asked one by one in any case.
 const ASKED_FAR: u64 = 2;
 
@@ -51,6 +61,23 @@ impl Gathering<'_> {
             (path, size)
         }));
         Ok(sizes)
+    }
+
+    /// Tells of which originals an earlier renderer made other files; of a few it is looked at, more of them count as such.
+    pub(super) async fn rendered_otherwise(
+        &self,
+        originals: &[Original],
+    ) -> Result<HashSet<ContentDigest>, WorldError> {
+        let (few, more) = originals.split_at(originals.len().min(READ_MAX));
+        let looked = stream::iter(few).map(|original| async move {
+            let bytes = self.world.storage.get(&original.path, BYTES_MAX).await?;
+            // One that cannot be read any more is told of when it is to be rendered.
+            let otherwise = tokio::task::spawn_blocking(move || renders_otherwise(&bytes, FIRST)).await;
+            Ok::<_, WorldError>((original.sha256, matches!(otherwise, Ok(Ok(true)))))
+        });
+        let looked: Vec<_> = looked.buffer_unordered(READ_AT_ONCE).try_collect().await?;
+        let otherwise = looked.into_iter().filter(|(_, otherwise)| *otherwise).map(|(sha256, _)| sha256);
+        Ok(otherwise.chain(more.iter().map(|original| original.sha256)).collect())
     }
 
     /// Finds originals of recipes in the storage, whatever the state knows.

@@ -28,7 +28,7 @@ pub(super) struct Batch {
     /// The assets, by their number.
     pub assets: Vec<(usize, Asset)>,
     /// Their records.
-    records: Records,
+    pub(super) records: Records,
     rows: HashMap<AssetKey, RowSeen>,
     rows_looked: bool,
     pub(super) sizes: HashMap<ObjectPath, Option<u64>>,
@@ -42,6 +42,8 @@ pub(super) struct Batch {
     pub(super) damaged: Damaged,
     /// Originals of records that cannot be used, and what is wrong with them.
     pub(super) lost: HashMap<ContentDigest, (Original, LostState)>,
+    /// Originals of which an earlier renderer made other files.
+    pub(super) rendered_otherwise: HashSet<ContentDigest>,
 }
 
 impl Gathering<'_> {
@@ -108,6 +110,7 @@ impl Gathering<'_> {
             batch.sizes = self.world.locate(&lost, listing, elsewhere).await?;
         }
         self.read_originals(manifest, moves, &mut batch).await?;
+        batch.rendered_otherwise = self.rendered_otherwise(&batch.to_render_again()).await?;
         Ok(batch)
     }
 
@@ -311,6 +314,7 @@ impl Batch {
             collected: HashSet::new(),
             damaged: Damaged::new(),
             lost: HashMap::new(),
+            rendered_otherwise: HashSet::new(),
         }
     }
 

@@ -21,6 +21,13 @@ struct PublishedDocument {
     bytes: u64,
     width: u32,
     height: u32,
+    #[serde(default = "first_renderer")]
+    renderer: u16,
+}
+
+/// Returns the version of the renderer that made all files which say none.
+fn first_renderer() -> u16 {
+    1
 }
 
 /// A stored document does not hold what it should: the state was written by another program, or damaged.
@@ -60,6 +67,7 @@ pub fn published_to_json(published: &[Published]) -> String {
             bytes: file.bytes,
             width: file.width,
             height: file.height,
+            renderer: file.renderer,
         })
         .collect();
     serde_json::to_string(&documents).expect("names and numbers are JSON")
@@ -94,5 +102,6 @@ fn published_from_document(document: PublishedDocument) -> Result<Published, Sto
         bytes: document.bytes,
         width: document.width,
         height: document.height,
+        renderer: document.renderer,
     })
 }

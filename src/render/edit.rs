@@ -134,6 +134,7 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
         | Cause::ObjectMissing { .. }
         | Cause::ObjectSize { .. }
         | Cause::ObjectDamaged { .. }
+        | Cause::RendererChanged { .. }
         | Cause::RowMissing
         | Cause::RowEdited { .. }
         | Cause::OriginalMissing

@@ -35,6 +35,9 @@ fn remark(collection: &CollectionName, change: &Change, cause: &Cause) -> Option
         Cause::ObjectDamaged { rendition, path } => {
             format!("{rendition} holds other bytes than were published ({path})")
         }
+        Cause::RendererChanged { rendition, renderer: _ } => {
+            format!("{rendition} was made by an earlier pixform, in another way: it becomes another file")
+        }
         Cause::RowMissing => "row missing".to_owned(),
         Cause::RowEdited { column, written, found } if !is_text(written, found) => {
             format!("row edited: {column} {} → {}", shown_value(Some(written)), shown_value(Some(found)))

@@ -25,6 +25,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_gc.sql") },
     Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_plans.sql") },
     Migration { version: 6, sql: include_str!("../../migrations/sqlite/0006_shown.sql") },
+    Migration { version: 7, sql: include_str!("../../migrations/sqlite/0007_renderer.sql") },
     Migration { version: 9, sql: include_str!("../../migrations/sqlite/0009_repair.sql") },
     Migration { version: 11, sql: include_str!("../../migrations/sqlite/0011_readers.sql") },
 ];
@@ -37,6 +38,7 @@ pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_gc.sql") },
     Migration { version: 5, sql: include_str!("../../migrations/postgres/0005_plans.sql") },
     Migration { version: 6, sql: include_str!("../../migrations/postgres/0006_shown.sql") },
+    Migration { version: 7, sql: include_str!("../../migrations/postgres/0007_renderer.sql") },
     Migration { version: 9, sql: include_str!("../../migrations/postgres/0009_repair.sql") },
     Migration { version: 11, sql: include_str!("../../migrations/postgres/0011_readers.sql") },
 ];

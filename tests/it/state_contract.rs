@@ -85,6 +85,7 @@ pub fn published(number: u32) -> Published {
         bytes: 1_000 + u64::from(number),
         width: 160,
         height: 240,
+        renderer: 2,
     }
 }
 

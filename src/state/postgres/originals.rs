@@ -105,22 +105,23 @@ pub(super) async fn announce(
         by_path.insert((at.0, at.1, file.path.as_str()), file);
     }
     let (mut originals, mut renditions, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut documents, mut current) = (Vec::new(), Vec::new());
+    let (mut documents, mut renderers, mut current) = (Vec::new(), Vec::new(), Vec::new());
     for ((original, rendition, path), file) in by_path {
         originals.push(original);
         renditions.push(rendition);
         paths.push(path);
         documents.push(published_to_json(std::slice::from_ref(file)));
+        renderers.push(i32::from(file.renderer));
         current.push(last.get(&(original, rendition)) == Some(&path));
     }
     let retire = "UPDATE pixform.objects AS o SET current = false
                   FROM unnest($1, $2, $3, $4) AS w (original, rendition, path, current)
                   WHERE w.current AND o.original = w.original AND o.rendition = w.rendition AND o.current AND o.path <> w.path";
     let insert = format!(
-        "INSERT INTO pixform.objects AS o (original, rendition, path, published, current, unreferenced_at)
-         SELECT w.*, {NOW} FROM unnest($1, $2, $3, $5, $4) AS w
+        "INSERT INTO pixform.objects AS o (original, rendition, path, published, current, renderer, unreferenced_at)
+         SELECT w.*, {NOW} FROM unnest($1, $2, $3, $5, $4, $6) AS w
          ON CONFLICT (original, rendition, path) DO UPDATE SET published = excluded.published,
-           current = excluded.current, {AFRESH}"
+           renderer = excluded.renderer, current = excluded.current, {AFRESH}"
     );
     let at: [Param<'_>; 4] = [
         (&originals, Type::BYTEA_ARRAY),
@@ -130,7 +131,8 @@ pub(super) async fn announce(
     ];
     transaction.execute_typed(retire, &at).await?;
     let [one, two, three, four] = at;
-    transaction.execute_typed(&insert, &[one, two, three, four, (&documents, Type::TEXT_ARRAY)]).await?;
+    let (five, six): (Param<'_>, Param<'_>) = ((&documents, Type::TEXT_ARRAY), (&renderers, Type::INT4_ARRAY));
+    transaction.execute_typed(&insert, &[one, two, three, four, five, six]).await?;
     Ok(refused.into_iter().collect())
 }
 

@@ -92,15 +92,16 @@ pub(super) fn announce(
         "UPDATE pixform_objects SET current = 0 WHERE original = ?1 AND rendition = ?2 AND current = 1 AND path <> ?3",
     )?;
     let mut insert = transaction.prepare(&format!(
-        "INSERT INTO pixform_objects (original, rendition, path, published, current, unreferenced_at)
-         VALUES (?1, ?2, ?3, ?4, 1, {NOW})
-         ON CONFLICT DO UPDATE SET published = excluded.published, current = 1, {AFRESH}",
+        "INSERT INTO pixform_objects (original, rendition, path, published, renderer, current, unreferenced_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, {NOW})
+         ON CONFLICT DO UPDATE SET published = excluded.published, renderer = excluded.renderer, current = 1, {AFRESH}",
     ))?;
     for (original, published) in files.iter().filter(|(_, published)| !refused.contains(&published.path)) {
         let (original, rendition) = (original.as_bytes(), published.rendition.digest.as_bytes());
         let path = published.path.as_str();
         retire.execute(params![original, rendition, path])?;
-        insert.execute(params![original, rendition, path, published_to_json(std::slice::from_ref(published))])?;
+        let document = published_to_json(std::slice::from_ref(published));
+        insert.execute(params![original, rendition, path, document, published.renderer])?;
     }
     Ok(refused.into_iter().collect())
 }

@@ -99,8 +99,12 @@ impl Case {
     };
     /// Paid for, kept, and nothing that can be used.
     const UNUSABLE: Self = Self {
-        says: &["is paid for and cannot be used", "it is kept as `originals/rejected/", "--retry-rejected"],
-        plan_says: &["it is kept as `originals/rejected/", "--retry-rejected"],
+        says: &[
+            "is paid for and cannot be used",
+            "it is kept as `originals/rejected/",
+            "buy another, or change its recipe",
+        ],
+        plan_says: &["it is kept as `originals/rejected/", "buy another, or change its recipe"],
         ..Self::REJECTED
     };
     /// Paid for, and gone.

@@ -102,7 +102,7 @@ fn what_nothing_here_decodes_is_kept_and_named() {
     let kept = original(&paid);
     assert!(kept.starts_with("originals/rejected/") && kept.ends_with(".heic"), "{kept}");
     assert_eq!(std::fs::read(paid.project.storage().join(&kept)).unwrap(), HEIC);
-    assert!(!paid.project.ok(&["plan"]).contains("--accept-rejected"));
+    assert!(!paid.project.ok(&["plan"]).contains("take it as it is"));
     let taken = paid.apply(&["--accept-rejected"]).expect(7);
     let all = format!("{}{}", taken.stdout, taken.stderr);
     assert!(all.contains("the format HEIC is not supported; it is kept as `originals/rejected/"), "{all}");
@@ -118,6 +118,63 @@ fn of_several_pictures_the_one_that_was_asked_for_is_taken() {
         paid.apply(&[]).expect(0);
         assert_eq!((paid.fake.charges().len(), paid.published().len()), (1, 1));
     }
+}
+
+/// What an earlier release published stays as it is; what of it is lost becomes another file only where it must.
+#[test]
+fn what_an_earlier_renderer_made_stays_until_it_is_lost() {
+    let as_before = |paid: &Paid| {
+        let first = r#"REPLACE(published, '"renderer":2', '"renderer":1')"#;
+        paid.project.execute(&format!("UPDATE pixform_record_details SET published = {first}"));
+        paid.project.execute(&format!("UPDATE pixform_objects SET published = {first}, renderer = 1"));
+        let url = paid.project.query("SELECT image_url FROM portraits").remove(0);
+        let file = paid.project.storage().join(url.strip_prefix("/files/").unwrap());
+        (url, file)
+    };
+    // A plain original: the file is put back as it was.
+    let (plain, _) = bought((128, 128), file(ImageFormat::Png));
+    let (url, lost) = as_before(&plain);
+    assert!(plain.project.ok(&["plan"]).contains("No changes."));
+    std::fs::remove_file(&lost).unwrap();
+    assert!(plain.project.ok(&["plan"]).contains("1 to repair"), "{}", plain.project.ok(&["plan"]));
+    plain.apply(&[]).expect(0);
+    assert!(lost.exists() && plain.project.query("SELECT image_url FROM portraits") == [url]);
+    // One with a profile: the file becomes another, at another place, and the row says so.
+    let (coloured, _) = bought((512, 768), DISPLAY_P3.to_vec());
+    let (url, lost) = as_before(&coloured);
+    let other = lost.with_file_name("baker-0000000000000000.png");
+    let rename = |from: &str, to: &str| {
+        for (table, column) in [
+            ("pixform_record_details", "published"),
+            ("pixform_objects", "published"),
+            ("pixform_objects", "path"),
+            ("pixform_records", "objects"),
+        ] {
+            coloured.project.execute(&format!("UPDATE {table} SET {column} = REPLACE({column}, '{from}', '{to}')"));
+        }
+    };
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    rename(&name(&lost), &name(&other));
+    std::fs::remove_file(&lost).unwrap();
+    let plan = coloured.project.ok(&["plan"]);
+    assert!(plan.contains("was made by an earlier pixform") && plan.contains("1 to render"), "{plan}");
+    coloured.apply(&[]).expect(0);
+    assert!(lost.exists() && coloured.project.query("SELECT image_url FROM portraits") == [url]);
+    assert!(coloured.project.ok(&["plan"]).contains("No changes."));
+    assert_eq!(coloured.fake.charges().len(), 1);
+}
+
+#[test]
+fn transparency_that_was_asked_for_and_is_not_there_is_told_once() {
+    let manifest = portraits(2).replace("  steps: 20\n", "  steps: 20\n  enable_transparent_background: true\n");
+    let paid = Paid::new(&manifest);
+    let first = paid.apply(&[]).expect(0);
+    assert_eq!(
+        first.stderr.matches("transparency was asked for, and the picture has none").count(),
+        1,
+        "{}",
+        first.stderr
+    );
 }
 
 /// The picture claims 8192 x 8192 pixels of 16 bits and holds none: who decoded it would find it broken.
