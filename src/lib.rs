@@ -25,7 +25,8 @@
 //! | [`schema`], [`yaml`], [`template`], [`glob`], [`digest`] | JSON Schema, YAML with places, texts with holes, key patterns, digests (pure) |
 //! | [`memory`] | how much of it pictures may take |
 //! | [`process`] | this process, and whether another is alive |
-//! | [`web`], [`secret`] | HTTP as all ports speak it; texts that are never shown |
+//! | [`files`] | the door through which files of the user are read and written |
+//! | [`web`], [`secret`] | HTTP as all ports speak it; texts that are never shown, and the words of strangers |
 //!
 //! # The words
 //!
@@ -41,6 +42,7 @@ pub mod asset;
 pub mod cli;
 pub mod config;
 pub mod digest;
+pub mod files;
 pub mod generator;
 pub mod glob;
 pub mod imaging;

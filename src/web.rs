@@ -9,6 +9,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use url::Host;
 
+use crate::secret::Said;
+
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Longest pause that a service can ask for.
@@ -80,23 +82,23 @@ pub async fn read(mut response: Response, bytes_max: u64) -> (Bytes, Whole) {
 }
 
 /// Returns what an error came from, in the words of its last source: those before it only name layers of the library.
-pub fn words(error: &dyn std::error::Error) -> String {
+pub fn words(error: &dyn std::error::Error) -> Said {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
     }
     let words = last.to_string();
     match words.rfind(" (os error ") {
-        Some(number) => words[..number].to_owned(),
-        None => words,
+        Some(number) => words[..number].into(),
+        None => words.into(),
     }
 }
 
-/// Returns a URL as it may be shown: without user, query and fragment.
-pub fn bare(url: &Url) -> String {
+/// Returns a URL as it may be shown: without user, query, fragment, and what is secret in its path; of bounded length.
+pub fn bare(url: &Url) -> Said {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
+    Said::of(&format!("{}://{host}{port}{}", url.scheme(), url.path()))
 }
 
 /// Reads `Retry-After`: seconds, or a date; never longer than a quarter of an hour.
@@ -141,6 +143,6 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_its_secrets() {
         let url = Url::parse("https://u:p@a.example:8443/x/y.png?sig=1#z").unwrap();
-        assert_eq!(bare(&url), "https://a.example:8443/x/y.png");
+        assert_eq!(&*bare(&url), "https://a.example:8443/x/y.png");
     }
 }

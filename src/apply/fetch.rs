@@ -155,8 +155,8 @@ impl<'r> Fetch<'_, 'r> {
             };
             let came = match polled {
                 Ok(Progress::Running) => course.passed(),
-                Ok(Progress::Failed(why)) => Some(Came::Failed(why)),
-                Ok(Progress::Flagged(why)) => Some(Came::Rejected { why, file: None }),
+                Ok(Progress::Failed(why)) => Some(Came::Failed(why.into())),
+                Ok(Progress::Flagged(why)) => Some(Came::Rejected { why: why.into(), file: None }),
                 Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned(), None),
                 Ok(Progress::Done { results, seed }) => {
                     tell(Stage::Fetching);

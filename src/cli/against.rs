@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::files;
 use crate::manifest::{Manifest, Rules};
 use crate::plan::Plan;
 use crate::planner::{self, Comparing, Declared};
@@ -34,7 +35,7 @@ pub fn run(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> 
         compared.map_err(|failure| args.report.failed(failure, named, args.format, output))?;
     if let Some(path) = &args.out {
         let document = render::plan_document(&plan);
-        std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        files::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
     planning::annotate(&plan, output);
     let known: BTreeSet<_> = older.declared.iter().map(|older| older.manifest.name.to_string()).collect();

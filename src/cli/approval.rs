@@ -1,10 +1,9 @@
 //! What was approved: a plan by its digest, or in a file.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::digest::PlanDigest;
+use crate::files;
 use crate::plan::{Approved, Plan};
 use crate::render;
 use crate::world::World;
@@ -97,8 +96,5 @@ impl Approval {
 
 fn read(path: &Path) -> Result<String, Failure> {
     let failure = |source| Failure::Read { path: path.to_path_buf(), source };
-    let mut document = String::new();
-    let file = File::open(path).map_err(failure)?;
-    file.take(DOCUMENT_BYTES_MAX).read_to_string(&mut document).map_err(failure)?;
-    Ok(document)
+    files::read_text(path, DOCUMENT_BYTES_MAX).map_err(failure)
 }

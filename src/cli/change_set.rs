@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::files;
+
 use super::origin::text;
 
 /// The largest event of a CI system that is read, in bytes.
@@ -122,8 +124,7 @@ fn git_folder(folder: &Path) -> Option<PathBuf> {
 
 /// Reads a file that is a file, and no larger than that.
 fn read(path: &Path, bytes_max: u64) -> Option<String> {
-    let found = std::fs::metadata(path).ok()?;
-    (found.is_file() && found.len() <= bytes_max).then(|| std::fs::read_to_string(path).ok()).flatten()
+    files::read_text(path, bytes_max).ok()
 }
 
 #[cfg(test)]

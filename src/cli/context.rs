@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::asset::{Assets as _, GeneratorName, Heads, URL_BASE};
 use crate::config::{self, Known, Outside, Settings};
+use crate::files;
 use crate::generator::{Checks, Cost, Kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
 use crate::memory::Memory;
@@ -20,7 +21,7 @@ use crate::yaml::{ManifestError, Span};
 use super::{Failure, Global, ManifestArgs, Output, services, stores};
 
 /// Largest manifest that is read, in bytes; larger ones are refused before they are read.
-const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The manifests of a command.
 pub struct Loaded {
@@ -249,8 +250,8 @@ pub fn found_in(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_manifest_name))
-        // A link that leads nowhere is told of when it is read: its manifest must not vanish without a word.
-        .filter(|path| path.is_file() || !path.exists())
+        // What is no file is told of when it is read: its manifest must not vanish without a word.
+        .filter(|path| !path.is_dir())
         .map(|path| shown(&path))
         .filter(|path| every || names_a_collection(path))
         .collect();
@@ -274,7 +275,8 @@ fn names_a_collection(path: &Path) -> bool {
 /// Reads a manifest: bounded, and as UTF-8.
 pub fn read(path: &Path) -> Result<String, Failure> {
     let failure = |source| Failure::Read { path: path.to_path_buf(), source };
-    let file = std::fs::File::open(path).map_err(failure)?;
+    check_link(path)?;
+    let file = files::open(path).map_err(failure)?;
     let mut bytes = Vec::new();
     file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failure)?;
     let name: Arc<str> = path.display().to_string().into();
@@ -291,6 +293,24 @@ pub fn read(path: &Path) -> Result<String, Failure> {
         let help = "save the file as UTF-8";
         ManifestError::one(&name, &source, span, "the manifest is not UTF-8 from here on", help).into()
     })
+}
+
+/// Refuses a link of the project that leads out of it, or to a hidden file: what it leads to is shown around a mistake, and
+/// a branch from elsewhere could have a file of keys shown so. A path that was named outside of the project is followed.
+fn check_link(path: &Path) -> Result<(), Failure> {
+    let (Ok(folder), Ok(real)) = (std::env::current_dir(), path.canonicalize()) else { return Ok(()) };
+    let full = folder.join(path);
+    let named_outside = !full.starts_with(&folder) || path.components().any(|part| part == Component::ParentDir);
+    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let has = |name: &str| folder.ancestors().find(|folder| folder.join(name).exists());
+    let project = has(".git").or_else(|| has(config::FILE_NAME)).unwrap_or(&folder);
+    let hidden = |inside: &Path| inside.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
+    let stays = real.strip_prefix(project).is_ok_and(|inside| !hidden(inside) || real == full);
+    if named_outside || stays {
+        return Ok(());
+    }
+    let message = format!("`{}` is a link that leads out of the project, or to a hidden file", path.display());
+    Err(Failure::usage(message, "put the manifest itself there, or name it by its own path"))
 }
 
 /// Opens the environment, without anybody who makes pictures.

@@ -210,7 +210,7 @@ impl Failure {
 
 fn state_help(error: &StateError) -> Option<String> {
     match error {
-        StateError::Scheme { scheme } => Some(match scheme.as_str() {
+        StateError::Scheme { scheme } => Some(match scheme.unwrap_or_default() {
             "http" | "https" => {
                 "this is no database: at Supabase take the connection string of the dashboard (Connect), `postgres://…`"
                     .to_owned()
@@ -219,7 +219,9 @@ fn state_help(error: &StateError) -> Option<String> {
                 "this is a store of files: write it below `storage`, and a database as `state:`, as in `state: sqlite:PATH`"
                     .to_owned()
             }
-            _ => "write `state: sqlite:PATH` or `state: ${DATABASE_URL}` with `postgres://…` in pixform.yaml".to_owned(),
+            _ => "write it as `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; another form, such as libpq's \
+                  `host=… password=…`, is not read"
+                .to_owned(),
         }),
         StateError::Address { help, .. } | StateError::Reader { help, .. } | StateError::Server { help, .. } => {
             Some(help.clone())
@@ -255,7 +257,7 @@ fn state_help(error: &StateError) -> Option<String> {
 
 fn storage_help(error: &StorageError) -> Option<String> {
     match error {
-        StorageError::Scheme { scheme } => Some(match scheme.as_str() {
+        StorageError::Scheme { scheme } => Some(match scheme.unwrap_or_default() {
             "postgres" | "postgresql" | "sqlite" => {
                 "this is the URL of a database: write it as `state:` in pixform.yaml, and a store below `storage`"
                     .to_owned()

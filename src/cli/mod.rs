@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config;
 use crate::planner::{Pattern, Selection};
 use crate::render::Severity;
+use crate::secret;
 
 mod accept;
 mod accepted;
@@ -187,6 +188,7 @@ impl SelectionArgs {
 
 /// Parses the arguments, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
+    secret::remember_environment();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

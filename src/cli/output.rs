@@ -14,6 +14,7 @@ use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
 use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, MistakeFacts, Severity, Style, terminal};
+pub use crate::secret::chain as with_sources;
 use crate::yaml::{MISTAKES_SHOWN_MAX, ManifestError};
 
 use super::{Failure, Global, Workflow, report};
@@ -276,20 +277,4 @@ fn manifest_error(failure: &Failure) -> Option<&ManifestError> {
         Failure::Manifest(error) | Failure::Config(ConfigError::Mistakes(error)) => Some(error),
         _ => None,
     }
-}
-
-/// Joins an error and its sources into one line: what was tried, then why it failed.
-pub fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        // Some libraries repeat their cause's words, with or without a prefix of their own.
-        let said = words.rsplit(": ").next().unwrap_or_default();
-        if !words.contains(&text) && !text.ends_with(said) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
 }

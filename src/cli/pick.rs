@@ -46,7 +46,7 @@ pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Fail
     let mut loaded = load(args, &settings, output)?;
     let (file, source) = text(args, &loaded)?;
     let locked = Locked::folder_of(Path::new(&*file))?;
-    if std::fs::read(&*file).is_ok_and(|now| now != source.as_bytes()) {
+    if crate::files::read(Path::new(&*file), context::MANIFEST_BYTES_MAX).is_ok_and(|now| now != source.as_bytes()) {
         // Another run was first: this pick is written beside that one.
         loaded = load(args, &settings, output)?;
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
+use crate::files;
 use crate::plan::{
     Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Plan, Verdicts,
 };
@@ -360,7 +361,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8
     let prepared = prepare_reported(&args.manifests, what, how, global, output).await?;
     if let Some(path) = &args.out {
         let document = render::plan_document(&prepared.plan);
-        std::fs::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        files::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
     show(args, &prepared, begun, output).await?;
     let Prepared { loaded, plan, .. } = prepared;

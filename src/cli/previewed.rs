@@ -6,6 +6,7 @@ use std::path::Path;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::asset::{AssetKey, Assets as _, CollectionName};
+use crate::files;
 use crate::plan::{Action, Change, CollectionPlan};
 use crate::record::Published;
 use crate::render::{Event, terminal};
@@ -93,5 +94,5 @@ pub async fn save(world: &World, shown: &[Previewed], folder: &Path) -> Result<u
 pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let parent = path.parent().ok_or(ErrorKind::NotFound)?;
     std::fs::create_dir_all(parent)?;
-    std::fs::write(path, bytes)
+    files::write(path, bytes)
 }

@@ -13,7 +13,7 @@ use crate::imaging::Remark;
 use crate::render::{Event as Line, Severity, terminal};
 
 use super::Output;
-use super::output::with_sources;
+use crate::secret::chain;
 
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -117,7 +117,7 @@ impl<'o> Progress<'o> {
                 output.event(&Line::ApplyProgress { done, total, cost });
             }
             Event::Failed { collection, key, error } => {
-                let message = with_sources(error);
+                let message = chain(error);
                 output.annotate(Severity::Error, &format!("{collection}:{key}: {message}"), None, None);
                 output.event(&Line::ApplyErrored { collection, key, message: &message });
             }

@@ -6,15 +6,16 @@ use std::path::PathBuf;
 
 use crate::asset::MicroUsd;
 use crate::config::Settings;
+use crate::files;
 use crate::plan::{Action, Plan};
 use crate::render::{
     self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, Stage,
 };
+use crate::secret::{self, chain};
 use crate::state::{Access, ChangeSet, HistoryQuery};
 use crate::world::World;
 
 use super::context::Loaded;
-use super::output::with_sources;
 use super::pictures::{self, Copies};
 use super::plan::Prepared;
 use super::{Failure, Output, change_set, context, history, origin, services};
@@ -172,7 +173,8 @@ impl ReportArgs {
     /// When a file cannot be written.
     pub fn write(&self, plan: Option<&Plan>, facts: &ReportFacts) -> Result<(), Failure> {
         let write = |path: &Option<PathBuf>, make: &dyn Fn() -> String| match path {
-            Some(path) => std::fs::write(path, make()).map_err(|source| Failure::Write { path: path.clone(), source }),
+            Some(path) => files::write(path, &*secret::shade(&make()))
+                .map_err(|source| Failure::Write { path: path.clone(), source }),
             None => Ok(()),
         };
         write(&self.out_markdown, &|| render::report_markdown(plan, facts))?;
@@ -216,7 +218,7 @@ impl ReportArgs {
 
 /// Returns a mistake that stands in no file of ours.
 pub fn plain_mistake(failure: &Failure) -> MistakeFacts {
-    MistakeFacts { message: with_sources(failure), help: failure.help(), spot: None }
+    MistakeFacts { message: chain(failure), help: failure.help(), spot: None }
 }
 
 /// Returns what to run next.

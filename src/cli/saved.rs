@@ -15,8 +15,10 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::apply::crash_point;
+use crate::files;
 
 use super::Failure;
+use super::context::MANIFEST_BYTES_MAX;
 
 /// For how long another run is waited for; what it does takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,14 +79,14 @@ impl Locked {
         }
         file.as_file().set_permissions(rights).map_err(failure)?;
         file.as_file().sync_all().map_err(failure)?;
-        if std::fs::read(&real).map_err(failure)? != before.as_bytes() {
+        if files::read(&real, MANIFEST_BYTES_MAX).map_err(failure)? != before.as_bytes() {
             return Err(changed(path));
         }
         crash_point("manifest-compared");
         match exchange(file.path(), &real) {
             Ok(()) => {
                 // The old file lies at the other name now. It is what an editor saved last, if that was not what was read.
-                if std::fs::read(file.path()).map_err(failure)? != before.as_bytes() {
+                if files::read(file.path(), MANIFEST_BYTES_MAX).map_err(failure)? != before.as_bytes() {
                     exchange(file.path(), &real).map_err(|errno| failure(errno.into()))?;
                     return Err(changed(path));
                 }

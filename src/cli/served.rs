@@ -12,12 +12,13 @@ use crate::config::Settings;
 use crate::plan::{Limits, Looked, Verdicts};
 use crate::planner::{self, Depth, Request, Selection};
 use crate::render::{self, ReportFacts};
+use crate::secret::chain;
 use crate::server::{PlanPage, PlanSource};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::Loaded;
-use super::output::{Output, with_sources};
+use super::output::Output;
 use super::pictures::{self, Copies};
 use super::plan::unknown_retries;
 use super::{Failure, ManifestArgs, context, services};
@@ -98,7 +99,7 @@ impl PlanSource for Manifests {
         let (compared, runtime) = (Arc::clone(&self.0), Handle::current());
         // On a thread of its own: it works hard for a while, and answers are not to wait for it.
         let made = tokio::task::spawn_blocking(move || runtime.block_on(compared.make())).await;
-        made.map_err(|error| error.to_string())?.map_err(|failure| with_sources(&failure))
+        made.map_err(|error| error.to_string())?.map_err(|failure| chain(&failure))
     }
 }
 

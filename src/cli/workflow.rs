@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::asset::Place;
 use crate::render::{self, Annotated, Severity};
+use crate::secret;
 
 /// The variable that says so. Source: <https://docs.github.com/actions/reference/variables>.
 const ACTIONS: &str = "GITHUB_ACTIONS";
@@ -36,17 +37,20 @@ impl Workflow {
 
     /// Returns a text in which the runner finds no command.
     pub fn harmless<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self {
-            Self::None => Cow::Borrowed(text),
-            Self::GitHub { .. } => render::without_commands(text),
-        }
+        self.shaded(text, render::without_commands)
     }
 
     /// Returns a line of JSON, which means the same, in which the runner finds no command.
     pub fn harmless_json<'t>(&self, line: &'t str) -> Cow<'t, str> {
-        match self {
-            Self::None => Cow::Borrowed(line),
-            Self::GitHub { .. } => render::json_without_commands(line),
+        self.shaded(line, render::json_without_commands)
+    }
+
+    /// Takes out whatever key may stand in a name that came from outside, then what the runner would obey.
+    fn shaded<'t>(&self, text: &'t str, without_commands: fn(&str) -> Cow<'_, str>) -> Cow<'t, str> {
+        match (self, secret::shade(text)) {
+            (Self::None, shaded) => shaded,
+            (Self::GitHub { .. }, Cow::Borrowed(text)) => without_commands(text),
+            (Self::GitHub { .. }, Cow::Owned(shaded)) => Cow::Owned(without_commands(&shaded).into_owned()),
         }
     }
 
@@ -56,7 +60,8 @@ impl Workflow {
         let file = place.map(|place| in_repository(&place.file, workspace.as_deref()));
         let spot =
             place.zip(file.as_deref()).map(|(place, file)| Annotated { file, line: place.line, column: place.column });
-        let _ = writeln!(std::io::stderr(), "{}", render::annotation(severity, message, help, spot));
+        let (message, help) = (secret::shade(message), help.map(secret::shade));
+        let _ = writeln!(std::io::stderr(), "{}", render::annotation(severity, &message, help.as_deref(), spot));
     }
 
     /// Returns a writer to stderr for whole lines of a log.

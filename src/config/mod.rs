@@ -25,6 +25,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod veil;
 
 pub use crate::secret::SecretText;
 pub use document::{
@@ -261,7 +262,8 @@ impl fmt::Debug for Origin {
 /// Looks for `pixform.yaml` in a folder and above it.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
-    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file())
+    // Whatever bears the name is meant: what cannot be read must not be passed over for another one.
+    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.symlink_metadata().is_ok())
 }
 
 /// Settles one environment of a `pixform.yaml`: the one asked for, else the default one, else the only one.
@@ -269,6 +271,16 @@ pub fn find(start: &Path) -> Option<PathBuf> {
 /// # Errors
 /// With every mistake of the file, or where no environment is meant.
 pub fn load(
+    source: &str,
+    file: &Path,
+    environment: Option<&str>,
+    known: &Known<'_>,
+    outside: &Outside<'_>,
+) -> Result<Settings, ConfigError> {
+    read(source, file, environment, known, outside).map_err(veil::veiled_failure)
+}
+
+fn read(
     source: &str,
     file: &Path,
     environment: Option<&str>,
@@ -368,13 +380,13 @@ impl Settings {
         let Origin { file, source, env_files } = &self.origin;
         let mut mistakes = Mistakes::default();
         let text = Variables::new(outside, source, env_files).expand(raw, &mut mistakes);
-        let text = mistakes.or(text, file, source)?;
+        let text = mistakes.or(text, file, source).map_err(veil::veiled_error)?;
         Ok(text.expect("a text is only refused with a mistake"))
     }
 
-    /// Returns the file's text, into which the warnings point.
-    pub fn source(&self) -> &Arc<str> {
-        &self.origin.source
+    /// Returns the file's text, into which the warnings point, with what may be secret in it covered.
+    pub fn source(&self) -> Arc<str> {
+        veil::veiled(&self.origin.source)
     }
 }
 

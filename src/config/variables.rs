@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::asset::is_identifier;
+use crate::files;
 use crate::manifest::Placed;
+use crate::secret;
 use crate::yaml::{Mistakes, Span};
 
 use super::SecretText;
@@ -32,12 +34,9 @@ pub struct Outside<'o> {
 /// Reads a text file of at most [`FILE_BYTES_MAX`] bytes.
 ///
 /// # Errors
-/// What the file system says; [`FileTooLarge`](io::ErrorKind::FileTooLarge) beyond that size,
-/// [`InvalidData`](io::ErrorKind::InvalidData) where it is no UTF-8.
+/// As [`files::read_text`].
 pub fn read_file(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if read as u64 > FILE_BYTES_MAX { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+    files::read_text(path, FILE_BYTES_MAX)
 }
 
 /// A text of `pixform.yaml` in which variables are not filled in yet.
@@ -186,6 +185,10 @@ fn read_values(outside: &Outside<'_>, path: &Path, span: Span, mistakes: &mut Mi
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         match read_line(line) {
             Ok(Some((name, value))) => {
+                match secret::is_secret_name(name) {
+                    true => secret::remember(&value),
+                    false => secret::remember_parts(&value),
+                }
                 values.insert(name.to_owned(), value);
             }
             Ok(None) => {}
@@ -204,6 +207,8 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::InvalidData => "it is no UTF-8 text".to_owned(),
         io::ErrorKind::FileTooLarge => format!("it has more than {FILE_BYTES_MAX} bytes"),
+        // What stands there instead of a file says so itself.
+        _ if error.get_ref().is_some() => error.to_string(),
         kind => kind.to_string(),
     }
 }

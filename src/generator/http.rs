@@ -11,11 +11,11 @@ use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 
+use crate::secret::{self, Said};
 pub use crate::web::Whole;
 use crate::web::{self, bare, pause, read, words};
 
 use super::address::{Place, PublicOnly, place};
-use super::redact::Redactor;
 use super::trouble::{CallError, Trouble};
 
 /// Largest answer of a service that is read, in bytes.
@@ -46,7 +46,6 @@ pub struct Http {
     proxies: Arc<[String]>,
     authorization: HeaderValue,
     paying_time: Duration,
-    redactor: Redactor,
 }
 
 /// An answer, whatever it says.
@@ -59,8 +58,8 @@ pub struct Reply {
     pub body: Bytes,
     /// Whether the body is whole.
     pub whole: Whole,
-    /// Where it leads, for a redirect; without secrets.
-    pub location: Option<String>,
+    /// Where it leads, for a redirect.
+    pub location: Option<Said>,
 }
 
 /// What is asked, and where.
@@ -91,6 +90,8 @@ impl Http {
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("its `api_key` holds a blank, or a character that is not ASCII".to_owned());
         }
+        secret::remember(key);
+        secret::remember_parts(base.as_str());
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
         authorization.set_sensitive(true);
@@ -109,13 +110,7 @@ impl Http {
             proxies,
             authorization,
             paying_time,
-            redactor: Redactor::new(Some(key)),
         })
-    }
-
-    /// Returns what takes this service's secrets out of texts.
-    pub fn redactor(&self) -> &Redactor {
-        &self.redactor
     }
 
     /// Sends one request with the key.
@@ -132,7 +127,8 @@ impl Http {
         let request = request.header(AUTHORIZATION, self.authorization.clone());
         let request = match question {
             Question::Pay { body, .. } => {
-                tracing::debug!(body = self.redactor.body(&serde_json::to_vec(body).unwrap_or_default()), "request");
+                let shown = Said::body(&serde_json::to_vec(body).unwrap_or_default());
+                tracing::debug!(body = %shown, "request");
                 request.json(body)
             }
             Question::Ask { query, .. } => request.query(query),
@@ -193,12 +189,12 @@ impl Http {
     ) -> Result<(Reply, Option<String>), Box<CallError>> {
         let begun = Instant::now();
         let shown = bare(url);
-        tracing::info!(%method, url = shown, "asked");
+        tracing::info!(%method, url = %shown, "asked");
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                let error = unanswered(&self.redactor, &shown, error);
-                tracing::info!(%method, url = shown, ms = begun.elapsed().as_millis(), "{error}");
+                let error = unanswered(&shown, error);
+                tracing::info!(%method, url = %shown, ms = begun.elapsed().as_millis(), "{error}");
                 return Err(error);
             }
         };
@@ -207,11 +203,11 @@ impl Http {
         let picture = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
         let (body, whole) = read(response, bytes_max).await;
         let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
-        tracing::info!(%method, url = shown, status = status.as_u16(), ms, bytes, ?whole, "answered");
+        tracing::info!(%method, url = %shown, status = status.as_u16(), ms, bytes, ?whole, "answered");
         if !picture {
-            tracing::debug!(body = self.redactor.body(&body), "answer");
+            tracing::debug!(body = %Said::body(&body), "answer");
         }
-        let location = next.as_deref().map(|next| self.redactor.said(next));
+        let location = next.as_deref().map(Said::of);
         Ok((Reply { status, pause, body, whole, location }, next))
     }
 }
@@ -227,9 +223,9 @@ fn proxies() -> Vec<String> {
 }
 
 /// Tells whether a request without an answer was sent.
-fn unanswered(redactor: &Redactor, shown: &str, error: reqwest::Error) -> Box<CallError> {
+fn unanswered(shown: &str, error: reqwest::Error) -> Box<CallError> {
     let error = error.without_url();
-    let words = redactor.said(&words(&error));
+    let words = words(&error);
     // Refused addresses come as connection errors as well: there is nobody who could be asked again.
     if words.contains("no public address") {
         return CallError::new(Trouble::Broken, format!("the picture lies at {shown}, which is no public address"));

@@ -10,17 +10,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::asset::{Complaint, Recipe, Seed};
+use crate::secret::Said;
 
 mod address;
 mod http;
 mod novita;
 mod placeholder;
-mod redact;
 mod trouble;
 
 pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
-pub use redact::Redactor;
 pub use trouble::{CallError, Retry, Trouble};
 
 /// The kinds of generator that this program knows.
@@ -176,9 +175,9 @@ pub enum Progress {
     /// It is said to be done, and there is no picture.
     Empty,
     /// It failed, in the service's words.
-    Failed(String),
+    Failed(Said),
     /// The service's moderation flags the picture: it must not be published.
-    Flagged(String),
+    Flagged(Said),
 }
 
 /// What can go wrong with a generator.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::secret::Said;
+
 /// Whether a request may be sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -50,13 +52,13 @@ impl Trouble {
 pub struct CallError {
     /// What it means.
     pub trouble: Trouble,
-    /// What happened, in one line; holds neither the key nor the query of a URL.
-    pub message: String,
+    /// What happened.
+    pub message: Said,
 }
 
 impl CallError {
     /// Makes one.
-    pub fn new(trouble: Trouble, message: impl Into<String>) -> Box<Self> {
+    pub fn new(trouble: Trouble, message: impl Into<Said>) -> Box<Self> {
         Box::new(Self { trouble, message: message.into() })
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use crate::secret::chain;
 use crate::state::Reader;
 use crate::world::World;
 
@@ -110,13 +111,13 @@ impl Fresh {
     async fn read(&self, version: &mut String, current: Option<&Arc<Snapshot>>) -> Result<Arc<Snapshot>, String> {
         let state = &*self.world.state;
         // The version comes first: what is committed while the rest is read differs from it.
-        let now = state.version().await.map_err(words)?;
+        let now = state.version().await.map_err(|error| chain(&error))?;
         if let Some(current) = current
             && *version == now
         {
             return Ok(Arc::clone(current));
         }
-        let read = Snapshot::read(state, &self.reader, &self.world.url_base).await.map_err(words)?;
+        let read = Snapshot::read(state, &self.reader, &self.world.url_base).await.map_err(|error| chain(&error))?;
         *version = now;
         if let Some(current) = current
             && current.equals(&read)
@@ -135,15 +136,4 @@ impl Fresh {
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-/// Joins an error and its sources.
-pub fn words(error: impl std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
 }

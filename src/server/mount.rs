@@ -8,6 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::asset::ObjectPath;
+use crate::files;
 
 use super::Served;
 use super::answer::Keep;
@@ -59,7 +60,7 @@ fn opened(root: &Path, wanted: &Path) -> Option<(std::fs::File, std::fs::Metadat
     if !wanted.starts_with(&root) {
         return None;
     }
-    let file = std::fs::File::open(wanted).ok()?;
+    let file = files::open(&wanted).ok()?;
     let found = file.metadata().ok()?;
     found.is_file().then_some((file, found))
 }

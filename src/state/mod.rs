@@ -4,8 +4,11 @@
 //! suite in `tests/it` holds every adapter to it. What to remember is decided elsewhere: this room keeps it, whole or
 //! not at all.
 
+use std::fmt;
+
 use crate::asset::{CollectionName, TableName};
 use crate::process::{Liveness, Process};
+use crate::secret::{self, Said};
 
 mod accepted;
 mod ahead;
@@ -61,10 +64,10 @@ pub enum Access {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The URL names no back end we have.
-    #[error("`{scheme}` is no state that pixform knows")]
+    #[error("{}", secret::unknown_scheme("state", *.scheme))]
     Scheme {
-        /// The URL's scheme; the rest may hold a password.
-        scheme: String,
+        /// The URL's scheme, where that is one for certain; all else may be a password.
+        scheme: Option<&'static str>,
     },
     /// The URL of a database server cannot be used. Its text may hold a password, and is never told.
     #[error("{problem}")]
@@ -93,7 +96,7 @@ pub enum StateError {
         help: String,
         /// The server's own words, or those of the way there.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// The role that is connected may not do that.
     #[error("the role in the URL of the state may not {action}")]
@@ -102,7 +105,7 @@ pub enum StateError {
         action: &'static str,
         /// The database's own words.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// The file is there and is something else.
     #[error("`{path}` is not a SQLite database")]
@@ -117,7 +120,7 @@ pub enum StateError {
         path: String,
         /// The system's own words.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// The database was written by a newer pixform.
     #[error("the state has schema version {found}, this pixform knows versions up to {known}")]
@@ -144,7 +147,7 @@ pub enum StateError {
     Full {
         /// The database's own words.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// The lease is no longer ours: another run took it.
     #[error("the lease on `{collection}` was taken by another run")]
@@ -168,7 +171,7 @@ pub enum StateError {
     Row {
         /// The database's own words.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// Something stored cannot be read back.
     #[error("the state holds something unreadable in {place}")]
@@ -177,7 +180,7 @@ pub enum StateError {
         place: String,
         /// Why.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
     /// The database refused.
     #[error("the state could not {action}")]
@@ -186,18 +189,18 @@ pub enum StateError {
         action: &'static str,
         /// The database's own words.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Said,
     },
 }
 
 impl StateError {
     /// Makes the failure of something stored that cannot be read back.
-    fn unreadable(place: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unreadable { place: place.into(), source: source.into() }
+    fn unreadable(place: impl Into<String>, source: impl fmt::Display) -> Self {
+        Self::Unreadable { place: place.into(), source: source.to_string().into() }
     }
 
     /// Makes the failure of an action for a reason of our own.
-    fn refused(action: &'static str, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    fn refused(action: &'static str, reason: impl Into<Said>) -> Self {
         Self::Database { action, source: reason.into() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Access, State, StateError, postgres, sqlite};
 use crate::asset::TableSpec;
+use crate::secret;
 
 /// Something odd about a URL that is no mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +18,11 @@ pub struct UrlWarning {
 /// # Errors
 /// When the scheme is unknown, or the database cannot be opened or is not one.
 pub async fn open(url: &str, access: Access) -> Result<Box<dyn State>, StateError> {
+    secret::remember_parts(url);
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::open(path, access)?)),
         Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::open(url, access)?)),
-        _ => Err(StateError::Scheme { scheme: url.split(':').next().unwrap_or_default().to_owned() }),
+        _ => Err(StateError::Scheme { scheme: secret::known_scheme(url) }),
     }
 }
 

@@ -12,19 +12,18 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::StorageError;
+use crate::secret::Said as Words;
 use crate::web;
 
 /// Stands for the code where a page of HTML came.
 const HTML: &str = "a page of HTML";
-/// Longest text of a store that is repeated, in characters.
-const SAID_MAX: usize = 200;
 
 /// Why a request was not granted.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     pub kind: FaultKind,
-    /// In the store's words, or ours where it said nothing; without secrets.
-    pub said: String,
+    /// In the store's words, or ours where it said nothing.
+    pub said: Words,
     /// How long the store wants to be left alone.
     pub pause: Option<Duration>,
     /// Who said so.
@@ -75,7 +74,7 @@ impl std::error::Error for Fault {}
 
 impl Fault {
     /// Makes one in our own words.
-    pub fn of(kind: FaultKind, said: impl Into<String>) -> Self {
+    pub fn of(kind: FaultKind, said: impl Into<Words>) -> Self {
         Self { kind, said: said.into(), pause: None, speaker: Speaker::Anybody }
     }
 
@@ -139,7 +138,7 @@ impl Place {
                 help: "raise the bucket's limit on sizes, or allow the type, at the service",
             },
             FaultKind::AnswerTooLarge => {
-                let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.clone());
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.to_string());
                 StorageError::Io { action, path, source }
             }
             FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
@@ -210,12 +209,12 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         _ => by_status(status, &code, &message),
     };
     let said = match (code.is_empty(), message.is_empty()) {
-        _ if is_plain_to_tls(&text) => "it speaks TLS, and was not asked so: write `https:` in its address".to_owned(),
-        (_, false) => said(&message),
-        (false, true) => said(&code),
-        (true, true) => "it says nothing more".to_owned(),
+        _ if is_plain_to_tls(&text) => "it speaks TLS, and was not asked so: write `https:` in its address".into(),
+        (_, false) => Words::of(&message),
+        (false, true) => Words::of(&code),
+        (true, true) => "it says nothing more".into(),
     };
-    Fault { kind, said: format!("the store answers {status}: {said}"), pause: web::pause(headers), speaker }
+    Fault { kind, said: format!("the store answers {status}: {said}").into(), pause: web::pause(headers), speaker }
 }
 
 /// Servers that expect TLS say so to who does not greet them in it, each in its own words.
@@ -301,18 +300,6 @@ fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
     Some(Said { status: 0, code, message: element("Message").unwrap_or_default(), speaker: Speaker::Store })
 }
 
-/// Returns a store's words in one line of bounded length, without control characters and queries of URLs.
-fn said(text: &str) -> String {
-    let words: Vec<&str> =
-        text.split_whitespace().map(|word| word.split(['?', '&']).next().unwrap_or_default()).collect();
-    let mut line: String = words.join(" ").chars().filter(|letter| !letter.is_control()).collect();
-    if let Some((at, _)) = line.char_indices().nth(SAID_MAX) {
-        line.truncate(at);
-        line.push('…');
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -391,7 +378,7 @@ mod tests {
     fn a_stores_words_are_one_line_without_the_queries_of_urls() {
         let body =
             "<Error><Code>AccessDenied</Code><Message>at\nhttp://h/p?X-Amz-Signature=abc \u{1b}[2J</Message></Error>";
-        assert_eq!(fault(403, body).to_string(), "the store answers 403: at http://h/p [2J");
-        assert!(fault(403, &format!("{{\"message\":\"{}\"}}", "x".repeat(999))).to_string().len() < 300);
+        assert_eq!(fault(403, body).to_string(), "the store answers 403: at http://h/p?… [2J");
+        assert!(fault(403, &format!("{{\"message\":\"{}\"}}", "x".repeat(999))).to_string().len() < 350);
     }
 }

@@ -25,6 +25,7 @@ use super::durable::Durability;
 use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
 use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, complaint, different, too_large};
 use crate::asset::ObjectPath;
+use crate::files;
 
 /// Folders remembered as made, so that not every put asks again; originals have a folder each.
 const FOLDERS_KNOWN_MAX: usize = 4_096;
@@ -59,7 +60,7 @@ impl FileStorage {
         if self.folder.look(path.as_str()).map_err(failure)?.is_none_or(|found| !found.is_file()) {
             return Ok(None);
         }
-        let Some(file) = present(File::open(self.folder.absolute(path.as_str()))).map_err(failure)? else {
+        let Some(file) = present(files::open(&self.folder.absolute(path.as_str()))).map_err(failure)? else {
             return Ok(None);
         };
         let found = file.metadata().map_err(failure)?;
@@ -183,7 +184,7 @@ impl Folder {
         if found > bytes_max {
             return Err(too_large(path, found, bytes_max));
         }
-        let file = present(File::open(self.absolute(path.as_str()))).map_err(failure)?.ok_or_else(missing)?;
+        let file = present(files::open(&self.absolute(path.as_str()))).map_err(failure)?.ok_or_else(missing)?;
         let mut bytes = Vec::with_capacity(usize::try_from(found).unwrap_or_default());
         // It may have been replaced by a larger one meanwhile.
         file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failure)?;
@@ -203,8 +204,9 @@ impl Folder {
         match placed {
             Ok(Placed::Done) => Ok(()),
             Ok(Placed::Different { found }) => {
-                let there =
-                    (found == bytes.len() as u64).then(|| fs::read(self.absolute(path.as_str())).ok()).flatten();
+                let there = (found == bytes.len() as u64)
+                    .then(|| files::read(&self.absolute(path.as_str()), bytes.len() as u64).ok())
+                    .flatten();
                 Err(different(path, found, there.as_deref(), bytes))
             }
             Err(error) => Err(self.failure("write", path.as_str(), Access::WRITE_OK | Access::EXEC_OK, error)),
@@ -278,7 +280,7 @@ impl Folder {
         if found != bytes.len() as u64 {
             return Ok(Some(Placed::Different { found }));
         }
-        let Some(file) = present(File::open(target))? else { return Ok(None) };
+        let Some(file) = present(files::open(target))? else { return Ok(None) };
         if !holds(file, bytes)? {
             return Ok(Some(Placed::Different { found }));
         }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::asset::ObjectPath;
 use crate::digest::ContentDigest;
+use crate::secret::{self, Said};
 
 mod batch;
 mod divided;
@@ -59,11 +60,12 @@ const WRITES_MAX: u32 = 3;
 pub enum StorageError {
     /// The URL names no kind of store we have.
     #[error(
-        "`{scheme}` is no storage that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`"
+        "{}; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`",
+        secret::unknown_scheme("storage", *.scheme)
     )]
     Scheme {
-        /// The URL's scheme; the rest may hold a secret.
-        scheme: String,
+        /// The URL's scheme, where that is one for certain; all else may be a secret.
+        scheme: Option<&'static str>,
     },
     /// The settings do not fit together.
     #[error("{what}")]
@@ -93,7 +95,7 @@ pub enum StorageError {
         /// The path, or the folder.
         path: String,
         /// The store's own words.
-        said: String,
+        said: Said,
         /// What to check.
         help: &'static str,
     },
@@ -296,6 +298,7 @@ pub enum Readers {
 /// # Errors
 /// When the scheme is unknown, a part of the URL is missing, or credentials are incomplete.
 pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
+    settings.remember();
     let location = settings.location()?;
     if settings.missing_bucket == MissingBucket::Make && !matches!(location, Location::Supabase { .. }) {
         let what = "`create_bucket` is for `supabase:` only".to_owned();

@@ -9,10 +9,10 @@ use url::Url;
 use super::StorageError;
 use super::mistaken::{self, Api, Mistaken};
 use crate::asset::ObjectPath;
-use crate::secret::SecretText;
+use crate::secret::{self, SecretText};
 
 /// Where a store is and how it is reached.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// `file:FOLDER`, `memory:`, `s3://BUCKET/PREFIX`, `gs://…`, `az://CONTAINER/PREFIX`, `supabase://HOST/BUCKET/PREFIX`.
     pub url: String,
@@ -129,10 +129,25 @@ impl fmt::Display for Prefix {
     }
 }
 
+impl fmt::Debug for Settings {
+    /// Leaves everything out: an address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 impl Settings {
     /// Makes settings of nothing but a URL.
     pub fn of(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Remembers every key, so that no store repeats one.
+    pub(super) fn remember(&self) {
+        let Self { url, endpoint, key, access_key_id, secret_access_key, session_token, .. } = self;
+        let keys = [key, access_key_id, secret_access_key, session_token];
+        keys.into_iter().flatten().for_each(|key| secret::remember(key.expose()));
+        [Some(url), endpoint.as_ref()].into_iter().flatten().for_each(|url| secret::remember_parts(url));
     }
 
     /// Reads the URL.
@@ -145,7 +160,7 @@ impl Settings {
             "gs" => Some(Service::Google),
             "az" => Some(Service::Azure),
             "supabase" => None,
-            other => return Err(StorageError::Scheme { scheme: other.to_owned() }),
+            _ => return Err(StorageError::Scheme { scheme: secret::known_scheme(&self.url) }),
         };
         let wrong = |what: &str| StorageError::Settings {
             what: format!("the storage's `{scheme}:` URL {what}"),

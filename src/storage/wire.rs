@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::StorageError;
 use super::fault::{Fault, FaultKind, read_fault};
+use crate::secret;
 use crate::web::{self, Whole};
 
 /// Requests in flight at once, of one store.
@@ -42,6 +43,10 @@ const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata
 
 /// What is said where a machine has no credentials of its own.
 const NO_CREDENTIALS: &str = "no credentials were found, and this machine has none of its own";
+
+/// Headers whose value is a key, or has one behind a word.
+const KEY_HEADERS: [&str; 5] =
+    ["authorization", "apikey", "x-amz-security-token", "x-aws-ec2-metadata-token", "cookie"];
 
 /// How one store is reached.
 pub(super) struct Wire {
@@ -120,7 +125,7 @@ impl Wire {
             let most = WAIT_FIRST.saturating_mul(1 << tries.min(8)).min(WAIT_MAX) / 2;
             // Between half of it and all: those that failed together do not come back together.
             let wait = most.mul_f64(1.0 + fastrand::f64());
-            tracing::info!(method = %request.method, url = web::bare(&request.url), tries, ?wait, "again: {}", fault.said);
+            tracing::info!(method = %request.method, url = %web::bare(&request.url), tries, ?wait, "again: {}", fault.said);
             sleep(wait).await;
         }
     }
@@ -133,6 +138,7 @@ impl Wire {
         // Given back between tries: others may have more luck.
         let _slot = self.slots.acquire().await;
         let Request { method, url, headers, body, bytes_max } = request;
+        remember_keys(headers);
         let begun = Instant::now();
         let sent = self.client.request(method.clone(), url.clone()).headers(headers.clone()).body(body.clone());
         let sent = sent.timeout(if metadata { METADATA_TIME } else { TRY_TIME }).send().await;
@@ -145,7 +151,7 @@ impl Wire {
         let readable = if status.is_success() { bytes_max } else { ANSWER_BYTES_MAX };
         let (body, whole) = web::read(response, readable).await;
         let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
-        tracing::debug!(%method, url = shown, status = status.as_u16(), ms, bytes, "answered");
+        tracing::debug!(%method, url = %shown, status = status.as_u16(), ms, bytes, "answered");
         match whole {
             _ if !status.is_success() => Err(read_fault(status, &headers, &body)),
             Whole::Yes => Ok(Answer { status, headers, body }),
@@ -158,5 +164,18 @@ impl Wire {
         let until = Instant::now() + pause;
         let mut quiet_until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
         *quiet_until = Some(quiet_until.map_or(until, |other| other.max(until)));
+    }
+}
+
+/// Remembers what a request shows to be let in, which the answer may repeat: tokens of a machine's own role are known
+/// nowhere else.
+fn remember_keys(headers: &HeaderMap) {
+    for value in KEY_HEADERS.iter().filter_map(|name| headers.get(*name)?.to_str().ok()) {
+        match value.split_once(' ') {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => secret::remember(key),
+            // A signature is of one request only, and is known by its looks.
+            Some(_) => {}
+            None => secret::remember(value),
+        }
     }
 }

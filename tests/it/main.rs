@@ -24,6 +24,7 @@ mod creator;
 mod desk;
 mod docs;
 mod drift;
+mod echoes;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;

@@ -132,7 +132,7 @@ async fn what_is_no_database_is_told_apart() {
         let answer = open("sqlite:", access).await.map(drop);
         assert!(matches!(answer, Err(StateError::Open { .. })), "{answer:?}");
         let answer = open("redis://user:secret@host", access).await.map(drop);
-        assert!(matches!(&answer, Err(StateError::Scheme { scheme }) if scheme == "redis"), "{answer:?}");
+        assert!(matches!(&answer, Err(StateError::Scheme { scheme }) if *scheme == Some("redis")), "{answer:?}");
     }
     fs::write(folder.file(), "").unwrap();
     assert_eq!(known(&folder.file()).await.unwrap().schema, Schema::Absent);

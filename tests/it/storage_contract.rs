@@ -308,7 +308,7 @@ fn a_url_of_an_unknown_kind_is_refused_without_its_secrets() {
     insta::assert_snapshot!(
         told("ftp://user:secret@host/"), @"`ftp` is no storage that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`");
     insta::assert_snapshot!(
-        told("pictures"), @"`pictures` is no storage that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`");
+        told("pictures"), @"the value of `storage` is no URL that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`");
     insta::assert_snapshot!(told("file:"), @"the storage `file:` cannot be used");
     for (url, shown) in [("file:a/b", "file:a/b"), ("file:///srv/a", "file:/srv/a"), ("memory:", "memory:")] {
         assert_eq!(open(&Settings::of(url)).unwrap().describe(), shown);

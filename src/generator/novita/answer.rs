@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::said::{envelope_refused, looks};
 use crate::asset::Seed;
 use crate::generator::http::{Reply, Whole};
-use crate::generator::redact::Redactor;
 use crate::generator::trouble::{CallError, Trouble};
 use crate::generator::{Progress, ResultUrl};
+use crate::secret::{self, Said};
 
 /// Longest task id that is taken, in bytes.
 const TASK_BYTES_MAX: usize = 512;
@@ -19,37 +19,42 @@ const IMAGES_MAX: usize = 8;
 const CONFIDENCE_MIN: f64 = 50.0;
 
 /// Reads the task of a submit that was answered with success: at the top, or in the old envelope.
-pub fn task(reply: &Reply, redactor: &Redactor) -> Result<String, Box<CallError>> {
+pub fn task(reply: &Reply) -> Result<String, Box<CallError>> {
     let value = serde_json::from_slice::<Value>(&reply.body).ok();
     let found = value.as_ref().and_then(|value| {
         let inside = value.get("data").and_then(|data| data.get("task_id"));
         text(value.get("task_id")).or_else(|| text(inside))
     });
     if let Some(task) = found.filter(|task| task.len() <= TASK_BYTES_MAX && !task.chars().any(char::is_control)) {
+        // An id is stored, and sent in queries, which are logged on the way.
+        if secret::holds(&task) {
+            let what = "Novita answered with a task that has a key in the place of its id, and was not kept";
+            return Err(CallError::new(Trouble::Ambiguous, what));
+        }
         return Ok(task);
     }
     let refused = value.as_ref().and_then(|value| value.get("code")?.as_i64()).is_some_and(|code| code != 0);
     if refused {
-        return Err(envelope_refused(reply, redactor));
+        return Err(envelope_refused(reply));
     }
     // A task may have been made, and charged, whose id we do not know.
     let what = match reply.whole {
-        Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body, redactor)),
+        Whole::Yes => format!("Novita answered without a task, with {}", looks(&reply.body)),
         Whole::CutOff | Whole::TooLong => format!("Novita's answer was cut off after {} bytes", reply.body.len()),
     };
-    Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)))
+    Err(CallError::new(Trouble::Ambiguous, what))
 }
 
 /// Reads how a task stands.
-pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<CallError>> {
+pub fn progress(reply: &Reply) -> Result<Progress, Box<CallError>> {
     let value = match (reply.whole, serde_json::from_slice::<Value>(&reply.body)) {
         (Whole::Yes, Ok(value)) => value,
         (Whole::Yes, Err(_)) => {
-            let what = format!("Novita answered with {}", looks(&reply.body, redactor));
-            return Err(CallError::new(Trouble::Ambiguous, redactor.said(&what)));
+            let what = format!("Novita answered with {}", looks(&reply.body));
+            return Err(CallError::new(Trouble::Ambiguous, what));
         }
         (Whole::CutOff | Whole::TooLong, _) => {
-            return Err(CallError::new(Trouble::Ambiguous, "Novita's answer was cut off".to_owned()));
+            return Err(CallError::new(Trouble::Ambiguous, "Novita's answer was cut off"));
         }
     };
     let value = value.get("data").filter(|data| data.get("task").is_some()).unwrap_or(&value);
@@ -59,7 +64,7 @@ pub fn progress(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<Call
         "TASK_STATUS_SUCCEED" => {}
         "TASK_STATUS_FAILED" => {
             let reason = task.and_then(|task| text(task.get("reason"))).unwrap_or_default();
-            let reason = if reason.is_empty() { "it gave no reason".to_owned() } else { redactor.said(&reason) };
+            let reason = if reason.is_empty() { "it gave no reason".into() } else { Said::of(&reason) };
             return Ok(Progress::Failed(reason));
         }
         // Queued, processing, or a status that nobody documents: bounded by the deadline.
@@ -88,18 +93,18 @@ fn seed(value: &Value) -> Option<Seed> {
 /// Tells why a picture must not be published: its own detection found something, or the task's list says so.
 ///
 /// The documentation gives `valid` and `confidence` without a threshold; clients take both together, and so do we.
-fn flagged(value: &Value, image: &Value) -> Option<String> {
+fn flagged(value: &Value, image: &Value) -> Option<Said> {
     let words = "the detection of unsafe pictures flags it";
     let listed = value.get("extra").and_then(|extra| extra.get("has_nsfw_contents")).and_then(Value::as_array);
     if listed.is_some_and(|listed| listed.iter().any(|flag| flag.as_bool() == Some(true))) {
-        return Some(words.to_owned());
+        return Some(words.into());
     }
     let result = image.get("nsfw_detection_result")?;
     let confidence = result.get("confidence").and_then(Value::as_f64);
     let found = result.get("valid")?.as_bool()? && confidence.is_none_or(|confidence| confidence >= CONFIDENCE_MIN);
     found.then(|| match confidence {
-        Some(confidence) => format!("{words} (confidence {confidence:.0} of 100)"),
-        None => words.to_owned(),
+        Some(confidence) => format!("{words} (confidence {confidence:.0} of 100)").into(),
+        None => words.into(),
     })
 }
 

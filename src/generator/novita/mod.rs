@@ -115,18 +115,18 @@ impl Generator for Novita {
         let body = request::Body::new(recipe, self.moderation);
         let reply = self.http.ask(Question::Pay { path: &self.path, body: &body }).await?;
         if !reply.status.is_success() {
-            return Err(said::submit_refused(&reply, self.http.redactor()).into());
+            return Err(said::submit_refused(&reply).into());
         }
-        Ok(Answer::Task(answer::task(&reply, self.http.redactor())?))
+        Ok(Answer::Task(answer::task(&reply)?))
     }
 
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
         let question: Question<'_, ()> = Question::Ask { path: &self.result_path, query: &[("task_id", task)] };
         let reply = self.http.ask(question).await?;
         if reply.status.is_success() {
-            return Ok(answer::progress(&reply, self.http.redactor())?);
+            return Ok(answer::progress(&reply)?);
         }
-        match said::poll_refused(&reply, self.http.redactor()) {
+        match said::poll_refused(&reply) {
             Ok(failed) => Ok(failed),
             Err(error) => Err(error.into()),
         }
@@ -147,9 +147,8 @@ impl Generator for Novita {
             }
             _ => return Ok(body),
         };
-        let message =
-            format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body), self.http.redactor()));
-        Err(CallError::new(trouble, self.http.redactor().said(&message)).into())
+        let message = format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body)));
+        Err(CallError::new(trouble, message).into())
     }
 }
 

@@ -8,14 +8,11 @@ use serde_json::Value;
 
 use crate::generator::Progress;
 use crate::generator::http::Reply;
-use crate::generator::redact::Redactor;
 use crate::generator::trouble::{CallError, Trouble};
+use crate::secret::Said as Words;
 
 /// What is told of a request that does not fit.
 const MISFIT: &str = "the request does not fit: correct its recipe";
-
-/// Bytes of a body that are looked at to say what it is.
-const LOOKED_AT: usize = 64 * 1024;
 
 /// What a body says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,19 +83,19 @@ impl Said {
 }
 
 /// Tells what an answer to a submit that is no success means.
-pub fn submit_refused(reply: &Reply, redactor: &Redactor) -> Box<CallError> {
+pub fn submit_refused(reply: &Reply) -> Box<CallError> {
     let class = Said::of(&reply.body).class().unwrap_or_else(|| submit_class(reply.status));
-    refused(class, reply, redactor)
+    refused(class, reply)
 }
 
 /// Tells what the old envelope means that holds an error in an answer of success.
-pub fn envelope_refused(reply: &Reply, redactor: &Redactor) -> Box<CallError> {
+pub fn envelope_refused(reply: &Reply) -> Box<CallError> {
     let class = Said::of(&reply.body).class().unwrap_or(Class::Refused(MISFIT));
-    refused(class, reply, redactor)
+    refused(class, reply)
 }
 
-fn refused(class: Class, reply: &Reply, redactor: &Redactor) -> Box<CallError> {
-    let said = redactor.said(&answered(reply, redactor));
+fn refused(class: Class, reply: &Reply) -> Box<CallError> {
+    let said = answered(reply);
     match class {
         Class::Busy => CallError::new(Trouble::Busy(reply.pause), format!("Novita {said}")),
         Class::Refused(why) => CallError::new(Trouble::Refused, format!("{why} (Novita {said})")),
@@ -123,8 +120,8 @@ fn submit_class(status: StatusCode) -> Class {
 }
 
 /// Tells what an answer to a poll that is no success means: that the task failed, or that it cannot be told.
-pub fn poll_refused(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<CallError>> {
-    let said = redactor.said(&answered(reply, redactor));
+pub fn poll_refused(reply: &Reply) -> Result<Progress, Box<CallError>> {
+    let said = answered(reply);
     let by_status = || match reply.status.as_u16() {
         429 | 503 => Class::Busy,
         401 | 403 => Class::Closed("the key is not accepted: check `api_key`"),
@@ -143,26 +140,26 @@ pub fn poll_refused(reply: &Reply, redactor: &Redactor) -> Result<Progress, Box<
 }
 
 /// Says how an answer looks: status, reason and words, or what a gateway put in their place.
-pub fn answered(reply: &Reply, redactor: &Redactor) -> String {
+pub fn answered(reply: &Reply) -> Words {
     let status = match reply.status.canonical_reason() {
         Some(words) => format!("answered {} {words}", reply.status.as_u16()),
         None => format!("answered {}", reply.status.as_u16()),
     };
     let Said { reason, message } = Said::of(&reply.body);
-    match (reason, message, &reply.location) {
+    let words = match (reason, message, &reply.location) {
         (Some(reason), Some(message), _) => format!("{status}, {reason}: {message}"),
         (Some(reason), None, _) => format!("{status}, {reason}"),
         (None, Some(message), _) => format!("{status}: {message}"),
         (None, None, Some(location)) => format!("{status}, which leads to {location}"),
-        (None, None, None) => format!("{status} with {}", looks(&reply.body, redactor)),
-    }
+        (None, None, None) => format!("{status} with {}", looks(&reply.body)),
+    };
+    Words::of(&words)
 }
 
 /// Says what a body looks like that is not what it should be.
-pub fn looks(body: &[u8], redactor: &Redactor) -> String {
+pub fn looks(body: &[u8]) -> String {
     // Redacted before it is cut: half a key is a secret, too.
-    let text = redactor.text(&String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]));
-    let text = text.trim();
+    let text = &*Words::long(body);
     let lower = text.to_ascii_lowercase();
     if text.is_empty() {
         return "an empty body".to_owned();
@@ -195,16 +192,15 @@ mod tests {
 
     #[test]
     fn half_a_key_is_not_shown() {
-        let redactor = Redactor::new(Some("sk_0123456789abcdef"));
+        crate::secret::remember("sk0123456789abcdef");
         for padding in 80..130 {
-            let body = format!("{{\"detail\":\"{}sk_0123456789abcdef\"}}", "a".repeat(padding));
-            assert!(!looks(body.as_bytes(), &redactor).contains("sk_"), "{padding}");
+            let body = format!("{{\"detail\":\"{}sk0123456789abcdef\"}}", "a".repeat(padding));
+            assert!(!looks(body.as_bytes()).contains("sk0"), "{padding}");
         }
     }
 
     #[test]
     fn a_body_that_is_none_of_ours_is_named() {
-        let redactor = Redactor::new(None);
         for (body, wanted) in [
             ("", "an empty body"),
             ("<html><title>502 Bad Gateway</title></html>", "an HTML page, `502 Bad Gateway`"),
@@ -213,7 +209,7 @@ mod tests {
             ("404 page not found", "the text `404 page not found`"),
             ("{\"task\":1}", "JSON, `{\"task\":1}`"),
         ] {
-            assert_eq!(looks(body.as_bytes(), &redactor), wanted);
+            assert_eq!(looks(body.as_bytes()), wanted);
         }
     }
 

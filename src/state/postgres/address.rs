@@ -96,6 +96,11 @@ enum Mode {
     VerifyFull,
 }
 
+/// Tells whether this can be a parameter's name: the rest of an unescaped password mostly cannot.
+fn is_parameter(name: &str) -> bool {
+    name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 impl Reading {
     fn of(url: &Url) -> Result<Self, StateError> {
         let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
@@ -160,6 +165,7 @@ impl Reading {
                     _ => return Err(wrong("write `disable`, `prefer` or `require`")),
                 });
             }
+            unknown if !is_parameter(unknown) => return Err(refused("the URL of the state cannot be read", SHAPE)),
             unknown => self.warnings.push(UrlWarning {
                 message: format!("`{unknown}` in the URL of the state is not known and was left out"),
                 help: "remove it; statements are made for poolers without being told".to_owned(),

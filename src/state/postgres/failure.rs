@@ -8,6 +8,7 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::secret::Said;
 use crate::state::StateError;
 
 /// A failure before it was given the words for the user.
@@ -82,8 +83,11 @@ impl Failure {
 
     /// Returns the words for the user; `place` names the database, `host` its host.
     pub(super) fn told(self, action: &'static str, place: &str, host: &str) -> StateError {
-        let server = |what: &'static str, help: String, source: Box<dyn std::error::Error + Send + Sync>| {
-            StateError::Server { server: place.to_owned(), what, help, source }
+        let server = |what: &'static str, help: String, source: Said| StateError::Server {
+            server: place.to_owned(),
+            what,
+            help,
+            source,
         };
         let error = match self {
             Self::State(error) => return error,
@@ -94,33 +98,37 @@ impl Failure {
             Self::Pool(PoolError::Timeout(_)) => {
                 return server("cannot be reached", unreachable(host), "it took too long to connect".into());
             }
-            Self::Pool(error) => return StateError::Database { action, source: error.into() },
+            Self::Pool(error) => return StateError::Database { action, source: Said::error(&error) },
             Self::Postgres(error) => error,
         };
         let Some(code) = error.code() else {
             return match is_tls(&error) {
-                true => server("offers no TLS that can be used", tls_help(&error), error.into()),
-                false => server("cannot be reached", unreachable(host), error.into()),
+                true => server("offers no TLS that can be used", tls_help(&error), Said::error(&error)),
+                false => server("cannot be reached", unreachable(host), Said::error(&error)),
             };
         };
         match code {
             code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                server("refused the login", LOGIN.to_owned(), error.into())
+                server("refused the login", LOGIN.to_owned(), Said::error(&error))
             }
-            code if *code == SqlState::INVALID_CATALOG_NAME => {
-                server("is not there", "create it, or correct the name after the last `/`".to_owned(), error.into())
+            code if *code == SqlState::INVALID_CATALOG_NAME => server(
+                "is not there",
+                "create it, or correct the name after the last `/`".to_owned(),
+                Said::error(&error),
+            ),
+            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+                StateError::Denied { action, source: Said::error(&error) }
             }
-            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => StateError::Denied { action, source: error.into() },
-            code if *code == SqlState::DISK_FULL => StateError::Full { source: error.into() },
+            code if *code == SqlState::DISK_FULL => StateError::Full { source: Said::error(&error) },
             code if *code == SqlState::LOCK_NOT_AVAILABLE => {
                 StateError::Busy { seconds: super::database::LOCK_SECONDS }
             }
-            code if action == super::COMMIT && is_rule(code.code()) => StateError::Row { source: error.into() },
+            code if action == super::COMMIT && is_rule(code.code()) => StateError::Row { source: Said::error(&error) },
             _ if self_says(&error, "Tenant or user not found") => {
-                server("refused the login", LOGIN.to_owned(), error.into())
+                server("refused the login", LOGIN.to_owned(), Said::error(&error))
             }
-            _ if Self::is_down(code) => server("broke the connection off", unreachable(host), error.into()),
-            _ => StateError::Database { action, source: error.into() },
+            _ if Self::is_down(code) => server("broke the connection off", unreachable(host), Said::error(&error)),
+            _ => StateError::Database { action, source: Said::error(&error) },
         }
     }
 

@@ -11,7 +11,11 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Proof;
+use crate::files;
 use crate::state::StateError;
+
+/// Size of a file with certificates, in bytes: all authorities of a system have less than 1 MiB.
+const CERTIFICATES_BYTES_MAX: u64 = 4 << 20;
 
 /// Returns what sets TLS up.
 ///
@@ -36,7 +40,8 @@ fn read(file: &Path) -> Result<RootCertStore, StateError> {
         help: "name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under Database settings"
             .to_owned(),
     };
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| refused(error.to_string()))?;
+    let text = files::read(file, CERTIFICATES_BYTES_MAX).map_err(|error| refused(error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&text);
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         let certificate = certificate.map_err(|error| refused(error.to_string()))?;

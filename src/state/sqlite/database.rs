@@ -20,6 +20,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::failure::Failure;
 use super::watch::{Watch, data_version};
+use crate::files;
 use crate::state::{Access, StateError};
 
 /// How long a lock that somebody else holds is waited for.
@@ -152,7 +153,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells whether there is a file; a folder in its place is an error, a missing folder above it is not.
+/// Tells whether there is a file; a folder or FIFO in its place is an error, a missing folder above it is not.
 pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
     if path.as_os_str() == MEMORY {
         return Ok(false);
@@ -160,12 +161,8 @@ pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
     if path.as_os_str().is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty").into());
     }
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    files::check(path)?;
+    Ok(path.try_exists()?)
 }
 
 /// Opens a writer's connection, creating what is missing.
@@ -238,7 +235,7 @@ fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
 fn rolled_back(path: &Path, journal: &Path) -> Result<Option<TempDir>, Failure> {
     let folder = tempfile::Builder::new().prefix("pixform-").tempdir()?;
     let file = copied(&folder);
-    let copy = |from: &Path, to: &Path| io::copy(&mut File::open(from)?, &mut File::create(to)?);
+    let copy = |from: &Path, to: &Path| io::copy(&mut files::open(from)?, &mut File::create(to)?);
     if unless_gone(copy(journal, &journal_of(&file)))?.is_none() || unless_gone(copy(path, &file))?.is_none() {
         return Ok(None);
     }
@@ -257,7 +254,7 @@ enum Comparison {
 }
 
 fn are_equal(one: &Path, other: &Path) -> io::Result<Comparison> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut one, mut other) = (files::open(one)?, files::open(other)?);
     let (mut left, mut right) = (Vec::new(), Vec::new());
     loop {
         left.clear();
