@@ -1,8 +1,10 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Writes a comment about a plan against older manifests: `against.sh PLAN.json ENVIRONMENT`.
 #
 # The plan may come from a fork, so nothing of it but numbers is used, and each is looked at first.
 set -euo pipefail
+# shellcheck source=action/trusted.sh
+. "${BASH_SOURCE[0]%/*}/trusted.sh"
 
 jq -er --arg environment "$2" '
     def number: if type == "number" and . >= 0 and . == floor and . < 1e9 then . else error("no number") end;

@@ -1,9 +1,11 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Keeps one comment on a pull request up to date: `comment.sh NUMBER FILE`.
 #
 # The comment is found by the first line of the file, which names the environment, among the comments that this token's
 # owner wrote: anybody can write a comment that begins with that line.
 set -euo pipefail
+# shellcheck source=action/trusted.sh
+. "${BASH_SOURCE[0]%/*}/trusted.sh"
 
 fail() {
     echo "::error::$1"
@@ -12,6 +14,12 @@ fail() {
 
 number=$1
 file=$2
+case $file in
+/*) ;;
+*) file=$PWD/$file ;;
+esac
+# `gh` looks at the folder that it is run in.
+cd -- "$RUNNER_TEMP"
 [[ $number =~ ^[1-9][0-9]{0,9}$ ]] || fail "there is no pull request to comment on; set the input \`pull-request\`"
 [[ $GITHUB_REPOSITORY =~ ^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$ ]] || fail "\`GITHUB_REPOSITORY\` names no repository"
 IFS= read -r first <"$file" || true

@@ -1,9 +1,11 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Comments on the pull request of a fork, from the event of the run that compared its manifests.
 #
 # The artifact is the fork's: only numbers are taken from it, and nothing in it says which pull request is meant. That is
 # looked up by what the event says, and has to have the very commit that was compared.
 set -euo pipefail
+# shellcheck source=action/trusted.sh
+. "${BASH_SOURCE[0]%/*}/trusted.sh"
 
 fail() {
     echo "::error::$1"
@@ -11,6 +13,7 @@ fail() {
 }
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+cd -- "$RUNNER_TEMP"
 [[ $PIXFORM_ACTION_HEAD_SHA =~ ^[0-9a-f]{40}([0-9a-f]{24})?$ ]] || fail "the event names no commit"
 [[ $PIXFORM_ACTION_RUN =~ ^[0-9]+$ ]] || fail "the event names no run"
 

@@ -1,9 +1,14 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Tells what came of it: the outputs of the action, the summary of the job, and the comment on the pull request.
 set -euo pipefail
+# shellcheck source=action/trusted.sh
+. "${BASH_SOURCE[0]%/*}/trusted.sh"
 
 files=$RUNNER_TEMP/pixform
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+# Nothing below is read from the checked-out branch.
+cd -- "$RUNNER_TEMP"
 
 if [ -f "$files/plan.json" ]; then
     # Each value is looked at before it becomes an output: a line break in one would be another output.

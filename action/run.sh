@@ -1,8 +1,10 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Runs pixform as the inputs of the action say: `run.sh plan` plans, `run.sh command` runs the command.
 #
 # Inputs come as variables and never as text of a script. pixform takes this shell's place, so that signals reach it.
 set -euo pipefail
+# shellcheck source=action/trusted.sh
+. "${BASH_SOURCE[0]%/*}/trusted.sh"
 
 fail() {
     echo "::error::$1"
@@ -46,6 +48,31 @@ case $config in
 *) config=$PWD/$config ;;
 esac
 cd -- "$PIXFORM_ACTION_DIRECTORY"
+# The folder is the branch's to fill: a link in its place leads no further than the checkout.
+if [ -n "$workspace" ]; then
+    case $(pwd -P)/ in
+    "$workspace"/*) ;;
+    *) fail "the folder \`$PIXFORM_ACTION_DIRECTORY\` leads out of the checkout" ;;
+    esac
+fi
+# Where keys are sent is not a pull request's to say. A comparison of manifests reads no pixform.yaml's secrets.
+case ${GITHUB_EVENT_NAME:-} in
+pull_request | pull_request_target)
+    if [ -z "$config" ] && [ -z "$PIXFORM_ACTION_AGAINST" ] && [ "$PIXFORM_ACTION_COMMAND" != validate ]; then
+        folder=$(pwd -P)
+        while :; do
+            if [ -e "$folder/pixform.yaml" ] || [ -L "$folder/pixform.yaml" ]; then
+                fail "the pull request's own pixform.yaml could send the keys elsewhere: give the input \`config\` that of \
+the base branch, as docs/github.md has it"
+            fi
+            case $folder in
+            "$workspace" | / | "") break ;;
+            esac
+            folder=${folder%/*}
+        done
+    fi
+    ;;
+esac
 
 command=$PIXFORM_ACTION_COMMAND
 [ "$1" != plan ] || command=plan

@@ -5,14 +5,46 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::secret::Said;
+
 use super::Failure;
 
-/// What git is told by hooks and shells about another folder than the one that is meant.
-const ELSEWHERE: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"];
+/// Variables that git sees: where it and its settings are, but not where another repository is, nor what it shall run.
+const NEEDED: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "SUDO_UID",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_TEST_ASSUME_DIFFERENT_OWNER",
+];
+/// Settings that no repository overrules: a branch may hold a folder that looks like a repository with settings of its own,
+/// and nothing that settings name is run.
+const HARMLESS: [&str; 13] = [
+    "--no-pager",
+    "-c",
+    "safe.bareRepository=explicit",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.sshCommand=false",
+    "-c",
+    "diff.external=",
+    "-c",
+    "protocol.allow=never",
+];
 /// Files of one folder that are read at most.
 const FILES_MAX: usize = 10_000;
-/// How much of what git says is shown, in characters.
-const SAID_MAX: usize = 300;
 
 /// A commit of the repository that a folder lies in.
 pub struct Commit {
@@ -179,7 +211,7 @@ impl Ran {
         }
         let said = String::from_utf8_lossy(&self.stderr);
         let said = said.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
-        Err(said.chars().take(SAID_MAX).collect())
+        Err(Said::of(said).into())
     }
 
     /// Returns the first line that it printed.
@@ -194,11 +226,10 @@ fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl AsRef<[S]>, input: &[u8])
         let help = "install git, or name a folder with the older manifests: `--against DIR`";
         Failure::usage(format!("git could not be run: {source}"), help)
     };
-    let mut command = Command::new("git");
-    command.args(arguments.as_ref()).current_dir(folder);
-    for name in ELSEWHERE {
-        command.env_remove(name);
-    }
+    let mut command = Command::new(program(folder));
+    command.args(HARMLESS).args(arguments.as_ref()).current_dir(folder);
+    // Whatever git runs on its way, by a setting or a hook, it has no key in its environment.
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_needed(name)));
     // Whatever a repository is set up for, nothing is fetched, asked, or matched by pattern.
     for name in ["GIT_NO_LAZY_FETCH", "GIT_LITERAL_PATHSPECS"] {
         command.env(name, "1");
@@ -214,6 +245,25 @@ fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl AsRef<[S]>, input: &[u8])
     });
     let output = output.map_err(failure)?;
     Ok(Ran { succeeded: output.status.success(), stdout: output.stdout, stderr: output.stderr })
+}
+
+/// Tells whether git needs a variable.
+fn is_needed(name: &OsStr) -> bool {
+    let name = name.to_str().unwrap_or_default();
+    NEEDED.contains(&name) || name.starts_with("GIT_CONFIG_KEY_") || name.starts_with("GIT_CONFIG_VALUE_")
+}
+
+/// Returns git's own path: from the folders of PATH that are whole paths and do not lie in the project, which may hold a
+/// program of that name.
+fn program(folder: &Path) -> PathBuf {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = real(folder);
+    let project = folder.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&folder);
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let outside = std::env::split_paths(&paths).filter(|path| path.is_absolute() && !real(path).starts_with(project));
+    let found = outside.map(|path| path.join("git")).find(|program| program.is_file());
+    // What is nowhere is told of by the attempt to run it.
+    found.unwrap_or_else(|| PathBuf::from("/usr/bin/git"))
 }
 
 #[cfg(test)]

@@ -262,8 +262,11 @@ impl fmt::Debug for Origin {
 /// Looks for `pixform.yaml` in a folder and above it.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
-    // Whatever bears the name is meant: what cannot be read must not be passed over for another one.
-    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.symlink_metadata().is_ok())
+    // Whatever bears the name is meant, but for a folder: what cannot be read must not be passed over for another one.
+    start
+        .ancestors()
+        .map(|folder| folder.join(FILE_NAME))
+        .find(|file| file.symlink_metadata().is_ok() && !file.is_dir())
 }
 
 /// Settles one environment of a `pixform.yaml`: the one asked for, else the default one, else the only one.

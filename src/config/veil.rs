@@ -234,6 +234,8 @@ struct Reading {
     covered: Option<usize>,
     /// The quote in which a value goes on.
     quote: Option<char>,
+    /// How much is shown of what stands in a list.
+    list: Option<Shown>,
 }
 
 impl Reading {
@@ -263,6 +265,9 @@ impl Reading {
             let (sign, behind) = rest.split_at(marks);
             self.depth =
                 (self.depth + sign.matches(['{', '[']).count()).saturating_sub(sign.matches(['}', ']']).count());
+            if sign.contains(']') {
+                self.list = None;
+            }
             veil.show(sign);
             rest = behind;
             if let Some(item) = rest.strip_prefix("- ") {
@@ -287,7 +292,7 @@ impl Reading {
         }
         let Some(colon) = colon(text, self.depth) else {
             let end = self.end_of(text);
-            veil.value(&text[..end], Shown::Nothing);
+            veil.value(&text[..end], self.list.unwrap_or(Shown::Nothing));
             return &text[end..];
         };
         let (name, behind) = text.split_at(colon);
@@ -299,15 +304,16 @@ impl Reading {
         veil.show(":");
         let value = behind[1..].trim_start_matches([' ', '\t']);
         veil.show(&behind[1..behind.len() - value.len()]);
-        if value.is_empty() || value.starts_with(['{', '[', '#']) {
-            return value;
-        }
         let shown = match bare {
             bare if OPEN.contains(&bare) => Shown::Words,
             bare if ADDRESSES.contains(&bare) => Shown::Address,
             bare if bare == "state" && value.trim_start_matches(['"', '\'']).starts_with("sqlite:") => Shown::Address,
             _ => Shown::Nothing,
         };
+        if value.is_empty() || value.starts_with(['{', '[', '#']) {
+            self.list = Some(shown).filter(|_| value.starts_with('['));
+            return value;
+        }
         let end = self.end_of(value);
         // A text goes on below what is shown only as a block.
         if self.depth == 0 && (shown != Shown::Words || value.starts_with(['|', '>'])) {
@@ -381,7 +387,7 @@ mod tests {
     fn what_may_be_secret_is_covered_and_everything_stays_in_its_place() {
         for (source, shown) in [
             ("api_key: sk_live_1 # old: sk_0", "api_key: ********* # **** ****"),
-            ("    key: \"s3cr3t, {x}\"", "    key: ************"),
+            ("    key: \"s3cr3t, {x}\"", "    key: ******** ****"),
             ("state: postgres://u:p@h/d", "state: ******************"),
             ("state: host=h password=SECRET1", "state: ****** ****************"),
             ("state: ${DATABASE_URL:-postgres://u:p@h/d}", "state: ${DATABASE_URL:-******************}"),
@@ -394,6 +400,7 @@ mod tests {
                 "  novita: { kind: novita, price: 0.015, api_key: \"${NOVITA_API_KEY}\" }",
                 "  novita: { kind: novita, price: 0.015, api_key: *${NOVITA_API_KEY}* }",
             ),
+            ("publish: { tables: [shop.a, b], foo: [c] }", "publish: { tables: [shop.a, b], foo: [*] }"),
             ("kind: sk_live_0123456789", "kind: ******************"),
             ("sk_live_0123456789: 1", "******************: *"),
             ("just a word", "**** * ****"),

