@@ -222,7 +222,7 @@ fn is_key(word: &str) -> bool {
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_alphabetic)
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+=".contains(&byte));
-    word.len() >= 8 && (random || known.iter().any(|start| begins(start)))
+    word.len() >= 8 && (random || known.iter().any(begins))
 }
 
 /// Where in the file one is.
@@ -275,9 +275,9 @@ impl Reading {
                 rest = item;
                 continue;
             }
-            if rest.starts_with('#') {
+            if let Some(comment) = rest.strip_prefix('#') {
                 veil.show("#");
-                veil.hide(&rest[1..]);
+                veil.hide(comment);
                 return;
             }
             rest = self.field(rest, indent, veil);

@@ -37,7 +37,7 @@ fn inside_base64(engine: &impl base64::Engine, text: &str, shift: usize) -> Stri
     let mut bytes = vec![0; shift];
     bytes.extend_from_slice(text.as_bytes());
     let encoded = engine.encode(&bytes);
-    let (before, behind) = ([0, 2, 3][shift], usize::from(bytes.len() % 3 != 0));
+    let (before, behind) = ([0, 2, 3][shift], usize::from(!bytes.len().is_multiple_of(3)));
     encoded.get(before..encoded.len() - behind).unwrap_or_default().to_owned()
 }
 
