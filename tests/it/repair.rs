@@ -189,3 +189,44 @@ fn an_apply_with_nothing_to_do_takes_an_unfinished_change_back() {
     assert!(!journal.exists(), "the change is taken back for good");
     project.assert_settled();
 }
+
+/// Drops every table of the state, and nothing of the product.
+fn lose_the_state(project: &Project) {
+    let lost = "SELECT upper(type) || ' ' || name FROM sqlite_schema
+                WHERE name LIKE 'pixform\\_%' ESCAPE '\\' AND type IN ('table', 'view')";
+    let drops: String = project.query(lost).iter().map(|what| format!("DROP {what};")).collect();
+    project.batch(&format!("PRAGMA foreign_keys = OFF; {drops}"));
+}
+
+#[test]
+fn a_table_of_ours_is_known_where_only_the_tables_of_the_state_were_lost() {
+    let project = Project::applied();
+    if !project.is_sqlite() {
+        return;
+    }
+    let times = "SELECT created_at, updated_at FROM people ORDER BY id";
+    project.batch("UPDATE people SET created_at = '2020-01-01', updated_at = '2020-01-01'");
+    let before = (project.rows(), project.query(times), project.paints());
+    lose_the_state(&project);
+    project.ok(&["apply", "--yes", "--take-storage"]);
+    assert_eq!((project.rows(), project.query(times)), (before.0, before.1), "the rows are adopted as they are");
+    assert_eq!(project.query("SELECT name FROM pixform_tables"), ["people"]);
+    assert_eq!(project.paints(), 0);
+    project.assert_settled();
+    project.edit("an old man", "a man of eighty");
+    project.apply();
+    let written = project.query("SELECT count(*) FROM people WHERE created_at = '2020-01-01' AND updated_at > '2026'");
+    assert_eq!(written, ["2"], "its times are written again");
+}
+
+#[test]
+fn a_table_of_the_product_is_not_taken_for_ours() {
+    let project = Project::applied();
+    if !project.is_sqlite() {
+        return;
+    }
+    lose_the_state(&project);
+    project.batch("ALTER TABLE people ADD COLUMN price INTEGER");
+    let refused = project.run(&["apply", "--yes", "--take-storage"]).expect(1);
+    assert!(refused.stderr.contains("`created_at` must be set in every row"), "{refused:?}");
+}

@@ -74,14 +74,22 @@ impl Column {
 /// Creates the table when it is missing.
 pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &TableSpec) -> Result<(), Failure> {
     match find(transaction, schema, spec)? {
+        // Also one that was found to be ours: our own tables may have been lost, and what a person adds to it later must
+        // not make it a stranger's.
+        Found::Fits(Shape { times: Times::Kept, .. }) => remember(transaction, spec),
         Found::Fits(_) => Ok(()),
         Found::Unfit(problems) => Err(StateError::Table { table: spec.name.clone(), problems }.into()),
         Found::Absent => {
             transaction.execute_batch(&creation(spec))?;
-            transaction.execute("INSERT OR REPLACE INTO pixform_tables (name) VALUES (?1)", [own_name(&spec.name)])?;
-            Ok(())
+            remember(transaction, spec)
         }
     }
+}
+
+/// Remembers that pixform made the table.
+fn remember(transaction: &Transaction<'_>, spec: &TableSpec) -> Result<(), Failure> {
+    transaction.execute("INSERT OR IGNORE INTO pixform_tables (name) VALUES (?1)", [own_name(&spec.name)])?;
+    Ok(())
 }
 
 /// Looks at the table.
@@ -105,7 +113,7 @@ pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) ->
         return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
     }
     let columns = columns(connection, name, without_rowid, strict)?;
-    let ours = schema != Schema::Absent && is_ours(connection, name)?;
+    let ours = (schema != Schema::Absent && is_ours(connection, name)?) || looks_ours(spec, &columns);
     let has = |wanted: &str| columns.iter().any(|column| same(&column.name, wanted));
     let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| same(column, wanted));
     let kept = ours && ["created_at", "updated_at"].iter().all(|time| has(time) && !declares(time));
@@ -171,10 +179,31 @@ pub(super) fn form(column: &Column) -> Form {
     }
 }
 
-fn creation(spec: &TableSpec) -> String {
-    let declares = |wanted: &str| {
-        spec.key.iter().any(|axis| same(axis, wanted)) || spec.columns.iter().any(|(column, _)| same(column, wanted))
+/// Tells whether a spec has a column of its own under a name that we would give to one of ours.
+fn declares(spec: &TableSpec, wanted: &str) -> bool {
+    spec.key.iter().any(|axis| same(axis, wanted)) || spec.columns.iter().any(|(column, _)| same(column, wanted))
+}
+
+/// Tells whether a table has exactly the columns that pixform makes: nobody else's times are texts that every row must
+/// set. So a table of ours is known when the state's tables, which said so, are lost.
+fn looks_ours(spec: &TableSpec, columns: &[Column]) -> bool {
+    let is = |name: &str, declared: &str| {
+        columns.iter().any(|column| same(&column.name, name) && same(&column.declared, declared) && !column.generated)
     };
+    let must = |name: &str| columns.iter().any(|column| same(&column.name, name) && column.must);
+    let own_id = !declares(spec, "id");
+    let has_id = columns.iter().any(|column| same(&column.name, "id") && column.identity == Identity::Rowid);
+    let times = ["created_at", "updated_at"];
+    !times.iter().any(|time| declares(spec, time))
+        && columns.len() == spec.key.len() + spec.columns.len() + times.len() + usize::from(own_id)
+        && (!own_id || has_id)
+        && spec.key.iter().all(|axis| is(axis, "TEXT"))
+        && spec.columns.iter().all(|(column, kind)| is(column, type_name(*kind)))
+        && times.iter().all(|time| is(time, "TEXT") && must(time))
+}
+
+fn creation(spec: &TableSpec) -> String {
+    let declares = |wanted: &str| declares(spec, wanted);
     let mut lines = Vec::new();
     if !declares("id") {
         lines.push("\"id\" INTEGER PRIMARY KEY AUTOINCREMENT".to_owned());
