@@ -45,6 +45,7 @@ use tokio::time::{Instant, sleep};
 use crate::asset::ObjectPath;
 use crate::process::Process;
 use crate::state::{Loose, LooseKind, Run, StateError, Unreferenced};
+use crate::storage::Remnant;
 use crate::world::{Listing, World};
 
 use super::garbage::{Policy, Verdict, beginning, judge, path_digests};
@@ -64,6 +65,8 @@ pub struct Garbage {
     pub files: Vec<(Loose, Verdict)>,
     /// What really lies in the storage.
     pub there: Listing,
+    /// What killed runs left in the storage. No state knows of it and nothing can refer to it, so it needs none of the steps.
+    pub remnants: Vec<Remnant>,
 }
 
 /// Looks at what no record refers to, at what rows name, and at what lies in the storage. Writes nothing.
@@ -72,13 +75,15 @@ pub struct Garbage {
 /// What state and storage say.
 pub async fn look(world: &World, policy: Policy) -> Result<Garbage, ApplyError> {
     let unreferenced = world.state.unreferenced(&Process::liveness).await?;
+    let mut remnants = world.storage.remnants().await?;
+    remnants.sort();
     if unreferenced.files.is_empty() {
-        return Ok(Garbage::default());
+        return Ok(Garbage { remnants, ..Garbage::default() });
     }
     let (named, there) = futures::join!(named(world, &unreferenced), world.files());
     let judged = judge(&unreferenced, policy, &named?);
     let files = judged.into_iter().map(|(file, verdict)| (file.clone(), verdict)).collect();
-    Ok(Garbage { now: unreferenced.now, files, there: there? })
+    Ok(Garbage { now: unreferenced.now, files, there: there?, remnants })
 }
 
 /// Returns the beginnings of digests of these files that rows of any table name that was ever published to.
@@ -106,6 +111,21 @@ async fn named(world: &World, unreferenced: &Unreferenced) -> Result<HashSet<u64
 /// [`ApplyError::AtWork`] or [`ApplyError::Held`] where others were at work for longer than is waited; then nothing was
 /// deleted. Else what state and storage say; the next run goes on from there.
 pub async fn collect(
+    world: &World,
+    run: &Run,
+    (garbage, policy): (&Garbage, Policy),
+    patience: Duration,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<BTreeSet<ObjectPath>, ApplyError> {
+    let mut deleted = unreferenced(world, run, (garbage, policy), patience, tell).await?;
+    let remnants: Vec<ObjectPath> = garbage.remnants.iter().map(|remnant| remnant.path.clone()).collect();
+    world.storage.delete(&remnants).await?;
+    deleted.extend(remnants);
+    Ok(deleted)
+}
+
+/// Deletes what no record refers to, as far as it may go.
+async fn unreferenced(
     world: &World,
     run: &Run,
     (garbage, policy): (&Garbage, Policy),

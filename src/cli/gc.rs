@@ -8,7 +8,7 @@ use crate::asset::ObjectPath;
 use crate::config::Settings;
 use crate::render::{self, Deleted, Event, GarbageFate, GarbageFile, GarbageKind, GarbageSum};
 use crate::state::{Access, Loose, LooseKind};
-use crate::storage::{StoreDecision, TakeStorage};
+use crate::storage::{Remnant, StoreDecision, TakeStorage};
 
 use super::carry::begin;
 use super::{Failure, Global, Output, apply as apply_command, context};
@@ -114,6 +114,13 @@ fn files(garbage: &Garbage) -> Vec<GarbageFile<'_>> {
         };
         (kind, fate)
     };
+    let remnants = garbage.remnants.iter().map(|Remnant { path, bytes, age }| GarbageFile {
+        path: path.as_str(),
+        kind: GarbageKind::Remnant,
+        bytes: *bytes,
+        age: age.as_secs(),
+        fate: GarbageFate::Goes,
+    });
     garbage
         .files
         .iter()
@@ -123,6 +130,7 @@ fn files(garbage: &Garbage) -> Vec<GarbageFile<'_>> {
             let age = u64::try_from(garbage.now.saturating_sub(line.0.since) / 1_000).unwrap_or_default();
             GarbageFile { path, kind, bytes, age, fate }
         })
+        .chain(remnants)
         .collect()
 }
 
@@ -150,5 +158,6 @@ fn summary<'g>(files: impl Iterator<Item = &'g GarbageFile<'g>>, deleted: Delete
         originals: of(GarbageKind::Original),
         objects: of(GarbageKind::Object),
         leftovers: of(GarbageKind::Leftover),
+        remnants: of(GarbageKind::Remnant),
     });
 }

@@ -146,7 +146,7 @@ pub enum Event<'e> {
         kind: GarbageKind,
         /// Its size in bytes; 0 where it is not there any more.
         bytes: u64,
-        /// For how long no record has referred to it, in seconds.
+        /// For how long no record has referred to it, in seconds; of a remnant, how long ago it was written.
         unreferenced_seconds: u64,
         /// Whether it goes; else why it stays.
         fate: GarbageFate,
@@ -161,6 +161,8 @@ pub enum Event<'e> {
         objects: GarbageSum,
         /// Files whose deletion was begun before.
         leftovers: GarbageSum,
+        /// Unfinished files and probes that killed runs left.
+        remnants: GarbageSum,
     },
     /// A mistake or a warning.
     Diagnostic {

@@ -18,7 +18,7 @@ pub struct GarbageFile<'g> {
     pub kind: GarbageKind,
     /// Its size in bytes; 0 where it is not there any more.
     pub bytes: u64,
-    /// For how long no record has referred to it, in seconds.
+    /// For how long no record has referred to it, in seconds; of a remnant, how long ago it was written.
     pub age: u64,
     /// What becomes of it.
     pub fate: GarbageFate,
@@ -34,6 +34,8 @@ pub enum GarbageKind {
     Object,
     /// A file whose deletion was begun before.
     Leftover,
+    /// An unfinished file or a probe that a killed run left.
+    Remnant,
 }
 
 /// What becomes of a file.
@@ -75,7 +77,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
     if of(GarbageFate::Goes).next().is_some() {
         text.push_str("Nothing refers to these files any more:\n");
     }
-    for kind in [GarbageKind::Object, GarbageKind::Original, GarbageKind::Leftover] {
+    for kind in [GarbageKind::Object, GarbageKind::Original, GarbageKind::Leftover, GarbageKind::Remnant] {
         let going: Vec<_> = of(GarbageFate::Goes).filter(|file| file.kind == kind).collect();
         if going.is_empty() {
             continue;
@@ -85,6 +87,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
             GarbageKind::Original => ("original", ""),
             GarbageKind::Object => ("published file", ""),
             GarbageKind::Leftover => ("file", ", whose deletion was begun before"),
+            GarbageKind::Remnant => ("unfinished file", ", left by killed runs more than a day ago"),
         };
         text.push_str(&format!("\n  {}, {}{beside}\n", count(sum.files, thing), size(sum.bytes)));
         let shown = if style.listing == Listing::All { going.len() } else { NAMED_MAX };

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{FileVisitor, Files, Needs, ORIGINALS, Overwrite, Readers, Storage, StorageError};
+use super::{FileVisitor, Files, Needs, ORIGINALS, Overwrite, Readers, Remnant, Storage, StorageError};
 use crate::asset::ObjectPath;
 
 /// A store for what is published and one for the originals.
@@ -50,6 +50,14 @@ impl Storage for Divided {
             })
             .await?;
         self.originals.list(ORIGINALS, visitor).await
+    }
+
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        let mut remnants = self.published.remnants().await?;
+        remnants.retain(|remnant| !remnant.path.is_original());
+        let originals = self.originals.remnants().await?;
+        remnants.extend(originals.into_iter().filter(|remnant| remnant.path.is_original()));
+        Ok(remnants)
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {

@@ -174,7 +174,7 @@ fn flush_device(_folder: &File) -> io::Result<()> {
 fn flush_tree(root: &Path) -> Result<(), FlushError> {
     let mut failure = None;
     let walked = walk(root, "", &mut |found| {
-        let (Found::Folder(path) | Found::File(path, _)) = found;
+        let (Found::Folder(path) | Found::File(path, _)) = found else { return Ok(ControlFlow::Continue(())) };
         Ok(match flush_path(&root.join(path)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {

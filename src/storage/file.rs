@@ -22,8 +22,11 @@ use tokio::task;
 
 use super::batch::Batch;
 use super::durable::Durability;
+use super::remnant::below;
 use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
-use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, complaint, different, too_large};
+use super::{
+    FileVisitor, Needs, Overwrite, Remnant, Storage, StorageError, check_folder, complaint, different, too_large,
+};
 use crate::asset::ObjectPath;
 use crate::files;
 
@@ -101,6 +104,11 @@ impl Storage for FileStorage {
         };
         let (walked, ()) = tokio::join!(walking, visiting);
         walked
+    }
+
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        let failed = |root: &Folder, path: &str, error| root.failure("list", path, Access::READ_OK, error);
+        self.on_disk(move |root| below(&root.root).map_err(|(path, error)| failed(root, &path, error))).await
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{FileVisitor, Needs, Overwrite, Storage, StorageError, check_folder, different, too_large};
+use super::{FileVisitor, Needs, Overwrite, Remnant, Storage, StorageError, check_folder, different, too_large};
 use crate::asset::ObjectPath;
 
 /// Files by path.
@@ -40,6 +40,11 @@ impl Storage for MemoryStorage {
             }
         }
         Ok(())
+    }
+
+    /// Finds nothing: no kill leaves anything in memory.
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        Ok(Vec::new())
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {

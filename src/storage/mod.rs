@@ -27,6 +27,7 @@ mod object;
 mod owner;
 mod prove;
 mod public;
+mod remnant;
 mod settings;
 mod stores;
 mod sum;
@@ -41,6 +42,7 @@ pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
 pub use prove::probe;
 pub use public::PublicFiles;
+pub use remnant::{REMNANT_AGE, Remnant};
 pub use settings::{Addressing, MissingBucket, Settings};
 pub use stores::{Opened, Stores};
 pub use verify::{Expected, FileFault, verify};
@@ -213,6 +215,12 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// [`StorageError::Io`] where `folder` is no legal path; else what the store says.
     async fn list(&self, folder: &str, visitor: FileVisitor<'_>) -> Result<(), StorageError>;
+
+    /// Returns what killed runs left, wherever it lies and at least [`REMNANT_AGE`] old, in no particular order.
+    ///
+    /// # Errors
+    /// What the store says.
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError>;
 
     /// Returns a file's size in bytes, or `None` where there is none. Asks the store itself, never a listing.
     ///

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{FileVisitor, MARKER_PATH, Needs, Overwrite, Storage, StorageError};
+use super::{FileVisitor, MARKER_PATH, Needs, Overwrite, Remnant, Storage, StorageError};
 use crate::asset::{Format, ObjectPath};
 
 /// A store, and the one that was used before it.
@@ -84,6 +84,10 @@ impl Storage for Moving {
             visitor(path, *bytes);
         }
         Ok(())
+    }
+
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        self.now.remnants().await
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {

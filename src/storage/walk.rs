@@ -21,12 +21,13 @@ pub(super) enum Found<'w> {
     Folder(&'w str),
     /// A regular file and its size in bytes.
     File(&'w str, u64),
+    /// A file whose writing has not come to its end, or never will.
+    Unfinished(&'w str),
 }
 
 /// Walks a folder below the root (`""` is the root itself) and all folders in it; the visitor may end the walk.
 ///
-/// Left out are symbolic links, everything that is neither file nor folder, temporary files, names that are not UTF-8,
-/// and what lies too deep for a path. What vanishes meanwhile is left out, too; a folder that does not exist is empty.
+/// Left out are symbolic links, everything that is neither file nor folder, names that are not UTF-8, and what lies too deep for a path. What vanishes meanwhile is left out, too; a folder that does not exist is empty.
 ///
 /// # Errors
 /// With the path that could not be read.
@@ -76,7 +77,11 @@ fn walk_folder(
         }
         if kind.is_dir() {
             open.push(path.clone());
-        } else if kind.is_file() && !name.starts_with(TEMPORARY_PREFIX) {
+        } else if kind.is_file() && name.starts_with(TEMPORARY_PREFIX) {
+            if visitor(Found::Unfinished(&path))?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        } else if kind.is_file() {
             // Of the entry itself: a link that took the file's place meanwhile is not followed.
             let Some(metadata) = present(entry.metadata())? else { continue };
             if metadata.is_file() && visitor(Found::File(&path, metadata.len()))?.is_break() {
@@ -126,9 +131,10 @@ mod tests {
         symlink(path("a"), path("linked")).unwrap();
         symlink(path("a/.hidden"), path("a/link")).unwrap();
         std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-        let below = [r#"File("a/.hidden", 1)"#, r#"File("a/b/70+.png", 5)"#, r#"Folder("a")"#, r#"Folder("a/b")"#];
-        assert_eq!(walked(root.path(), "a"), below);
-        assert_eq!(walked(root.path(), "")[..2], below[..2]);
+        let files = [r#"File("a/.hidden", 1)"#, r#"File("a/b/70+.png", 5)"#];
+        let rest = [r#"Folder("a")"#, r#"Folder("a/b")"#, r#"Unfinished("a/.pixform-tmp-x")"#];
+        assert_eq!(walked(root.path(), "a"), [&files[..], &rest[..]].concat());
+        assert_eq!(walked(root.path(), "")[..2], files);
         assert_eq!(walked(root.path(), "a/b/70+.png"), [""; 0]);
         assert_eq!(walked(root.path(), "nowhere"), [""; 0]);
     }

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use pixform::process::Process;
 use serde_json::Value;
@@ -554,4 +555,40 @@ fn a_wrong_time_is_told_with_what_to_write() {
     assert!(wrong.stderr.contains("`soon` is no time; write 30d, 12h or 0s"), "{wrong:?}");
     assert!(project.ok(&["gc"]).contains("Nothing to delete."), "nothing was applied yet");
     assert!(!project.database().exists());
+}
+
+/// Writes a file into the storage as if it had been there for so many hours.
+fn left(project: &Project, path: &str, hours: u64) -> PathBuf {
+    project.write(&format!(".pixform/storage/{path}"), "part");
+    let path = project.storage().join(path);
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3_600)).unwrap();
+    path
+}
+
+#[test]
+fn what_a_kill_left_in_the_storage_goes_once_it_is_a_day_old() {
+    let project = Project::applied();
+    let old = [
+        "people/.pixform-tmp-Ab12Cd",
+        "originals/.pixform-probe-1",
+        "originals/aa/bb/.pixform-tmp-x",
+        ".pixform-tmp-y",
+    ]
+    .map(|path| left(&project, path, 25));
+    let young = ["people/.pixform-tmp-young", "originals/.pixform-probe-young"].map(|path| left(&project, path, 23));
+    let strange = ["people/.hidden", "people/pixform-tmp-x"].map(|path| left(&project, path, 1_000));
+    let link = project.storage().join("people/.pixform-tmp-link");
+    std::os::unix::fs::symlink(&strange[0], &link).unwrap();
+    let told = project.run(&["gc"]).expect(0);
+    let expected = "\n  4 unfinished files, 16 bytes, left by killed runs more than a day ago\n";
+    assert!(told.stdout.contains(expected) && told.stdout.contains("Would delete 4 files, 16 bytes."), "{told:?}");
+    assert!(old.iter().all(|path| path.exists()));
+    let json = project.run(&["gc", "--json"]).expect(0);
+    assert_eq!(events(&json).last().unwrap()["remnants"], serde_json::json!({ "files": 4, "bytes": 16 }));
+    let deleted = project.run(&["gc", "--yes"]).expect(0);
+    assert!(deleted.stdout.contains("Deleted: 4 files, 16 bytes."), "{deleted:?}");
+    assert!(!old.iter().any(|path| path.exists()));
+    assert!(young.iter().chain(&strange).all(|path| path.exists()) && link.is_symlink());
+    assert_clean(&project, "after the sweep");
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -11,7 +11,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpClient, HttpConnector};
 use pixform::secret::SecretText;
 use pixform::storage::{
-    Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open,
+    Divided, Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open,
 };
 
 use crate::storage_contract::{listed, path, put, servers};
@@ -429,4 +429,31 @@ async fn a_long_listing_takes_as_many_requests_as_a_bare_one_and_hardly_more_tim
         count < TIMED_FROM || ours.as_secs_f64() <= 1.3 * bare.as_secs_f64(),
         "{ours:?}, {bare:?} with the client alone"
     );
+}
+
+#[tokio::test]
+async fn what_a_kill_left_in_a_bucket_is_found_by_the_bucket_s_own_time() {
+    let (s3, supabase) = (S3::start(), Supabase::start());
+    let (probe, picture) = ("originals/.pixform-probe-1", "originals/a.png");
+    for settings in [s3.settings("p"), supabase.settings("p")] {
+        let storage = open(&settings).unwrap();
+        for at in [probe, picture] {
+            put(&*storage, at, "bytes", Overwrite::Never).await.unwrap();
+        }
+        assert_eq!(storage.remnants().await.unwrap(), [], "{}: a run may be at it", storage.describe());
+    }
+    let hours = 25 * 3_600;
+    supabase.memory().written_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_secs(hours));
+    for at in [probe, picture] {
+        let file = std::fs::File::options().append(true).open(s3.folder.path().join("pictures/p").join(at)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(25 * 3_600)).unwrap();
+    }
+    for settings in [s3.settings("p"), supabase.settings("p")] {
+        let storage = open(&settings).unwrap();
+        let divided = Divided::new(open(&settings).unwrap(), open(&settings).unwrap());
+        for found in [storage.remnants().await.unwrap(), divided.remnants().await.unwrap()] {
+            let found: Vec<_> = found.iter().map(|remnant| (remnant.path.as_str(), remnant.bytes)).collect();
+            assert_eq!(found, [(probe, 5)], "{}", storage.describe());
+        }
+    }
 }

@@ -55,6 +55,8 @@ pub enum Routes {
 
 #[derive(Default)]
 pub struct Memory {
+    /// When every file was written, as listings say it; nothing is now.
+    pub written_at: Option<jiff::Timestamp>,
     pub routes: Routes,
     pub buckets: BTreeMap<String, Bucket>,
     pub objects: BTreeMap<(String, String), Object>,
@@ -274,7 +276,8 @@ impl Server {
         let objects: Vec<Value> = page
             .into_iter()
             .map(|((_, key), object)| {
-                json!({ "name": key, "id": "an-id", "metadata": { "size": object.bytes.len(), "mimetype": object.content_type } })
+                let at = memory.written_at.unwrap_or_else(jiff::Timestamp::now).to_string();
+                json!({ "name": key, "id": "an-id", "created_at": at, "updated_at": at, "metadata": { "size": object.bytes.len(), "mimetype": object.content_type } })
             })
             .collect();
         let cursor = last.filter(|_| more).map(hex::encode);

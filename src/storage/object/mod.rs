@@ -22,8 +22,8 @@ use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, Service};
 use super::sum::{Found, Sum, Verdict};
 use super::{
-    FileVisitor, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX, cache_control, check_folder,
-    too_large,
+    FileVisitor, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError, WRITES_MAX, cache_control,
+    check_folder, too_large,
 };
 use crate::asset::ObjectPath;
 
@@ -191,6 +191,19 @@ impl Storage for ObjectStorage {
             }
         }
         Ok(())
+    }
+
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        let at = self.at("");
+        let mut found = self.store.list(Some(&at));
+        let mut remnants = Vec::new();
+        while let Some(next) = found.next().await {
+            let ObjectMeta { location, size, last_modified, .. } =
+                next.map_err(|error| self.failure("list", "", &error))?;
+            let Some(path) = self.prefix.strip(location.as_ref()) else { continue };
+            remnants.extend(Remnant::of(path, size, last_modified.timestamp_millis()));
+        }
+        Ok(remnants)
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {

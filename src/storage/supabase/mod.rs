@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
@@ -18,8 +18,8 @@ use super::settings::{Prefix, supabase_base, trimmed};
 use super::sum::{Found, Sum, Verdict};
 use super::wire::{Answer, AnswerMax, Request, Wire};
 use super::{
-    FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Place, Settings, Storage, StorageError, WRITES_MAX,
-    cache_control, check_folder,
+    FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError,
+    WRITES_MAX, cache_control, check_folder,
 };
 use crate::asset::ObjectPath;
 
@@ -27,7 +27,7 @@ mod bucket;
 mod role;
 
 use bucket::Bucket;
-use role::KeyRole;
+use role::{KeyRole, keys};
 
 /// Files of one page of a listing: the most that the server gives.
 const PAGE: usize = 1_000;
@@ -37,8 +37,6 @@ const PAGES_MAX: usize = 10_000;
 const DELETED_AT_ONCE: usize = 1_000;
 /// Variables that hold the key where pixform.yaml has none.
 const KEY_VARIABLES: [&str; 2] = ["SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"];
-/// A key that is no JWT begins so: the gateway takes it as `apikey` only.
-const NO_JWT: &str = "sb_";
 
 /// Files below a prefix of a bucket.
 pub(super) struct SupabaseStorage {
@@ -230,15 +228,9 @@ impl SupabaseStorage {
         }
         self.ask(Method::POST, self.route(&format!("object/list-v2/{}", self.place.bucket)), Some(body)).await
     }
-}
 
-#[async_trait]
-impl Storage for SupabaseStorage {
-    fn describe(&self) -> String {
-        self.place.root.clone()
-    }
-
-    async fn list(&self, folder: &str, visitor: FileVisitor<'_>) -> Result<(), StorageError> {
+    /// Calls the visitor with every file below a folder, as the server describes it.
+    async fn each(&self, folder: &str, visitor: &mut (dyn FnMut(&str, &Value) + Send)) -> Result<(), StorageError> {
         check_folder(folder)?;
         let prefix = match self.prefix.join(folder) {
             root if root.is_empty() => root,
@@ -258,7 +250,7 @@ impl Storage for SupabaseStorage {
                     .into_iter()
                     .find_map(|name| name.starts_with(&prefix).then(|| self.prefix.strip(name)).flatten());
                 if let Some(path) = name.filter(|path| !path.is_empty() && !path.ends_with('/')) {
-                    visitor(path, number(&object["metadata"]["size"]).unwrap_or_default());
+                    visitor(path, object);
                 }
             }
             let next = page["nextCursor"].as_str().map(str::to_owned);
@@ -272,6 +264,29 @@ impl Storage for SupabaseStorage {
             }
         }
         Err(failure(&Fault::of(FaultKind::Refused, "the listing does not end".to_owned())))
+    }
+}
+
+#[async_trait]
+impl Storage for SupabaseStorage {
+    fn describe(&self) -> String {
+        self.place.root.clone()
+    }
+
+    async fn list(&self, folder: &str, visitor: FileVisitor<'_>) -> Result<(), StorageError> {
+        self.each(folder, &mut |path, object| visitor(path, bytes_of(object))).await
+    }
+
+    async fn remnants(&self) -> Result<Vec<Remnant>, StorageError> {
+        let mut remnants = Vec::new();
+        self.each("", &mut |path, object| {
+            // One whose time is not told may be of this minute.
+            let times = ["updated_at", "created_at"].iter().filter_map(|time| object[*time].as_str());
+            let changed = times.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).max();
+            remnants.extend(changed.and_then(|at| Remnant::of(path, bytes_of(object), at.as_millisecond())));
+        })
+        .await?;
+        Ok(remnants)
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
@@ -368,23 +383,12 @@ impl Storage for SupabaseStorage {
     }
 }
 
+/// Reads a file's size from what a listing says of it.
+fn bytes_of(object: &Value) -> u64 {
+    number(&object["metadata"]["size"]).unwrap_or_default()
+}
+
 /// Reads a number that may be written as a text.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// Returns the headers that a key goes into: a JWT into both, any other key into `apikey` only.
-fn keys(key: &str) -> Result<HeaderMap, String> {
-    let value = |text: &str| {
-        let mut value =
-            HeaderValue::from_str(text).map_err(|_| "the storage's `key` holds a letter that no key has".to_owned())?;
-        value.set_sensitive(true);
-        Ok::<_, String>(value)
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(HeaderName::from_static("apikey"), value(key)?);
-    if !key.starts_with(NO_JWT) {
-        headers.insert(AUTHORIZATION, value(&format!("Bearer {key}"))?);
-    }
-    Ok(headers)
 }

@@ -1,13 +1,16 @@
-//! What a key of Supabase may see, as far as it says so itself.
+//! A key of Supabase: where it goes, and what it may see, as far as it says so itself.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 /// How a key begins that is meant for browsers.
 const PUBLISHABLE: &str = "sb_publishable_";
 /// How a key begins that may do everything.
 const SECRET: &str = "sb_secret_";
+/// A key that is no JWT begins so: the gateway takes it as `apikey` only.
+const NO_JWT: &str = "sb_";
 /// Roles of old keys that see what row level security shows them.
 const LIMITED: [&str; 2] = ["anon", "authenticated"];
 
@@ -51,6 +54,22 @@ impl KeyRole {
         };
         Some(format!("the key is {whose}: row level security shows it neither the bucket nor what lies there"))
     }
+}
+
+/// Returns the headers that a key goes into: a JWT into both, any other key into `apikey` only.
+pub(super) fn keys(key: &str) -> Result<HeaderMap, String> {
+    let value = |text: &str| {
+        let mut value =
+            HeaderValue::from_str(text).map_err(|_| "the storage's `key` holds a letter that no key has".to_owned())?;
+        value.set_sensitive(true);
+        Ok::<_, String>(value)
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("apikey"), value(key)?);
+    if !key.starts_with(NO_JWT) {
+        headers.insert(AUTHORIZATION, value(&format!("Bearer {key}"))?);
+    }
+    Ok(headers)
 }
 
 #[cfg(test)]
