@@ -44,7 +44,8 @@ async fn fill(folder: &Path, state: &str, manifest: &Manifest, heads: &Heads) {
     state.migrate().await.expect("a state can be migrated");
     let known = state.known().await.expect("a state can be asked");
     let owner = known.id.unwrap_or_default();
-    let marker = Marker { store: "bench".to_owned(), owner, owner_note: None, last_run: 0, told_open: false };
+    let marker =
+        Marker { store: "bench".to_owned(), owner, owner_note: None, last_run: 0, told_open: false, visited: false };
     write_marker(&*storage, &marker).await.expect("a marker can be written");
     state.set_store("bench").await.expect("a store can be set");
     let table = manifest.table().expect("the manifest publishes");

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::asset::{GeneratorName, ObjectPath};
@@ -16,8 +17,8 @@ use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};
 pub use crate::storage::ORIGINALS;
 use crate::storage::{
-    Marker, MarkerError, Moving, Opened, StateRecords, StateView, Storage, StorageError, StoreDecision, Stores,
-    TakeStorage, read_marker,
+    Health, Marker, MarkerError, Moving, Opened, Overwrite, StateRecords, StateView, Storage, StorageError,
+    StoreDecision, Stores, TakeStorage, read_marker,
 };
 
 /// An environment, opened.
@@ -30,6 +31,8 @@ pub struct World {
     pub storage: Arc<dyn Storage>,
     /// The same, where files may have to be copied from the store that was used before.
     pub moving: Option<Arc<Moving>>,
+    /// How the storage does.
+    pub health: Arc<Health>,
     /// The services.
     pub generators: Generators,
     /// The part of every URL before the path.
@@ -139,11 +142,26 @@ impl World {
         generators: Generators,
         url_base: String,
     ) -> Result<Self, WorldError> {
-        let Opened { storage, moving } = addresses.storage.open()?;
+        let Opened { storage, moving, health } = addresses.storage.open()?;
         let state = crate::state::open(addresses.state, access).await?;
         let reach = if addresses.storage.are_near() { Reach::Near } else { Reach::Far };
-        let memory = Memory::default();
-        Ok(Self { environment: environment.to_owned(), state, storage, moving, generators, url_base, reach, memory })
+        let (memory, environment) = (Memory::default(), environment.to_owned());
+        Ok(Self { environment, state, storage, moving, health, generators, url_base, reach, memory })
+    }
+
+    /// Puts a file of a run; one that is not taken for what is wrong with the store counts against the store's health.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn put(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        content_type: &str,
+        overwrite: Overwrite,
+    ) -> Result<(), StorageError> {
+        let put = self.storage.put(path, bytes, content_type, overwrite).await;
+        self.health.judge(put)
     }
 
     /// Returns the service that a manifest means by a name.
@@ -285,6 +303,7 @@ impl World {
                 owner_note: None,
                 last_run: now,
                 told_open: false,
+                visited: false,
             }),
             marker => marker?,
         };

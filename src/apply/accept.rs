@@ -49,7 +49,7 @@ pub async fn copy_originals(world: &World, items: &[Item<'_>]) -> Result<HashMap
 
 async fn copy(world: &World, lies: &ObjectPath, original: &Original) -> Result<(), ApplyError> {
     let bytes = fetch(world, &Original { path: lies.clone(), ..original.clone() }).await?;
-    Ok(world.storage.put(&original.path, bytes, content_type_of(&original.path), Overwrite::Replace).await?)
+    Ok(world.put(&original.path, bytes, content_type_of(&original.path), Overwrite::Replace).await?)
 }
 
 /// Returns what is written down with the record of an accepted picture.

@@ -82,7 +82,7 @@ async fn put(
             if refused.contains(&original.path) {
                 return Err(ApplyError::BeingDeleted { path: original.path });
             }
-            world.storage.put(&original.path, bytes, content_type, Overwrite::Replace).await?;
+            world.put(&original.path, bytes, content_type, Overwrite::Replace).await?;
             crash_point("adopted-original");
             Ok((original, published))
         };

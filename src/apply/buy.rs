@@ -5,31 +5,31 @@
 //! charged is asked for until it is there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use crate::asset::{Asset, CollectionName, GeneratorName, MicroUsd};
+use crate::asset::{Asset, AssetKey, CollectionName, GeneratorName, MicroUsd, Seed};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
-use crate::imaging::{Decoded, Remark, Transparency, undecodable};
-use crate::process::Process;
-use crate::record::{Call, CallStatus, FAILED_MAX, Original};
+use crate::record::{Call, CallStatus};
 use crate::state::{CallFact, Intent, Right};
+use crate::storage::Condition;
 use crate::world::World;
 
+use super::barred::Barred;
 use super::elsewhere::Elsewhere;
-use super::fetch::{Arrived, Came, Fetch, Fetched};
+use super::fetch::{Came, Fetch};
 use super::journal::Journal;
+use super::keep::Ended;
 use super::lease::Leases;
-use super::original::{Made, Wanted, intended, original_of, put, rejected_of};
-use super::pacing::{Pacing, Pacings, Slot, backoff};
-use super::stop::{Go, Stop, Why};
-use super::unsent::heed;
-use super::{ApplyError, Event, Listener, Stage, crash_point};
+use super::original::{Made, Wanted, intended};
+use super::pacing::{Pacing, Pacings, Slot};
+use super::stop::{Go, Stop};
+use super::{ApplyError, Event, Listener, Stage, Unbegun, crash_point};
 
 /// Buys the pictures of one collection.
 pub struct Buyer<'b> {
@@ -57,6 +57,8 @@ pub struct Buyer<'b> {
     pub tally: &'b Tally,
     /// Room for pictures that came and are not live yet.
     pub finishing: &'b Semaphore,
+    /// What the store does not take.
+    pub barred: &'b Barred,
 }
 
 /// What the calls of a run came to, as far as money goes.
@@ -68,6 +70,21 @@ pub struct Tally {
     pub unknown: AtomicU64,
     /// Calls that the service failed at, which may be charged.
     pub failed: AtomicU64,
+    /// Pictures that were made with another seed than was asked for.
+    pub seeds: Mutex<Vec<OtherSeed>>,
+}
+
+/// A picture that was made with another seed than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherSeed {
+    /// Its collection.
+    pub collection: CollectionName,
+    /// The asset.
+    pub key: AssetKey,
+    /// The seed that was asked for.
+    pub asked: Seed,
+    /// The seed that the service says it used.
+    pub used: Seed,
 }
 
 /// A picture that is stored, and the room in which it is worked on.
@@ -129,7 +146,7 @@ impl<'b> Buyer<'b> {
                     Ok(answer) => (call, answer),
                     Err(error) => {
                         // Before the slot is free: who gets it next must know what the service said.
-                        heed(&service, &error, busy);
+                        self.heed(&service, &error, busy);
                         drop(slot);
                         let again = self.refused(&service, order, &call, error, (&mut busy, &mut unreachable)).await?;
                         self.wait(again).await;
@@ -160,30 +177,51 @@ impl<'b> Buyer<'b> {
 
     /// Waits for a slot and a turn, unless the run stops before.
     async fn begin(&self, service: &Service<'_>, order: &Order<'_>, turn: Turn) -> Result<Slot, ApplyError> {
-        let key = &order.asset.key;
+        let not_begun = |why| Err(ApplyError::NotBegun { key: order.asset.key.clone(), why });
+        let not_asked = || Err(ApplyError::NotAsked { key: order.asset.key.clone(), generator: service.name.clone() });
         self.tell(order, Stage::Waiting);
         let ready = async {
             let slot = service.pacing.slot().await;
             if turn == Turn::Taken {
+                // A turn last: it counts as soon as it is taken.
+                self.world.health.well().await;
                 service.pacing.turn().await;
             }
             slot
         };
         let slot = tokio::select! {
             slot = ready => slot,
-            () = self.stop.reached(Go::NothingNew) => return Err(ApplyError::NotBegun { key: key.clone() }),
+            () = self.stop.reached(Go::NothingNew) => return not_begun(Unbegun::Stopped),
             // Nobody waits for a turn at a service that says no to everything.
-            () = service.pacing.closing() => {
-                return Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() });
-            }
+            () = service.pacing.closing() => return not_asked(),
+            why = self.store_failed(turn) => return not_begun(why),
         };
         if self.stop.go() > Go::On {
-            return Err(ApplyError::NotBegun { key: key.clone() });
+            return not_begun(Unbegun::Stopped);
         }
         if service.pacing.is_closed() {
-            return Err(ApplyError::NotAsked { key: key.clone(), generator: service.name.clone() });
+            return not_asked();
         }
-        Ok(slot)
+        match self.in_vain(order).filter(|_| turn == Turn::Taken) {
+            Some(why) => not_begun(why),
+            None => Ok(slot),
+        }
+    }
+
+    /// Waits until the store has failed, where that matters: what is paid for is asked for all the same.
+    async fn store_failed(&self, turn: Turn) -> Unbegun {
+        match turn {
+            Turn::Taken => Unbegun::StoreFailed(self.world.health.failed().await),
+            Turn::NotNeeded => std::future::pending().await,
+        }
+    }
+
+    /// Tells why a picture could not be kept if it were bought.
+    fn in_vain(&self, order: &Order<'_>) -> Option<Unbegun> {
+        match self.world.health.condition() {
+            Condition::Failed(said) => Some(Unbegun::StoreFailed(said)),
+            Condition::Well | Condition::Troubled(_) => self.barred.why(order.asset).map(Unbegun::NotTaken),
+        }
     }
 
     fn call(&self, order: &Order<'_>) -> Call {
@@ -194,7 +232,10 @@ impl<'b> Buyer<'b> {
     /// Sends the one request that may be charged.
     async fn submit(&self, service: &Service<'_>, order: &Order<'_>, call: &str) -> Result<Answer, Unsent> {
         if self.stop.go() > Go::On || !self.leases.are_fresh() {
-            return Err(Unsent::NotSent);
+            return Err(Unsent::NotSent(Unbegun::Stopped));
+        }
+        if let Some(why) = self.in_vain(order) {
+            return Err(Unsent::NotSent(why));
         }
         if service.pacing.is_closed() {
             return Err(Unsent::NotAsked);
@@ -202,7 +243,10 @@ impl<'b> Buyer<'b> {
         // What another picture was told while this one was being written down counts for this one, too. The line is given
         // back: a run that is killed while it waits must not leave a question about what was never sent.
         if service.pacing.is_paused() {
-            return Err(Unsent::Paused);
+            return Err(Unsent::Paused(Paused::Service));
+        }
+        if self.world.health.condition() != Condition::Well {
+            return Err(Unsent::Paused(Paused::Store));
         }
         self.tell(order, Stage::Asking);
         let answer = service.generator.submit(&order.asset.recipe).await.map_err(Unsent::Failed)?;
@@ -237,7 +281,8 @@ impl<'b> Buyer<'b> {
             Answer::Task(task) => {
                 let submitted = CallFact { task: Some(task.clone()), ..CallFact::new(call, CallStatus::Submitted) };
                 let (Service { generator, pacing, .. }, stop, room) = (service, self.stop, self.finishing);
-                let fetch = Fetch { generator, pacing, stop, room, memory: &self.world.memory };
+                let pause = |asked: Option<Duration>, pause| self.pause(service, asked, pause);
+                let fetch = Fetch { generator, pacing, stop, room, memory: &self.world.memory, pause: &pause };
                 let tell = |stage| self.tell(order, stage);
                 // The task is polled while its id is written down: neither waits for the other.
                 let (written, came) =
@@ -261,95 +306,6 @@ impl<'b> Buyer<'b> {
         self.finishing.acquire().await.map_err(|_| ApplyError::Worker)
     }
 
-    /// Writes down what came of a task.
-    async fn came(&self, order: &Order<'_>, call: &str, came: Came<'_>, slot: Slot) -> Result<Made, Ended> {
-        let key = order.asset.key.clone();
-        match came {
-            Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
-            Came::Rejected { why, file } => {
-                let kept = match file {
-                    Some(file) => Some(self.put(rejected_of(order.recipe, &file), &file).await?),
-                    None => None,
-                };
-                let sha256 = kept.as_ref().map(|kept| kept.sha256);
-                let reason = Some(why.clone());
-                let original = kept.clone();
-                let rejected = CallFact { sha256, original: kept, reason, ..CallFact::new(call, CallStatus::Rejected) };
-                self.journal.stored(rejected).await?;
-                let Some(original) = original else { return Err(Ended::Final(ApplyError::Withheld { key, why })) };
-                Err(Ended::Final(match undecodable(original.extension(), (original.width, original.height)) {
-                    None => ApplyError::Rejected { key, why },
-                    Some(_) => ApplyError::Withheld { key, why: format!("{why}; it is kept as `{}`", original.path) },
-                }))
-            }
-            Came::Failed(why) => {
-                // Nobody documents whether a task that fails is charged.
-                let less = |charged: u64| Some(charged.saturating_sub(order.price.0));
-                // What an earlier run paid for costs this one nothing, and has no price here.
-                let _ = self.tally.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-                self.tally.failed.fetch_add(1, Ordering::Relaxed);
-                self.settle(call, CallStatus::Failed, &why).await?;
-                let lines =
-                    self.world.state.calls(&[order.recipe], &Process::liveness).await.map_err(ApplyError::from)?;
-                let failed =
-                    lines.iter().filter(|line| line.call.status == CallStatus::Failed && line.call.decision.is_none());
-                match failed.count() {
-                    failed if failed >= FAILED_MAX => Err(Ended::Final(ApplyError::FailedRepeatedly { key, why })),
-                    failed => Err(Ended::Again(Again::After(backoff(failed as u32)))),
-                }
-            }
-            Came::Lost(why) => {
-                self.settle(call, CallStatus::Lost, &why).await?;
-                Err(Ended::Final(ApplyError::Lost { key, why }))
-            }
-            Came::NotYet(why) => Err(Ended::Final(ApplyError::UnderWay { key, why })),
-        }
-    }
-
-    /// Stores a picture that is the one asked for.
-    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
-        let Fetched { file, decoded, room: _ } = fetched;
-        self.remark(order, &decoded);
-        let received = CallFact { sha256: Some(file.sha256), ..CallFact::new(call, CallStatus::Received) };
-        let written = self.journal.fact(received).await;
-        crash_point("paid-received");
-        let original = self.put(original_of(order.recipe, &file), &file).await;
-        if original.as_ref().is_err_and(ApplyError::ends_the_run) {
-            // Before the slot is given back: who cannot store must not buy more.
-            self.stop.ask(Why::Broken);
-        }
-        drop(slot);
-        let original = original?;
-        let finished = CallFact { original: Some(original.clone()), ..CallFact::new(call, CallStatus::Finished) };
-        self.journal.stored(finished).await?;
-        crash_point("finished");
-        written.map(|()| Made { original, decoded: Some(Arc::new(decoded)) })
-    }
-
-    /// Tells what is remarkable about a picture.
-    fn remark(&self, order: &Order<'_>, decoded: &Decoded) {
-        let asked = order.asset.recipe.enable_transparent_background;
-        let opaque = (asked && decoded.transparency() == Transparency::None).then_some(Remark::Opaque);
-        for remark in decoded.remarks().iter().copied().chain(opaque) {
-            (self.listen)(Event::Remarked { collection: self.collection, key: &order.asset.key, remark });
-        }
-    }
-
-    /// Announces and puts an original. One that cannot be announced is put all the same, for there it is found again.
-    async fn put(&self, original: Original, file: &Arrived) -> Result<Original, ApplyError> {
-        let refused = self.journal.announce_original(original.clone()).await;
-        crash_point("paid-announced");
-        if refused.is_ok_and(|refused| !refused.is_empty()) {
-            return Err(ApplyError::BeingDeleted { path: original.path });
-        }
-        put(self.world, &original, file).await?;
-        Ok(original)
-    }
-
-    pub(super) async fn settle(&self, call: &str, status: CallStatus, reason: &str) -> Result<(), ApplyError> {
-        self.journal.fact(CallFact { reason: Some(reason.to_owned()), ..CallFact::new(call, status) }).await
-    }
-
     pub(super) async fn wait(&self, again: Again) {
         if let Again::After(delay) = again {
             tokio::select! {
@@ -366,20 +322,17 @@ impl<'b> Buyer<'b> {
 
 /// Why a request brought no task.
 pub(super) enum Unsent {
-    NotSent,
+    NotSent(Unbegun),
     NotAsked,
-    Paused,
+    Paused(Paused),
     Failed(GeneratorError),
 }
 
-/// How a call ended without a picture.
-enum Ended {
-    Final(ApplyError),
-    Again(Again),
-}
-
-impl From<ApplyError> for Ended {
-    fn from(error: ApplyError) -> Self {
-        Self::Final(error)
-    }
+/// Who is not ready for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paused {
+    /// The service asked for a pause.
+    Service,
+    /// The store does not take files now.
+    Store,
 }

@@ -1,6 +1,8 @@
 //! Events: what happens while a plan is carried out, for whoever listens.
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use std::time::SystemTime;
+
+use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd};
 use crate::imaging::Remark;
 use crate::plan::Action;
 
@@ -21,6 +23,15 @@ pub enum Stage {
     Storing,
     /// Another run makes it.
     Elsewhere,
+}
+
+/// Whose wish a pause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The service named its end.
+    Theirs,
+    /// The service has no time; how long it is left alone is our guess.
+    Ours,
 }
 
 /// What happens while a plan is carried out.
@@ -71,6 +82,22 @@ pub enum Event<'e> {
         /// What.
         remark: Remark,
     },
+    /// A service is left alone for a while.
+    Paused {
+        /// The generator.
+        generator: &'e GeneratorName,
+        /// Until when nothing is asked of it.
+        until: SystemTime,
+        /// Whose wish it is.
+        wish: Wish,
+    },
+    /// The storage does not do what it is asked: nothing is bought until it does.
+    StoreTroubled {
+        /// Its words, or ours.
+        said: &'e str,
+    },
+    /// The storage does what it is asked again.
+    StoreWell,
     /// The asset is live.
     Completed {
         /// Its collection.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::asset::{Asset, Seed};
 use crate::digest::ContentDigest;
-use crate::generator::{Generator, GeneratorError, Picture, Progress, ResultUrl, Trouble};
+use crate::generator::{Generator, GeneratorError, Meaning, Picture, Progress, ResultUrl, Trouble};
 use crate::imaging::{FileFormat, Header, ImagingError};
 use crate::memory::{Held, Memory};
 
@@ -36,6 +36,8 @@ pub struct Fetch<'f, 'r> {
     pub room: &'r Semaphore,
     /// What pictures may take.
     pub memory: &'f Memory,
+    /// Leaves the service alone: how long it asked for, and how long it gets.
+    pub pause: &'f (dyn Fn(Option<Duration>, Duration) + Sync),
 }
 
 /// A picture's file as it came, whatever it is.
@@ -72,7 +74,12 @@ pub enum Came<'f> {
         file: Option<Arrived>,
     },
     /// The service failed at it.
-    Failed(String),
+    Failed {
+        /// In its words.
+        why: String,
+        /// What that says about asking for the same again.
+        meaning: Meaning,
+    },
     /// It can no longer be fetched.
     Lost(String),
     /// Nothing yet; the task stays as it is, and is asked for again by the next run.
@@ -84,7 +91,7 @@ impl<'f> Came<'f> {
     pub fn room(&mut self) -> Option<SemaphorePermit<'f>> {
         match self {
             Self::Picture(fetched) => fetched.room.take(),
-            Self::Rejected { .. } | Self::Failed(_) | Self::Lost(_) | Self::NotYet(_) => None,
+            Self::Rejected { .. } | Self::Failed { .. } | Self::Lost(_) | Self::NotYet(_) => None,
         }
     }
 }
@@ -146,7 +153,7 @@ impl<'r> Fetch<'_, 'r> {
         tell(Stage::Making);
         loop {
             let pause = poll_pause(begun.elapsed()).max(delay(course.troubles));
-            if let Some(why) = self.pause(pause, &course).await {
+            if let Some(why) = self.wait(pause, &course).await {
                 return Came::NotYet(why);
             }
             let polled = tokio::select! {
@@ -155,7 +162,7 @@ impl<'r> Fetch<'_, 'r> {
             };
             let came = match polled {
                 Ok(Progress::Running) => course.passed(),
-                Ok(Progress::Failed(why)) => Some(Came::Failed(why.into())),
+                Ok(Progress::Failed { why, meaning }) => Some(Came::Failed { why: why.into(), meaning }),
                 Ok(Progress::Flagged(why)) => Some(Came::Rejected { why: why.into(), file: None }),
                 Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned(), None),
                 Ok(Progress::Done { results, seed }) => {
@@ -175,10 +182,11 @@ impl<'r> Fetch<'_, 'r> {
         let message = error.to_string();
         tracing::info!("a poll failed: {message}");
         match error.trouble() {
-            Trouble::Busy(pause) => self.pacing.pause(pause.unwrap_or(backoff(1))),
+            Trouble::Busy(asked) => (self.pause)(asked, asked.unwrap_or_else(|| backoff(1))),
             Trouble::Unreachable | Trouble::Ambiguous | Trouble::Broken => {}
             Trouble::Gone if course.begun.elapsed() < GRACE => {}
             Trouble::Gone => return Some(Came::Lost(message)),
+            Trouble::Judged => return Some(Came::Failed { why: message, meaning: Meaning::Verdict }),
             Trouble::Refused => return Some(Came::NotYet(message)),
             Trouble::Closed => {
                 self.pacing.close();
@@ -210,6 +218,7 @@ impl<'r> Fetch<'_, 'r> {
                 Attempt::Passing(error) => {
                     if let Trouble::Busy(Some(asked)) = error.trouble() {
                         pause = asked;
+                        (self.pause)(Some(asked), asked);
                     }
                     course.troubled(error.to_string());
                 }
@@ -222,7 +231,7 @@ impl<'r> Fetch<'_, 'r> {
                     }
                 }
             }
-            if let Some(why) = self.pause(pause.max(delay(course.troubles)), course).await {
+            if let Some(why) = self.wait(pause.max(delay(course.troubles)), course).await {
                 return Some(Came::NotYet(why));
             }
         }
@@ -249,7 +258,7 @@ impl<'r> Fetch<'_, 'r> {
             Err(error) => {
                 return match error.trouble() {
                     Trouble::Busy(_) | Trouble::Unreachable | Trouble::Ambiguous => Attempt::Passing(error),
-                    Trouble::Gone | Trouble::Broken | Trouble::Refused | Trouble::Closed => {
+                    Trouble::Gone | Trouble::Broken | Trouble::Refused | Trouble::Judged | Trouble::Closed => {
                         Attempt::Miss(error.to_string(), None)
                     }
                 };
@@ -266,7 +275,7 @@ impl<'r> Fetch<'_, 'r> {
     }
 
     /// Waits, unless the deadline or the run's end comes first: then says which.
-    async fn pause(&self, pause: Duration, course: &Course) -> Option<String> {
+    async fn wait(&self, pause: Duration, course: &Course) -> Option<String> {
         let wait = async {
             sleep(pause).await;
             self.pacing.pause_over().await;

@@ -3,11 +3,13 @@
 //! A paid picture takes seconds, so there are no batches here: while one is waited for, another is rendered and a third
 //! goes live. What is written down goes through the journal, which makes few transactions of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use crate::asset::{CollectionName, MicroUsd};
 use crate::plan::Change;
 use crate::state::Right;
+use crate::storage::{Condition, Health};
 use crate::world::World;
 use futures::{StreamExt, stream};
 
@@ -17,12 +19,14 @@ use super::item::{Item, item};
 use super::journal::{Book, Journal};
 use super::publish::{free, fresh, known, put};
 use super::step::{Part, Runner};
-use super::{ApplyError, Work};
+use super::{ApplyError, Event, Listener, Work};
 
 /// Pictures that a run decodes, stores, renders and puts at once; their pixels are in memory meanwhile.
 pub const FINISHING_MAX: usize = 8;
 /// Assets that wait for their commit, or for somebody else's picture, beside those that are under way.
 const WAITING_MAX: usize = 64;
+/// How long trouble with the store lasts before it is told: a hiccup is nobody's business.
+const TOLD_AFTER: Duration = Duration::from_secs(2);
 
 /// What buying for one collection needs beyond the run itself.
 pub(super) struct Desk {
@@ -64,15 +68,17 @@ impl<'r> Runner<'r> {
             listen: self.listen,
             tally: &desk.tally,
             finishing: self.finishing,
+            barred: self.barred,
         }
     }
 
     async fn close(&mut self, desk: Desk) {
-        let Desk { journal, tally: Tally { charged, unknown, failed } } = desk;
+        let Desk { journal, tally: Tally { charged, unknown, failed, seeds } } = desk;
         journal.close().await;
         self.outcome.cost.0 += charged.into_inner();
         self.outcome.unknown_calls += unknown.into_inner();
         self.outcome.failed_calls += failed.into_inner();
+        self.outcome.other_seeds.extend(seeds.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Assets that are worked on at once.
@@ -100,7 +106,14 @@ impl<'r> Runner<'r> {
                 (number, change, one(&buyers[number], &item(work, records, change)).await)
             })
             .buffer_unordered(self.at_once());
-        while let Some((number, change, result)) = ways.next().await {
+        let watching = watch_store(&self.world.health, listen);
+        tokio::pin!(watching);
+        loop {
+            let next = tokio::select! {
+                next = ways.next() => next,
+                () = &mut watching => None,
+            };
+            let Some((number, change, result)) = next else { break };
             let work = buying[number].work;
             match result {
                 Ok(()) => self.complete(work, change),
@@ -145,6 +158,22 @@ async fn bought<'b>(buyer: &Buyer<'b>, item: &Item<'_>) -> Result<Bought<'b>, Ap
     buyer.buy(&Order { asset, recipe: asset.recipe.digest(), price: item.change.price }).await
 }
 
+/// Tells when the store does not do what it is asked, and when it does again; never ends.
+async fn watch_store(health: &Health, listen: Listener<'_>) {
+    loop {
+        health.unwell().await;
+        let passes = tokio::time::timeout(TOLD_AFTER, health.well()).await.is_ok();
+        if let (false, Condition::Troubled(said)) = (passes, health.condition()) {
+            listen(Event::StoreTroubled { said: &said });
+            health.well().await;
+            listen(Event::StoreWell);
+        }
+        if let Condition::Failed(_) = health.condition() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Brings one asset from nothing to live.
 async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
     let Bought { made, permit } = bought(buyer, item).await?;
@@ -156,8 +185,11 @@ async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
         Prepared::There(original, published) => (original, published),
         Prepared::ToPut(target, forms) => {
             free(&forms, &journal.announce(fresh(&target, &forms, &known)).await?)?;
-            let published = put(world, &target, forms, &known).await?;
-            (target.original, published)
+            let published = put(world, &target, forms, &known).await;
+            if let (Err(ApplyError::Storage(error)), Some(asset)) = (&published, &item.asset) {
+                buyer.learn(asset, error);
+            }
+            (target.original, published?)
         }
     };
     drop(permit);

@@ -19,6 +19,7 @@ mod accept;
 mod adopt;
 mod announce;
 mod arrange;
+mod barred;
 mod batch;
 mod buy;
 mod commit;
@@ -33,6 +34,7 @@ mod garbage;
 mod gc;
 mod item;
 mod journal;
+mod keep;
 mod lease;
 mod original;
 mod outcome;
@@ -47,15 +49,18 @@ mod unsent;
 
 pub use accept::{KeptRow, keep_rows};
 pub use arrange::{arrange, rearranged};
+pub use buy::OtherSeed;
 pub use copy::copy;
 pub use crash::crash_point;
-pub use event::{Event, Listener, Stage};
+pub use event::{Event, Listener, Stage, Wish};
 pub use garbage::{Policy, Unpublished, Verdict};
 pub use gc::{Garbage, collect, look};
 pub use lease::{Leases, collections};
 pub use outcome::{Ended, Outcome};
-pub use stop::{Go, Stop, Why};
-pub use store::{Originals, Proof, Told, claim};
+pub use stop::{Go, Stop, Unbegun, Why};
+pub use store::{Proof, Told, claim};
+
+pub use crate::storage::Originals;
 
 /// A collection's plan with its assets.
 pub struct Work<'w> {
@@ -182,6 +187,14 @@ pub enum ApplyError {
         /// What came instead.
         why: String,
     },
+    /// The service judged the prompt or the picture: asked for the same again, it would say the same.
+    #[error("the service will not make `{key}` as it is: {why}")]
+    Judged {
+        /// The asset.
+        key: AssetKey,
+        /// In the service's words.
+        why: String,
+    },
     /// The service failed as often as may be.
     #[error("the service failed at `{key}` again and again: {why}")]
     FailedRepeatedly {
@@ -204,11 +217,25 @@ pub enum ApplyError {
         /// The asset.
         key: AssetKey,
     },
-    /// The run ended before it was this asset's turn.
-    #[error("`{key}` was not begun")]
+    /// It was not this asset's turn before there was a reason to begin nothing more.
+    #[error("`{key}` was not begun: {why}")]
     NotBegun {
         /// The asset.
         key: AssetKey,
+        /// Why.
+        why: Unbegun,
+    },
+    /// The picture is paid for, came, and could not be stored; the next run fetches it again.
+    #[error(
+        "the picture of `{key}` is paid for and could not be stored; the next run fetches it again, for nothing, for as \
+         long as the service keeps it"
+    )]
+    NotStored {
+        /// The asset.
+        key: AssetKey,
+        /// What the storage says.
+        #[source]
+        source: StorageError,
     },
     /// The picture that the asset shares with another one was not made.
     #[error("the picture that `{key}` shares with another asset was not made")]
@@ -290,49 +317,6 @@ pub enum ApplyError {
     Worker,
 }
 
-impl ApplyError {
-    /// Tells whether every further asset would meet the same.
-    fn ends_the_run(&self) -> bool {
-        match self {
-            Self::State(StateError::Row { .. }) => false,
-            Self::Storage(error) => error.meets_every_file(),
-            Self::World(_)
-            | Self::State(_)
-            | Self::Marker(_)
-            | Self::Refused(_)
-            | Self::Held(_)
-            | Self::AtWork(_)
-            | Self::Overslept
-            | Self::NoGenerator(_)
-            | Self::NotCopied { .. }
-            | Self::Worker => true,
-            Self::Journal(error) => {
-                !matches!(**error, WorldError::State(StateError::Table { .. } | StateError::Row { .. }))
-            }
-            Self::Stale { .. }
-            | Self::Service { .. }
-            | Self::NotAsked { .. }
-            | Self::OutcomeUnknown { .. }
-            | Self::Undecided { .. }
-            | Self::Rejected { .. }
-            | Self::Withheld { .. }
-            | Self::Lost { .. }
-            | Self::FailedRepeatedly { .. }
-            | Self::UnderWay { .. }
-            | Self::Capped { .. }
-            | Self::NotBegun { .. }
-            | Self::NoPicture { .. }
-            | Self::Picture { .. }
-            | Self::Damaged { .. }
-            | Self::Collected { .. }
-            | Self::BeingDeleted { .. }
-            | Self::Row { .. }
-            | Self::MadeElsewhere { .. }
-            | Self::RenameHeldBack { .. } => false,
-        }
-    }
-}
-
 /// Carries a plan out.
 ///
 /// The state must be migrated and the store claimed ([`claim`]); the leases must be held.
@@ -367,8 +351,10 @@ pub async fn run(
     let pacings = pacing::pacings(world, works, options).await?;
     let outcome = Outcome::default();
     let finishing = tokio::sync::Semaphore::new(flow::FINISHING_MAX);
-    let (pacings, finishing) = (&pacings, &finishing);
-    let mut runner = step::Runner { world, options, leases, pacings, finishing, listen, outcome, total, done: 0 };
+    let barred = barred::Barred::default();
+    let (pacings, finishing, barred) = (&pacings, &finishing, &barred);
+    let mut runner =
+        step::Runner { world, options, leases, pacings, finishing, barred, listen, outcome, total, done: 0 };
     let mut parts = Vec::with_capacity(works.len());
     for (work, records) in works.iter().zip(&before) {
         parts.push(runner.part(work, leases.right(&work.plan.name)?, records));

@@ -155,7 +155,7 @@ async fn generate(world: &World, generator: Arc<dyn Generator>, asset: &Asset) -
     };
     match look(&world.memory, picture, asset).await {
         Came::Picture(fetched) => Ok(fetched),
-        Came::Rejected { why, .. } | Came::Failed(why) | Came::Lost(why) | Came::NotYet(why) => {
+        Came::Rejected { why, .. } | Came::Failed { why, .. } | Came::Lost(why) | Came::NotYet(why) => {
             Err(ApplyError::Rejected { key: key(), why })
         }
     }
@@ -177,10 +177,15 @@ fn at(path: ObjectPath, recipe: RecipeDigest, file: &Arrived) -> Original {
 }
 
 /// Stores a picture; it must be announced.
-pub async fn put(world: &World, original: &Original, file: &Arrived) -> Result<(), ApplyError> {
-    // Replaced where it is there: after a power cut a file of this name may hold less than it should.
+pub async fn put(world: &World, original: &Original, file: &Arrived) -> Result<(), StorageError> {
     let content_type = file.format.content_type();
-    world.storage.put(&original.path, file.picture.bytes.clone(), content_type, Overwrite::Replace).await?;
+    // Replaced where it is there: after a power cut a file of this name may hold less than it should.
+    let put = world.put(&original.path, file.picture.bytes.clone(), content_type, Overwrite::Replace).await;
+    if let Err(StorageError::Altered { .. }) = &put {
+        // What lies there now would be found by its name, and taken for the picture. It may be deleted later as well.
+        let _ = world.storage.delete(std::slice::from_ref(&original.path)).await;
+    }
+    put?;
     crash_point("original-put");
     Ok(())
 }

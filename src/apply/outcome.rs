@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::plan::{Action, Doubt};
+use crate::state::StateError;
+use crate::world::WorldError;
 
-use super::{ApplyError, Why};
+use super::buy::OtherSeed;
+use super::{ApplyError, Unbegun, Why};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -18,10 +21,14 @@ pub struct Outcome {
     pub unknown_calls: u64,
     /// Calls that the service failed at, which may be charged too.
     pub failed_calls: u64,
+    /// Pictures that were made with another seed than was asked for.
+    pub other_seeds: Vec<OtherSeed>,
     /// Assets that a preview leaves to apply, for there is nothing to look at.
     pub left: u64,
     /// Assets that were not begun before the run had to stop.
     pub not_begun: u64,
+    /// Those of them that were not bought because they could not have been kept.
+    pub unbegun: Vec<(CollectionName, AssetKey, Unbegun)>,
     /// Assets that failed.
     pub failed: Vec<(CollectionName, AssetKey, ApplyError)>,
     /// Assets that wait for a decision about an earlier call, and what is in doubt about it.
@@ -41,4 +48,48 @@ pub enum Ended {
     Stopped(Why),
     /// Something that every further asset would meet too.
     Broken(ApplyError),
+}
+
+impl ApplyError {
+    /// Tells whether every further asset would meet the same.
+    pub(super) fn ends_the_run(&self) -> bool {
+        match self {
+            Self::State(StateError::Row { .. }) => false,
+            Self::Storage(error) | Self::NotStored { source: error, .. } => error.meets_every_file(),
+            Self::World(_)
+            | Self::State(_)
+            | Self::Marker(_)
+            | Self::Refused(_)
+            | Self::Held(_)
+            | Self::AtWork(_)
+            | Self::Overslept
+            | Self::NoGenerator(_)
+            | Self::NotCopied { .. }
+            | Self::Worker => true,
+            Self::Journal(error) => {
+                !matches!(**error, WorldError::State(StateError::Table { .. } | StateError::Row { .. }))
+            }
+            Self::Stale { .. }
+            | Self::Service { .. }
+            | Self::NotAsked { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Undecided { .. }
+            | Self::Rejected { .. }
+            | Self::Withheld { .. }
+            | Self::Lost { .. }
+            | Self::Judged { .. }
+            | Self::FailedRepeatedly { .. }
+            | Self::UnderWay { .. }
+            | Self::Capped { .. }
+            | Self::NotBegun { .. }
+            | Self::NoPicture { .. }
+            | Self::Picture { .. }
+            | Self::Damaged { .. }
+            | Self::Collected { .. }
+            | Self::BeingDeleted { .. }
+            | Self::Row { .. }
+            | Self::MadeElsewhere { .. }
+            | Self::RenameHeldBack { .. } => false,
+        }
+    }
 }

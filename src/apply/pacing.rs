@@ -22,8 +22,10 @@ use super::{ApplyError, Options, Work};
 const WINDOW: Duration = Duration::from_secs(61);
 /// The first delay before a repeat.
 const DELAY_FIRST: Duration = Duration::from_millis(500);
-/// Pauses from this length on are told of in the log.
+/// Pauses from this length on are told of.
 const TOLD_FROM: Duration = Duration::from_secs(1);
+/// How much later a pause has to end than was told, to be told of again.
+const TOLD_AGAIN_FROM: Duration = Duration::from_secs(5);
 /// The longest delay before a repeat.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
@@ -46,6 +48,8 @@ struct Turns {
     asked: VecDeque<Instant>,
     last: Option<Instant>,
     paused_until: Option<Instant>,
+    /// The end of a pause that people were told.
+    told_until: Option<Instant>,
 }
 
 /// A place among what is under way; given back when it is dropped.
@@ -60,7 +64,7 @@ impl Pacing {
         let now = Instant::now();
         let mut asked: Vec<Instant> = recent.iter().filter_map(|ago| now.checked_sub(*ago)).collect();
         asked.sort_unstable();
-        let turns = Turns { asked: asked.into(), last: None, paused_until: None };
+        let turns = Turns { asked: asked.into(), ..Turns::default() };
         let slots = Arc::new(Semaphore::new(pace.concurrency));
         Self { slots, run_slots, pace, turns: Mutex::new(turns), closed: watch::Sender::new(false) }
     }
@@ -118,14 +122,23 @@ impl Pacing {
         }
     }
 
-    /// Lets nobody ask for so long.
-    pub fn pause(&self, pause: Duration) {
-        if pause >= TOLD_FROM {
-            tracing::info!(seconds = pause.as_secs(), "nothing new is asked for: the service needs a pause");
-        }
-        let until = Instant::now() + pause;
+    /// Lets nobody ask for so long. Returns the pause's end where people have to be told of it: once for a pause, however
+    /// many pictures met it, and once more where it is drawn out.
+    #[must_use]
+    pub fn pause(&self, pause: Duration) -> Option<SystemTime> {
+        let now = Instant::now();
+        let until = now + pause;
         let mut turns = self.turns();
         turns.paused_until = Some(turns.paused_until.map_or(until, |known| known.max(until)));
+        let told = turns.told_until.filter(|told| *told > now);
+        if pause < TOLD_FROM || told.is_some_and(|told| until <= told + TOLD_AGAIN_FROM) {
+            return None;
+        }
+        turns.told_until = Some(until);
+        let end = SystemTime::now() + pause;
+        let seconds = pause.as_secs();
+        tracing::info!(seconds, end = httpdate::fmt_http_date(end), "nothing is asked for: the service needs a pause");
+        Some(end)
     }
 
     /// Tells whether the service needs a pause now.
@@ -264,10 +277,22 @@ mod tests {
             pacing.turn().await;
         }
         assert_eq!(begun.elapsed().as_millis(), 1_000);
-        pacing.pause(Duration::from_secs(7));
-        pacing.pause(Duration::from_secs(2));
+        assert!(pacing.pause(Duration::from_secs(7)).is_some());
+        assert!(pacing.pause(Duration::from_secs(2)).is_none());
         pacing.turn().await;
         assert_eq!(begun.elapsed().as_millis(), 8_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_told_once_and_again_only_where_it_is_drawn_out() {
+        let pacing = Pacing::new(pace(None, 0), None, &[]);
+        let told = |seconds: f64| pacing.pause(Duration::from_secs_f64(seconds)).is_some();
+        assert!(!told(0.9), "nobody notices it");
+        assert!(told(30.0));
+        assert!(!told(30.0) && !told(33.0) && !told(1.0));
+        assert!(told(60.0), "its end is another one by far");
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert!(told(2.0), "the next pause");
     }
 
     #[tokio::test(start_paused = true)]

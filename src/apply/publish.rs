@@ -124,7 +124,7 @@ pub async fn put(
             let ours = target.files == Lost::Some || before.is_some_and(|before| before.path == file.path);
             let overwrite = if ours { Overwrite::Replace } else { Overwrite::Never };
             let content_type = file.rendition.encoding.format.content_type();
-            world.storage.put(&file.path, bytes, content_type, overwrite).await?;
+            world.put(&file.path, bytes, content_type, overwrite).await?;
             crash_point("object-put");
         }
         published.push(file);

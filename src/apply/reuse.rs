@@ -124,6 +124,6 @@ async fn one(world: &World, item: &Item<'_>, rejected: &Original) -> Result<Orig
         decoded.map_err(|source| ApplyError::Picture { key: item.change.key.clone(), source })?.facts();
     let path = original_path(&rejected.recipe, &rejected.sha256, format.extension());
     rely(world, vec![path.clone()]).await?;
-    world.storage.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
+    world.put(&path, bytes, format.content_type(), Overwrite::Replace).await?;
     Ok(Original { path, width, height, ..rejected.clone() })
 }

@@ -16,13 +16,14 @@ use crate::state::{Commit, Records, Right, StateError};
 use crate::world::{World, WorldError};
 
 use super::accept::acceptance;
+use super::barred::Barred;
 use super::commit::commit;
 use super::files::entry;
 use super::item::{Item, item, next_batch};
 use super::lease::Leases;
 use super::pacing::Pacings;
 use super::stop::{Go, Why};
-use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Work, crash_point};
+use super::{ApplyError, Ended, Event, Listener, Options, Outcome, Unbegun, Work, crash_point};
 
 /// Carries out the work of a run, collection by collection.
 pub struct Runner<'r> {
@@ -36,6 +37,8 @@ pub struct Runner<'r> {
     pub pacings: &'r Pacings,
     /// Room for bought pictures that are decoded and not live yet.
     pub finishing: &'r Semaphore,
+    /// What the store does not take, as far as that was learned.
+    pub barred: &'r Barred,
     /// Who listens.
     pub listen: Listener<'r>,
     /// What came of it so far.
@@ -304,10 +307,13 @@ impl Runner<'_> {
 
     /// Counts and tells of an asset that failed; one that was not begun has not.
     pub(super) fn fail(&mut self, work: &Work<'_>, key: &AssetKey, error: ApplyError) {
-        if matches!(error, ApplyError::NotBegun { .. }) {
+        if let ApplyError::NotBegun { why, .. } = error {
             // Something is left: the run did not come to its end.
             self.outcome.not_begun += 1;
-            self.is_over();
+            match why {
+                Unbegun::Stopped => drop(self.is_over()),
+                why => self.outcome.unbegun.push((work.plan.name.clone(), key.clone(), why)),
+            }
             return;
         }
         self.done += 1;

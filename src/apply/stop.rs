@@ -24,6 +24,20 @@ pub enum Why {
     Broken,
 }
 
+/// Why an asset was not begun.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Unbegun {
+    /// The run had to stop.
+    #[error("the run had to stop")]
+    Stopped,
+    /// The storage failed, in its words or ours.
+    #[error("nothing is bought while the storage fails ({0})")]
+    StoreFailed(String),
+    /// The storage did not take another file of that size or type, in its words or ours.
+    #[error("its files would not be taken ({0})")]
+    NotTaken(String),
+}
+
 impl Why {
     fn go(self) -> Go {
         match self {

@@ -10,7 +10,8 @@ use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::state::Known;
 use crate::storage::{
-    Made, Marker, Needs, ORIGINALS, StorageError, StoreDecision, TakeStorage, make_marker, probe, write_marker,
+    Made, Marker, Needs, ORIGINALS, Originals, StorageError, StoreDecision, TakeStorage, make_marker, probe,
+    write_marker,
 };
 use crate::world::World;
 
@@ -28,15 +29,6 @@ pub struct Proof {
     pub needs: Needs,
     /// The folders, each with a type that is put there.
     pub folders: BTreeMap<String, &'static str>,
-}
-
-/// Who can read the originals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Originals {
-    /// Everybody who can read what is published.
-    Open,
-    /// Nobody but us, as far as is known.
-    Private,
 }
 
 /// Whether something has to be told to people.
@@ -64,16 +56,17 @@ pub async fn claim(
     }
     let owner = known.id.clone().unwrap_or_default();
     let owner_note = Some(Process::current().host).filter(|host| !host.is_empty());
-    let ours = |store: String, told_open: bool| Marker {
+    let ours = |store: String| Marker {
         store,
         owner: owner.clone(),
         owner_note: owner_note.clone(),
         last_run: now,
-        told_open,
+        told_open: false,
+        visited: false,
     };
     let (mut marker, mut decision) = world.store(known, now, take).await?;
     if marker.is_none() && !matches!(decision, StoreDecision::Refused(_)) {
-        let first = ours(first_store(&owner, &world.storage.describe()), false);
+        let first = ours(first_store(&owner, &world.storage.describe()));
         match make_marker(&*world.storage, &first).await? {
             Made::First => marker = Some(first),
             // Another first run was faster: whose store it is now is decided anew.
@@ -81,13 +74,15 @@ pub async fn claim(
         }
     }
     let told_before = marker.as_ref().is_some_and(|marker| marker.told_open);
+    let visited = marker.as_ref().is_some_and(|marker| marker.visited);
     let store = match (decision, marker) {
         (StoreDecision::Refused(refusal), _) => return Err(refusal.into()),
         (_, Some(marker)) => marker.store,
         (_, None) => Uuid::now_v7().to_string(),
     };
     let is_open = originals == Originals::Open;
-    write_marker(&*world.storage, &ours(store.clone(), is_open || told_before)).await?;
+    let told_open = is_open || told_before;
+    write_marker(&*world.storage, &Marker { told_open, visited, ..ours(store.clone()) }).await?;
     if known.store.as_deref() != Some(&store) {
         world.state.set_store(&store).await?;
     }

@@ -1,31 +1,45 @@
 //! Requests that brought no task: written down for what they are, and repeated only where that is safe.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::generator::{GeneratorError, Trouble};
 use crate::process::Process;
 use crate::record::{CallStatus, Decision};
 
-use super::buy::{Again, Buyer, Order, Service, Unsent};
+use super::buy::{Again, Buyer, Order, Paused, Service, Unsent};
 use super::pacing::backoff;
-use super::{ApplyError, Event};
+use super::{ApplyError, Event, Wish};
 
 /// How often a request is repeated that a service had no time for.
 const BUSY_MAX: u32 = 12;
 /// How often a service is tried that cannot be reached.
 const UNREACHABLE_MAX: u32 = 5;
 
-/// Lets everybody who asks a service know what it wants of them.
-pub(super) fn heed(service: &Service<'_>, error: &Unsent, busy: u32) {
-    let Unsent::Failed(error) = error else { return };
-    match error.trouble() {
-        Trouble::Busy(pause) => service.pacing.pause(pause.unwrap_or_default().max(backoff(busy))),
-        Trouble::Closed => service.pacing.close(),
-        Trouble::Unreachable | Trouble::Ambiguous | Trouble::Refused | Trouble::Gone | Trouble::Broken => {}
-    }
-}
-
 impl Buyer<'_> {
+    /// Lets everybody who asks a service know what it wants of them.
+    pub(super) fn heed(&self, service: &Service<'_>, error: &Unsent, busy: u32) {
+        let Unsent::Failed(error) = error else { return };
+        match error.trouble() {
+            Trouble::Busy(asked) => self.pause(service, asked, asked.unwrap_or_default().max(backoff(busy))),
+            Trouble::Closed => service.pacing.close(),
+            Trouble::Unreachable
+            | Trouble::Ambiguous
+            | Trouble::Refused
+            | Trouble::Judged
+            | Trouble::Gone
+            | Trouble::Broken => {}
+        }
+    }
+
+    /// Leaves a service alone for so long, and tells of it; `asked` is what it wanted itself.
+    pub(super) fn pause(&self, service: &Service<'_>, asked: Option<Duration>, pause: Duration) {
+        if let Some(until) = service.pacing.pause(pause) {
+            let wish = if asked.is_some() { Wish::Theirs } else { Wish::Ours };
+            (self.listen)(Event::Paused { generator: service.name, until, wish });
+        }
+    }
+
     /// Writes down what came of a request that brought no task, and tells when it may be made again.
     pub(super) async fn refused(
         &self,
@@ -37,16 +51,20 @@ impl Buyer<'_> {
     ) -> Result<Again, ApplyError> {
         let key = order.asset.key.clone();
         let error = match error {
-            Unsent::NotSent => {
-                self.settle(call, CallStatus::Refused, "it was not sent: the run had to stop").await?;
-                return Err(ApplyError::NotBegun { key });
+            Unsent::NotSent(why) => {
+                self.settle(call, CallStatus::Refused, &format!("it was not sent: {why}")).await?;
+                return Err(ApplyError::NotBegun { key, why });
             }
             Unsent::NotAsked => {
                 self.settle(call, CallStatus::Refused, "it was not sent: the service says no to everything").await?;
                 return Err(ApplyError::NotAsked { key, generator: service.name.clone() });
             }
-            Unsent::Paused => {
-                self.settle(call, CallStatus::Refused, "it was not sent: the service needed a pause").await?;
+            Unsent::Paused(paused) => {
+                let why = match paused {
+                    Paused::Service => "it was not sent: the service needed a pause",
+                    Paused::Store => "it was not sent: the storage took no files just then",
+                };
+                self.settle(call, CallStatus::Refused, why).await?;
                 return Ok(Again::Now);
             }
             Unsent::Failed(error) => error,
@@ -54,6 +72,7 @@ impl Buyer<'_> {
         let message = error.to_string();
         let status = match error.trouble() {
             Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => CallStatus::Unknown,
+            Trouble::Judged => CallStatus::Judged,
             Trouble::Busy(_) | Trouble::Unreachable | Trouble::Refused | Trouble::Closed => CallStatus::Refused,
         };
         self.settle(call, status, &message).await?;
@@ -71,6 +90,10 @@ impl Buyer<'_> {
                 Err(ApplyError::Service { key, source: error })
             }
             Trouble::Refused | Trouble::Closed => Err(ApplyError::Service { key, source: error }),
+            Trouble::Judged => {
+                self.tally.failed.fetch_add(1, Ordering::Relaxed);
+                Err(ApplyError::Judged { key, why: message })
+            }
             Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => self.unknown(order, call, error).await,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::apply::{ApplyError, Ended, Outcome, Why};
+use crate::apply::{ApplyError, Ended, OtherSeed, Outcome, Unbegun, Why};
 use crate::asset::{AssetKey, CollectionName, GeneratorName};
 use crate::config::Settings;
 use crate::generator::{Retry, Trouble};
@@ -30,6 +30,7 @@ pub fn tell(
     if !output.is_json() {
         summary(world, (settings, going), &outcome, output);
     }
+    other_seeds(&outcome.other_seeds, output);
     let waiting = waiting(&outcome);
     for (collection, key, doubt) in outcome.undecided.iter().filter(|_| output.is_json()) {
         let message = format!("an earlier call needs a decision: {}", ways_out(*doubt));
@@ -40,11 +41,12 @@ pub fn tell(
         name(output, &one, &several, assets.iter().copied());
     }
     let decision = !waiting.is_empty();
-    let Outcome { failed, not_bought, not_begun, ended, .. } = outcome;
+    let Outcome { failed, not_bought, not_begun, unbegun, ended, .. } = outcome;
     let any = |wanted: fn(&ApplyError) -> bool| failed.iter().any(|(_, _, error)| wanted(error));
     let capped = !not_bought.is_empty() || any(|error| matches!(error, ApplyError::Capped { .. }));
     name(output, "was not bought", "were not bought", not_bought.iter().map(|(name, key, _)| (name, key)));
     not_asked(&failed, output);
+    let store_failed = not_kept(&unbegun, output);
     let unfinished = decision || capped || ended.is_some() || !failed.is_empty() || not_begun > 0;
     if unfinished {
         output.visitors_see(&seen(count, going.reach));
@@ -67,7 +69,8 @@ pub fn tell(
         () => 0,
     };
     if unfinished {
-        output.next(if any(is_under_way) || any(is_passing) { &again } else { "pixform plan" });
+        let passes = any(is_under_way) || any(is_passing) || store_failed;
+        output.next(if passes { &again } else { "pixform plan" });
     }
     Ok(code)
 }
@@ -144,6 +147,41 @@ fn not_asked(failed: &[(CollectionName, AssetKey, ApplyError)], output: &Output)
     }
 }
 
+/// Tells once of all pictures that were made with other seeds: who copies one from the manifest gets another picture.
+fn other_seeds(seeds: &[OtherSeed], output: &Output) {
+    let told = |seed: &OtherSeed| {
+        let OtherSeed { collection, key, asked, used } = seed;
+        format!("{collection}:{key} (asked for {asked}, made with {used})")
+    };
+    let mut named: Vec<String> = seeds.iter().take(NAMED_MAX).map(told).collect();
+    if seeds.len() > named.len() {
+        named.push(format!("and {} more", seeds.len() - named.len()));
+    }
+    let pictures = match seeds.len() {
+        0 => return,
+        1 => "1 picture was made with another seed than was asked for".to_owned(),
+        count => format!("{count} pictures were made with other seeds than were asked for"),
+    };
+    let help = "the seed that was used is kept with the picture: `pixform show KEY` tells it";
+    output.warn(&format!("{pictures}: {}", named.join(", ")), help, None);
+}
+
+/// Tells of those that were not bought because they could not have been kept; and whether the storage failed.
+fn not_kept(unbegun: &[(CollectionName, AssetKey, Unbegun)], output: &Output) -> bool {
+    let mut by_reason = BTreeMap::<&Unbegun, Vec<(&CollectionName, &AssetKey)>>::new();
+    for (collection, key, why) in unbegun {
+        if output.is_json() {
+            output.event(&Event::ApplyErrored { collection, key, message: &format!("not begun: {why}") });
+        }
+        by_reason.entry(why).or_default().push((collection, key));
+    }
+    for (why, assets) in &by_reason {
+        let [one, several] = ["was", "were"].map(|verb| format!("{verb} not begun: {why}"));
+        name(output, &one, &several, assets.iter().copied());
+    }
+    by_reason.keys().any(|why| matches!(why, Unbegun::StoreFailed(_)))
+}
+
 /// Returns the assets that wait for a decision, by the ways to decide.
 fn waiting(outcome: &Outcome) -> BTreeMap<&'static str, Vec<(&CollectionName, &AssetKey)>> {
     let before = outcome.undecided.iter().map(|(name, key, doubt)| ((name, key), ways_out(*doubt)));
@@ -163,6 +201,7 @@ fn decision(error: &ApplyError) -> Option<&'static str> {
         ApplyError::Withheld { .. } => Doubt::Withheld,
         ApplyError::Lost { .. } => Doubt::Lost,
         ApplyError::FailedRepeatedly { .. } => Doubt::Failed,
+        ApplyError::Judged { .. } => Doubt::Judged,
         ApplyError::Undecided { .. } => return Some("`pixform plan` tells how to decide"),
         _ => return None,
     };
@@ -179,8 +218,13 @@ fn is_under_way(error: &ApplyError) -> bool {
 
 /// Tells whether the same request may succeed later, or once the key, the credit or the address is in order.
 fn is_passing(error: &ApplyError) -> bool {
-    let ApplyError::Service { source, .. } = error else { return false };
-    source.trouble().retry() == Retry::Safe || source.trouble() == Trouble::Closed
+    match error {
+        ApplyError::Service { source, .. } => {
+            source.trouble().retry() == Retry::Safe || source.trouble() == Trouble::Closed
+        }
+        ApplyError::Storage(source) | ApplyError::NotStored { source, .. } => source.may_pass(),
+        _ => false,
+    }
 }
 
 /// Says what visitors of the product see after so many assets were carried out.

@@ -15,7 +15,7 @@ use super::context::Loaded;
 use super::output::with_sources;
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::report::ReportArgs;
-use super::{Failure, Global, ManifestArgs, Output, applied, context, damages, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, context, damages, services, visited};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -112,6 +112,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u
         };
         let (result, code) = carry_out(&world, &prepared, going, output).await?;
         let outcome = result?;
+        visited::after_apply(&world, &prepared, output).await;
         let done = (outcome.cost, undone(plan, &outcome));
         let code = applied::tell(&world, (&prepared.settings, going), outcome, code, output);
         if let Some(facts) = facts {

@@ -20,7 +20,7 @@ use super::plan::{self, Prepared};
 use super::progress::Progress;
 use super::proof::proof;
 use super::signals::Signals;
-use super::{Failure, Output, damages, origin, services, stores};
+use super::{Failure, Output, damages, exposed, origin, services};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy)]
@@ -111,16 +111,10 @@ pub async fn begin(
 ) -> Result<Run, Failure> {
     world.state.migrate().await?;
     let known = world.state.known().await?;
-    let originals = stores::originals(settings)?;
+    let originals = exposed::originals(settings)?;
     let told = apply::claim(world, (&known, context::now(), take), originals, proof).await?;
     if told == Told::Now {
-        let help = "give them a bucket of their own that is private, as in `originals: { url: \"s3://BUCKET\" }` below \
-                    `storage` in pixform.yaml; this is said once";
-        output.warn(
-            "everybody who can fetch a published file can fetch the originals, too: they lie in the same bucket",
-            help,
-            None,
-        );
+        exposed::warn(output);
     }
     let run = new_run(command);
     world.state.start_run(&run).await?;

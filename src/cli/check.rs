@@ -7,14 +7,16 @@ use crate::config::Settings;
 use crate::digest::{ContentDigest, SeenDigest};
 use crate::plan::{Edited, RowState, settle_seed};
 use crate::planner::{self, Declared, row_state};
-use crate::record::{Original, Record, RecordHead};
+use crate::record::{Original, Published, Record, RecordHead};
 use crate::render::{Severity, terminal};
 use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
 use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
 use super::reading::Reading;
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, output::with_sources, selected, services};
+use super::{
+    Failure, Global, ManifestArgs, Output, SelectionArgs, context, output::with_sources, selected, services, visited,
+};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -68,9 +70,9 @@ impl Visitor for Rows {
 }
 
 /// Takes the paths of published files.
-struct Published<'p>(&'p mut HashSet<String>);
+struct Paths<'p>(&'p mut HashSet<String>);
 
-impl Visitor for Published<'_> {
+impl Visitor for Paths<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         self.0.extend(head.objects().map(|(_, path)| path.to_owned()));
     }
@@ -90,16 +92,23 @@ pub async fn run(args: &CheckArgs, global: &Global, output: &Output) -> Result<u
     let listing = world.list(&[String::new()]).await?;
     let mut findings = Vec::new();
     let mut checked = 0;
+    // One published file that is as it was put: what its visitors get is another question.
+    let mut visited = None;
     let mut looked = Vec::new();
     let prices = services::prices(&settings);
     for declared in &loaded.declared {
         let price = |asset: &str| prices.get(asset).copied().unwrap_or(MicroUsd(0));
-        let (count, of) = collection(&world, (declared, &price), &listing, args, (&mut findings, output)).await?;
+        let (count, of) =
+            collection(&world, (declared, &price), &listing, args, (&mut findings, output, &mut visited)).await?;
         checked += count;
         looked.push(of);
     }
+    let seen = match visited.filter(|_| visited::has_public_address(&world)) {
+        Some(file) => visited::look(&world, &file, output).await,
+        None => visited::Looked::Well,
+    };
     let leftovers = leftovers(&world, &listing).await?;
-    tell(output, checked, &findings, &leftovers);
+    tell(output, (checked, seen), &findings, &leftovers);
     let remembered = remember(&settings, &looked, output).await;
     match (loaded.broken, findings.is_empty()) {
         (0, true) => Ok(0),
@@ -146,7 +155,7 @@ async fn remember(settings: &Settings, looked: &[Looked<'_>], output: &Output) -
     Remembered::Nothing
 }
 
-fn tell(output: &Output, checked: usize, findings: &[Finding], leftovers: &BTreeSet<&str>) {
+fn tell(output: &Output, (checked, seen): (usize, visited::Looked), findings: &[Finding], leftovers: &BTreeSet<&str>) {
     if output.is_json() {
         for Finding { key, what } in findings {
             output.diagnostic(Severity::Error, &format!("{key}: {what}"), None, None);
@@ -163,6 +172,11 @@ fn tell(output: &Output, checked: usize, findings: &[Finding], leftovers: &BTree
         };
         let wrong = findings.iter().map(|finding| &finding.key).collect::<BTreeSet<_>>().len();
         match wrong {
+            0 if seen == visited::Looked::Warned => {
+                text.push_str(&format!(
+                    "Checked {count}: rows and files are as they should be, but visitors do not get them.\n"
+                ));
+            }
             0 => text.push_str(&format!("Checked {count}: all is well.\n")),
             wrong => text.push_str(&format!("\nChecked {count}: something is wrong with {wrong}.\n")),
         }
@@ -174,7 +188,7 @@ fn tell(output: &Output, checked: usize, findings: &[Finding], leftovers: &BTree
         let more = if leftovers.len() > EXAMPLES_MAX { ", …" } else { "" };
         let files = if leftovers.len() == 1 { "file is" } else { "files are" };
         output.talk(&format!(
-            "note: {} {files} in the storage that nothing knows, left over by a killed run perhaps: {}{more}",
+            "note: {} {files} in the storage that nothing knows, and that pixform leaves alone: {}{more}",
             leftovers.len(),
             some.join(", ")
         ));
@@ -187,7 +201,7 @@ async fn collection<'d>(
     (declared, price): (&'d Declared, &dyn Fn(&str) -> MicroUsd),
     listing: &Listing,
     args: &CheckArgs,
-    (findings, output): (&mut Vec<Finding>, &Output),
+    (findings, output, visited): (&mut Vec<Finding>, &Output, &mut Option<Published>),
 ) -> Result<(usize, Looked<'d>), Failure> {
     let Declared { manifest, heads } = declared;
     let selection = args.selection.selection();
@@ -261,6 +275,9 @@ async fn collection<'d>(
                 },
             }
             objects(world, record, &files, &mut wrong).await;
+            if visited.is_none() && wrong.is_empty() {
+                *visited = record.published.first().cloned();
+            }
             // Several recipes may have made the same bytes: one whole file of them is enough.
             let of = originals.iter().filter(|original| original.sha256 == record.original);
             let faults: Vec<(&Original, String)> =
@@ -368,7 +385,7 @@ async fn objects(world: &World, record: &Record, files: &Files<'_>, wrong: &mut 
 async fn leftovers<'l>(world: &World, listing: &'l Listing) -> Result<BTreeSet<&'l str>, Failure> {
     let mut known: HashSet<String> = world.state.paths().await?.into_iter().collect();
     // Files that were adopted are nobody's but the product's, and no leftovers.
-    let mut published = Published(&mut known);
+    let mut published = Paths(&mut known);
     for collection in world.state.known().await?.collections {
         world.state.scan(&collection.name, None, &mut published).await?;
     }

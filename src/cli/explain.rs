@@ -6,7 +6,7 @@ use crate::planner::{self, AllManifests, Depth, Pattern, Request, Selection};
 use crate::record::Record;
 use crate::render::{self, terminal};
 use crate::state::Access;
-use crate::storage::TakeStorage;
+use crate::storage::{Originals, TakeStorage};
 
 use super::plan::unknown_retries;
 use super::{Failure, Global, ManifestArgs, Output, asked, context, services};
@@ -39,6 +39,7 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
         refresh: if args.no_refresh { Looked::NotAt } else { Looked::At },
         depth: Depth::Remembered,
         take: TakeStorage::No,
+        originals: Originals::Private,
         limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
         now: context::now(),
         created_at: context::timestamp(),
@@ -56,10 +57,18 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
     let accepted = world.state.acceptances(&collection, std::slice::from_ref(&key)).await?;
     let record = world.state.records(&collection, &[key]).await?.pop();
     let asset = crate::plan::settle_seed(asset, record.as_ref());
+    let mut accepted = super::accepted::lines(&accepted);
+    let contents: Vec<_> = record.iter().map(|record| record.original).collect();
+    let originals = world.state.originals_by_content(&contents).await?;
+    if let Some(used) = super::show::other_seed(record.as_ref(), &originals) {
+        let asked = record.as_ref().and_then(|record| record.recipe.seed);
+        let asked = asked.map(|asked| format!(", {asked} was asked for")).unwrap_or_default();
+        accepted.push_str(&format!("  the published picture was made with seed {used}{asked}\n"));
+    }
     let lost =
         plan.collections.iter().flat_map(|part| &part.notes).filter(|note| matches!(note, Note::OriginalLost(_)));
     let lost: String = lost.map(|note| format!("  {}\n", terminal(&render::note_sentence(note)))).collect();
-    let told = format!("{}{lost}", super::accepted::lines(&accepted));
+    let told = format!("{}{lost}", accepted);
     output.data(&text(&name.to_string(), &asset, (record.as_ref(), &told), change));
     Ok(0)
 }

@@ -150,6 +150,7 @@ impl Failure {
             | Self::World(WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error)))
             | Self::Apply(
                 ApplyError::Storage(error)
+                | ApplyError::NotStored { source: error, .. }
                 | ApplyError::Marker(MarkerError::Storage(error))
                 | ApplyError::World(WorldError::Storage(error) | WorldError::Marker(MarkerError::Storage(error))),
             ) => storage_help(error),

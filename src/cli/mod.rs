@@ -28,6 +28,7 @@ mod context;
 mod damages;
 mod destroy;
 mod explain;
+mod exposed;
 mod failure;
 mod gc;
 mod git;
@@ -59,6 +60,7 @@ mod suggestion;
 mod surveyed;
 mod unlock;
 mod validate;
+mod visited;
 mod workflow;
 mod written;
 

@@ -1,5 +1,6 @@
 //! The printer: data to stdout, talk to stderr, and what went wrong in words that help.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ pub struct Output {
     place: String,
     /// What was reported so far, for whoever writes a report.
     reported: Arc<Mutex<Vec<MistakeFacts>>>,
+    /// Warnings that are told once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
     workflow: Workflow,
 }
 
@@ -64,6 +67,7 @@ impl Output {
             json: global.json,
             verbose: global.verbose,
             reported: Arc::default(),
+            warned: Arc::default(),
             stdout: colour(std::io::stdout().is_terminal()),
             stderr: colour(std::io::stderr().is_terminal()),
         }
@@ -191,6 +195,14 @@ impl Output {
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         self.talk(&format!("warning: {place}{message}"));
         self.talk(&format!("  help: {help}"));
+    }
+
+    /// Tells of something odd, once in this process.
+    pub fn warn_once(&self, message: &str, help: &str) {
+        let new = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
+        if new {
+            self.warn(message, help, None);
+        }
     }
 
     /// Prints a mistake or a warning as an event.

@@ -9,7 +9,7 @@ use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
 use crate::files;
 use crate::plan::{
-    Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Plan, Verdicts,
+    Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Note, Plan, Verdicts,
 };
 use crate::planner::{self, Depth, Request, Selection};
 use crate::record::Decision;
@@ -22,7 +22,7 @@ use super::approval::Approval;
 use super::context::{self, Loaded};
 use super::reading::Reading;
 use super::report::{ReportArgs, ReportFormat};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, selected, services};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, exposed, selected, services};
 
 /// The variable that caps what a run may spend.
 const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
@@ -90,7 +90,7 @@ pub struct VerdictArgs {
     /// Buy again what was paid for and lost
     #[arg(long)]
     retry_lost: bool,
-    /// Ask again for what the service failed at three times
+    /// Ask again for what the service failed at three times, or judged
     #[arg(long)]
     retry_failed: bool,
 }
@@ -106,6 +106,7 @@ impl VerdictArgs {
             (self.retry_rejected, Doubt::Withheld, Decision::Retried),
             (self.retry_lost, Doubt::Lost, Decision::Retried),
             (self.retry_failed, Doubt::Failed, Decision::Retried),
+            (self.retry_failed, Doubt::Judged, Decision::Retried),
         ];
         asked.into_iter().filter(|(asked, _, _)| *asked).map(|(_, doubt, decision)| (doubt, decision)).collect()
     }
@@ -273,6 +274,7 @@ pub async fn request<'r>(
         refresh: if look.no_refresh { Looked::NotAt } else { Looked::At },
         depth: Depth::Remembered,
         take: look.take(),
+        originals: exposed::originals(settings)?,
         limits: Limits { month: month(world, settings).await?, ..look.limits(settings)? },
         now: context::now(),
         created_at: context::timestamp(),
@@ -309,6 +311,9 @@ pub fn annotate(plan: &Plan, output: &Output) {
 /// Prints a plan as it was asked for.
 pub fn print(plan: &Plan, begun: Instant, output: &Output) {
     annotate(plan, output);
+    if plan.notes.contains(&Note::OpenOriginals) && !output.is_json() {
+        exposed::warn(output);
+    }
     if output.is_json() {
         for event in render::plan_events(plan) {
             output.event(&event);

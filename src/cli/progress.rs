@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{ApplyError, Event, Stage};
+use crate::apply::{ApplyError, Event, Stage, Wish};
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::imaging::Remark;
 use crate::render::{Event as Line, Severity, terminal};
@@ -91,6 +91,17 @@ impl<'o> Progress<'o> {
                 state.cost.0 += price.0;
                 self.bar.set_message(format!("${}", state.cost));
             }
+            Event::Paused { generator, until, wish } => {
+                let until = clock(until);
+                self.note(&match wish {
+                    Wish::Theirs => format!("{generator} asks for a pause until {until}"),
+                    Wish::Ours => format!("{generator} is busy: it is left alone until {until}"),
+                });
+            }
+            Event::StoreTroubled { said } => {
+                self.note(&format!("nothing more is bought until the storage does what it is asked: {said}"));
+            }
+            Event::StoreWell => self.note("the storage does what it is asked again"),
             Event::Completed { collection, key, .. } => self.advance(&mut state, collection, key),
             Event::Failed { collection, key, error } => {
                 // Those that were not asked for are counted at the end: the first of them said why.
@@ -111,6 +122,17 @@ impl<'o> Progress<'o> {
             Event::Started { collection, key, action } => output.event(&Line::ApplyStart { collection, key, action }),
             Event::Charged { collection, key, price } => output.event(&Line::ChargeRecorded { collection, key, price }),
             Event::Unknown { collection, key, call } => output.event(&Line::OutcomeUnknown { collection, key, call }),
+            Event::Paused { generator, until, wish } => {
+                let until = jiff::Timestamp::try_from(until).and_then(|time| time.round(jiff::Unit::Second));
+                let until = until.map(|time| time.to_string()).unwrap_or_default();
+                let named_by = match wish {
+                    Wish::Theirs => "service",
+                    Wish::Ours => "pixform",
+                };
+                output.event(&Line::ServicePaused { generator, until: &until, named_by });
+            }
+            Event::StoreTroubled { said } => output.event(&Line::StorageTroubled { message: said }),
+            Event::StoreWell => output.event(&Line::StorageWell),
             Event::Completed { collection, key, action, progress: (done, total) } => {
                 output.event(&Line::ApplyComplete { collection, key, action, url: None });
                 let cost = self.state().cost;
@@ -121,6 +143,13 @@ impl<'o> Progress<'o> {
                 output.annotate(Severity::Error, &format!("{collection}:{key}: {message}"), None, None);
                 output.event(&Line::ApplyErrored { collection, key, message: &message });
             }
+        }
+    }
+
+    /// Says what has come up, beside the bars.
+    fn note(&self, line: &str) {
+        if !self.output.is_json() {
+            self.all.suspend(|| self.output.talk(line));
         }
     }
 
@@ -199,6 +228,13 @@ impl<'o> Progress<'o> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the time of day on this machine's clock.
+fn clock(time: SystemTime) -> String {
+    let time = jiff::Timestamp::try_from(time).and_then(|time| time.round(jiff::Unit::Second));
+    let time = time.map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string());
+    time.unwrap_or_else(|_| "later".to_owned())
 }
 
 /// Says how far a picture is.

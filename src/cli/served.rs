@@ -14,7 +14,7 @@ use crate::planner::{self, Depth, Request, Selection};
 use crate::render::{self, ReportFacts};
 use crate::secret::chain;
 use crate::server::{PlanPage, PlanSource};
-use crate::storage::TakeStorage;
+use crate::storage::{Originals, TakeStorage};
 use crate::world::World;
 
 use super::context::Loaded;
@@ -69,6 +69,7 @@ impl Compared {
             refresh: Looked::At,
             depth: Depth::Remembered,
             take: TakeStorage::No,
+            originals: Originals::Private,
             limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
             now: context::now(),
             created_at: context::timestamp(),

@@ -1,6 +1,7 @@
 //! `pixform show KEY`
 
-use crate::asset::Recipe;
+use crate::asset::{Recipe, Seed};
+use crate::record::{Original, Record};
 use crate::render::terminal;
 use crate::state::Access;
 
@@ -35,9 +36,21 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
         line(label, value);
     }
     line("generator", &format!("{} ({})", asset.generator, asset.recipe.generator));
+    let originals = match &record {
+        Some(record) => world.state.originals_by_content(&[record.original]).await?,
+        None => Vec::new(),
+    };
+    let used = other_seed(record.as_ref(), &originals);
     for field in Recipe::FIELDS.iter().filter(|field| **field != "generator") {
-        if let Some(value) = asset.recipe.field(field) {
-            line(field, &value);
+        match (asset.recipe.field(field), used) {
+            // Beside the seed that is asked for, where somebody would copy it from.
+            (Some(asked), Some(used)) if *field == "seed" => {
+                line(field, &format!("{asked} is asked for"));
+                line("seed used", &used.to_string());
+            }
+            (None, Some(used)) if *field == "seed" => line("seed used", &used.to_string()),
+            (Some(value), _) => line(field, &value),
+            (None, _) => {}
         }
     }
     line("recipe", &asset.recipe.digest().to_string());
@@ -49,12 +62,8 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
     match &record {
         None => line("published", "not yet"),
         Some(record) => {
-            for original in world.state.originals_by_content(&[record.original]).await? {
+            for original in &originals {
                 line("original", original.path.as_str());
-                // What is asked for is in the recipe; a service may use another one, and says so.
-                if let Some(seed) = original.seed.filter(|seed| record.recipe.seed != Some(*seed)) {
-                    line("seed used", &seed.to_string());
-                }
             }
             for file in &record.published {
                 let size = format!("{} x {}, {} bytes", file.width, file.height, file.bytes);
@@ -69,4 +78,10 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
     text.push_str(&super::accepted::lines(&accepted));
     output.data(&text);
     Ok(0)
+}
+
+/// Returns the seed that the published picture was made with, where the service says that it is not the one asked for.
+pub fn other_seed(record: Option<&Record>, originals: &[Original]) -> Option<Seed> {
+    let asked = record?.recipe.seed;
+    originals.iter().find_map(|original| original.seed).filter(|used| asked != Some(*used))
 }

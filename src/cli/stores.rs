@@ -1,6 +1,5 @@
 //! The stores of an environment, as it configures them; and the URL that rows get.
 
-use crate::apply::Originals;
 use crate::config::{RawText, Settings, StoreAccess, StoreSettings};
 use crate::secret::SecretText;
 use crate::storage::{self, Addressing, MissingBucket, Readers, Stores};
@@ -48,15 +47,6 @@ pub fn url_base(settings: &Settings) -> Result<Option<String>, Failure> {
 /// Returns who fetches published files from the store itself: everybody, unless another address is named for that.
 pub fn readers(settings: &Settings) -> Readers {
     if settings.storage.public_url.is_some() { Readers::Nobody } else { Readers::Everybody }
-}
-
-/// Tells whether originals lie where everybody can fetch what is published.
-///
-/// # Errors
-/// As [`url_base`].
-pub fn originals(settings: &Settings) -> Result<Originals, Failure> {
-    let everybody = url_base(settings)?.is_some_and(|base| base.starts_with("http"));
-    Ok(if everybody && settings.storage.originals.is_none() { Originals::Open } else { Originals::Private })
 }
 
 /// Fills everything in that opening the stores needs.

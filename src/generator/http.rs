@@ -13,9 +13,8 @@ use serde::Serialize;
 
 use crate::secret::{self, Said};
 pub use crate::web::Whole;
-use crate::web::{self, bare, pause, read, words};
+use crate::web::{self, Place, PublicOnly, bare, pause, place, proxies, read, words};
 
-use super::address::{Place, PublicOnly, place};
 use super::trouble::{CallError, Trouble};
 
 /// Largest answer of a service that is read, in bytes.
@@ -30,8 +29,6 @@ const QUESTION_TIME: Duration = Duration::from_secs(30);
 const DOWNLOAD_TIME: Duration = Duration::from_secs(60);
 /// How long a server may be silent in the middle of an answer.
 const SILENCE_TIME: Duration = Duration::from_secs(20);
-/// Variables that name a proxy, which may lie in our own network.
-const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// One service.
 pub struct Http {
@@ -210,16 +207,6 @@ impl Http {
         let location = next.as_deref().map(Said::of);
         Ok((Reply { status, pause, body, whole, location }, next))
     }
-}
-
-/// Returns the hosts of the proxies that the environment names.
-fn proxies() -> Vec<String> {
-    let named = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
-    let host = |text: String| {
-        let url = Url::parse(&text).or_else(|_| Url::parse(&format!("http://{text}"))).ok()?;
-        Some(url.host_str()?.to_owned())
-    };
-    named.filter_map(host).collect()
 }
 
 /// Tells whether a request without an answer was sent.

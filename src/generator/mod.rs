@@ -12,15 +12,16 @@ use bytes::Bytes;
 use crate::asset::{Complaint, Recipe, Seed};
 use crate::secret::Said;
 
-mod address;
 mod http;
 mod novita;
 mod placeholder;
 mod trouble;
+mod verdict;
 
 pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
 pub use trouble::{CallError, Retry, Trouble};
+pub use verdict::Meaning;
 
 /// The kinds of generator that this program knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -174,8 +175,13 @@ pub enum Progress {
     },
     /// It is said to be done, and there is no picture.
     Empty,
-    /// It failed, in the service's words.
-    Failed(Said),
+    /// It failed.
+    Failed {
+        /// In the service's words.
+        why: Said,
+        /// What that says about asking for the same again.
+        meaning: Meaning,
+    },
     /// The service's moderation flags the picture: it must not be published.
     Flagged(Said),
 }

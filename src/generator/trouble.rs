@@ -27,6 +27,8 @@ pub enum Trouble {
     Ambiguous,
     /// A clean no to this request.
     Refused,
+    /// A verdict on the prompt or the picture, which may be charged: the same request would get the same one.
+    Judged,
     /// A clean no to every request: a bad key, an empty balance, an endpoint that is gone.
     Closed,
     /// There is no such task or file, or not any more.
@@ -41,7 +43,7 @@ impl Trouble {
         match self {
             Self::Busy(_) | Self::Unreachable => Retry::Safe,
             Self::Ambiguous => Retry::Ambiguous,
-            Self::Refused | Self::Closed | Self::Gone | Self::Broken => Retry::Never,
+            Self::Refused | Self::Judged | Self::Closed | Self::Gone | Self::Broken => Retry::Never,
         }
     }
 }

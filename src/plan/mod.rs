@@ -241,6 +241,8 @@ pub enum Note {
     },
     /// The original of an asset is not what it was.
     OriginalLost(Box<LostOriginal>),
+    /// Everybody who can fetch a published file can fetch the originals, too, and nobody was told of it yet.
+    OpenOriginals,
     /// Files lie only in the storage that was used before, and applying copies them.
     Uncopied {
         /// How many.

@@ -258,6 +258,7 @@ impl Cause {
                 Doubt::Withheld => "picture_withheld",
                 Doubt::Lost => "picture_lost",
                 Doubt::Failed => "failed_repeatedly",
+                Doubt::Judged => "picture_judged",
             },
             Self::Decided(decision) => match decision {
                 Decision::Retried => "sent_again",

@@ -21,11 +21,13 @@ pub enum Doubt {
     Lost,
     /// The service failed at it again and again.
     Failed,
+    /// The service judged the prompt or the picture, and made none.
+    Judged,
 }
 
 impl Doubt {
     /// All doubts, in the order in which they are told.
-    pub const ALL: [Self; 5] = [Self::Unknown, Self::Rejected, Self::Withheld, Self::Lost, Self::Failed];
+    pub const ALL: [Self; 6] = [Self::Unknown, Self::Rejected, Self::Withheld, Self::Lost, Self::Failed, Self::Judged];
 
     /// Returns the name in plan documents.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Doubt {
             Self::Withheld => "withheld",
             Self::Lost => "lost",
             Self::Failed => "failed",
+            Self::Judged => "judged",
         }
     }
 
@@ -45,6 +48,7 @@ impl Doubt {
             Self::Rejected | Self::Withheld => CallStatus::Rejected,
             Self::Lost => CallStatus::Lost,
             Self::Failed => CallStatus::Failed,
+            Self::Judged => CallStatus::Judged,
         }
     }
 }
@@ -147,7 +151,7 @@ fn is_doubtful(doubt: Doubt, line: &Line<'_>) -> bool {
         Doubt::Unknown => has_no_answer(line),
         Doubt::Rejected => line.call.status == doubt.status() && kept,
         Doubt::Withheld => line.call.status == doubt.status() && !kept,
-        Doubt::Lost | Doubt::Failed => line.call.status == doubt.status(),
+        Doubt::Lost | Doubt::Failed | Doubt::Judged => line.call.status == doubt.status(),
     };
     undecided && fits
 }
@@ -219,6 +223,7 @@ mod tests {
             (CallStatus::Unknown, Doubt::Unknown),
             (CallStatus::Rejected, Doubt::Rejected),
             (CallStatus::Lost, Doubt::Lost),
+            (CallStatus::Judged, Doubt::Judged),
         ];
         for (status, doubt) in doubts {
             let calls = [call("1", status)];

@@ -15,7 +15,7 @@ use crate::plan::{
     guard, sample,
 };
 use crate::state::{Arrangement, Known, KnownCollection, Schema, TableProblem, TableSeen};
-use crate::storage::{StoreDecision, TakeStorage};
+use crate::storage::{Originals, StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
 mod adopt;
@@ -72,6 +72,8 @@ pub struct Request<'r> {
     pub depth: Depth<'r>,
     /// Whether the user insists on the storage.
     pub take: TakeStorage,
+    /// Who can read the originals.
+    pub originals: Originals,
     /// What may not be exceeded.
     pub limits: Limits,
     /// Seconds since 1970.
@@ -182,11 +184,11 @@ struct Gathering<'r> {
 pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerError> {
     owners::check_declared(request.declared)?;
     let mut known = world.state.known().await?;
-    let (_, mut decision) = world.store(&known, request.now, request.take).await?;
+    let (mut marker, mut decision) = world.store(&known, request.now, request.take).await?;
     if matches!(decision, StoreDecision::Refused(_)) {
         // A first run may have made state and marker between the two looks: a second pair of them tells.
         known = world.state.known().await?;
-        (_, decision) = world.store(&known, request.now, request.take).await?;
+        (marker, decision) = world.store(&known, request.now, request.take).await?;
     }
     let mut gathering = Gathering::new(world, request, &known);
     let mut collections = Vec::new();
@@ -201,6 +203,8 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
     let mut notes = undeclared(&known, request, &moved_away);
     let uncopied = world.uncopied().await?.len() as u64;
     notes.extend((uncopied > 0).then_some(Note::Uncopied { files: uncopied }));
+    let told = marker.is_some_and(|marker| marker.told_open);
+    notes.extend((request.originals == Originals::Open && !told).then_some(Note::OpenOriginals));
     let completeness = match (request.all_manifests, request.selection.is_all()) {
         (AllManifests::Read, true) => Completeness::Complete,
         _ => Completeness::Partial,

@@ -5,7 +5,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::plan::{Action, Plan};
 use crate::record::Decision;
@@ -110,6 +110,22 @@ pub enum Event<'e> {
         /// The ledger's name of the call.
         call: &'e str,
     },
+    /// A service is left alone for a while.
+    ServicePaused {
+        /// The generator.
+        generator: &'e GeneratorName,
+        /// Until when, as in `2026-11-30T20:41:07Z`.
+        until: &'e str,
+        /// `service` where it named the end itself, else `pixform`.
+        named_by: &'e str,
+    },
+    /// The storage does not do what it is asked: nothing is bought until it does.
+    StorageTroubled {
+        /// What it says, for people.
+        message: &'e str,
+    },
+    /// The storage does what it is asked again.
+    StorageWell,
     /// A file that a preview made or found: what an asset would show.
     PreviewFile {
         /// The collection.
@@ -308,6 +324,7 @@ mod tests {
         let action = Action::Generate;
         let url = Some("https://cdn.example.com/hero-dark.jpg");
         let price = MicroUsd(15_000);
+        let generator = "novita".parse().unwrap();
         let events = [
             Event::Version { format: super::super::FORMAT_VERSION, pixform: "0.1.0" },
             Event::ApplyStart { collection, key, action },
@@ -317,6 +334,9 @@ mod tests {
             Event::ApplyErrored { collection, key, message: "refused:\n\u{9b}2J" },
             Event::ChargeRecorded { collection, key, price },
             Event::OutcomeUnknown { collection, key, call: "0197f1" },
+            Event::ServicePaused { generator: &generator, until: "2026-11-30T20:41:07Z", named_by: "service" },
+            Event::StorageTroubled { message: "the store answers 503" },
+            Event::StorageWell,
             Event::Diagnostic {
                 severity: Severity::Warning,
                 message: "the var `age` is not used",
@@ -336,6 +356,9 @@ mod tests {
         {"type":"apply_errored","collection":"heroes","key":"hero/dark","message":"refused:\n\u009b2J"}
         {"type":"charge_recorded","collection":"heroes","key":"hero/dark","price":"0.015"}
         {"type":"outcome_unknown","collection":"heroes","key":"hero/dark","call":"0197f1"}
+        {"type":"service_paused","generator":"novita","until":"2026-11-30T20:41:07Z","named_by":"service"}
+        {"type":"storage_troubled","message":"the store answers 503"}
+        {"type":"storage_well"}
         {"type":"diagnostic","severity":"warning","message":"the var `age` is not used"}
         "#);
     }

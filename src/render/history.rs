@@ -78,7 +78,7 @@ impl HistoryEntry {
             | CallStatus::Received
             | CallStatus::Rejected
             | CallStatus::Lost => Charge::Charged,
-            CallStatus::Unknown | CallStatus::Failed => Charge::Maybe,
+            CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged => Charge::Maybe,
             CallStatus::Intended if self.ended => Charge::Maybe,
             CallStatus::Intended | CallStatus::Refused => Charge::Nothing,
         }
@@ -164,6 +164,7 @@ fn status_words(entry: &HistoryEntry) -> String {
         CallStatus::Finished => "finished",
         CallStatus::Refused => "refused",
         CallStatus::Failed => "failed",
+        CallStatus::Judged => "judged, no picture",
         CallStatus::Rejected => "paid, rejected",
         CallStatus::Lost => "paid, lost",
         CallStatus::Unknown => "sent, no answer",

@@ -44,7 +44,7 @@ pub use html::{report_html, visible};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use listed::{accept_text, kept_rows_text};
 pub use markdown::{report_markdown, report_marker};
-pub use note::note_sentence;
+pub use note::{OPEN_ORIGINALS, OPEN_ORIGINALS_HELP, note_sentence};
 pub use remark::ways_out;
 pub use report::{
     AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts, Spot,

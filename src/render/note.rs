@@ -49,6 +49,7 @@ pub fn note_sentence(note: &Note) -> String {
             format!("{} {} not in the approved plan: {left}", count::count(*amount, "change"), are(*amount))
         }
         Note::OriginalLost(lost) => original_lost(lost),
+        Note::OpenOriginals => OPEN_ORIGINALS.to_owned(),
         Note::Uncopied { files } => {
             let (are, them) = if *files == 1 { ("is", "it") } else { ("are", "them") };
             let files = count::count(*files, "file");
@@ -80,6 +81,13 @@ fn are(count: u64) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
+/// What is said where originals lie among what is published.
+pub const OPEN_ORIGINALS: &str =
+    "everybody who can fetch a published file can fetch the originals, too: they lie in the same place";
+/// What to do about it.
+pub const OPEN_ORIGINALS_HELP: &str = "give them a place of their own that is private, as in `originals: { url: \"s3://BUCKET\" }` or \
+     `originals: { url: \"file:FOLDER\" }` below `storage` in pixform.yaml";
+
 /// What is said of a plan that does not cover everything.
 pub(super) const PARTIAL: &str = "only a part was planned: assets were selected, or a manifest could not be read";
 
@@ -89,6 +97,12 @@ pub(super) fn sentences(plan: &Plan) -> impl Iterator<Item = String> {
         collection.notes.iter().map(move |note| format!("{}: {}", collection.name, note_sentence(note)))
     });
     of_collections.chain(general(plan))
+}
+
+/// Returns the notes of no single collection that are not told as warnings.
+pub(super) fn quiet(plan: &Plan) -> impl Iterator<Item = String> {
+    let partial = (plan.completeness == Completeness::Partial).then(|| PARTIAL.to_owned());
+    plan.notes.iter().filter(|note| **note != Note::OpenOriginals).map(note_sentence).chain(partial)
 }
 
 /// Returns the notes of no single collection.

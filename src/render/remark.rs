@@ -95,6 +95,7 @@ fn in_doubt(doubt: Doubt, why: Option<&str>) -> String {
         Doubt::Withheld => "paid for, and no picture that can be used",
         Doubt::Lost => "paid for, and lost",
         Doubt::Failed => "the service failed three times",
+        Doubt::Judged => "the service judged the prompt or the picture, and may have charged for it",
     };
     format!("{what}{why}: {}", ways_out(doubt))
 }
@@ -110,5 +111,8 @@ pub fn ways_out(doubt: Doubt) -> &'static str {
         Doubt::Withheld => "buy another, or change its recipe (`pixform apply --help` tells how)",
         Doubt::Lost => "buy it again, or change its recipe (`pixform apply --help` tells how)",
         Doubt::Failed => "ask again, or change its recipe (`pixform apply --help` tells how)",
+        Doubt::Judged => {
+            "change its prompt, or `take` for another seed, or ask for the same again (`pixform apply --help` tells how)"
+        }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn sections(
         headers_only = body.is_empty();
         sections.extend(Some(body).filter(|body| !body.is_empty()));
     }
-    sections.push(note::general(plan).map(|note| note_line("", &note)).collect());
+    sections.push(note::quiet(plan).map(|note| note_line("", &note)).collect());
     sections.push(legend(plan, style.colour));
     sections.push(refusals(plan, style));
     sections.push(last_line);

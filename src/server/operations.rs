@@ -77,7 +77,7 @@ async fn costs(app: &App) -> Result<Costs, crate::state::StateError> {
             | CallStatus::Received
             | CallStatus::Rejected
             | CallStatus::Lost => costs.charged += line.call.price.0,
-            CallStatus::Unknown | CallStatus::Failed => costs.maybe += line.call.price.0,
+            CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged => costs.maybe += line.call.price.0,
             CallStatus::Intended if ended => costs.maybe += line.call.price.0,
             CallStatus::Intended | CallStatus::Refused => {}
         }

@@ -11,7 +11,7 @@ use futures::stream;
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::asset::Recipe;
+use crate::asset::{Recipe, Seed};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Original, Published, Record};
 use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, Shows, StateError};
@@ -97,6 +97,7 @@ pub async fn page(
         base,
     };
     let [previous, next] = neighbours(collection, &key);
+    let original = known.originals.iter().find(|found| found.sha256 == record.original);
     let values = context! {
         collection => collection.name.as_str(),
         collection_url => format!("/{}", collection.name),
@@ -109,10 +110,10 @@ pub async fn page(
         told,
         prompt => told.then(|| record.recipe.field("prompt")).flatten(),
         negative => told.then(|| record.recipe.field("negative_prompt")).flatten(),
-        fields => if told { fields(&record.recipe) } else { Vec::new() },
+        fields => if told { fields(&record.recipe, original.and_then(|found| found.seed)) } else { Vec::new() },
         recipe => record.recipe.digest().to_string(),
         files => files(base, &record.published),
-        original => known.originals.iter().find(|found| found.sha256 == record.original).map(|found| found.path.as_str()),
+        original => original.map(|found| found.path.as_str()),
         storage => app.served.world.storage.describe(),
         row => row(&shown),
         protect => record.protect,
@@ -181,10 +182,14 @@ fn neighbours(collection: &Collection, key: &str) -> [Option<String>; 2] {
     [near(at.checked_sub(1)), near(Some(at + 1))]
 }
 
-fn fields(recipe: &Recipe) -> Vec<Value> {
+fn fields(recipe: &Recipe, used: Option<Seed>) -> Vec<Value> {
     let prose = ["prompt", "negative_prompt"];
     let fields = Recipe::FIELDS.iter().filter(|name| !prose.contains(name));
-    fields.filter_map(|name| Some(context! { name => name.replace('_', " "), value => recipe.field(name)? })).collect()
+    let asked =
+        fields.filter_map(|name| Some(context! { name => name.replace('_', " "), value => recipe.field(name)? }));
+    // What the service says it used, where somebody would copy the seed from.
+    let used = used.filter(|used| recipe.seed != Some(*used));
+    asked.chain(used.map(|used| context! { name => "seed used", value => used.to_string() })).collect()
 }
 
 fn files(base: &str, published: &[Published]) -> Vec<Value> {

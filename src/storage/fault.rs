@@ -11,12 +11,17 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::StorageError;
+use super::{Bar, StorageError};
 use crate::secret::Said as Words;
 use crate::web;
 
+/// What is being done when a file is put.
+pub(super) const WRITE: &str = "write";
+
 /// Stands for the code where a page of HTML came.
 const HTML: &str = "a page of HTML";
+/// How a size is refused by what has no code for it.
+const TOO_LARGE: [&str; 3] = ["too large", "maximum allowed size", "exceeds the maximum"];
 
 /// Why a request was not granted.
 #[derive(Debug, Clone)]
@@ -54,6 +59,8 @@ pub(super) enum FaultKind {
     TooLarge,
     /// The store takes no files of this type.
     WrongType,
+    /// The store takes no files of this name.
+    WrongName,
     /// The answer is larger than the caller can take.
     AnswerTooLarge,
     /// The store is busy or out of order.
@@ -107,6 +114,23 @@ impl Fault {
     pub fn may_pass(&self) -> bool {
         matches!(self.kind, FaultKind::Busy | FaultKind::Broken)
     }
+
+    /// Tells whether any other file would have met the same: what is not about one file is about the store.
+    pub fn is_of_the_store(&self) -> bool {
+        match self.kind {
+            FaultKind::Exists
+            | FaultKind::TooLarge
+            | FaultKind::WrongType
+            | FaultKind::WrongName
+            | FaultKind::AnswerTooLarge => false,
+            FaultKind::Missing
+            | FaultKind::NoBucket
+            | FaultKind::Denied
+            | FaultKind::Busy
+            | FaultKind::Broken
+            | FaultKind::Refused => true,
+        }
+    }
 }
 
 /// A remote store as errors name it.
@@ -126,24 +150,36 @@ impl Place {
     pub fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
         let (root, path) = (self.root.clone(), path.to_owned());
         match fault.kind {
-            FaultKind::Missing => StorageError::Missing { path },
+            // What is put need not be there: then it is the address that leads nowhere.
+            FaultKind::Missing if action != WRITE => StorageError::Missing { path },
             FaultKind::NoBucket => {
                 StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
             }
             FaultKind::Denied => {
                 StorageError::Denied { root, action, path, said: fault.said.clone(), help: self.check }
             }
-            FaultKind::TooLarge | FaultKind::WrongType => StorageError::NotAdmitted {
-                what: format!("the storage `{root}` does not take `{path}`: {}", fault.said),
-                help: "raise the bucket's limit on sizes, or allow the type, at the service",
-            },
+            FaultKind::TooLarge => self.not_admitted(Bar::Size, &path, fault),
+            FaultKind::WrongType => self.not_admitted(Bar::Type, &path, fault),
+            FaultKind::WrongName => self.not_admitted(Bar::Name, &path, fault),
             FaultKind::AnswerTooLarge => {
                 let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.to_string());
                 StorageError::Io { action, path, source }
             }
-            FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
+            FaultKind::Missing | FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
                 StorageError::Io { action, path, source: io::Error::other(fault.clone()) }
             }
+        }
+    }
+
+    fn not_admitted(&self, bar: Bar, path: &str, fault: &Fault) -> StorageError {
+        StorageError::NotAdmitted {
+            bar,
+            what: format!("the storage `{}` does not take `{path}`: {}", self.root, fault.said),
+            help: match bar {
+                Bar::Size => "raise the limit on sizes at the service, and at what stands before it",
+                Bar::Type | Bar::Readers => "allow the type at the service",
+                Bar::Name => "change the rendition's `path`, or the prefix in `storage.url`",
+            },
         }
     }
 }
@@ -190,7 +226,16 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         }
         // Not the store, but what guards its door against machines: it opens again.
         HTML if matches!(status, 403 | 429) => FaultKind::Busy,
-        "EntityTooLarge" | "RequestBodyTooLarge" => FaultKind::TooLarge,
+        "EntityTooLarge" | "RequestBodyTooLarge" | "MaxMessageLengthExceeded" | "Payload too large" => {
+            FaultKind::TooLarge
+        }
+        "InvalidKey"
+        | "KeyTooLongError"
+        | "XMinioInvalidObjectName"
+        | "InvalidObjectName"
+        | "InvalidResourceName"
+        | "InvalidURI"
+        | "InvalidUri" => FaultKind::WrongName,
         "InvalidMimeType" | "invalid_mime_type" => FaultKind::WrongType,
         "SlowDown"
         | "LockTimeout"
@@ -234,6 +279,8 @@ fn by_status(status: u16, code: &str, message: &str) -> FaultKind {
         // Supabase calls a request without a usable key so.
         400 if code == "InvalidRequest" && message.contains("authorization") => FaultKind::Denied,
         413 => FaultKind::TooLarge,
+        400 if TOO_LARGE.iter().any(|words| message.to_lowercase().contains(words)) => FaultKind::TooLarge,
+        414 => FaultKind::WrongName,
         415 => FaultKind::WrongType,
         408 | 425 | 429 | 500 | 502..=599 => FaultKind::Busy,
         _ => FaultKind::Refused,
@@ -317,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_a_store_answers_is_told_apart_by_what_can_be_done() {
-        use FaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongType};
+        use FaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongName, WrongType};
         let duplicate = r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists","code":"KeyAlreadyExists"}"#;
         for (status, body, expected) in [
             // Supabase: 400 whatever it is.
@@ -343,7 +390,16 @@ mod tests {
                 r#"{"statusCode":"403","error":"Unauthorized","message":"new row violates row-level security policy"}"#,
                 Denied,
             ),
-            (400, r#"{"statusCode":"400","error":"InvalidKey","message":"Invalid key","code":"InvalidKey"}"#, Refused),
+            (
+                400,
+                r#"{"statusCode":"400","error":"InvalidKey","message":"Invalid key","code":"InvalidKey"}"#,
+                WrongName,
+            ),
+            (400, r#"{"message":"The object exceeded the maximum allowed size"}"#, TooLarge),
+            (413, "<html><title>413 Request Entity Too Large</title>", TooLarge),
+            (400, "<Error><Code>EntityTooLarge</Code></Error>", TooLarge),
+            (400, "<Error><Code>KeyTooLongError</Code></Error>", WrongName),
+            (414, "", WrongName),
             (
                 400,
                 r#"{"statusCode":"400","message":"headers must have required property 'authorization'","code":"InvalidRequest"}"#,

@@ -39,6 +39,8 @@ pub struct Marker {
     pub last_run: i64,
     /// Whether its users were told that everybody can read the originals.
     pub told_open: bool,
+    /// Whether a published file was fetched as its visitors do.
+    pub visited: bool,
 }
 
 /// What can go wrong with a marker.
@@ -80,15 +82,24 @@ struct Written<'m> {
     last_run: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     told_open: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    visited: bool,
 }
 
 impl Marker {
     /// Returns the file's content: one line of JSON.
     pub fn to_json(&self) -> String {
-        let Self { store, owner, owner_note, last_run, told_open } = self;
+        let Self { store, owner, owner_note, last_run, told_open, visited } = self;
         let owner_note = owner_note.as_deref();
-        let written =
-            Written { version: VERSION, store, owner, owner_note, last_run: *last_run, told_open: *told_open };
+        let written = Written {
+            version: VERSION,
+            store,
+            owner,
+            owner_note,
+            last_run: *last_run,
+            told_open: *told_open,
+            visited: *visited,
+        };
         serde_json::to_string(&written).expect("text and a number are always JSON") + "\n"
     }
 
@@ -119,8 +130,9 @@ impl Marker {
         let last_run = last_run.filter(|seconds| *seconds >= 0);
         let last_run = last_run.ok_or(MarkerError::Field { field: "last_run", rule: "it is seconds since 1970" })?;
         let owner_note = fields.get("owner_note").and_then(Value::as_str).map(readable).filter(|note| !note.is_empty());
-        let told_open = fields.get("told_open").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run, told_open })
+        let is_set = |field| fields.get(field).and_then(Value::as_bool).unwrap_or_default();
+        let (told_open, visited) = (is_set("told_open"), is_set("visited"));
+        Ok(Self { store: id("store")?, owner: id("owner")?, owner_note, last_run, told_open, visited })
     }
 }
 
@@ -203,7 +215,14 @@ mod tests {
 
     fn marker() -> Marker {
         let last_run = 1_700_000_000;
-        Marker { store: "s-1".into(), owner: "o_1".into(), owner_note: None, last_run, told_open: false }
+        Marker {
+            store: "s-1".into(),
+            owner: "o_1".into(),
+            owner_note: None,
+            last_run,
+            told_open: false,
+            visited: false,
+        }
     }
 
     #[test]

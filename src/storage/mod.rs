@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,10 +16,12 @@ use crate::digest::ContentDigest;
 use crate::secret::{self, Said};
 
 mod batch;
+mod blame;
 mod divided;
 mod durable;
 mod fault;
 mod file;
+mod health;
 mod marker;
 mod memory;
 mod mistaken;
@@ -36,7 +39,9 @@ mod verify;
 mod walk;
 mod wire;
 
+pub use blame::Bar;
 pub use divided::Divided;
+pub use health::{Condition, Health};
 pub use marker::{MARKER_PATH, Made, Marker, MarkerError, make_marker, read_marker, write_marker};
 pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
@@ -104,6 +109,8 @@ pub enum StorageError {
     /// The store takes no files such as these.
     #[error("{what}")]
     NotAdmitted {
+        /// What is in the way.
+        bar: Bar,
         /// What it takes, and what it was to take.
         what: String,
         /// What to do.
@@ -166,25 +173,6 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
-}
-
-impl StorageError {
-    /// Tells whether every other file would meet the same.
-    pub fn meets_every_file(&self) -> bool {
-        match self {
-            Self::Scheme { .. }
-            | Self::Settings { .. }
-            | Self::NoBucket { .. }
-            | Self::Denied { .. }
-            | Self::Unusable { .. }
-            | Self::Full { .. } => true,
-            Self::NotAdmitted { .. }
-            | Self::Altered { .. }
-            | Self::Missing { .. }
-            | Self::Different { .. }
-            | Self::Io { .. } => false,
-        }
-    }
 }
 
 /// What to do when a path is taken already.
@@ -288,6 +276,15 @@ pub struct Files {
     pub bytes: u64,
 }
 
+/// Who can read the originals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Originals {
+    /// Everybody who can read what is published.
+    Open,
+    /// Nobody but us, as far as is known.
+    Private,
+}
+
 /// Who fetches published files from the store's own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Readers {
@@ -306,6 +303,14 @@ pub enum Readers {
 /// # Errors
 /// When the scheme is unknown, a part of the URL is missing, or credentials are incomplete.
 pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
+    open_watched(settings, &Health::of_a_question())
+}
+
+/// Opens a storage likewise, whose health is seen by whoever has this one.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_watched(settings: &Settings, health: &Arc<Health>) -> Result<Box<dyn Storage>, StorageError> {
     settings.remember();
     let location = settings.location()?;
     if settings.missing_bucket == MissingBucket::Make && !matches!(location, Location::Supabase { .. }) {
@@ -320,10 +325,10 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
         Location::File(path) => Box::new(file::FileStorage::new(path)),
         Location::Memory => Box::new(memory::MemoryStorage::default()),
         Location::Bucket { service, bucket, prefix } => {
-            Box::new(object::ObjectStorage::new(settings, service, &bucket, prefix)?)
+            Box::new(object::ObjectStorage::new(settings, (service, &bucket, prefix), health)?)
         }
         Location::Supabase { host, bucket, prefix } => {
-            Box::new(supabase::SupabaseStorage::new(settings, &host, &bucket, prefix)?)
+            Box::new(supabase::SupabaseStorage::new(settings, (&host, &bucket, prefix), health)?)
         }
     })
 }
@@ -331,10 +336,15 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
 /// Returns how long a file may be kept by whoever fetched it: for ever, since its path holds its digest; unless it is
 /// the marker, which changes, or a probe, which goes.
 fn cache_control(path: &ObjectPath) -> &'static str {
-    match path.as_str() == MARKER_PATH || path.as_str().contains(PROBE_PREFIX) {
+    match is_of_the_moment(path.as_str()) {
         true => "no-store",
         false => "public, max-age=31536000, immutable",
     }
+}
+
+/// Tells whether a path, or an address that ends in one, is that of the marker or of a probe: neither is a file of a run.
+fn is_of_the_moment(path: &str) -> bool {
+    path.ends_with(MARKER_PATH) || path.contains(PROBE_PREFIX)
 }
 
 /// Tells that a path is taken by other bytes: by their sizes, and by digests where what is there was read.

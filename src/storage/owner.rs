@@ -116,7 +116,7 @@ pub fn decide(state: StateView<'_>, marker: Option<&Marker>, now: i64, take: Tak
     let (refusal, from) = match (marker, known_store) {
         (None, None) => return StoreDecision::New,
         (None, Some(known)) => (StoreRefusal::MarkerGone { known: known.to_owned() }, None),
-        (Some(Marker { store, owner, owner_note, last_run, told_open: _ }), known) => {
+        (Some(Marker { store, owner, owner_note, last_run, told_open: _, visited: _ }), known) => {
             let from = Some(owner.clone());
             // An owner whose clock is ahead has run just now.
             let idle = now.saturating_sub(*last_run).max(0);
@@ -180,7 +180,14 @@ mod tests {
 
     fn marker(store: &str, owner: &str, idle: i64) -> Option<Marker> {
         let last_run = NOW.saturating_sub(idle);
-        Some(Marker { store: store.into(), owner: owner.into(), owner_note: None, last_run, told_open: false })
+        Some(Marker {
+            store: store.into(),
+            owner: owner.into(),
+            owner_note: None,
+            last_run,
+            told_open: false,
+            visited: false,
+        })
     }
 
     fn told(decision: &StoreDecision) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Divided, Moving, Settings, Storage, StorageError, open};
+use super::{Divided, Health, Moving, Settings, Storage, StorageError, open_watched};
 
 /// Where an environment keeps its files.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Opened {
     pub storage: Arc<dyn Storage>,
     /// The same, where files may have to be copied from the store before.
     pub moving: Option<Arc<Moving>>,
+    /// How all of them do.
+    pub health: Arc<Health>,
 }
 
 impl Stores {
@@ -41,15 +43,17 @@ impl Stores {
     /// As [`open`].
     pub fn open(&self) -> Result<Opened, StorageError> {
         let Self { main, originals, previous } = self;
+        let health = Health::of_a_run();
+        let open = |settings| open_watched(settings, &health);
         let mut storage = open(main)?;
         if let Some(originals) = originals {
             storage = Box::new(Divided::new(storage, open(originals)?));
         }
         Ok(match previous {
-            None => Opened { storage: storage.into(), moving: None },
+            None => Opened { storage: storage.into(), moving: None, health },
             Some(previous) => {
                 let moving = Arc::new(Moving::new(storage, open(previous)?));
-                Opened { storage: Arc::clone(&moving) as Arc<dyn Storage>, moving: Some(moving) }
+                Opened { storage: Arc::clone(&moving) as Arc<dyn Storage>, moving: Some(moving), health }
             }
         })
     }

@@ -4,7 +4,7 @@
 //! Whoever is told to wait makes all wait: a store that is busy for one is busy for every request.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +13,9 @@ use reqwest::{Client, Method, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::StorageError;
 use super::fault::{Fault, FaultKind, read_fault};
+use super::health::{Health, Outlook};
+use super::{StorageError, is_of_the_moment};
 use crate::secret;
 use crate::web::{self, Whole};
 
@@ -52,6 +53,7 @@ const KEY_HEADERS: [&str; 5] =
 pub(super) struct Wire {
     client: Client,
     slots: Semaphore,
+    health: Arc<Health>,
     /// Until when nothing is sent, because the store said so.
     quiet_until: Mutex<Option<Instant>>,
 }
@@ -65,6 +67,23 @@ pub(super) struct Request {
     pub body: Bytes,
     /// Largest answer that is read.
     pub bytes_max: Option<AnswerMax>,
+    pub patience: Patience,
+}
+
+/// How long a request is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// So often, and for so long, that a hiccup passes.
+    Usual,
+    /// For as long as the store may come back: a run puts a file that it cannot do without, or makes sure that it arrived.
+    Long,
+}
+
+impl Patience {
+    /// Returns the patience with a put at this path, or address.
+    pub fn of_a_put(path: &str) -> Self {
+        if is_of_the_moment(path) { Self::Usual } else { Self::Long }
+    }
 }
 
 /// Largest answer that a caller can take, in bytes.
@@ -89,7 +108,7 @@ impl Wire {
     ///
     /// # Errors
     /// [`StorageError::Settings`] where the system's certificates cannot be read.
-    pub fn new(base: &Url) -> Result<Self, StorageError> {
+    pub fn new(base: &Url, health: Arc<Health>) -> Result<Self, StorageError> {
         let local = web::is_local(base);
         let make = || {
             let builder = web::builder().read_timeout(SILENCE_TIME).no_gzip();
@@ -99,7 +118,7 @@ impl Wire {
             what,
             help: "on Debian: apt-get install ca-certificates".to_owned(),
         })?;
-        Ok(Self { client, slots: Semaphore::new(AT_ONCE), quiet_until: Mutex::default() })
+        Ok(Self { client, slots: Semaphore::new(AT_ONCE), health, quiet_until: Mutex::default() })
     }
 
     /// Sends a request until it is answered, or cannot be.
@@ -108,17 +127,34 @@ impl Wire {
     /// With what the last try came to.
     pub async fn send(&self, request: &Request) -> Result<Answer, Fault> {
         let metadata = request.url.host_str().is_some_and(|host| METADATA_HOSTS.contains(&host));
+        let is_put = request.patience == Patience::Long;
+        // What is looked at before or after a put says nothing about whether the store takes files.
+        let writes = is_put && !matches!(request.method, Method::GET | Method::HEAD);
         let begun = Instant::now();
         let mut tries = 0;
+        let mut repeated = None;
         loop {
-            let fault = match self.try_once(request, metadata).await {
+            let tried = self.try_once(request, metadata).await;
+            if writes {
+                self.health.tried(&tried);
+            }
+            let fault = match tried {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
             tries += 1;
-            if metadata || !fault.may_pass() || tries >= TRIES_MAX || begun.elapsed() >= TIME_MAX {
-                return Err(if metadata { Fault::of(FaultKind::Denied, NO_CREDENTIALS) } else { fault });
+            if metadata {
+                return Err(Fault::of(FaultKind::Denied, NO_CREDENTIALS));
             }
+            if !fault.may_pass() || !self.goes_on(request.patience, begun, tries) {
+                if (writes && fault.is_of_the_store()) || (is_put && fault.may_pass()) {
+                    // Before it counts as given up: nothing may be bought in between.
+                    self.health.fail(&fault.said);
+                }
+                return Err(fault);
+            }
+            // From the first failure on: whoever buys waits for what comes of it.
+            repeated.get_or_insert_with(|| self.health.repeated(&fault.said));
             if let Some(pause) = fault.pause {
                 self.keep_quiet(pause.min(PAUSE_MAX));
             }
@@ -130,6 +166,19 @@ impl Wire {
         }
     }
 
+    /// Tells whether a request that failed so often, and may be granted later, is sent again.
+    fn goes_on(&self, patience: Patience, begun: Instant, tries: u32) -> bool {
+        let usual = tries < TRIES_MAX && begun.elapsed() < TIME_MAX;
+        match patience {
+            Patience::Usual => usual,
+            Patience::Long => match self.health.outlook(begun) {
+                Outlook::Good => true,
+                Outlook::Usual => usual,
+                Outlook::None => false,
+            },
+        }
+    }
+
     async fn try_once(&self, request: &Request, metadata: bool) -> Result<Answer, Fault> {
         let quiet_until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(instant) = quiet_until {
@@ -137,7 +186,7 @@ impl Wire {
         }
         // Given back between tries: others may have more luck.
         let _slot = self.slots.acquire().await;
-        let Request { method, url, headers, body, bytes_max } = request;
+        let Request { method, url, headers, body, bytes_max, patience: _ } = request;
         remember_keys(headers);
         let begun = Instant::now();
         let sent = self.client.request(method.clone(), url.clone()).headers(headers.clone()).body(body.clone());

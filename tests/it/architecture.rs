@@ -77,6 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
             "state",
             "storage",
+            "web",
             "world",
             "yaml",
         ],

@@ -183,7 +183,7 @@ fn the_help_of_plan_stays_what_it_is() {
               Buy again what was paid for and lost
 
           --retry-failed
-              Ask again for what the service failed at three times
+              Ask again for what the service failed at three times, or judged
 
           --format <FORMAT>
               Print the plan as this, instead of text
@@ -255,7 +255,7 @@ fn the_help_of_apply_stays_what_it_is() {
           --accept-rejected      Take paid pictures that are not the ones asked for
           --retry-rejected       Buy another picture where a paid one is not the one asked for
           --retry-lost           Buy again what was paid for and lost
-          --retry-failed         Ask again for what the service failed at three times
+          --retry-failed         Ask again for what the service failed at three times, or judged
           --out-markdown <FILE>  Write the report for a pull request, as Markdown
           --out-html <FILE>      Write the report with its pictures, as one HTML page
           --markdown-limit <N>   Characters that the Markdown may have; GitHub takes 65,536 [default:

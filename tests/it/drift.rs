@@ -148,6 +148,7 @@ async fn plan(
         refresh,
         depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
+        originals: pixform::storage::Originals::Private,
         limits: Limits { max_cost: None, month: None, max_deletions: 9 },
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),

@@ -11,7 +11,7 @@ use crate::money::{configure, fake, people};
 use crate::project::{Project, ran};
 
 /// A manifest of so many pictures.
-fn many(count: usize) -> String {
+pub fn many(count: usize) -> String {
     let values: Vec<String> = (0..count).map(|number| format!("v{number}")).collect();
     format!(
         r#"version: 1

@@ -158,6 +158,7 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
         refresh: Looked::At,
         depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
+        originals: pixform::storage::Originals::Private,
         limits: Limits { max_cost: None, month: None, max_deletions: 3 },
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),

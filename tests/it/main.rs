@@ -70,10 +70,12 @@ mod storage_apply;
 mod storage_bucket;
 mod storage_contract;
 mod storage_file;
+mod store_health;
 #[path = "../stores/mod.rs"]
 mod stores;
 mod story;
 mod together;
 mod tour;
 mod traps;
+mod visitors;
 mod words;

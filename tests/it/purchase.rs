@@ -33,7 +33,7 @@ fn apply_with(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> R
 /// Returns every crash point that a paid picture passes, by the name that the source gives it.
 fn crash_points() -> Vec<String> {
     let mut names = Vec::new();
-    for file in ["buy", "journal", "original", "publish", "step"] {
+    for file in ["buy", "journal", "keep", "original", "publish", "step"] {
         let path = format!("{}/src/apply/{file}.rs", env!("CARGO_MANIFEST_DIR"));
         let source = fs::read_to_string(path).unwrap();
         names.extend(source.split("crash_point(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));

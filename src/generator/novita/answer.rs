@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::said::{envelope_refused, looks};
+use super::said::{envelope_refused, looks, meaning};
 use crate::asset::Seed;
 use crate::generator::http::{Reply, Whole};
 use crate::generator::trouble::{CallError, Trouble};
@@ -65,7 +65,7 @@ pub fn progress(reply: &Reply) -> Result<Progress, Box<CallError>> {
         "TASK_STATUS_FAILED" => {
             let reason = task.and_then(|task| text(task.get("reason"))).unwrap_or_default();
             let reason = if reason.is_empty() { "it gave no reason".into() } else { Said::of(&reason) };
-            return Ok(Progress::Failed(reason));
+            return Ok(Progress::Failed { meaning: meaning(&reason), why: reason });
         }
         // Queued, processing, or a status that nobody documents: bounded by the deadline.
         _ => return Ok(Progress::Running),

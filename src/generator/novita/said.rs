@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::generator::Progress;
 use crate::generator::http::Reply;
 use crate::generator::trouble::{CallError, Trouble};
+use crate::generator::verdict::{self, Meaning, Saying};
 use crate::secret::Said as Words;
 
 /// What is told of a request that does not fit.
@@ -31,6 +32,16 @@ enum Class {
     Ambiguous,
     TaskGone,
     TaskFailed,
+    /// The prompt or the picture is not allowed.
+    Illegal,
+}
+
+/// What Novita says in words of its own.
+const SAYINGS: &[Saying] = &[];
+
+/// Tells what a failure means that Novita put so.
+pub fn meaning(said: &str) -> Meaning {
+    verdict::meaning(said, SAYINGS)
 }
 
 impl Said {
@@ -44,6 +55,11 @@ impl Said {
         };
         let code = text(&["code"]).filter(|code| code.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
         Self { reason: text(&["reason"]).or(code), message: text(&["message", "msg"]) }
+    }
+
+    fn meaning(&self) -> Meaning {
+        let texts = [self.reason.as_deref(), self.message.as_deref()];
+        meaning(&texts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
     fn class(&self) -> Option<Class> {
@@ -65,7 +81,7 @@ impl Said {
             "CREATE_TASK_FAILED" | "GET_RESULT_FAILED" => Class::Ambiguous,
             "TASK_NOT_FOUND" => Class::TaskGone,
             "TASK_FAILED" => Class::TaskFailed,
-            "ILLEGAL_PROMPT" | "ILLEGAL_IMAGE_CONTENT" => Class::Refused("the prompt is not allowed: change it"),
+            "ILLEGAL_PROMPT" | "ILLEGAL_IMAGE_CONTENT" => Class::Illegal,
             "INVALID_REQUEST_BODY"
             | "VALIDATOR"
             | "VALIDATOR_PARAM"
@@ -99,7 +115,15 @@ fn refused(class: Class, reply: &Reply) -> Box<CallError> {
     match class {
         Class::Busy => CallError::new(Trouble::Busy(reply.pause), format!("Novita {said}")),
         Class::Refused(why) => CallError::new(Trouble::Refused, format!("{why} (Novita {said})")),
+        Class::Illegal => {
+            CallError::new(Trouble::Refused, format!("the prompt is not allowed: change it (Novita {said})"))
+        }
         Class::Closed(why) => CallError::new(Trouble::Closed, format!("{why} (Novita {said})")),
+        Class::Ambiguous | Class::TaskFailed | Class::TaskGone
+            if Said::of(&reply.body).meaning() == Meaning::Verdict =>
+        {
+            CallError::new(Trouble::Judged, format!("Novita {said}"))
+        }
         Class::Ambiguous | Class::TaskFailed | Class::TaskGone => {
             CallError::new(Trouble::Ambiguous, format!("Novita {said}"))
         }
@@ -129,7 +153,10 @@ pub fn poll_refused(reply: &Reply) -> Result<Progress, Box<CallError>> {
     };
     let class = Said::of(&reply.body).class().unwrap_or_else(by_status);
     let trouble = match class {
-        Class::TaskFailed => return Ok(Progress::Failed(said)),
+        Class::TaskFailed => {
+            return Ok(Progress::Failed { why: said, meaning: Said::of(&reply.body).meaning() });
+        }
+        Class::Illegal => return Ok(Progress::Failed { why: said, meaning: Meaning::Verdict }),
         Class::Busy => Trouble::Busy(reply.pause),
         Class::Closed(why) => return Err(CallError::new(Trouble::Closed, format!("{why} (Novita {said})"))),
         Class::TaskGone => Trouble::Gone,

@@ -56,7 +56,7 @@ pub(super) async fn decide(
     let (calls, names): (Vec<&str>, Vec<&str>) = first.into_iter().unzip();
     let sql = format!(
         "UPDATE pixform.calls SET decision = w.made, updated_at = {NOW} FROM unnest($1, $2) AS w (call, made)
-         WHERE id = w.call AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed')"
+         WHERE id = w.call AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed', 'judged')"
     );
     transaction.execute_typed(&sql, &[(&calls, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]).await?;
     Ok(())
@@ -163,7 +163,7 @@ impl<'c> Ledger<'c> {
             made.insert(recipe(&row)?, bytes(&row, 1, || "the originals".to_owned())?);
         }
         let sql = format!(
-            "SELECT recipe, count(*) FILTER (WHERE status IN ('unknown', 'rejected', 'lost')),
+            "SELECT recipe, count(*) FILTER (WHERE status IN ('unknown', 'rejected', 'lost', 'judged')),
                     count(*) FILTER (WHERE status = 'failed')
              FROM pixform.calls WHERE recipe = ANY($1) AND generator <> '{FREE}' AND {UNDECIDED} GROUP BY recipe"
         );

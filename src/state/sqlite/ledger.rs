@@ -89,7 +89,7 @@ pub(super) fn decide(
     check(transaction, right)?;
     let mut decide = transaction.prepare(&format!(
         "UPDATE pixform_calls SET decision = ?2, updated_at = {NOW}
-         WHERE id = ?1 AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed')"
+         WHERE id = ?1 AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed', 'judged')"
     ))?;
     for (call, decision) in decisions {
         decide.execute([call.as_str(), decision.name()])?;
@@ -154,7 +154,7 @@ impl<'t> Ledger<'t> {
             made: transaction
                 .prepare("SELECT 1 FROM pixform_originals WHERE recipe = ?1 AND current = 1 AND sha256 IS NOT ?2")?,
             undecided: transaction.prepare(&format!(
-                "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost')), 0), coalesce(sum(status = 'failed'), 0)
+                "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost', 'judged')), 0), coalesce(sum(status = 'failed'), 0)
                  FROM pixform_calls WHERE recipe = ?1 AND generator <> '{FREE}' AND {UNDECIDED}"
             ))?,
             insert: transaction.prepare(

@@ -16,8 +16,9 @@ use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 
+use super::super::health::Health;
 use super::super::settings::{Service, in_host, trimmed};
-use super::super::wire::{Answer, AnswerMax, Request, Wire};
+use super::super::wire::{Answer, AnswerMax, Patience, Request, Wire};
 use super::super::{Addressing, Settings, StorageError};
 use super::listing::without_strange_keys;
 
@@ -49,7 +50,11 @@ impl HttpService for Line {
         let body = body.collect().await?.to_bytes();
         let bytes_max = parts.extensions.get::<AnswerMax>().copied();
         let lists = url.query_pairs().any(|(name, _)| name == "list-type");
-        let request = Request { method: parts.method, url, headers: parts.headers, body, bytes_max };
+        let patience = match parts.method == http::Method::PUT {
+            true => Patience::of_a_put(url.path()),
+            false => parts.extensions.get::<Patience>().copied().unwrap_or(Patience::Usual),
+        };
+        let request = Request { method: parts.method, url, headers: parts.headers, body, bytes_max, patience };
         // Repeated below already, so whatever it is, `object_store` is not to repeat it.
         let answer = self.0.send(&request).await.map_err(|fault| HttpError::new(HttpErrorKind::Unknown, fault))?;
         let Answer { status, mut headers, body } = answer;
@@ -66,10 +71,14 @@ impl HttpService for Line {
 }
 
 /// Makes a client of a bucket; nothing is sent.
-pub(super) fn build(settings: &Settings, service: Service, bucket: &str) -> Result<Arc<dyn ObjectStore>, StorageError> {
+pub(super) fn build(
+    settings: &Settings,
+    (service, bucket): (Service, &str),
+    health: &Arc<Health>,
+) -> Result<Arc<dyn ObjectStore>, StorageError> {
     let endpoint = settings.endpoint()?;
     let usual = Url::parse("https://s3.amazonaws.com").expect("it is a URL");
-    let wire = Wire::new(endpoint.as_ref().unwrap_or(&usual))?;
+    let wire = Wire::new(endpoint.as_ref().unwrap_or(&usual), Arc::clone(health))?;
     let line = Line(Arc::new(wire));
     match service {
         Service::S3 => s3(settings, bucket, endpoint.as_ref(), line),
@@ -172,9 +181,12 @@ fn azure(settings: &Settings, container: &str, endpoint: Option<&Url>, line: Lin
 }
 
 /// Returns what a request can tell the line beneath it.
-pub(super) fn at_most(bytes_max: u64) -> object_store::Extensions {
+pub(super) fn with(bytes_max: Option<u64>, patience: Patience) -> object_store::Extensions {
     let mut extensions = object_store::Extensions::new();
-    extensions.insert(AnswerMax(bytes_max));
+    extensions.insert(patience);
+    if let Some(bytes_max) = bytes_max {
+        extensions.insert(AnswerMax(bytes_max));
+    }
     extensions
 }
 

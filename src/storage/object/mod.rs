@@ -17,10 +17,12 @@ use object_store::{
 };
 use reqwest::Url;
 
-use super::fault::{Fault, FaultKind, Speaker};
+use super::fault::{Fault, FaultKind, Speaker, WRITE};
+use super::health::Health;
 use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, Service};
 use super::sum::{Found, Sum, Verdict};
+use super::wire::Patience;
 use super::{
     FileVisitor, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError, WRITES_MAX, cache_control,
     check_folder, too_large,
@@ -30,7 +32,7 @@ use crate::asset::ObjectPath;
 mod build;
 mod listing;
 
-use build::{Seen, at_most, build, payload};
+use build::{Seen, build, payload, with};
 
 /// Files below a prefix of a bucket.
 pub(super) struct ObjectStorage {
@@ -47,11 +49,10 @@ impl ObjectStorage {
     /// Prepares a client; nothing is sent.
     pub(super) fn new(
         settings: &Settings,
-        service: Service,
-        bucket: &str,
-        prefix: Prefix,
+        (service, bucket, prefix): (Service, &str, Prefix),
+        health: &Arc<Health>,
     ) -> Result<Self, StorageError> {
-        let store = build(settings, service, bucket)?;
+        let store = build(settings, (service, bucket), health)?;
         let scheme = service.scheme();
         let at = settings.endpoint()?.map(|url| format!(" at {}", crate::web::bare(&url))).unwrap_or_default();
         let check = match service {
@@ -106,8 +107,9 @@ impl ObjectStorage {
         self.place.failure(action, path, &Fault::of(FaultKind::Refused, crate::web::words(error)))
     }
 
-    async fn look(&self, path: &ObjectPath) -> Result<Option<Found>, StorageError> {
-        match self.store.head(&self.at(path.as_str())).await {
+    async fn look(&self, path: &ObjectPath, patience: Patience) -> Result<Option<Found>, StorageError> {
+        let options = GetOptions { head: true, extensions: with(None, patience), ..GetOptions::default() };
+        match self.store.get_opts(&self.at(path.as_str()), options).await.map(|found| found.meta) {
             Ok(ObjectMeta { size: bytes, e_tag: tag, .. }) => Ok(Some(Found { bytes, tag })),
             Err(error) => match self.failure("look at", path.as_str(), &error) {
                 StorageError::Missing { .. } => Ok(None),
@@ -116,9 +118,14 @@ impl ObjectStorage {
         }
     }
 
-    async fn read(&self, path: &ObjectPath, bytes_max: u64) -> Result<(Bytes, Option<String>), StorageError> {
+    async fn read(
+        &self,
+        path: &ObjectPath,
+        bytes_max: u64,
+        patience: Patience,
+    ) -> Result<(Bytes, Option<String>), StorageError> {
         let failure = |error: object_store::Error| self.failure("read", path.as_str(), &error);
-        let options = GetOptions { extensions: at_most(bytes_max), ..GetOptions::default() };
+        let options = GetOptions { extensions: with(Some(bytes_max), patience), ..GetOptions::default() };
         let found: GetResult = self.store.get_opts(&self.at(path.as_str()), options).await.map_err(failure)?;
         let (size, tag) = (found.meta.size, found.meta.e_tag.clone());
         if size > bytes_max {
@@ -152,7 +159,7 @@ impl ObjectStorage {
             (Verdict::Same, _) | (Verdict::Unknown, Verdict::Same) => Ok(true),
             (Verdict::Differs, _) => Ok(false),
             (Verdict::Unknown, Verdict::Differs) => {
-                let (there, _) = self.read(path, bytes.len() as u64).await?;
+                let (there, _) = self.read(path, bytes.len() as u64, Patience::of_a_put(path.as_str())).await?;
                 let arrived = there == *bytes;
                 if arrived {
                     self.tags_are_sums.store(false, Ordering::Relaxed);
@@ -160,7 +167,7 @@ impl ObjectStorage {
                 Ok(arrived)
             }
             (Verdict::Unknown, Verdict::Unknown) => {
-                let found = self.look(path).await?;
+                let found = self.look(path, Patience::of_a_put(path.as_str())).await?;
                 let tag = put.e_tag.as_deref().filter(|tag| *tag != "-");
                 Ok(found.is_some_and(|found| {
                     found.bytes == bytes.len() as u64
@@ -207,17 +214,17 @@ impl Storage for ObjectStorage {
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
-        Ok(self.look(path).await?.map(|found| found.bytes))
+        Ok(self.look(path, Patience::Usual).await?.map(|found| found.bytes))
     }
 
     async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
-        let (bytes, tag) = self.read(path, bytes_max).await?;
+        let (bytes, tag) = self.read(path, bytes_max, Patience::Usual).await?;
         if !self.contradicts(tag.as_deref(), &Sum::of(&bytes)) {
             return Ok(bytes);
         }
         // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
         tracing::info!(%path, "what came does not fit its ETag: read again");
-        let (bytes, _) = self.read(path, bytes_max).await?;
+        let (bytes, _) = self.read(path, bytes_max, Patience::Usual).await?;
         Ok(bytes)
     }
 
@@ -229,10 +236,11 @@ impl Storage for ObjectStorage {
         overwrite: Overwrite,
     ) -> Result<(), StorageError> {
         let sum = Sum::of(&bytes);
+        let patience = Patience::of_a_put(path.as_str());
         if overwrite == Overwrite::Never
-            && let Some(found) = self.look(path).await?
+            && let Some(found) = self.look(path, patience).await?
         {
-            let there = async { Ok(self.read(path, found.bytes).await?.0) };
+            let there = async { Ok(self.read(path, found.bytes, patience).await?.0) };
             return found.compare(path, &bytes, there).await;
         }
         let attributes = Attributes::from_iter([
@@ -242,7 +250,7 @@ impl Storage for ObjectStorage {
         for _ in 0..WRITES_MAX {
             let options = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
             let put = self.store.put_opts(&self.at(path.as_str()), payload(&bytes), options).await;
-            let put = put.map_err(|error| self.failure("write", path.as_str(), &error))?;
+            let put = put.map_err(|error| self.failure(WRITE, path.as_str(), &error))?;
             if self.arrived(path, &bytes, &sum, &put).await? {
                 return Ok(());
             }

@@ -1,9 +1,12 @@
 //! A bucket of Supabase, as its Storage describes it: who may read it, and what it takes.
 
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::super::{Needs, Place, Readers, StorageError};
-use super::number;
+use super::super::fault::{Fault, FaultKind};
+use super::super::wire::Patience;
+use super::super::{Bar, Needs, Place, Readers, StorageError};
+use super::{SupabaseStorage, number};
 
 /// What a bucket says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ impl Bucket {
         let bucket = &place.bucket;
         if needs.readers == Readers::Everybody && !self.open {
             return Err(StorageError::NotAdmitted {
+                bar: Bar::Readers,
                 what: format!(
                     "the bucket `{bucket}` is private, and rows would get its public URL, which nobody could fetch"
                 ),
@@ -38,6 +42,7 @@ impl Bucket {
         for (what, files) in [("published files", &needs.published), ("originals", &needs.originals)] {
             if let Some(refused) = files.content_types.iter().find(|content_type| !self.takes(content_type)) {
                 return Err(StorageError::NotAdmitted {
+                    bar: Bar::Type,
                     what: format!("the bucket `{bucket}` takes no `{refused}`, as which {what} may be put"),
                     help: "add it to the bucket's allowed MIME types, or publish in a format that it takes; originals can \
                            have a store of their own: `storage.originals: { url: … }`",
@@ -45,6 +50,7 @@ impl Bucket {
             }
             if let Some(most) = self.bytes_max.filter(|most| *most < files.bytes) {
                 return Err(StorageError::NotAdmitted {
+                    bar: Bar::Size,
                     what: format!(
                         "the bucket `{bucket}` takes files of at most {most} bytes, and {what} may have about {} bytes",
                         files.bytes
@@ -64,6 +70,32 @@ impl Bucket {
                 None => allowed.eq_ignore_ascii_case(content_type),
             })
         })
+    }
+}
+
+impl SupabaseStorage {
+    pub(super) async fn bucket(&self) -> Result<Value, Fault> {
+        let found = self.ask(Method::GET, self.route(&format!("bucket/{}", self.place.bucket)), None).await;
+        // A bucket is what is asked for, so it is what is missing.
+        found.map_err(|fault| match fault.kind {
+            FaultKind::Missing => Fault { kind: FaultKind::NoBucket, ..fault },
+            _ => fault,
+        })
+    }
+
+    pub(super) async fn make_bucket(&self, needs: &Needs) -> Result<(), Fault> {
+        let bucket = &self.place.bucket;
+        // Nobody reads originals but pixform.
+        let public = !needs.published.content_types.is_empty();
+        let body = json!({ "id": bucket, "name": bucket, "public": public });
+        match self.send(Patience::Usual, (Method::POST, self.route("bucket")?), Some(body)).await {
+            // Another run was faster.
+            Err(fault) if fault.kind != FaultKind::Exists => Err(fault),
+            Ok(_) | Err(_) => {
+                tracing::info!(bucket, public, "the bucket was made");
+                Ok(())
+            }
+        }
     }
 }
 

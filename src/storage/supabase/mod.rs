@@ -4,6 +4,7 @@
 //! by `info`, never by HEAD, which answers a bare 400 for what is missing. What the wire looks like was seen on the
 //! open-source server in August 2026.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -12,11 +13,12 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::fault::{Fault, FaultKind, Speaker};
+use super::fault::{Fault, FaultKind, Speaker, WRITE};
+use super::health::Health;
 use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, supabase_base, trimmed};
 use super::sum::{Found, Sum, Verdict};
-use super::wire::{Answer, AnswerMax, Request, Wire};
+use super::wire::{Answer, AnswerMax, Patience, Request, Wire};
 use super::{
     FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError,
     WRITES_MAX, cache_control, check_folder,
@@ -53,13 +55,17 @@ pub(super) struct SupabaseStorage {
 
 impl SupabaseStorage {
     /// Prepares a client; nothing is sent.
-    pub(super) fn new(settings: &Settings, host: &str, bucket: &str, prefix: Prefix) -> Result<Self, StorageError> {
+    pub(super) fn new(
+        settings: &Settings,
+        (host, bucket, prefix): (&str, &str, Prefix),
+        health: &Arc<Health>,
+    ) -> Result<Self, StorageError> {
         let base = settings.endpoint()?.map_or_else(|| supabase_base(host), |url| trimmed(&url));
         let wrong = |what: String, help: &str| StorageError::Settings { what, help: help.to_owned() };
         let address = Url::parse(&base).map_err(|_| {
             wrong("the storage's host is none".to_owned(), "write it as in `supabase://PROJECT.supabase.co/BUCKET`")
         })?;
-        let wire = Wire::new(&address)?;
+        let wire = Wire::new(&address, Arc::clone(health))?;
         let variable = || KEY_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|key| !key.is_empty()));
         let key = settings.key.as_ref().map(|key| key.expose().trim().to_owned()).or_else(variable);
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
@@ -128,18 +134,33 @@ impl SupabaseStorage {
         url.map_err(|error| Fault::of(FaultKind::Refused, error.to_string()))
     }
 
-    async fn send(&self, method: Method, url: Result<Url, Fault>, body: Option<Value>) -> Result<Answer, Fault> {
+    async fn send(
+        &self,
+        patience: Patience,
+        (method, url): (Method, Url),
+        body: Option<Value>,
+    ) -> Result<Answer, Fault> {
         let mut headers = self.keys.clone();
         let body = body.map(|body| body.to_string());
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let body = body.unwrap_or_default().into();
-        self.wire.send(&Request { method, url: url?, headers, body, bytes_max: None }).await
+        self.wire.send(&Request { method, url, headers, body, bytes_max: None, patience }).await
     }
 
     async fn ask(&self, method: Method, url: Result<Url, Fault>, body: Option<Value>) -> Result<Value, Fault> {
-        let answer = self.send(method, url, body).await?;
+        self.ask_with(Patience::Usual, method, url, body).await
+    }
+
+    async fn ask_with(
+        &self,
+        patience: Patience,
+        method: Method,
+        url: Result<Url, Fault>,
+        body: Option<Value>,
+    ) -> Result<Value, Fault> {
+        let answer = self.send(patience, (method, url?), body).await?;
         serde_json::from_slice(&answer.body).map_err(|_| {
             Fault::of(
                 FaultKind::Refused,
@@ -153,8 +174,8 @@ impl SupabaseStorage {
         fault.kind == FaultKind::NoBucket && self.missing_bucket == MissingBucket::Make
     }
 
-    async fn look(&self, path: &ObjectPath) -> Result<Option<Found>, StorageError> {
-        match self.ask(Method::GET, self.url("object/info", path.as_str()), None).await {
+    async fn look(&self, path: &ObjectPath, patience: Patience) -> Result<Option<Found>, StorageError> {
+        match self.ask_with(patience, Method::GET, self.url("object/info", path.as_str()), None).await {
             Ok(info) => {
                 let metadata = &info["metadata"];
                 let bytes = number(&info["size"]).or_else(|| number(&metadata["size"]));
@@ -180,44 +201,47 @@ impl SupabaseStorage {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control(path)));
         headers.insert(HeaderName::from_static("x-upsert"), HeaderValue::from_static(upsert));
         let url = self.url("object", path.as_str())?;
-        let request = Request { method: Method::POST, url, headers, body: bytes, bytes_max: None };
+        let patience = Patience::of_a_put(path.as_str());
+        let request = Request { method: Method::POST, url, headers, body: bytes, bytes_max: None, patience };
         self.wire.send(&request).await.map(|_| ())
+    }
+
+    async fn read(&self, path: &ObjectPath, bytes_max: u64, patience: Patience) -> Result<Bytes, StorageError> {
+        let failure = |fault: Fault| match self.is_not_made_yet(&fault) {
+            true => StorageError::Missing { path: path.to_string() },
+            false => self.failure("read", path.as_str(), &fault),
+        };
+        let url = self.url("object", path.as_str()).map_err(failure)?;
+        let (headers, bytes_max) = (self.keys.clone(), Some(AnswerMax(bytes_max)));
+        let request = Request { method: Method::GET, url, headers, body: Bytes::new(), bytes_max, patience };
+        let answer = match self.wire.send(&request).await.map_err(failure) {
+            // Everything that is planned begins with the marker.
+            Err(error @ StorageError::Missing { .. }) if path.as_str() == MARKER_PATH => {
+                self.sees_nothing("read", path.as_str()).await?;
+                return Err(error);
+            }
+            answer => answer?,
+        };
+        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
+        if Sum::of(&answer.body).of_tag(tag) != Verdict::Differs {
+            return Ok(answer.body);
+        }
+        // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
+        tracing::info!(%path, "what came does not fit its ETag: read again");
+        self.wire.send(&request).await.map(|answer| answer.body).map_err(failure)
     }
 
     /// Makes sure that what was put arrived as it was sent.
     async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum<'_>) -> Result<bool, StorageError> {
-        let Some(found) = self.look(path).await? else { return Ok(false) };
+        let patience = Patience::of_a_put(path.as_str());
+        let Some(found) = self.look(path, patience).await? else { return Ok(false) };
         if found.bytes != bytes.len() as u64 {
             return Ok(false);
         }
         match sum.of_tag(found.tag.as_deref()) {
             Verdict::Same | Verdict::Unknown => Ok(true),
             // A tag that looks like a digest need not be one.
-            Verdict::Differs => Ok(self.get(path, found.bytes).await? == *bytes),
-        }
-    }
-
-    async fn bucket(&self) -> Result<Value, Fault> {
-        let found = self.ask(Method::GET, self.route(&format!("bucket/{}", self.place.bucket)), None).await;
-        // A bucket is what is asked for, so it is what is missing.
-        found.map_err(|fault| match fault.kind {
-            FaultKind::Missing => Fault { kind: FaultKind::NoBucket, ..fault },
-            _ => fault,
-        })
-    }
-
-    async fn make_bucket(&self, needs: &Needs) -> Result<(), Fault> {
-        let bucket = &self.place.bucket;
-        // Nobody reads originals but pixform.
-        let public = !needs.published.content_types.is_empty();
-        let body = json!({ "id": bucket, "name": bucket, "public": public });
-        match self.send(Method::POST, self.route("bucket"), Some(body)).await {
-            // Another run was faster.
-            Err(fault) if fault.kind != FaultKind::Exists => Err(fault),
-            Ok(_) | Err(_) => {
-                tracing::info!(bucket, public, "the bucket was made");
-                Ok(())
-            }
+            Verdict::Differs => Ok(self.read(path, found.bytes, patience).await? == *bytes),
         }
     }
 
@@ -290,32 +314,11 @@ impl Storage for SupabaseStorage {
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
-        Ok(self.look(path).await?.map(|found| found.bytes))
+        Ok(self.look(path, Patience::Usual).await?.map(|found| found.bytes))
     }
 
     async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
-        let failure = |fault: Fault| match self.is_not_made_yet(&fault) {
-            true => StorageError::Missing { path: path.to_string() },
-            false => self.failure("read", path.as_str(), &fault),
-        };
-        let url = self.url("object", path.as_str()).map_err(failure)?;
-        let (headers, bytes_max) = (self.keys.clone(), Some(AnswerMax(bytes_max)));
-        let request = Request { method: Method::GET, url, headers, body: Bytes::new(), bytes_max };
-        let answer = match self.wire.send(&request).await.map_err(failure) {
-            // Everything that is planned begins with the marker.
-            Err(error @ StorageError::Missing { .. }) if path.as_str() == MARKER_PATH => {
-                self.sees_nothing("read", path.as_str()).await?;
-                return Err(error);
-            }
-            answer => answer?,
-        };
-        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
-        if Sum::of(&answer.body).of_tag(tag) != Verdict::Differs {
-            return Ok(answer.body);
-        }
-        // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
-        tracing::info!(%path, "what came does not fit its ETag: read again");
-        self.wire.send(&request).await.map(|answer| answer.body).map_err(failure)
+        self.read(path, bytes_max, Patience::Usual).await
     }
 
     async fn put(
@@ -334,11 +337,12 @@ impl Storage for SupabaseStorage {
             match self.post(path, bytes.clone(), content_type, upsert).await {
                 Ok(()) => {}
                 Err(fault) if fault.kind == FaultKind::Exists && overwrite == Overwrite::Never => {
-                    let found = self.look(path).await?;
+                    let patience = Patience::of_a_put(path.as_str());
+                    let found = self.look(path, patience).await?;
                     let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
-                    return found.compare(path, &bytes, self.get(path, found.bytes)).await;
+                    return found.compare(path, &bytes, self.read(path, found.bytes, patience)).await;
                 }
-                Err(fault) => return Err(self.failure("write", path.as_str(), &fault)),
+                Err(fault) => return Err(self.failure(WRITE, path.as_str(), &fault)),
             }
             if self.arrived(path, &bytes, &sum).await? {
                 return Ok(());
@@ -354,7 +358,8 @@ impl Storage for SupabaseStorage {
         for chunk in paths.chunks(DELETED_AT_ONCE) {
             let names: Vec<String> = chunk.iter().map(|path| self.prefix.join(path.as_str())).collect();
             let url = self.route(&format!("object/{}", self.place.bucket));
-            let deleted = self.send(Method::DELETE, url, Some(json!({ "prefixes": names }))).await;
+            let body = Some(json!({ "prefixes": names }));
+            let deleted = async { self.send(Patience::Usual, (Method::DELETE, url?), body).await }.await;
             let first = chunk.first().map(ObjectPath::as_str).unwrap_or_default();
             match deleted {
                 Ok(_) => {}

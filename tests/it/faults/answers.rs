@@ -54,6 +54,23 @@ fn the_seed_that_was_used_is_remembered_and_the_one_that_was_asked_for_is_publis
 }
 
 #[test]
+fn other_seeds_are_told_once_a_run_and_stand_where_a_seed_would_be_copied_from() {
+    let paid = Paid::new(&portraits(3).replace("seed: derived", "seed: 12345"));
+    paid.fake.set(|behaviour| behaviour.seed = SeedAnswer::Other(77));
+    let applied = paid.apply(&[]).expect(0);
+    let told = "warning: 3 pictures were made with other seeds than were asked for: portraits:";
+    assert_eq!(applied.stderr.matches(told).count(), 1, "{}", applied.stderr);
+    assert!(applied.stderr.contains("portraits:baker (asked for 12345, made with 77)"), "{}", applied.stderr);
+    let shown = paid.project.ok(&["show", "baker"]);
+    let lines: Vec<&str> = shown.lines().map(str::trim).collect();
+    let seed = lines.iter().position(|line| line.starts_with("seed ")).unwrap();
+    assert!(lines[seed].ends_with("12345 is asked for"), "{shown}");
+    assert!(lines[seed + 1].starts_with("seed used") && lines[seed + 1].ends_with(" 77"), "{shown}");
+    let explained = paid.project.ok(&["explain", "baker"]);
+    assert!(explained.contains("the published picture was made with seed 77, 12345 was asked for"), "{explained}");
+}
+
+#[test]
 fn a_picture_that_is_looked_at_costs_more() {
     let paid = Paid::new(&portraits(1));
     paid.configure(LOOKED_AT, &[]);

@@ -151,6 +151,71 @@ fn a_failed_task_is_sent_again_twice() {
 }
 
 #[test]
+fn a_verdict_on_the_prompt_or_the_picture_is_decided_about_and_not_repeated() {
+    let verdict = Case {
+        code: 7,
+        ledger: &["judged"],
+        says: &["the service will not make `baker` as it is: ", "change its prompt, or `take` for another seed"],
+        planned: "unknown 0.00",
+        plan_says: &["? ", "the service judged the prompt or the picture, and may have charged for it ("],
+        then: &["--retry-failed"],
+        charges_in_all: 2,
+        ..Case::HEALED
+    };
+    check(&[
+        Case {
+            name: "NSFW",
+            faults: |fake| fake.fault(OnPoll::Failed("NSFW content detected".to_owned())),
+            reason: "NSFW content detected",
+            ..verdict
+        },
+        Case {
+            name: "a code",
+            faults: |fake| fake.fault(OnPoll::Failed("content_policy_violation".to_owned())),
+            reason: "content_policy_violation",
+            ..verdict
+        },
+        Case {
+            name: "copyright",
+            faults: |fake| fake.fault(OnPoll::Failed("The prompt may infringe copyright".to_owned())),
+            reason: "copyright",
+            ..verdict
+        },
+        Case {
+            name: "an environment that repeats what has no answer",
+            environment: &[("on_unknown", "retry")],
+            faults: |fake| fake.fault(OnPoll::Failed("Invalid prompt.".to_owned())),
+            reason: "Invalid prompt",
+            ..verdict
+        },
+        Case {
+            name: "what looks at pictures broke",
+            faults: |fake| fake.fault(OnPoll::Failed("moderation service timed out".to_owned())),
+            charges: 2,
+            ledger: &["failed", "finished"],
+            charges_in_all: 2,
+            ..Case::HEALED
+        },
+    ]);
+}
+
+#[test]
+fn a_verdict_is_undone_by_another_prompt_and_stands_until_then() {
+    let paid = Paid::new(&portraits(1));
+    paid.fake.fault(OnPoll::Failed("NSFW content detected".to_owned()));
+    let first = paid.apply(&[]).expect(7);
+    assert!(first.stdout.contains("The service failed at 1 call, which may be charged too"), "{}", first.stdout);
+    assert_eq!(crate::project::reasons(&paid.project.plan(), BAKER), ["new", "picture_judged"]);
+    paid.apply(&[]).expect(7);
+    assert_eq!(paid.fake.charges().len(), 1, "nothing is asked for without a decision");
+    let history = paid.project.ok(&["history"]);
+    assert!(history.contains("judged, no picture") && history.contains("NSFW content detected"), "{history}");
+    paid.project.edit("in a white apron and a cap", "in a blue apron");
+    paid.apply(&[]).expect(0);
+    assert_eq!((paid.fake.charges().len(), paid.published().len()), (2, 1));
+}
+
+#[test]
 fn a_plan_names_the_reason_of_what_failed_repeatedly() {
     let paid = Paid::new(&portraits(1));
     paid.fake.fault_always(failed());

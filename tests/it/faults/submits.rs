@@ -34,6 +34,43 @@ fn what_was_not_done_is_asked_for_again_by_itself() {
 }
 
 #[test]
+fn a_pause_is_told_with_its_end_once_and_not_once_a_picture() {
+    let limited = |retry_after, args: &[&str]| {
+        let paid = Paid::new(&portraits(4));
+        paid.fake.fault(OnSubmit::RateLimited(retry_after));
+        paid.apply(args).expect(0)
+    };
+    let told = limited(RetryAfter::Seconds(3), &["-v"]).stderr;
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("novita asks for a pause until ")).collect();
+    let [line] = lines.as_slice() else { panic!("{told}") };
+    let end: Vec<&str> = line.rsplit(' ').next().unwrap().split(':').collect();
+    assert!(end.len() == 3 && end.iter().all(|part| part.len() == 2 && part.parse::<u8>().is_ok()), "{line}");
+    assert_eq!(told.matches("the service needs a pause").count(), 1, "in the log: {told}");
+
+    let events = limited(RetryAfter::DateIn(3), &["--json"]).stdout;
+    let pauses: Vec<serde_json::Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event: &serde_json::Value| event["type"] == "service_paused")
+        .collect();
+    let [pause] = pauses.as_slice() else { panic!("{events}") };
+    assert_eq!((&pause["generator"], &pause["named_by"]), (&"novita".into(), &"service".into()));
+    let until: jiff::Timestamp = pause["until"].as_str().unwrap().parse().unwrap();
+    let left = until.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((-60..=5).contains(&left), "{until}");
+}
+
+#[test]
+fn a_verdict_that_comes_with_the_answer_is_not_asked_for_again_either() {
+    let illegal = || OnSubmit::Refused { reason: "ILLEGAL_PROMPT".to_owned(), message: "no".to_owned() };
+    let paid = Paid::new(&portraits(1));
+    paid.configure(&[], &[("on_unknown", "retry")]);
+    paid.fake.fault_next(2, illegal());
+    paid.apply(&[]).expect(4);
+    assert_eq!(paid.statuses(BAKER), ["refused"]);
+}
+
+#[test]
 fn nobody_asks_again_before_the_service_wants_to_be_asked() {
     let waits = [
         (RetryAfter::Seconds(1), Duration::from_secs(1)),

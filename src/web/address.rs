@@ -1,7 +1,7 @@
-//! Addresses: from where a picture may be fetched.
+//! Addresses: from where something may be fetched that a stranger names.
 //!
-//! A service's answer is a stranger's word: a URL in it may point into our own network. So a name is resolved here, and
-//! only public addresses are connected to, except the service's own configured host and port.
+//! The answer of a service is a stranger's word: a URL in it may point into our own network. So a name is resolved here,
+//! and only public addresses are connected to, except the service's own configured host and port.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -59,6 +59,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
+/// Variables that name a proxy, which may lie in our own network.
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
 /// Resolves names to public addresses only.
 #[derive(Debug, Clone)]
 pub struct PublicOnly {
@@ -81,6 +84,16 @@ impl Resolve for PublicOnly {
             Ok(Box::new(public.into_iter()) as Addrs)
         })
     }
+}
+
+/// Returns the hosts of the proxies that the environment names.
+pub fn proxies() -> Vec<String> {
+    let named = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+    let host = |text: String| {
+        let url = Url::parse(&text).or_else(|_| Url::parse(&format!("http://{text}"))).ok()?;
+        Some(url.host_str()?.to_owned())
+    };
+    named.filter_map(host).collect()
 }
 
 /// Who may be asked for a picture.

@@ -9,6 +9,12 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use url::Host;
 
+mod address;
+mod visit;
+
+pub use address::{Place, PublicOnly, place, proxies};
+pub use visit::{Visit, visit};
+
 use crate::secret::Said;
 
 /// How long a connection may take.
