@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::ApplyError;
 use crate::config::ConfigError;
-use crate::planner::PlannerError;
+use crate::planner::{Conflict, PlannerError};
 use crate::render;
 use crate::state::{Holder, StateError};
 use crate::storage::{MarkerError, StorageError};
@@ -165,6 +165,17 @@ impl Failure {
                 "a row has one owner: give one of the two another key or another table, or, where the asset went from one to the other, say so with `moved`"
                     .to_owned(),
             ),
+            Self::Planner(PlannerError::TwoLines(lines)) => Some(match lines.conflict {
+                Conflict::EquallyExact => format!(
+                    "take one of the two out, or add a line `from: \"{}:{}\"`: the more exact line counts",
+                    lines.collection, lines.key
+                ),
+                Conflict::OneAfterTheOther => format!(
+                    "a record takes one line: write the second as one from the other collection, as in \
+                     `{{ from: \"{}:{}\", to: {} }}`, or take it out if it was carried out long ago",
+                    lines.collection, lines.key, lines.lines[1].0
+                ),
+            }),
             Self::Planner(PlannerError::Torn { leaves, .. }) => {
                 Some(format!("select both, with `--only {leaves}` beside it, or none of the two"))
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::asset::{Format, Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
+use crate::asset::{CollectionName, Format, Heads, OUTPUTS, Recipe, RowShape, TableName, TableSpec, column_type};
 use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistake, Mistakes, Span};
 
@@ -14,7 +14,7 @@ use super::layer::{LayerId, SETTINGS, Setting, undefined_help};
 use super::matrix::{Block, Cells, Slot};
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
-use super::{Manifest, Moved, Rules};
+use super::{MOVED_CHAIN_MAX, Manifest, Moved, Rules};
 
 /// Names that a path template may use beyond labels and vars.
 pub const PATH_NAMES: [&str; 3] = ["digest", "ext", "rendition"];
@@ -148,11 +148,11 @@ fn keys<'b>(blocks: &'b [Block], slots: &'b [Slot]) -> impl Iterator<Item = Stri
     })
 }
 
-/// Finds the key that each renamed key had first; a `to` that declares nothing is a mistake.
+/// Finds the key that each renamed key had first; a `to` that leads to nothing declared is a mistake.
 pub fn moved_bases(
+    collection: &CollectionName,
     moved: &[(Span, Moved)],
-    blocks: &[Block],
-    slots: &[Slot],
+    (blocks, slots): (&[Block], &[Slot]),
     mistakes: &mut Mistakes,
 ) -> BTreeMap<String, String> {
     let mut bases = BTreeMap::new();
@@ -161,14 +161,26 @@ pub fn moved_bases(
     }
     let index = GlobIndex::new(moved.iter().map(|(_, line)| &line.to));
     let mut used = vec![false; moved.len()];
+    let declared: HashSet<String> = keys(blocks, slots).collect();
     let mut matching = Vec::new();
     for key in keys(blocks, slots) {
-        index.find(&key, &mut matching);
-        for number in matching.iter().map(|number| *number as usize) {
-            let (_, line) = &moved[number];
-            let Some(captured) = line.to.captures(&key) else { continue };
-            used[number] = true;
-            bases.entry(key.clone()).or_insert_with(|| line.from.fill(&captured));
+        let mut reached = key.clone();
+        for _ in 0..MOVED_CHAIN_MAX {
+            index.find(&reached, &mut matching);
+            let mut first = None;
+            for number in matching.iter().map(|number| *number as usize) {
+                let (_, line) = &moved[number];
+                let Some(from) = line.from_of(&reached) else { continue };
+                used[number] = true;
+                first.get_or_insert((from, line));
+            }
+            let Some((from, line)) = first else { break };
+            bases.insert(key.clone(), from.clone());
+            // A key that is declared has a picture of its own, and what another collection did is not known here.
+            if line.from_collection != *collection || declared.contains(&from) {
+                break;
+            }
+            reached = from;
         }
     }
     for ((span, line), used) in moved.iter().zip(used) {

@@ -83,7 +83,7 @@ pub struct Manifest {
     pub source: Arc<str>,
     /// The key axes.
     pub key: Vec<String>,
-    /// Renames.
+    /// Renames, the most exact line first.
     pub moved: Vec<Moved>,
     /// Deletions that are expected.
     pub removed: Vec<KeyGlob>,
@@ -113,6 +113,27 @@ pub struct Moved {
     pub to: KeyGlob,
     /// Where it stands.
     pub place: Place,
+}
+
+/// Lines of `moved` that are followed one after the other.
+pub const MOVED_CHAIN_MAX: usize = 32;
+
+impl Moved {
+    /// Returns how exact the line is; the least is the most exact.
+    pub fn exactness(&self) -> (usize, std::cmp::Reverse<usize>) {
+        let stars = self.from.stars();
+        (stars, std::cmp::Reverse(self.from.as_str().len() - stars))
+    }
+
+    /// Returns where the line leads a key; `None` where it is not about it.
+    pub fn fill(&self, key: &str) -> Option<String> {
+        Some(self.to.fill(&self.from.captures(key)?))
+    }
+
+    /// Returns the key that the line leads to this one; `None` where it leads elsewhere.
+    pub fn from_of(&self, key: &str) -> Option<String> {
+        Some(self.from.fill(&self.to.captures(key)?))
+    }
 }
 
 impl Manifest {
@@ -214,7 +235,7 @@ fn build(
     check::paths(&renditions, mistakes);
     let name = name?;
     let lines = Lines::of(source);
-    let moved: Vec<_> = moved
+    let mut moved: Vec<_> = moved
         .into_iter()
         .map(|MovedLine { span, from_collection, from, to }| {
             let (line, column) = lines.locate(source, span.start);
@@ -222,9 +243,10 @@ fn build(
             (span, Moved { from_collection: from_collection.unwrap_or_else(|| name.clone()), from, to, place })
         })
         .collect();
+    moved.sort_by_key(|(_, line)| line.exactness());
     // What matches nothing is told only where all keys are known: a broken axis would make every cell look idle.
     let mut unmatched = Mistakes::default();
-    let moved_bases = check::moved_bases(&moved, &blocks, &slots, &mut unmatched);
+    let moved_bases = check::moved_bases(&name, &moved, (&blocks, &slots), &mut unmatched);
     check::removed(&removed, &blocks, &slots, &mut unmatched);
     let lines_of_cells = cells;
     let cells = Cells::new(&lines_of_cells);

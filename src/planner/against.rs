@@ -16,7 +16,8 @@ use crate::plan::{
 use crate::record::{Original, Published, Record, RecordHead, RecordedRow};
 
 use super::second::{kept_unseen, price, put, source, to_decide, wanted_recipe};
-use super::{AllManifests, Declared, Moves, PlannerError, Selection, owners, torn};
+use super::{AllManifests, Declared, Moves, PlannerError, Selection, moves, owners, torn};
+use crate::state::AppliedMove;
 
 /// What is to be compared.
 pub struct Comparing<'c> {
@@ -132,7 +133,9 @@ impl Past<'_> {
         let suspects = comparison.finish();
         let mut moves = Moves { deleted: suspects.strangers.clone(), ..Moves::default() };
         if !manifest.moved.is_empty() {
-            moves.assign(manifest, heads, &[], &self.candidates());
+            let (candidates, before) = (self.candidates(), self.renamed_before());
+            let past = moves::Past { standing: &[], candidates: &candidates, before: &before };
+            moves.assign(manifest, heads, &past)?;
         }
         let older_key = older.map(|older| &older.manifest.key).filter(|key| **key != manifest.key);
         let mut plan = CollectionPlan {
@@ -159,6 +162,20 @@ impl Past<'_> {
     fn candidates(&self) -> BTreeMap<CollectionName, BTreeSet<AssetKey>> {
         let keys = |older: &Declared| older.heads.all().iter().map(|head| head.key.clone()).collect();
         self.comparing.older.iter().map(|older| (older.manifest.name.clone(), keys(older))).collect()
+    }
+
+    /// Returns the renames that the older manifests ask for themselves: they were carried out.
+    fn renamed_before(&self) -> HashSet<AppliedMove> {
+        let each = |older: &'_ Declared| -> Vec<AppliedMove> {
+            let Declared { manifest, heads } = older;
+            let into = |head: &crate::asset::Head| {
+                let lines = manifest.moved.iter().filter(|line| line.from_collection == manifest.name);
+                let from = lines.filter_map(|line| line.from_of(head.key.as_str())?.parse().ok());
+                from.map(|from| (manifest.name.clone(), from, head.key.clone())).collect::<Vec<_>>()
+            };
+            heads.all().iter().flat_map(into).collect()
+        };
+        self.comparing.older.iter().flat_map(each).collect()
     }
 
     fn decide(&mut self, declared: &Declared, index: usize, moves: &Moves, plan: &mut CollectionPlan) {

@@ -30,6 +30,7 @@ mod first;
 mod looks;
 mod moves;
 mod owners;
+mod routes;
 mod second;
 mod selection;
 mod standings;
@@ -39,6 +40,7 @@ pub use candidates::{Taken, candidates};
 pub use deep::{Depth, all as damaged, remembered};
 pub use drift::row_state;
 pub use moves::Moves;
+pub use routes::{Conflict, TwoLines};
 pub use selection::{Pattern, Patterns, Selection};
 
 /// A manifest with the heads of its assets.
@@ -154,6 +156,12 @@ pub enum PlannerError {
         /// What it would cost.
         now: MicroUsd,
     },
+    /// Two lines of `moved` cannot both be meant.
+    #[error(
+        "two lines of `moved` are about `{}:{}`: {} leads to `{}`, {} to `{}`",
+        .0.collection, .0.key, .0.lines[0].1, .0.lines[0].0, .0.lines[1].1, .0.lines[1].0
+    )]
+    TwoLines(Box<TwoLines>),
     /// A selection takes an asset whose key another one, which is not selected, has to leave first.
     #[error("`{key}` is selected, and the asset that has this key now, and becomes `{leaves}`, is not")]
     Torn {

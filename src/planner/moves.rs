@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::asset::{AssetKey, CollectionName, Heads};
 use crate::glob::GlobIndex;
-use crate::manifest::{Manifest, Moved};
+use crate::manifest::{MOVED_CHAIN_MAX, Manifest};
 use crate::plan::Suspects;
 use crate::record::RecordHead;
 use crate::state::{AppliedMove, StateError, Visitor};
 use crate::world::World;
 
 use super::PlannerError;
+use super::routes::{Conflict, Route, Routes, TwoLines};
 
 /// Which records go where.
 #[derive(Debug, Default)]
@@ -21,6 +22,16 @@ pub struct Moves {
     pub vacated: BTreeSet<AssetKey>,
     /// Keys of records of this collection that nothing declares and nothing renames.
     pub deleted: Vec<AssetKey>,
+}
+
+/// What was before this plan, as far as renames go.
+pub(super) struct Past<'p> {
+    /// Renames that were carried out and whose lines still stand.
+    pub standing: &'p [AppliedMove],
+    /// The recorded keys that a rename could start from.
+    pub candidates: &'p BTreeMap<CollectionName, BTreeSet<AssetKey>>,
+    /// Renames that were carried out within the collections that records come from.
+    pub before: &'p HashSet<AppliedMove>,
 }
 
 /// Collects the keys of a collection.
@@ -49,38 +60,39 @@ impl Moves {
         }
         let (standing, _) = Self::remembered(world, manifest).await?;
         let candidates = candidates(world, manifest, heads, suspects).await?;
-        moves.assign(manifest, heads, &standing, &candidates);
+        let mut before = HashSet::new();
+        for collection in candidates.keys().filter(|collection| **collection != manifest.name) {
+            before.extend(world.state.moves(collection).await?);
+        }
+        let past = Past { standing: &standing, candidates: &candidates, before: &before };
+        moves.assign(manifest, heads, &past)?;
         Ok(moves)
     }
 
-    /// Gives each declared key the record that its line of `moved` names, and tells what is left over.
+    /// Gives each declared key the record that the lines of `moved` lead to it, and tells what is left over.
     ///
-    /// `standing` are renames that were carried out, `candidates` the recorded keys that one could start from.
-    pub(super) fn assign(
-        &mut self,
-        manifest: &Manifest,
-        heads: &Heads,
-        standing: &[AppliedMove],
-        candidates: &BTreeMap<CollectionName, BTreeSet<AssetKey>>,
-    ) {
-        let standing: HashSet<&AppliedMove> = standing.iter().collect();
-        let mut taken: HashSet<(CollectionName, AssetKey)> = self.into.values().cloned().collect();
-        for (line, from) in starts(manifest, candidates) {
-            let line = &manifest.moved[line as usize];
-            let Some(captured) = line.from.captures(from.as_str()) else { continue };
-            let Some(index) = heads.find(&line.to.fill(&captured)) else { continue };
-            let to = heads.all()[index].key.clone();
-            let itself = line.from_collection == manifest.name && *from == to;
-            let done = (line.from_collection.clone(), from.clone(), to);
-            if itself || standing.contains(&done) || self.into.contains_key(&done.2) {
-                continue;
-            }
-            let (collection, from, to) = done;
-            if taken.insert((collection.clone(), from.clone())) {
-                self.into.insert(to, (collection, from));
+    /// # Errors
+    /// [`PlannerError::TwoLines`] where two lines cannot both be meant.
+    pub(super) fn assign(&mut self, manifest: &Manifest, heads: &Heads, past: &Past<'_>) -> Result<(), PlannerError> {
+        let routes = Routes::new(manifest, heads);
+        let standing: HashSet<&AppliedMove> = past.standing.iter().collect();
+        let mut found = Vec::new();
+        for (collection, keys) in past.candidates {
+            for from in keys {
+                let done = |to: &AssetKey| standing.contains(&(collection.clone(), from.clone(), to.clone()));
+                let two_lines = |lines| PlannerError::TwoLines(Box::new(lines));
+                let Some(route) = routes.of(collection, from, done).map_err(two_lines)? else { continue };
+                one_after_the_other(&routes, manifest, past, (collection, from, &route)).map_err(two_lines)?;
+                found.push((route, collection, from));
             }
         }
-        self.settle(manifest, candidates.get(&manifest.name));
+        // Of several records that are led to one key it is that of the more exact line, or of the first.
+        found.sort_by_key(|(route, _, from)| (route.line.exactness(), route.line.place.line, *from));
+        for (route, collection, from) in found {
+            self.into.entry(route.to).or_insert_with(|| (collection.clone(), from.clone()));
+        }
+        self.settle(manifest, past.candidates.get(&manifest.name));
+        Ok(())
     }
 
     /// Returns the renames that were carried out and whose line still stands, and how many have lost their line.
@@ -90,12 +102,8 @@ impl Moves {
     pub async fn remembered(world: &World, manifest: &Manifest) -> Result<(Vec<AppliedMove>, usize), StateError> {
         let applied = world.state.moves(&manifest.name).await?;
         let count = applied.len();
-        let (lines, mut matching) = (lines_from(manifest), Vec::new());
-        let mut stands = |(collection, from, to): &AppliedMove| {
-            lines.find(from.as_str(), &mut matching);
-            matching.iter().any(|line| covers(&manifest.moved[*line as usize], collection, from, to))
-        };
-        let standing: Vec<_> = applied.into_iter().filter(&mut stands).collect();
+        let lines = GlobIndex::new(manifest.moved.iter().map(|line| &line.from));
+        let standing: Vec<_> = applied.into_iter().filter(|applied| covers(manifest, &lines, applied)).collect();
         let stale = count - standing.len();
         Ok((standing, stale))
     }
@@ -130,32 +138,49 @@ impl Moves {
     }
 }
 
-fn covers(line: &Moved, collection: &CollectionName, from: &AssetKey, to: &AssetKey) -> bool {
-    let filled = || line.from.captures(from.as_str()).map(|captured| line.to.fill(&captured));
-    line.from_collection == *collection && filled().as_deref() == Some(to.as_str())
-}
-
-/// Finds lines of `moved` by what they rename from, whatever the collection.
-fn lines_from(manifest: &Manifest) -> GlobIndex {
-    GlobIndex::new(manifest.moved.iter().map(|line| &line.from))
-}
-
-/// Returns the recorded keys that a line names, each with the line's number: line by line, each line's by key.
-fn starts<'c>(
+/// Refuses a record of another collection whose line leads to a key at which a line of this collection begins, where no
+/// record of this collection is: one record takes one line, and to stop at the first may not be what is meant.
+fn one_after_the_other(
+    routes: &Routes<'_>,
     manifest: &Manifest,
-    candidates: &'c BTreeMap<CollectionName, BTreeSet<AssetKey>>,
-) -> Vec<(u32, &'c AssetKey)> {
-    let (lines, mut matching) = (lines_from(manifest), Vec::new());
-    let mut starts = Vec::new();
-    for (collection, keys) in candidates {
-        for key in keys {
-            lines.find(key.as_str(), &mut matching);
-            let own = |line: &&u32| manifest.moved[**line as usize].from_collection == *collection;
-            starts.extend(matching.iter().filter(own).map(|line| (*line, key)));
+    past: &Past<'_>,
+    (collection, from, first): (&CollectionName, &AssetKey, &Route<'_>),
+) -> Result<(), TwoLines> {
+    let is_there = past.candidates.get(&manifest.name).is_some_and(|keys| keys.contains(&first.to));
+    if *collection == manifest.name || is_there {
+        return Ok(());
+    }
+    // What was carried out under the collection's old name is done.
+    let done = |to: &AssetKey| past.before.contains(&(collection.clone(), first.to.clone(), to.clone()));
+    let Some(second) = routes.of(&manifest.name, &first.to, done)? else { return Ok(()) };
+    Err(TwoLines {
+        collection: collection.clone(),
+        key: from.clone(),
+        lines: [(first.to.clone(), first.line.place.clone()), (second.to, second.line.place.clone())],
+        conflict: Conflict::OneAfterTheOther,
+    })
+}
+
+/// Tells whether a line, or those that lead on from it, leads from one key to the other.
+fn covers(manifest: &Manifest, starts: &GlobIndex, (collection, from, to): &AppliedMove) -> bool {
+    let mut reached = vec![(collection, from.to_string())];
+    let mut matching = Vec::new();
+    for _ in 0..MOVED_CHAIN_MAX {
+        let mut step = |(collection, key): &(&CollectionName, String)| -> Vec<String> {
+            starts.find(key, &mut matching);
+            let lines = matching.iter().map(|number| &manifest.moved[*number as usize]);
+            lines.filter(|line| line.from_collection == **collection).filter_map(|line| line.fill(key)).collect()
+        };
+        let next: BTreeSet<String> = reached.iter().flat_map(&mut step).collect();
+        if next.contains(to.as_str()) {
+            return true;
+        }
+        reached = next.into_iter().map(|key| (&manifest.name, key)).collect();
+        if reached.is_empty() {
+            break;
         }
     }
-    starts.sort_unstable();
-    starts
+    false
 }
 
 /// Returns the recorded keys that a rename could start from, by collection.
@@ -166,19 +191,14 @@ async fn candidates(
     suspects: &Suspects,
 ) -> Result<BTreeMap<CollectionName, BTreeSet<AssetKey>>, PlannerError> {
     let mut candidates: BTreeMap<CollectionName, BTreeSet<AssetKey>> = BTreeMap::new();
-    let ends = manifest.moved.iter().flat_map(|line| [&line.from, &line.to]);
-    let (ends, mut matching) = (GlobIndex::new(ends), Vec::new());
+    let ends = GlobIndex::new(manifest.moved.iter().flat_map(|line| [&line.from, &line.to]));
     for line in &manifest.moved {
         if candidates.contains_key(&line.from_collection) {
             continue;
         }
         let keys = if line.from_collection == manifest.name {
-            let mut named = |key: &str| {
-                ends.find(key, &mut matching);
-                !matching.is_empty()
-            };
-            let declared: Vec<AssetKey> =
-                heads.all().iter().map(|head| &head.key).filter(|key| named(key.as_str())).cloned().collect();
+            let keys = heads.all().iter().map(|head| &head.key);
+            let declared: Vec<AssetKey> = keys.filter(|key| ends.matches(key.as_str())).cloned().collect();
             let recorded = world.state.records(&manifest.name, &declared).await?;
             recorded.into_iter().map(|record| record.key).chain(suspects.strangers.iter().cloned()).collect()
         } else {
