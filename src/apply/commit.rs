@@ -49,6 +49,9 @@ fn halves(mut commit: Commit) -> Halves {
     if commit.put.iter().any(|put| put.moved_from.is_some()) {
         return Halves::Whole;
     }
+    if !commit.settled.is_empty() {
+        return Halves::Whole;
+    }
     match (commit.put.len(), commit.delete.len()) {
         (0, 0) => Halves::Whole,
         (1, 0) => commit.put.pop().map_or(Halves::Whole, |put| Halves::One(put.record.key)),

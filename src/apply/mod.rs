@@ -11,7 +11,7 @@ use crate::asset::{AssetKey, Assets, GeneratorName, MicroUsd, ObjectPath, TableS
 use crate::digest::ContentDigest;
 use crate::generator::GeneratorError;
 use crate::plan::CollectionPlan;
-use crate::state::{AppliedMove, Arrangement, Caps, Holder, Right, Run, StateError};
+use crate::state::{AppliedMove, Arrangement, Caps, Commit, Holder, RenameMemory, Right, Run, StateError};
 use crate::storage::{MarkerError, StorageError, StoreRefusal};
 use crate::world::{World, WorldError};
 
@@ -70,8 +70,8 @@ pub struct Work<'w> {
     pub assets: Option<&'w dyn Assets>,
     /// Its table.
     pub table: Option<&'w TableSpec>,
-    /// Renames to keep in mind, and how many are to be forgotten.
-    pub moves: (Vec<AppliedMove>, usize),
+    /// Renames to keep in mind.
+    pub moves: RenameMemory,
     /// Its order and columns, for whoever shows it; `None` where that is not known.
     pub arrangement: Option<Arrangement>,
 }
@@ -345,6 +345,11 @@ pub async fn run(
         if let Some(arrangement) = &work.arrangement {
             world.state.arrange(lease, arrangement).await?;
         }
+        if !work.moves.settled.is_empty() {
+            // Before any asset of them is written: a rename that came too late must never be taken for one to come.
+            let settled = Commit { settled: work.moves.settled.clone(), ..Commit::default() };
+            world.state.commit(lease, None, &settled).await?;
+        }
     }
     crash_point("leased");
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();
@@ -362,9 +367,10 @@ pub async fn run(
     runner.carry_out(&parts).await;
     if runner.outcome.ended.is_none() {
         for work in works {
-            let (keep, forgotten) = &work.moves;
-            if let (Right::Lease(lease), true) = (leases.right(&work.plan.name)?, *forgotten > 0) {
-                world.state.keep_moves(lease, &all_moves(keep, work)).await?;
+            let RenameMemory { standing, stale, settled } = &work.moves;
+            if let (Right::Lease(lease), true) = (leases.right(&work.plan.name)?, *stale > 0) {
+                let kept: Vec<AppliedMove> = standing.iter().chain(settled).cloned().collect();
+                world.state.keep_moves(lease, &all_moves(&kept, work)).await?;
             }
         }
     }

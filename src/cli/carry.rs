@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::planner::{Moves, Taken};
 use crate::process::Process;
 use crate::render;
-use crate::state::{Caps, KeptPlan, Run};
+use crate::state::{Caps, KeptPlan, RenameMemory, Run};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
@@ -271,8 +271,8 @@ async fn works<'w>(
     for (number, collection) in parts {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name);
         let moves = match declared {
-            Some(declared) => Moves::remembered(world, &declared.manifest).await?,
-            None => (Vec::new(), 0),
+            Some(declared) => Moves::to_remember(world, &declared.manifest, collection).await?,
+            None => RenameMemory::default(),
         };
         works.push(Work {
             plan: collection,

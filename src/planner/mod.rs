@@ -3,7 +3,7 @@
 //! One listing, one scan of records and rows, then, only for assets that differ, a batched read of whole records, rows
 //! and originals. Reads only: it takes no lease, creates nothing, and treats what is missing as empty.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::sync::OnceCell;
 
@@ -266,12 +266,17 @@ fn undeclared(known: &Known, request: &Request<'_>, moved_away: &BTreeMap<Collec
 
 /// Refuses a selection that would overwrite a record whose rename is not selected.
 fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
-    for change in plan.changes.iter().filter(|change| moves.vacated.contains(&change.key)) {
-        let from = (plan.name.clone(), change.key.clone());
-        let leaves = moves.into.iter().find(|(_, source)| **source == from);
-        let selected = |to: &AssetKey| plan.changes.iter().any(|change| change.key == *to);
-        if let Some((leaves, _)) = leaves.filter(|(to, _)| !selected(to)) {
-            return Err(PlannerError::Torn { key: change.key.clone(), leaves: leaves.clone() });
+    let mut leaving: HashMap<&AssetKey, Vec<&AssetKey>> = HashMap::new();
+    for (to, (collection, from)) in &moves.into {
+        if to != from || *collection == plan.name {
+            leaving.entry(from).or_default().push(to);
+        }
+    }
+    let selected: HashSet<&AssetKey> = plan.changes.iter().map(|change| &change.key).collect();
+    for change in &plan.changes {
+        let mut leaves = leaving.get(&change.key).into_iter().flatten();
+        if let Some(leaves) = leaves.find(|to| !selected.contains(*to)) {
+            return Err(PlannerError::Torn { key: change.key.clone(), leaves: (*leaves).clone() });
         }
     }
     Ok(())

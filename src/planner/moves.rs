@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::asset::{AssetKey, CollectionName, Heads};
 use crate::glob::GlobIndex;
 use crate::manifest::{MOVED_CHAIN_MAX, Manifest};
-use crate::plan::Suspects;
+use crate::plan::{CollectionPlan, Suspects};
 use crate::record::RecordHead;
-use crate::state::{AppliedMove, StateError, Visitor};
+use crate::state::{AppliedMove, RenameMemory, StateError, Visitor};
 use crate::world::World;
 
 use super::PlannerError;
@@ -58,7 +58,8 @@ impl Moves {
         if manifest.moved.is_empty() {
             return Ok(moves);
         }
-        let (standing, _) = Self::remembered(world, manifest).await?;
+        let RenameMemory { mut standing, settled, stale: _ } = Self::remembered(world, manifest).await?;
+        standing.extend(settled);
         let candidates = candidates(world, manifest, heads, suspects).await?;
         let mut before = HashSet::new();
         for collection in candidates.keys().filter(|collection| **collection != manifest.name) {
@@ -99,13 +100,46 @@ impl Moves {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub async fn remembered(world: &World, manifest: &Manifest) -> Result<(Vec<AppliedMove>, usize), StateError> {
+    async fn remembered(world: &World, manifest: &Manifest) -> Result<RenameMemory, StateError> {
         let applied = world.state.moves(&manifest.name).await?;
-        let count = applied.len();
-        let lines = GlobIndex::new(manifest.moved.iter().map(|line| &line.from));
-        let standing: Vec<_> = applied.into_iter().filter(|applied| covers(manifest, &lines, applied)).collect();
-        let stale = count - standing.len();
-        Ok((standing, stale))
+        let starts = GlobIndex::new(manifest.moved.iter().map(|line| &line.from));
+        let (standing, stale): (Vec<_>, Vec<_>) =
+            applied.into_iter().partition(|applied| covers(manifest, &starts, applied));
+        let mut memory = RenameMemory { standing, stale: stale.len(), settled: Vec::new() };
+        let others = manifest.moved.iter().map(|line| &line.from_collection).filter(|name| **name != manifest.name);
+        for other in others.collect::<BTreeSet<_>>() {
+            // What was carried out under the collection's old name is carried out.
+            let within = world.state.moves(other).await?.into_iter().filter(|(collection, _, _)| collection == other);
+            let own = within.map(|(_, from, to)| (manifest.name.clone(), from, to));
+            memory.settled.extend(own.filter(|own| covers(manifest, &starts, own)));
+        }
+        memory.settled.retain(|own| !memory.standing.contains(own));
+        Ok(memory)
+    }
+
+    /// Returns what a run has to remember of renames once it has carried a plan out.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn to_remember(
+        world: &World,
+        manifest: &Manifest,
+        plan: &CollectionPlan,
+    ) -> Result<RenameMemory, StateError> {
+        let mut memory = Self::remembered(world, manifest).await?;
+        let ends = GlobIndex::new(manifest.moved.iter().map(|line| &line.to));
+        let mut matching = Vec::new();
+        // A key that gets a picture of its own had no record that could have been renamed to it.
+        let new = plan.changes.iter().filter(|change| change.before.is_none() && change.moved_from.is_none());
+        for key in new.map(|change| &change.key) {
+            ends.find(key.as_str(), &mut matching);
+            let lines = matching.iter().map(|number| &manifest.moved[*number as usize]);
+            let from = lines.filter_map(|line| {
+                Some((line.from_collection.clone(), line.from_of(key.as_str())?.parse().ok()?, key.clone()))
+            });
+            memory.settled.extend(from);
+        }
+        Ok(memory)
     }
 
     /// Drops renames onto keys whose own record stays, until none is left; then tells what is vacated and deleted.

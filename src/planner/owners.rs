@@ -1,8 +1,8 @@
 //! Owners of rows: several collections may publish to one table, and each of its rows belongs to one of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::asset::{CollectionName, Heads, TableSpec};
+use crate::asset::{AssetKey, CollectionName, Heads, TableSpec};
 use crate::digest::SeenDigest;
 use crate::manifest::Manifest;
 use crate::record::RecordHead;
@@ -48,11 +48,12 @@ impl Foreign {
         if self.0.is_empty() {
             return Ok(());
         }
+        // A row whose own asset comes here, under whichever key, leaves its place before another one takes it.
+        let coming: HashSet<(&CollectionName, &AssetKey)> =
+            moves.into.values().map(|(name, key)| (name, key)).collect();
         for head in heads.all() {
             let Some(owner) = self.0.get(head.key.as_str()) else { continue };
-            let comes_from_there =
-                moves.into.get(&head.key).is_some_and(|(name, key)| name == owner && *key == head.key);
-            if !comes_from_there {
+            if !coming.contains(&(owner, &head.key)) {
                 let collections = [owner.clone(), manifest.name.clone()];
                 return Err(shared(head.key.clone(), table, collections));
             }
@@ -105,6 +106,6 @@ pub fn check_declared(declared: &[Declared]) -> Result<(), PlannerError> {
     Ok(())
 }
 
-fn shared(key: crate::asset::AssetKey, table: &TableSpec, collections: [CollectionName; 2]) -> PlannerError {
+fn shared(key: AssetKey, table: &TableSpec, collections: [CollectionName; 2]) -> PlannerError {
     PlannerError::Shared(Box::new(SharedRow { key, table: table.name.clone(), collections }))
 }

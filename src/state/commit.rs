@@ -72,6 +72,20 @@ pub struct Commit {
     pub delete: Vec<AssetKey>,
     /// What somebody accepted of those assets.
     pub accepted: Vec<Acceptance>,
+    /// Renames that count as carried out from now on, beside those of the assets that are written.
+    pub settled: Vec<AppliedMove>,
+}
+
+/// What a run does about renames that are remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RenameMemory {
+    /// Those that were carried out and whose line still stands.
+    pub standing: Vec<AppliedMove>,
+    /// How many have lost their line.
+    pub stale: usize,
+    /// Those that count as carried out from now on: they were, in a collection that has another name now, or there was no
+    /// record to rename when the key got a picture of its own.
+    pub settled: Vec<AppliedMove>,
 }
 
 /// A rename that was carried out: from which collection and key, to which key.

@@ -176,7 +176,7 @@ async fn carry_out(world: &Arc<World>, declared: &[Declared], plan: &Plan) -> Ou
     let leases = Leases::take(&*world.state, &apply::collections(plan), &run, 0).await.unwrap();
     let mut works = Vec::new();
     for (plan, Declared { manifest, .. }) in plan.collections.iter().zip(declared) {
-        let moves = Moves::remembered(world, manifest).await.unwrap();
+        let moves = Moves::to_remember(world, manifest, plan).await.unwrap();
         works.push(Work { arrangement: None, plan, assets: Some(manifest), table: manifest.table(), moves });
     }
     let options = Options {

@@ -185,7 +185,7 @@ async fn carry_out(world: &Arc<World>, declared: &Declared, plan: &Plan, number:
         plan: &plan.collections[0],
         assets: Some(&declared.manifest),
         table: declared.manifest.table(),
-        moves: Moves::remembered(world, &declared.manifest).await.unwrap(),
+        moves: Moves::to_remember(world, &declared.manifest, &plan.collections[0]).await.unwrap(),
     };
     let options = Options {
         run: &run,

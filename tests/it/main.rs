@@ -46,6 +46,7 @@ mod product;
 mod project;
 mod proxy;
 mod purchase;
+mod renames;
 mod repair;
 mod reports;
 mod roles;

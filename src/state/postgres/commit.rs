@@ -190,8 +190,9 @@ async fn remember_moves(transaction: &Transaction, before: &Before<'_>, commit: 
         let (collection, key) = put.moved_from.as_ref()?;
         Some((put.record.key.as_str(), collection.as_str(), key.as_str()))
     });
+    let settled = commit.settled.iter().map(|(collection, from, to)| (to.as_str(), collection.as_str(), from.as_str()));
     let (mut keys, mut from_collections, mut from_keys) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, from_collection, from_key) in moves {
+    for (key, from_collection, from_key) in moves.chain(settled) {
         keys.push(key);
         from_collections.push(from_collection);
         from_keys.push(from_key);

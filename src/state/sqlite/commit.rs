@@ -235,5 +235,8 @@ fn remember_moves(transaction: &Transaction<'_>, before: &Before<'_>, commit: &C
             statement.execute([before.collection, put.record.key.as_str(), collection.as_str(), key.as_str()])?;
         }
     }
+    for (collection, from, to) in &commit.settled {
+        statement.execute([before.collection, to.as_str(), collection.as_str(), from.as_str()])?;
+    }
     Ok(())
 }
