@@ -1,7 +1,7 @@
 //! Adopting: rows and pictures that were there before are taken over as they are.
 //!
 //! The bytes are copied to where originals lie; the old file is never announced as ours, so that nothing that cleans up
-//! can ever take it for one. Rows are read and never written.
+//! can ever take it for one. It stays known to its original, so that an edit that is taken back gives it back, too. Rows are read and never written.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -57,6 +57,11 @@ pub async fn adopt(world: &World, work: &Work<'_>, items: &[Item<'_>]) -> Result
     world.storage.sync().await?;
     let originals = taken.values().filter_map(|filed| filed.as_ref().ok().map(|(original, _)| original.clone()));
     world.state.found(&originals.collect::<Vec<_>>()).await?;
+    let files = taken
+        .values()
+        .flatten()
+        .flat_map(|(original, published)| published.iter().map(|file| (original.sha256, file.clone())));
+    world.state.keep_adopted(&files.collect::<Vec<_>>()).await?;
     crash_point("adopted-found");
     Ok(taken)
 }

@@ -2,6 +2,7 @@
 
 use futures::{StreamExt, stream};
 
+use crate::digest::ContentDigest;
 use crate::plan::Action;
 use crate::state::Right;
 use crate::world::World;
@@ -12,7 +13,7 @@ use super::announce::announce;
 use super::files::{Filed, Pictured, Prepared, file};
 use super::item::Item;
 use super::original::{Wanted, make};
-use super::publish::{free, fresh, known, put};
+use super::publish::{Known, free, fresh, put};
 use super::reuse::take_over;
 use super::step::Runner;
 use super::{ApplyError, Work, crash_point};
@@ -43,7 +44,10 @@ impl Runner<'_> {
                 wanted.extend(asset.renditions.iter().map(|rendition| (original.sha256, rendition.digest)));
             }
         }
-        let known = known(self.world.state.rely_on_objects(&wanted).await?);
+        let announced = self.world.state.rely_on_objects(&wanted).await?;
+        let taken: Vec<ContentDigest> =
+            originals.iter().flatten().flatten().map(|(original, _)| original.sha256).collect();
+        let known = Known::new(announced, self.world.state.adopted_files(&taken).await?);
         let world: &World = self.world;
         let known_files = &known;
         let each = items.iter().zip(originals).enumerate().map(|(slot, (item, original))| {

@@ -17,7 +17,7 @@ use super::buy::{Bought, Buyer, Order, Tally};
 use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
-use super::publish::{free, fresh, known, put};
+use super::publish::{Known, free, fresh, put};
 use super::step::{Part, Runner};
 use super::{ApplyError, Event, Listener, Work};
 
@@ -180,7 +180,8 @@ async fn one(buyer: &Buyer<'_>, item: &Item<'_>) -> Result<(), ApplyError> {
     let (world, journal): (&World, &Journal) = (buyer.world, buyer.journal);
     let renditions = item.asset.iter().flat_map(|asset| &asset.renditions);
     let wanted = renditions.map(|rendition| (made.original.sha256, rendition.digest)).collect();
-    let known = known(journal.objects(wanted).await?);
+    // What was just bought was copied from nothing.
+    let known = Known::new(journal.objects(wanted).await?, Vec::new());
     let (original, published) = match file(world, item, Some(Ok((made.original, made.decoded))), &known).await? {
         Prepared::There(original, published) => (original, published),
         Prepared::ToPut(target, forms) => {

@@ -56,11 +56,29 @@ pub struct Form {
 }
 
 /// What is known of files that were published before.
-pub type Known = HashMap<(ContentDigest, RenditionDigest), Published>;
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Those that were announced, by original and rendition.
+    announced: HashMap<(ContentDigest, RenditionDigest), Published>,
+    /// Those of the product that were taken over, by the original that was copied from them.
+    adopted: HashMap<ContentDigest, Vec<Published>>,
+}
 
-/// Sorts what is known by original and rendition.
-pub fn known(files: Vec<(ContentDigest, Published)>) -> Known {
-    files.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect()
+impl Known {
+    /// Sorts files that were announced, and files that were taken over.
+    pub fn new(announced: Vec<(ContentDigest, Published)>, adopted: Vec<(ContentDigest, Published)>) -> Self {
+        let announced = announced.into_iter().map(|(content, file)| ((content, file.rendition.digest), file)).collect();
+        let mut known = Self { announced, adopted: HashMap::new() };
+        for (content, file) in adopted {
+            known.adopted.entry(content).or_default().push(file);
+        }
+        known
+    }
+
+    /// Returns the file that was announced for a target in a rendition.
+    fn announced(&self, target: &Target<'_>, rendition: &Rendition) -> Option<&Published> {
+        self.announced.get(&(target.original.sha256, rendition.digest))
+    }
 }
 
 /// Finds or encodes all files of an asset, in the manifest's order; nothing is written yet.
@@ -92,7 +110,7 @@ pub fn fresh(target: &Target<'_>, forms: &[Form], known: &Known) -> Vec<(Content
     let to_put = forms.iter().filter(|form| form.bytes.is_some());
     // A later renderer may make other bytes of the same picture, which lie elsewhere.
     let heard =
-        |file: &Published| known.get(&(content, file.rendition.digest)).map(|known| &known.path) == Some(&file.path);
+        |file: &Published| known.announced(target, &file.rendition).map(|known| &known.path) == Some(&file.path);
     let unheard = to_put.filter(|form| !heard(&form.published));
     unheard.map(|form| (content, form.published.clone())).collect()
 }
@@ -120,7 +138,7 @@ pub async fn put(
         if let Some(bytes) = bytes {
             // What is repaired, or was announced before, is ours to replace: it was damaged, or cut off by a power cut.
             // Everywhere else other bytes would be somebody else's file.
-            let before = known.get(&(target.original.sha256, file.rendition.digest));
+            let before = known.announced(target, &file.rendition);
             let ours = target.files == Lost::Some || before.is_some_and(|before| before.path == file.path);
             let overwrite = if ours { Overwrite::Replace } else { Overwrite::Never };
             let content_type = file.rendition.encoding.format.content_type();
@@ -139,7 +157,7 @@ async fn there(
     rendition: &Rendition,
     known: &Known,
 ) -> Result<Option<Form>, ApplyError> {
-    if let Some(file) = known.get(&(target.original.sha256, rendition.digest)) {
+    if let Some(file) = known.announced(target, rendition) {
         let fits = !target.damaged.contains(&file.path) && world.storage.size(&file.path).await? == Some(file.bytes);
         if fits {
             let published = Published { rendition: rendition.clone(), ..file.clone() };
@@ -147,7 +165,7 @@ async fn there(
         }
     }
     let Some(record) = target.record.filter(|record| record.original == target.original.sha256) else {
-        return Ok(None);
+        return adopted(world, target, rendition, known).await;
     };
     // The record's own file of this rendition, which may have been there before us, stays where it is.
     let own = record.published.iter().find(|file| file.rendition.name == rendition.name);
@@ -165,18 +183,53 @@ async fn there(
             return Ok(Some(Form { published, bytes: Some(bytes) }));
         }
     }
+    if let Some(form) = adopted(world, target, rendition, known).await? {
+        return Ok(Some(form));
+    }
     let same = |file: &&Published| file.rendition.encoding == rendition.encoding;
     let Some(file) = record.published.iter().find(same) else { return Ok(None) };
+    let Some(bytes) = still_holds(world, file).await? else { return Ok(None) };
+    let path = rendition.path.fill(&file.sha256);
+    let published = Published { rendition: rendition.clone(), path, ..file.clone() };
+    Ok(Some(Form { published, bytes: Some(bytes) }))
+}
+
+/// Finds the product's own file that was taken over, or its bytes where they only need another path.
+async fn adopted(
+    world: &World,
+    target: &Target<'_>,
+    rendition: &Rendition,
+    known: &Known,
+) -> Result<Option<Form>, ApplyError> {
+    let files = known.adopted.get(&target.original.sha256).into_iter().flatten();
+    let files: Vec<&Published> = files.filter(|file| file.rendition.name == rendition.name).collect();
+    for file in files.iter().filter(|file| file.rendition.digest == rendition.digest) {
+        // The product may have put another picture there: its name tells nothing of its bytes.
+        if still_holds(world, file).await?.is_some() {
+            return Ok(Some(Form { published: (*file).clone(), bytes: None }));
+        }
+    }
+    for file in files.iter().filter(|file| file.rendition.encoding == rendition.encoding) {
+        let bytes = match file.sha256 == target.original.sha256 {
+            true => Some(original::fetch(world, &target.original).await?),
+            false => still_holds(world, file).await?,
+        };
+        if let Some(bytes) = bytes {
+            let path = rendition.path.fill(&file.sha256);
+            let published = Published { rendition: rendition.clone(), path, ..(*file).clone() };
+            return Ok(Some(Form { published, bytes: Some(bytes) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns a file's bytes where they are those that were published.
+async fn still_holds(world: &World, file: &Published) -> Result<Option<Bytes>, ApplyError> {
     if world.storage.size(&file.path).await? != Some(file.bytes) {
         return Ok(None);
     }
     let bytes = world.storage.get(&file.path, file.bytes).await?;
-    if ContentDigest::of(&bytes) != file.sha256 {
-        return Ok(None);
-    }
-    let path = rendition.path.fill(&file.sha256);
-    let published = Published { rendition: rendition.clone(), path, ..file.clone() };
-    Ok(Some(Form { published, bytes: Some(bytes) }))
+    Ok(Some(bytes).filter(|bytes| ContentDigest::of(bytes) == file.sha256))
 }
 
 async fn encode(target: &Target<'_>, rendition: &Rendition, picture: Arc<Held>) -> Result<Form, ApplyError> {

@@ -242,6 +242,12 @@ pub trait State: Collector + Damages + Send + Sync {
     /// finished. Never fenced.
     async fn found(&self, originals: &[Original]) -> Result<(), StateError>;
 
+    /// Remembers files of the product that are taken over, each under the original that is copied from them. Never fenced.
+    async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError>;
+
+    /// Returns the files of the product that these originals were copied from, whatever became of them since.
+    async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError>;
+
     /// Remembers files about to be put, each under (original, rendition). Returns the paths that a living run of gc is
     /// deleting: of those nothing is remembered, and nothing may be put there yet. Never fenced.
     async fn announce(

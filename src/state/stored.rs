@@ -25,6 +25,9 @@ const SHOWN_SINCE: u32 = 6;
 /// The migration that brought what a run belongs to, and what is damaged.
 const REPAIRED_SINCE: u32 = 9;
 
+/// The version since which files that were taken over are remembered.
+const ADOPTED_SINCE: u32 = 8;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -151,6 +154,11 @@ pub(super) fn has_plans(schema: Schema) -> bool {
 /// Tells whether there are arrangements, and recipes of the past.
 pub(super) fn has_arrangements(schema: Schema) -> bool {
     !lacks(schema, SHOWN_SINCE)
+}
+
+/// Tells whether it is remembered which files were taken over.
+pub(super) fn has_adopted(schema: Schema) -> bool {
+    schema != Schema::Absent && !lacks(schema, ADOPTED_SINCE)
 }
 
 /// Tells whether runs say what they belong to.

@@ -118,6 +118,101 @@ fn an_edit_after_adopting_makes_exactly_its_pictures_and_undoing_it_costs_nothin
     project.assert_settled();
 }
 
+/// Applies an edit and takes it back; whatever else may have happened in between.
+fn edit_and_revert(project: &Project, edit: (&str, &str)) {
+    project.edit(edit.0, edit.1);
+    project.apply();
+    project.edit(edit.1, edit.0);
+    project.apply();
+    project.assert_settled();
+}
+
+/// Returns rows in which every URL is encoded in one way: once written by pixform, it is so in pixform's.
+fn spelt_alike(rows: Vec<String>) -> Vec<String> {
+    rows.into_iter().map(|row| row.replace("%2B", "+")).collect()
+}
+
+#[test]
+fn an_edit_that_is_undone_gives_the_adopted_files_back_under_their_urls() {
+    let project = product();
+    adopt(&project);
+    let before = (whole_table(&project), old_files(&project));
+    for edit in [
+        ("subject: a young woman", "subject: a woman of twenty"),
+        ("format: jpeg, quality: 90", "format: webp"),
+        ("quality: 90", "quality: 50"),
+        ("path: \"people/", "path: \"elsewhere/"),
+    ] {
+        project.edit(edit.0, edit.1);
+        project.apply();
+        let ran = project.run(&["check"]).expect(0);
+        assert!(!ran.stderr.contains("nothing knows"), "{edit:?}: {}", ran.stderr);
+        project.edit(edit.1, edit.0);
+        project.apply();
+        project.assert_settled();
+        assert_eq!(spelt_alike(whole_table(&project)), spelt_alike(before.0.clone()), "{edit:?}");
+        assert!(old_files(&project) == before.1, "{edit:?}");
+    }
+    project.edit("subject: a young woman", "subject: a woman of twenty");
+    project.apply();
+    project.ok(&["gc", "--older-than", "0s", "--yes"]);
+    assert_eq!(old_files(&project), before.1, "what is the product's is never deleted");
+}
+
+#[test]
+fn the_adopted_bytes_come_back_after_a_rename_and_an_acceptance_too() {
+    let project = product();
+    adopt(&project);
+    let bytes = fs::read(project.picture("age/young/photo")).unwrap();
+    let twin = project.copy();
+    // A rename while another picture is live leads to what the rename alone leads to.
+    let rename = |project: &Project| {
+        project.edit("        young:", "        fresh:");
+        project.edit("renditions:", "moved: [{ from: age/young/*, to: age/fresh/* }]\nrenditions:");
+        project.apply();
+    };
+    project.edit("subject: a young woman", "subject: a woman of twenty");
+    project.apply();
+    rename(&project);
+    project.edit("subject: a woman of twenty", "subject: a young woman");
+    project.apply();
+    project.assert_settled();
+    rename(&twin);
+    assert_eq!(project.rows(), twin.rows());
+    assert!(fs::read(project.picture("age/fresh/photo")).unwrap() == bytes, "the very same bytes");
+    edit_and_revert(&twin, ("subject: a young woman", "subject: a woman of twenty"));
+    assert_eq!(project.rows(), twin.rows());
+    // A picture that was accepted for another recipe is the same picture.
+    let accepted = product();
+    adopt(&accepted);
+    accepted.edit("steps: 20", "steps: 21");
+    accepted.ok(&["accept", "*/*/*", "--yes"]);
+    let urls = spelt_alike(accepted.query("SELECT image_url FROM people ORDER BY id"));
+    edit_and_revert(&accepted, ("subject: a young woman", "subject: a woman of twenty"));
+    assert_eq!(spelt_alike(accepted.query("SELECT image_url FROM people ORDER BY id")), urls);
+}
+
+#[test]
+fn an_adopted_file_that_the_product_replaced_is_not_given_back() {
+    let project = product();
+    adopt(&project);
+    let old = project.picture("age/young/photo");
+    let bytes = fs::read(&old).unwrap();
+    project.edit("subject: a young woman", "subject: a woman of twenty");
+    project.apply();
+    // Of the same size, which only its bytes tell.
+    let mut other = bytes.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    fs::write(&old, &other).unwrap();
+    project.edit("subject: a woman of twenty", "subject: a young woman");
+    project.apply();
+    let picture = project.picture("age/young/photo");
+    assert!(picture != old && fs::read(picture).unwrap() == bytes, "the very same bytes, in a file of ours");
+    assert!(fs::read(&old).unwrap() == other, "and the product's file is left alone");
+    project.assert_settled();
+}
+
 #[test]
 fn the_adopted_seed_stays_also_where_it_is_derived_from_labels() {
     let project = product();

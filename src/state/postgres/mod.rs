@@ -14,6 +14,7 @@ use super::{Access, Schema, StateError, UrlWarning};
 
 mod accepted;
 mod address;
+mod adopted;
 mod ahead;
 mod ask;
 mod collect;

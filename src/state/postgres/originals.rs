@@ -14,7 +14,7 @@ use crate::asset::{ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_references, parsed, signed, unsigned};
+use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_references, parsed, signed, unsigned};
 use crate::state::{IsAlive, Schema};
 
 /// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
@@ -61,7 +61,8 @@ pub(super) async fn objects(
 /// Returns every path that was ever announced or finished.
 pub(super) async fn paths(transaction: &Transaction, schema: Schema) -> Result<Vec<String>, Failure> {
     let going = if has_references(schema) { " UNION SELECT path FROM pixform.deletions" } else { "" };
-    let sql = format!("SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals{going}");
+    let adopted = if has_adopted(schema) { " UNION SELECT path FROM pixform.adopted" } else { "" };
+    let sql = format!("SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals{going}{adopted}");
     let paths = transaction.query_typed(&sql, &[]).await?;
     paths.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

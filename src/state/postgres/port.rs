@@ -8,8 +8,8 @@ use super::database::transaction;
 use super::lease::Stamp;
 use super::schema::{self, schema};
 use super::{
-    COMMIT, Postgres, accepted, ahead, commit, history, lease, ledger, originals, plans, read, runs, settle, shown,
-    sight, survey, table,
+    COMMIT, Postgres, accepted, adopted, ahead, commit, history, lease, ledger, originals, plans, read, runs, settle,
+    shown, sight, survey, table,
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
@@ -341,6 +341,18 @@ impl State for Postgres {
 
     async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
         change!(self, "write to the ledger", |transaction, _schema| ledger::decide(&transaction, right, decisions))
+    }
+
+    async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        change!(self, "remember files", |transaction, _schema| adopted::keep(&transaction, files))
+    }
+
+    async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        recall!(self, Statement, "read the files that were taken over", |transaction, schema| adopted::files(
+            &transaction,
+            schema,
+            originals
+        ))
     }
 
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {

@@ -19,6 +19,7 @@ use crate::record::{Call, Decision, Original, Published, Record};
 use crate::state::stored::unsigned;
 
 mod accepted;
+mod adopted;
 mod ahead;
 mod collect;
 mod collector;
@@ -316,6 +317,16 @@ impl State for Sqlite {
 
     async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
         self.write("write to the ledger", |transaction| ledger::decide(transaction, right, decisions))
+    }
+
+    async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        self.write("remember files", |transaction| adopted::keep(transaction, files))
+    }
+
+    async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the files that were taken over", |connection, schema| {
+            adopted::files(connection, schema, originals)
+        })
     }
 
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {

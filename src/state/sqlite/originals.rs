@@ -11,7 +11,7 @@ use crate::asset::{ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_references, json, parsed, signed};
+use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_references, json, parsed, signed};
 use crate::state::{IsAlive, Schema};
 
 /// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
@@ -57,11 +57,13 @@ pub(super) fn objects(
     Ok(objects)
 }
 
-/// Returns every path that was ever announced or finished.
+/// Returns every path that was ever announced, finished or taken over.
 pub(super) fn paths(connection: &Connection, schema: Schema) -> Result<Vec<String>, Failure> {
     let going = if has_references(schema) { " UNION SELECT path FROM pixform_deletions" } else { "" };
-    let mut statement = connection
-        .prepare(&format!("SELECT path FROM pixform_objects UNION SELECT path FROM pixform_originals{going}"))?;
+    let adopted = if has_adopted(schema) { " UNION SELECT path FROM pixform_adopted" } else { "" };
+    let mut statement = connection.prepare(&format!(
+        "SELECT path FROM pixform_objects UNION SELECT path FROM pixform_originals{going}{adopted}"
+    ))?;
     let paths = statement.query_map([], |row| row.get(0))?;
     Ok(paths.collect::<Result<_, _>>()?)
 }
