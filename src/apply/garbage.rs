@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::asset::ObjectPath;
 use crate::digest::ContentDigest;
 use crate::state::{Loose, LooseKind, Unreferenced, Worth};
 
@@ -38,17 +39,26 @@ pub enum Verdict {
     NamedByRow,
 }
 
+/// What rows name of what no record refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NamedByRows {
+    /// The beginnings of digests, as [`beginning`] returns them.
+    pub digests: HashSet<u64>,
+    /// Paths whose bytes lie elsewhere, too, at a path that a record names: here only the path tells which one is meant.
+    pub paths: HashSet<ObjectPath>,
+}
+
 /// Says what becomes of each file, in the order of their paths.
 ///
-/// `named` holds the beginnings of digests that rows name, as [`beginning`] returns them. The original of a picture that
-/// a row names stays with it, so that the row can be taken back without money.
-pub fn judge<'f>(unreferenced: &'f Unreferenced, policy: Policy, named: &HashSet<u64>) -> Vec<(&'f Loose, Verdict)> {
-    let is_named = |digest: &ContentDigest| named.contains(&beginning(digest));
+/// The original of a picture that a row names stays with it, so that the row can be taken back without money.
+pub fn judge<'f>(unreferenced: &'f Unreferenced, policy: Policy, named: &NamedByRows) -> Vec<(&'f Loose, Verdict)> {
+    let is_named = |digest: &ContentDigest| named.digests.contains(&beginning(digest));
+    let is_file_named = |path: &ObjectPath, digest: &ContentDigest| is_named(digest) || named.paths.contains(path);
     let sources: BTreeSet<&ContentDigest> = unreferenced
         .files
         .iter()
         .filter_map(|file| match &file.kind {
-            LooseKind::Object { sha256, original } if is_named(sha256) => Some(original),
+            LooseKind::Object { sha256, original } if is_file_named(&file.path, sha256) => Some(original),
             LooseKind::Object { .. } | LooseKind::Original { .. } | LooseKind::Leftover { .. } => None,
         })
         .collect();
@@ -56,10 +66,13 @@ pub fn judge<'f>(unreferenced: &'f Unreferenced, policy: Policy, named: &HashSet
     let window = i64::try_from(policy.older_than.saturating_mul(1_000)).unwrap_or(i64::MAX);
     let verdict = |file: &Loose| match &file.kind {
         LooseKind::Original { worth: Worth::UnderWay, .. } => Verdict::UnderWay,
-        LooseKind::Object { sha256, .. } if is_named(sha256) => Verdict::NamedByRow,
+        LooseKind::Object { sha256, .. } if is_file_named(&file.path, sha256) => Verdict::NamedByRow,
         LooseKind::Original { sha256, .. } if is_named(sha256) || sources.contains(sha256) => Verdict::NamedByRow,
         // Its deletion was decided before; what is left is to carry it out.
-        LooseKind::Leftover { .. } if path_digests(file.path.as_str()).any(|digest| named.contains(&digest)) => {
+        LooseKind::Leftover { .. }
+            if named.paths.contains(&file.path)
+                || path_digests(file.path.as_str()).any(|digest| named.digests.contains(&digest)) =>
+        {
             Verdict::NamedByRow
         }
         LooseKind::Leftover { .. } => Verdict::Goes,
@@ -125,9 +138,9 @@ mod tests {
     }
 
     fn check(files: Vec<Loose>, unpublished: Unpublished, named: &[u64], expected: &[Verdict]) {
-        let unreferenced = Unreferenced { now: 100 * DAY, files };
+        let unreferenced = Unreferenced { now: 100 * DAY, files, live: Vec::new() };
         let policy = Policy { older_than: 30 * 86_400, unpublished };
-        let named: HashSet<u64> = named.iter().copied().collect();
+        let named = NamedByRows { digests: named.iter().copied().collect(), paths: HashSet::new() };
         let judged: BTreeMap<&str, Verdict> = judge(&unreferenced, policy, &named)
             .into_iter()
             .map(|(file, verdict)| (file.path.as_str(), verdict))

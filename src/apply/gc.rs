@@ -36,7 +36,7 @@
 //! Files go before their last line does, so a kill leaves no file that nobody knows. Nothing is deleted from the store that
 //! was used before: [`Moving`](crate::storage::Moving) never does.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,11 +44,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::asset::ObjectPath;
 use crate::process::Process;
-use crate::state::{Loose, LooseKind, Run, StateError, Unreferenced};
+use crate::state::{Loose, Run, StateError, Unreferenced};
 use crate::storage::Remnant;
 use crate::world::{Listing, World};
 
-use super::garbage::{Policy, Verdict, beginning, judge, path_digests};
+use super::garbage::{NamedByRows, Policy, Verdict, judge};
+use super::mention::Mentions;
 use super::{ApplyError, Leases, crash_point};
 
 /// Files that are deleted at once.
@@ -86,23 +87,13 @@ pub async fn look(world: &World, policy: Policy) -> Result<Garbage, ApplyError> 
     Ok(Garbage { now: unreferenced.now, files, there: there?, remnants })
 }
 
-/// Returns the beginnings of digests of these files that rows of any table name that was ever published to.
-async fn named(world: &World, unreferenced: &Unreferenced) -> Result<HashSet<u64>, StateError> {
-    let mut wanted = HashSet::new();
-    for Loose { path, kind, .. } in &unreferenced.files {
-        match kind {
-            LooseKind::Object { sha256, .. } | LooseKind::Original { sha256, .. } => {
-                wanted.insert(beginning(sha256));
-            }
-            LooseKind::Leftover { .. } => wanted.extend(path_digests(path.as_str())),
-        }
-    }
-    let mut named = HashSet::new();
+/// Returns which of these files rows of any table name that was ever published to.
+async fn named(world: &World, unreferenced: &Unreferenced) -> Result<NamedByRows, StateError> {
+    let mut mentions = Mentions::of(unreferenced);
     for table in world.state.published_tables().await? {
-        let mut take = |text: &str| named.extend(path_digests(text).filter(|digest| wanted.contains(digest)));
-        world.state.texts(&table, &mut take).await?;
+        world.state.texts(&table, &mut |text: &str| mentions.take(text)).await?;
     }
-    Ok(named)
+    Ok(mentions.named())
 }
 
 /// Deletes what may go; returns the paths that are gone. `tell` hears what is waited for.

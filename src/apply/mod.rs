@@ -36,6 +36,7 @@ mod item;
 mod journal;
 mod keep;
 mod lease;
+mod mention;
 mod original;
 mod outcome;
 mod pacing;

@@ -19,6 +19,18 @@ pub struct Unreferenced {
     pub now: i64,
     /// The files.
     pub files: Vec<Loose>,
+    /// Published files that records name, of the originals that published files among [`Self::files`] were made of: where
+    /// only a path was changed, the same bytes lie at both.
+    pub live: Vec<LiveObject>,
+}
+
+/// A published file that a record names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveObject {
+    /// The digest of its bytes.
+    pub sha256: ContentDigest,
+    /// Where it lies.
+    pub path: ObjectPath,
 }
 
 /// A file that no record refers to.

@@ -37,7 +37,7 @@ mod table;
 
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
 pub use self::ahead::{Breach, RowAhead};
-pub use self::collect::{Claim, Collector, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
+pub use self::collect::{Claim, Collector, LiveObject, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
 pub use self::commit::{AppliedMove, Commit, Put, RenameMemory, RowSeen, TableProblem, TableSeen, Visitor};
 pub use self::damages::{Damage, Damages};
 pub use self::gathered::{Records, records_of};

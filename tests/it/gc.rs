@@ -222,6 +222,24 @@ fn what_a_row_names_stays_though_no_record_does() {
     );
 }
 
+/// The rows name the new paths, whose digits are those of the old ones: the bytes are the same.
+#[test]
+fn files_at_old_paths_go_after_a_change_of_the_path_alone() {
+    let project = Project::applied();
+    let old: Vec<PathBuf> =
+        files(&project).into_iter().filter(|path| !path.starts_with(project.storage().join("originals"))).collect();
+    project.edit("path: \"people/", "path: \"folk/");
+    project.apply();
+    assert!(old.iter().all(|path| path.is_file()));
+    let told = project.run(&["gc"]).expect(0);
+    assert!(told.stdout.contains("that something still referred to in the last 30 days"), "{told:?}");
+    assert!(!told.stdout.contains("named by a row"), "{told:?}");
+    let deleted = project.run(&ALL).expect(0);
+    assert!(deleted.stdout.contains(&format!("Deleted: {} files, ", old.len())), "{deleted:?}");
+    assert!(old.iter().all(|path| !path.exists()));
+    assert_clean(&project, "after a change of paths");
+}
+
 #[test]
 fn what_was_paid_and_never_published_goes_only_where_that_is_said() {
     let project = replaced();

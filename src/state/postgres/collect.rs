@@ -16,7 +16,7 @@ use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::ContentDigest;
 use crate::state::line::{FREE, OPEN};
 use crate::state::stored::{self, RUN_COLUMNS, is_abandoned, parsed, run_columns, signed, unsigned, worth};
-use crate::state::{IsAlive, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
+use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
 
 /// The tables whose lines are condemned.
 const TABLES: [&str; 2] = ["pixform.originals", "pixform.objects"];
@@ -53,6 +53,14 @@ pub(super) async fn unreferenced(transaction: &Transaction, liveness: IsAlive<'_
             Loose { path: path.clone(), bytes: found.bytes, since, kind }
         }));
     }
+    let mut live = Vec::new();
+    let sql = "SELECT p.path, p.published FROM pixform.objects AS p WHERE p.unreferenced_at IS NULL AND p.original IN
+                 (SELECT o.original FROM pixform.objects AS o WHERE o.unreferenced_at IS NOT NULL)";
+    for row in transaction.query_typed(sql, &[]).await? {
+        let path: ObjectPath = parsed(row.try_get(0)?, place)?;
+        let found = stored::published(row.try_get(1)?, || format!("what is published at `{path}`"))?;
+        live.extend(found.into_iter().map(|found| LiveObject { sha256: found.sha256, path: path.clone() }));
+    }
     let deletions = transaction.query_typed("SELECT path, bytes, created_at, run FROM pixform.deletions", &[]).await?;
     let names: BTreeSet<&str> = deletions.iter().map(|row| row.try_get(3)).collect::<Result<_, _>>()?;
     let fates = Fates::look(transaction, names, liveness).await?;
@@ -62,7 +70,7 @@ pub(super) async fn unreferenced(transaction: &Transaction, liveness: IsAlive<'_
             files.push(loose(row, LooseKind::Leftover { run })?);
         }
     }
-    Ok(Unreferenced { now, files })
+    Ok(Unreferenced { now, files, live })
 }
 
 /// Reads a file from a row that begins with path, bytes and the time.

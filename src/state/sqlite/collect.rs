@@ -14,7 +14,7 @@ use crate::digest::ContentDigest;
 use crate::state::line::{FREE, OPEN};
 use crate::state::stored::{self, is_abandoned, json, parsed, run_columns, signed, worth};
 use crate::state::table::quoted;
-use crate::state::{IsAlive, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
+use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
 
 /// The tables whose lines are condemned.
 const TABLES: [&str; 2] = ["pixform_originals", "pixform_objects"];
@@ -57,6 +57,17 @@ pub(super) fn unreferenced(connection: &Connection, liveness: IsAlive<'_>) -> Re
             Loose { path: path.clone(), bytes: found.bytes, since, kind }
         }));
     }
+    let mut live = Vec::new();
+    let mut statement = connection.prepare(
+        "SELECT p.path, p.published FROM pixform_objects AS p WHERE p.unreferenced_at IS NULL AND p.original IN
+           (SELECT o.original FROM pixform_objects AS o WHERE o.unreferenced_at IS NOT NULL)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let path: ObjectPath = parsed(text(row, 0)?, place)?;
+        let found = stored::published(text(row, 1)?, || format!("what is published at `{path}`"))?;
+        live.extend(found.into_iter().map(|found| LiveObject { sha256: found.sha256, path: path.clone() }));
+    }
     let mut fates = Fates::new(connection, liveness);
     let mut statement = connection.prepare("SELECT path, bytes, created_at, run FROM pixform_deletions")?;
     let mut rows = statement.query([])?;
@@ -67,7 +78,7 @@ pub(super) fn unreferenced(connection: &Connection, liveness: IsAlive<'_>) -> Re
             files.push(Loose { path, bytes: unsigned(row, 1)?, since, kind: LooseKind::Leftover { run } });
         }
     }
-    Ok(Unreferenced { now, files })
+    Ok(Unreferenced { now, files, live })
 }
 
 /// Returns every table that was ever published to.
