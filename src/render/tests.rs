@@ -279,7 +279,7 @@ fn every_action_and_reason_has_its_words() {
           negative_prompt   manifests/attribute-images.yaml:15
             [-nude, blurry, low quality-]
 
-      ~ age/41/anime      generate   $0.015   object missing: main (images/age-70+-anime-0123456789abcdef.jpg); its original is gone too
+      ~ age/41/anime      generate   $0.015   object missing: main (images/age-70+-anime-0123456789abcdef.jpg); its original is gone or damaged, too
       < age/50/anime      reuse      new; its original was found in the storage
 
       < age/42/anime      reuse      its original is kept
@@ -294,15 +294,6 @@ fn every_action_and_reason_has_its_words() {
           rendition small removed
           main.path written another way   manifests/attribute-images.yaml:42
 
-      ! age/70+/anime     repair     object missing: main (images/age-70+-anime-0123456789abcdef.jpg)
-      ! age/71/anime      repair     main has 1 byte, 34,211 were published; row edited: seed 1 → 2
-      ! age/72/anime      repair     row missing
-
-      ! age/73/anime      repair
-          row edited: prompt
-            a portrait of somebody with a [-long-] {+short+} description in the row
-
-      ! age/74/anime      repair     edits wait until it is no longer held; row edited: seed 1 → ""
       > age/18-19/anime   move       was age/teen/anime
       > age/19/anime      move       was old:age/teen
 
@@ -318,6 +309,15 @@ fn every_action_and_reason_has_its_words() {
       = age/84/anime      record
           label kind (unset) → portrait   used by both
 
+      ! age/70+/anime     repair     object missing: main (images/age-70+-anime-0123456789abcdef.jpg)
+      ! age/71/anime      repair     main has 1 byte, 34,211 were published; row edited: seed 1 → 2
+      ! age/72/anime      repair     row missing
+
+      ! age/73/anime      repair
+          row edited: prompt
+            a portrait of somebody with a [-long-] {+short+} description in the row
+
+      ! age/74/anime      repair     edits wait until it is no longer held; row edited: seed 1 → ""
       - body/tall/anime   delete     no longer declared
       - body/slim/anime   delete     listed under removed
 
@@ -327,13 +327,13 @@ fn every_action_and_reason_has_its_words() {
       ~ generate   buys a picture; the old one stays live until the new one is up
       < reuse      takes a picture that is there already, or is made for another asset; costs nothing
       ~ render     makes the published files again from the kept original; costs nothing
-      ! repair     puts back what was lost or edited; costs nothing
       > move       keeps picture and row under a new key; costs nothing
       ~ publish    writes new values into the row; the picture stays
       = record     changes what pixform remembers
+      ! repair     puts back what was lost or edited; costs nothing
       - delete     takes the row away; files stay until `pixform gc`
 
-    Plan: 1 unknown, 1 to adopt, 3 to generate, 3 to reuse, 1 to render, 5 to repair, 2 to move, 1 to publish, 4 to record, 2 to delete; 40 unchanged. Estimated cost: $0.045 (cap $5.00).
+    Plan: 1 unknown, 1 to adopt, 3 to generate, 3 to reuse, 1 to render, 2 to move, 1 to publish, 4 to record, 5 to repair, 2 to delete; 40 unchanged. Estimated cost: $0.045 (cap $5.00).
     "#);
 }
 
