@@ -128,6 +128,22 @@ fn regular(found: FileType) -> io::Result<()> {
     Err(found.into())
 }
 
+/// Tells whether a file holds exactly these bytes.
+pub fn holds(mut file: File, mut bytes: &[u8]) -> io::Result<bool> {
+    let mut buffer = [0; 16 * 1_024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(bytes.is_empty()),
+            Ok(count) => match bytes.strip_prefix(&buffer[..count]) {
+                Some(rest) => bytes = rest,
+                None => return Ok(false),
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

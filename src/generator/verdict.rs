@@ -32,10 +32,9 @@ const fn verdict(words: &'static str) -> Saying {
 
 /// Sayings of all services, the first that fits counts: what looks at pictures can break, too, and that passes.
 ///
-/// Sources, read 2026-11-30: <https://novita.ai/docs/api-reference/basic-error-code>,
-/// <https://platform.openai.com/docs/guides/image-generation> (`moderation_blocked`),
-/// <https://ai.google.dev/api/generate-content#FinishReason> (`IMAGE_SAFETY`, `PROHIBITED_CONTENT`, `RECITATION`),
-/// <https://docs.bfl.ai> (`Request Moderated`, `Content Moderated`), and what users report.
+/// The codes among them are services' own: Novita's `ILLEGAL_PROMPT`, OpenAI's `moderation_blocked`, Azure's
+/// `contentFilter`, fal's `content_policy_violation`, Gemini's `IMAGE_SAFETY` and `PROHIBITED_CONTENT`, and BFL's
+/// `Content Moderated`. The words are those that users report; no service documents them.
 const SAYINGS: &[Saying] = &[
     passing("timeout"),
     passing("timed out"),

@@ -289,7 +289,7 @@ impl Folder {
             return Ok(Some(Placed::Different { found }));
         }
         let Some(file) = present(files::open(target))? else { return Ok(None) };
-        if !holds(file, bytes)? {
+        if !files::holds(file, bytes)? {
             return Ok(Some(Placed::Different { found }));
         }
         self.durability.note_file(target, folder, metadata.dev())?;
@@ -382,21 +382,5 @@ impl Folder {
 
     fn known(&self) -> MutexGuard<'_, HashSet<String>> {
         self.known.lock().expect("nobody panics while holding the folders")
-    }
-}
-
-/// Tells whether a file holds exactly these bytes.
-fn holds(mut file: File, mut bytes: &[u8]) -> io::Result<bool> {
-    let mut buffer = [0; 16 * 1_024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(bytes.is_empty()),
-            Ok(count) => match bytes.strip_prefix(&buffer[..count]) {
-                Some(rest) => bytes = rest,
-                None => return Ok(false),
-            },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }

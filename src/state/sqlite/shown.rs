@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::lease;
 use super::read::{self, bytes, text};
 use super::rows::{self, KEYS_MAX, KeyRead, distinct, value};
-use super::table;
+use super::table::{self, Affinity, affinity, same};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::Published;
@@ -34,7 +34,7 @@ pub(super) fn shown(
     let Some(known) = known(connection, schema, collection)? else { return Ok(()) };
     let Known { key, table, arrangement } = known;
     let found = match &table {
-        Some(table) => table::shown_columns(connection, &table.name)?,
+        Some(table) => shown_columns(connection, &table.name)?,
         None => Vec::new(),
     };
     let there: Vec<String> = found.iter().map(|column| column.name.clone()).collect();
@@ -213,4 +213,24 @@ pub(super) fn files_of(
         }
     }
     Ok(files)
+}
+
+/// Returns the columns of a table that can be read, with what they hold as far as the declaration tells.
+fn shown_columns(connection: &Connection, table: &str) -> Result<Vec<ShownColumn>, Failure> {
+    let mut statement =
+        connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
+    let columns = statement.query_map([table], |row| {
+        let (declared, not_null, in_key): (String, bool, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let holds = match affinity(&declared, false) {
+            Affinity::Integer => Holds::Bigint,
+            Affinity::Text => Holds::Text,
+            Affinity::Real => Holds::Number,
+            Affinity::None | Affinity::Numeric | Affinity::Binary => Holds::Anything,
+        };
+        // A number of the row's own is never missing, whatever is declared.
+        let is_rowid = in_key > 0 && same(&declared, "INTEGER");
+        let nulls = if not_null || is_rowid { Nulls::Never } else { Nulls::Allowed };
+        Ok(ShownColumn { name: row.get(0)?, holds, nulls })
+    })?;
+    Ok(columns.collect::<Result<_, _>>()?)
 }

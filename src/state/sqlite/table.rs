@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::asset::{ColumnType, TableName, TableSpec};
 use crate::state::form::Form;
 use crate::state::table::{Found, Id, Times, absent, kept, list, quoted};
-use crate::state::{Holds, Nulls, Schema, ShownColumn, StateError, TableProblem};
+use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,28 +261,8 @@ pub(super) fn columns(
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
-/// Returns the columns of a table that can be read, with what they hold as far as the declaration tells.
-pub(super) fn shown_columns(connection: &Connection, table: &str) -> Result<Vec<ShownColumn>, Failure> {
-    let mut statement =
-        connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
-    let columns = statement.query_map([table], |row| {
-        let (declared, not_null, in_key): (String, bool, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let holds = match affinity(&declared, false) {
-            Affinity::Integer => Holds::Bigint,
-            Affinity::Text => Holds::Text,
-            Affinity::Real => Holds::Number,
-            Affinity::None | Affinity::Numeric | Affinity::Binary => Holds::Anything,
-        };
-        // A number of the row's own is never missing, whatever is declared.
-        let is_rowid = in_key > 0 && same(&declared, "INTEGER");
-        let nulls = if not_null || is_rowid { Nulls::Never } else { Nulls::Allowed };
-        Ok(ShownColumn { name: row.get(0)?, holds, nulls })
-    })?;
-    Ok(columns.collect::<Result<_, _>>()?)
-}
-
 /// Source: the rules in the order of <https://sqlite.org/datatype3.html#determination_of_column_affinity>.
-fn affinity(declared: &str, strict: bool) -> Affinity {
+pub(super) fn affinity(declared: &str, strict: bool) -> Affinity {
     let declared = declared.to_ascii_uppercase();
     let holds = |part: &str| declared.contains(part);
     match declared.as_str() {
