@@ -252,6 +252,7 @@ mod tests {
         2026-11-22 10:03:12  heroes:hero/dark  finished                                    $0.015  painter           -      -
         2026-11-22 10:03:12  heroes:hero/dark  refused                                     $0.015  painter           -      -
         2026-11-22 10:03:12  heroes:hero/dark  failed                                      $0.015  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  judged, no picture                          $0.015  painter           -      -
         2026-11-22 10:03:12  heroes:hero/dark  paid, rejected                              $0.015  painter           -      -
         2026-11-22 10:03:12  heroes:hero/dark  paid, lost                                  $0.015  painter           -      -
         2026-11-22 10:03:12  heroes:hero/dark  sent, no answer                             $0.015  painter           -      -
@@ -263,7 +264,7 @@ mod tests {
             reason: their␊words \u{202e}
             run: https://ci.example.com/1
 
-        1,014 calls, the newest 14 shown. Charged $0.12, maybe charged $0.06 more, at the configured price.
+        1,015 calls, the newest 15 shown. Charged $0.12, maybe charged $0.075 more, at the configured price.
         ");
     }
 
@@ -272,7 +273,7 @@ mod tests {
         let charges = CallStatus::ALL.map(|status| (status.name(), entry(status).charge()));
         let of = |charge| charges.iter().filter(|(_, is)| *is == charge).map(|(name, _)| *name).collect::<Vec<_>>();
         assert_eq!(of(Charge::Charged), ["submitted", "received", "finished", "rejected", "lost"]);
-        assert_eq!(of(Charge::Maybe), ["failed", "unknown"]);
+        assert_eq!(of(Charge::Maybe), ["failed", "judged", "unknown"]);
         assert_eq!(of(Charge::Nothing), ["intended", "refused"]);
         assert_eq!(HistoryEntry { ended: true, ..entry(CallStatus::Intended) }.charge(), Charge::Maybe);
         let huge = |price| HistoryEntry {
