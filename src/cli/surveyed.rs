@@ -199,8 +199,8 @@ fn said(field: &str, cell: &Value) -> Said {
             Ok(number) if number.is_finite() => Said::Value(format!("{number}")),
             Ok(_) | Err(_) => Said::Unsayable,
         },
-        // What is empty names nothing; only an empty prompt is one.
-        _ if field != "prompt" && text.trim().is_empty() => Said::Nothing,
+        // What is empty names nothing, and no picture is made of an empty prompt.
+        _ if text.trim().is_empty() => Said::Nothing,
         _ => sketch_text(field, &text).map_or(Said::Unsayable, Said::Value),
     }
 }

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -395,7 +394,6 @@ impl Settings {
 
 /// Returns the full name of a file or folder that is named relative to the working folder.
 fn full_name(path: &Path) -> Result<PathBuf, ConfigError> {
-    let refused = || ConfigError::Folder { path: path.to_path_buf() };
-    let full = std::path::absolute(path).map_err(|_: io::Error| refused())?;
-    if full.to_str().is_some() { Ok(full) } else { Err(refused()) }
+    let full = std::path::absolute(path).ok().filter(|full| full.to_str().is_some());
+    full.ok_or_else(|| ConfigError::Folder { path: path.to_path_buf() })
 }

@@ -1,5 +1,7 @@
 //! Whole files, good and bad.
 
+use std::io;
+
 use super::*;
 
 const TWO: &str = "\

@@ -89,6 +89,7 @@ impl Http {
         }
         secret::remember(key);
         secret::remember_parts(base.as_str());
+        secret::prepare();
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
         authorization.set_sensitive(true);

@@ -292,6 +292,8 @@ impl<'c> Comparison<'c> {
             _ => self.asset.recipe.field(field),
         };
         let same = match field {
+            // An empty prompt is none: no picture is made of it.
+            "prompt" if found.trim().is_empty() => return,
             "prompt" | "negative_prompt" => normalise(found.clone()) == declared.clone().unwrap_or_default(),
             "steps" | "guidance_scale" | "take" => {
                 declared.as_ref().is_some_and(|declared| same_number(&found, declared))

@@ -95,7 +95,9 @@ fn without_query(word: &str) -> Cow<'_, str> {
         };
     };
     let (start, rest) = word.split_at(scheme + 3);
-    let (url, tail) = rest.split_at(rest.find(ends_word).unwrap_or(rest.len()));
+    let url = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+    // A bracket that stands behind the URL is the sentence's.
+    let (url, tail) = rest.split_at(url.trim_end_matches(')').len());
     let host_end = url.find(['/', '?', '#']).unwrap_or(url.len());
     let from = url[..host_end].rfind('@').map_or(0, |at| at + 1);
     let url = &url[from..];
@@ -114,6 +116,7 @@ mod tests {
         for (text, clean) in [
             ("see https://a.example/x.png?X-Amz-Signature=abc now", "see https://a.example/x.png?… now"),
             ("see <https://a.example/x.png?sig=abc>", "see <https://a.example/x.png?…>"),
+            ("(it leads to https://a.example/x?sig=abc)", "(it leads to https://a.example/x?…)"),
             ("https://u:p@a.example/x", "https://a.example/x"),
             ("x.png?X-Amz-Signature=abc", "x.png?…"),
             ("&X-Amz-Signature=abc", "…"),

@@ -16,7 +16,9 @@ mod part;
 mod said;
 mod scheme;
 
-pub use known::{holds, is_secret_name, remember, remember_environment, remember_parts, shade, without_secrets};
+pub use known::{
+    holds, is_secret_name, prepare, remember, remember_environment, remember_parts, shade, without_secrets,
+};
 pub use said::{Said, chain};
 pub use scheme::{known_scheme, unknown_scheme};
 

@@ -15,8 +15,19 @@ pub fn of_key(text: &str) -> Vec<String> {
             parts
         }
         Ok(_) | Err(_) if text.contains("://") => of_url(text),
-        Ok(_) | Err(_) => vec![text.to_owned()],
+        Ok(_) | Err(_) => vec![without_kind(text).to_owned()],
     }
+}
+
+/// Beginnings that tell the kind of a key, and nothing of the key itself; their words are ours, too.
+///
+/// Source: <https://supabase.com/docs/guides/api/api-keys>, read 2026-11-24.
+const PUBLIC_BEGINNINGS: [&str; 2] = ["sb_publishable_", "sb_secret_"];
+
+/// Returns a key without what only tells its kind.
+fn without_kind(key: &str) -> &str {
+    let rest = PUBLIC_BEGINNINGS.into_iter().find_map(|beginning| key.strip_prefix(beginning));
+    rest.filter(|rest| !rest.is_empty()).unwrap_or(key)
 }
 
 /// Returns the parts of a URL, or of settings `name=value`, that are secret; none of a text that is neither.
@@ -73,5 +84,6 @@ mod tests {
             r#"{"type":"service_account","private_key_id":"abcdef","private_key":"-----BEGIN","client_email":"x"}"#;
         assert_eq!(of_key(key), ["-----BEGIN", "abcdef"]);
         assert_eq!(of_key("sk_1"), ["sk_1"]);
+        assert_eq!(of_key("sb_publishable_abc_def"), ["abc_def"]);
     }
 }

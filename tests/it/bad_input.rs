@@ -1334,7 +1334,7 @@ fn a_manifest_that_cannot_be_read_is_told() {
     next: pixform validate
     "#);
     insta::assert_snapshot!(told(&["plan", "manifests"]), @r#"
-    error: `manifests` cannot be read: Is a directory (os error 21)
+    error: `manifests` cannot be read: it is a folder, not a file
       help: name the files in it, as in `manifests/*.yaml`
     error: 1 manifest cannot be used
     next: pixform validate

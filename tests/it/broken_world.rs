@@ -122,7 +122,7 @@ fn a_file_in_the_place_of_a_folder_is_told() {
     fs::remove_file(desk.path(".pixform")).unwrap();
     fs::create_dir_all(desk.path(".pixform/state.db")).unwrap();
     insta::assert_snapshot!(told(&desk, &desk.run(&["plan"])), @r#"
-    error: the state `HERE/.pixform/state.db` could not be opened: is a directory
+    error: the state `HERE/.pixform/state.db` could not be opened: it is a folder, not a file
       help: check that its folder exists, that it is a folder, and that you may write there
     next: pixform plan
     "#);
@@ -171,7 +171,7 @@ fn a_database_of_a_newer_pixform_is_told_and_left_alone() {
     drop(database);
     let before = fs::read(&state).unwrap();
     insta::assert_snapshot!(told(&desk, &desk.run(&["plan"])), @r#"
-    error: the state has schema version 999, this pixform knows versions up to 6
+    error: the state has schema version 999, this pixform knows versions up to 10
       help: use the pixform that wrote it, or a newer one
     next: pixform plan
     "#);

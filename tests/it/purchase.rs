@@ -420,7 +420,7 @@ fn an_original_that_was_cut_off_is_not_taken_for_the_picture() {
     let whole = fs::read(&original).unwrap();
     fs::write(&original, &whole[..whole.len() / 2]).unwrap();
     let ran = apply_with(&project, &["--only", "age/young/photo"], &[]).expect(4);
-    assert!(ran.stderr.contains("delete it and run again"), "{ran:?}");
+    assert!(ran.stderr.contains("put it back from a backup"), "{ran:?}");
     fs::remove_file(&original).unwrap();
     apply_with(&project, &["--only", "age/young/photo"], &[]).expect(0);
     assert_eq!(fake.charges().len(), 1, "its task was asked for again, for nothing");

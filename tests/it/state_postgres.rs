@@ -605,7 +605,7 @@ async fn a_server_that_cannot_be_used_is_told_with_what_to_do() {
       check user and password in the URL of the state; on a pooler of Supabase the user is `postgres.PROJECT`, on the direct host `postgres`
     the database `127.0.0.1:PORT/test_N` offers no TLS that can be used
       the server has none: use one that has, or write `sslmode=disable` where the network can be trusted
-    the certificates in `/nowhere.crt` cannot be used: I/O error: No such file or directory (os error 2)
+    the certificates in `/nowhere.crt` cannot be used: No such file or directory (os error 2)
       name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under Database settings
     "#);
 }

@@ -184,7 +184,7 @@ fn a_no_is_free_and_says_what_to_do() {
         Case {
             name: "the key is repeated",
             faults: |fake| fake.fault(OnSubmit::EchoedKey),
-            reason: "could not read the request with `Authorization: Bearer ***`",
+            reason: "could not read the request with `Authorization: ***",
             says: &["the request does not fit: correct its recipe"],
             ..Case::REFUSED
         },
