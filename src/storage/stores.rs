@@ -40,7 +40,7 @@ impl Stores {
     /// Opens them; looks at nothing and creates nothing.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`open`](super::open).
     pub fn open(&self) -> Result<Opened, StorageError> {
         let Self { main, originals, previous } = self;
         let health = Health::of_a_run();
