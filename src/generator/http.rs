@@ -125,8 +125,7 @@ impl Http {
         let request = request.header(AUTHORIZATION, self.authorization.clone());
         let request = match question {
             Question::Pay { body, .. } => {
-                let shown = Said::body(&serde_json::to_vec(body).unwrap_or_default());
-                tracing::debug!(body = %shown, "request");
+                tracing::debug!(body = %Said::body(&serde_json::to_vec(body).unwrap_or_default()), "request");
                 request.json(body)
             }
             Question::Ask { query, .. } => request.query(query),

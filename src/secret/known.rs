@@ -81,12 +81,6 @@ pub fn remember_environment() {
     }
 }
 
-/// Prepares for looking for what is known, so that it takes no time where time counts: between a turn at a service and its
-/// request.
-pub fn prepare() {
-    sieves();
-}
-
 /// Tells whether a setting or variable of this name holds a secret: `api_key`, `AWS_SECRET_ACCESS_KEY`, `X-Amz-Signature`.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

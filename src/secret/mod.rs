@@ -16,10 +16,8 @@ mod part;
 mod said;
 mod scheme;
 
-pub use known::{
-    holds, is_secret_name, prepare, remember, remember_environment, remember_parts, shade, without_secrets,
-};
-pub use said::{Said, chain};
+pub use known::{holds, is_secret_name, remember, remember_environment, remember_parts, shade, without_secrets};
+pub use said::{Said, chain, prepare};
 pub use scheme::{known_scheme, unknown_scheme};
 
 /// Stands in the place of a secret.
