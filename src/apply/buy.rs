@@ -231,7 +231,6 @@ impl<'b> Buyer<'b> {
 
     /// Sends the one request that may be charged.
     async fn submit(&self, service: &Service<'_>, order: &Order<'_>, call: &str) -> Result<Answer, Unsent> {
-        service.pacing.spaced().await;
         if self.stop.go() > Go::On || !self.leases.are_fresh() {
             return Err(Unsent::NotSent(Unbegun::Stopped));
         }

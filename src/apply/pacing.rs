@@ -47,8 +47,6 @@ struct Turns {
     /// When something was asked for, within [`WINDOW`].
     asked: VecDeque<Instant>,
     last: Option<Instant>,
-    /// When the last request left.
-    left: Option<Instant>,
     paused_until: Option<Instant>,
     /// The end of a pause that people were told.
     told_until: Option<Instant>,
@@ -96,24 +94,6 @@ impl Pacing {
                 Ok(()) => return,
                 Err(until) => sleep_until(until).await,
             }
-        }
-    }
-
-    /// Waits for as long as the last request has not left for the least interval: between its turn and its request a call is
-    /// written down, which may take longer for one than for the next.
-    pub async fn spaced(&self) {
-        loop {
-            let now = Instant::now();
-            let due = {
-                let mut turns = self.turns();
-                let due = turns.left.map(|left| left + self.pace.min_interval).filter(|due| *due > now);
-                if due.is_none() {
-                    turns.left = Some(now);
-                }
-                due
-            };
-            let Some(due) = due else { return };
-            sleep_until(due).await;
         }
     }
 
@@ -301,18 +281,6 @@ mod tests {
         assert!(pacing.pause(Duration::from_secs(2)).is_none());
         pacing.turn().await;
         assert_eq!(begun.elapsed().as_millis(), 8_000);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn requests_leave_in_their_interval_though_the_first_was_late() {
-        let pacing = Pacing::new(pace(None, 250), None, &[]);
-        let begun = Instant::now();
-        pacing.turn().await;
-        tokio::time::sleep(Duration::from_millis(240)).await;
-        pacing.spaced().await;
-        pacing.turn().await;
-        pacing.spaced().await;
-        assert_eq!(begun.elapsed().as_millis(), 490);
     }
 
     #[tokio::test(start_paused = true)]
