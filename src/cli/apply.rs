@@ -7,12 +7,12 @@ use crate::apply::Outcome;
 use crate::config::Settings;
 use crate::digest::PlanDigest;
 use crate::plan::Plan;
+use crate::secret::chain;
 use crate::state::Access;
 
 use super::approval::Approval;
 use super::carry::{Asked, Going, Keeps, carry_out, confirm, new_run};
 use super::context::Loaded;
-use super::output::with_sources;
 use super::plan::{self, LookArgs, Part, Prepared};
 use super::report::ReportArgs;
 use super::{Failure, Global, ManifestArgs, Output, applied, context, damages, services, visited};
@@ -156,7 +156,7 @@ async fn arrange(settings: &Settings, loaded: &Loaded, output: &Output) {
         Ok::<_, Failure>(())
     };
     if let Err(failure) = arranged.await {
-        let message = format!("the order of the manifest could not be remembered: {}", with_sources(&failure));
+        let message = format!("the order of the manifest could not be remembered: {}", chain(&failure));
         output.warn(&message, "pictures are shown in their last order until an apply can write to the state", None);
     }
 }

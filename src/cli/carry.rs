@@ -10,12 +10,12 @@ use crate::plan::Plan;
 use crate::planner::{Moves, Taken};
 use crate::process::Process;
 use crate::render;
+use crate::secret::chain;
 use crate::state::{Caps, KeptPlan, RenameMemory, Run};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
 use super::context::{self, Loaded};
-use super::output::with_sources;
 use super::plan::{self, Prepared};
 use super::progress::Progress;
 use super::proof::proof;
@@ -179,7 +179,7 @@ async fn damages(world: &World, prepared: &Prepared, (going, outcome): (Going<'_
         }
     };
     if let Err(failure) = kept.await {
-        let message = format!("what is damaged could not be remembered: {}", with_sources(&failure));
+        let message = format!("what is damaged could not be remembered: {}", chain(&failure));
         output.warn(&message, "`pixform check --deep` finds it again", None);
     }
 }

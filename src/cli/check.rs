@@ -9,14 +9,13 @@ use crate::plan::{Edited, RowState, settle_seed};
 use crate::planner::{self, Declared, row_state};
 use crate::record::{Original, Published, Record, RecordHead};
 use crate::render::{Severity, terminal};
+use crate::secret::chain;
 use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
 use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
 use super::reading::Reading;
-use super::{
-    Failure, Global, ManifestArgs, Output, SelectionArgs, context, output::with_sources, selected, services, visited,
-};
+use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected, services, visited};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -146,7 +145,7 @@ async fn remember(settings: &Settings, looked: &[Looked<'_>], output: &Output) -
         Ok::<_, Failure>(())
     };
     let Err(failure) = kept.await else { return Remembered::Everything };
-    let reason = with_sources(&failure);
+    let reason = chain(&failure);
     output.talk(&format!(
         "note: nothing of this is remembered for the next plan ({}): `pixform plan --deep` finds it again, and `pixform apply \
          --deep` repairs it",
@@ -365,7 +364,7 @@ async fn objects(world: &World, record: &Record, files: &Files<'_>, wrong: &mut 
             (None, _) => match world.storage.size(&file.path).await {
                 Ok(Some(size)) if size == file.bytes => {}
                 Ok(_) => wrong.push(format!("the file of `{name}` is gone: {}", file.path)),
-                Err(error) => wrong.push(with_sources(&error)),
+                Err(error) => wrong.push(chain(&error)),
             },
             (Some(size), _) if size != file.bytes => {
                 wrong.push(format!(

@@ -15,7 +15,7 @@ use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
 use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, MistakeFacts, Severity, Style, terminal};
-pub use crate::secret::chain as with_sources;
+use crate::secret::chain;
 use crate::yaml::{MISTAKES_SHOWN_MAX, ManifestError};
 
 use super::{Failure, Global, Workflow, report};
@@ -219,7 +219,7 @@ impl Output {
 
     /// Tells of an asset that failed, while others go on.
     pub fn failed_asset(&self, collection: &CollectionName, key: &AssetKey, error: &ApplyError) {
-        let message = format!("{collection}:{key}: {}", with_sources(error));
+        let message = format!("{collection}:{key}: {}", chain(error));
         self.talk(&format!("error: {message}"));
         self.annotate(Severity::Error, &message, None, None);
     }
@@ -232,7 +232,7 @@ impl Output {
             self.manifest(error);
             return;
         }
-        let message = with_sources(failure);
+        let message = chain(failure);
         let help = failure.help();
         // What was told one by one is annotated already, each at its place.
         if !matches!(failure, Failure::Told { .. }) {
