@@ -11,7 +11,7 @@ use crate::state::{Acceptance, Accepted, Access};
 use crate::world::World;
 
 use super::carry::{Asked, Going, begin, confirm};
-use super::plan::Prepared;
+use super::commands::plan::Prepared;
 use super::{Failure, Output, context};
 
 /// Assets that were asked for and cannot be accepted, with why.

@@ -10,9 +10,9 @@ use crate::plan::Plan;
 use crate::planner::{self, Comparing, Declared};
 use crate::render::{self, Event};
 
+use super::commands::plan::{self as planning, Args};
 use super::context::{self, Loaded};
 use super::git::{self, OldFile};
-use super::plan::{self as planning, PlanArgs};
 use super::selected::Idle;
 use super::{Failure, Global, Output, selected, services};
 
@@ -27,7 +27,7 @@ struct Older {
 }
 
 /// Shows what would change if the older manifests were what is published.
-pub fn run(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub fn run(against: &str, args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
     let named = global.env.as_deref().unwrap_or("local");
     let compared = compare(against, args, global, output);
@@ -63,7 +63,7 @@ struct Compared {
     plan: Plan,
 }
 
-fn compare(against: &str, args: &PlanArgs, global: &Global, output: &Output) -> Result<Compared, Failure> {
+fn compare(against: &str, args: &Args, global: &Global, output: &Output) -> Result<Compared, Failure> {
     let settings = context::settings_without_secrets(global, output)?;
     let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {

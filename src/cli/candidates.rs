@@ -16,9 +16,10 @@ use crate::state::Access;
 use crate::world::World;
 
 use super::carry::{Asked, Going, carry_out, confirm};
-use super::plan::{About, LookArgs, Part, Prepared};
+use super::commands::plan;
+use super::commands::plan::{About, LookArgs, Part, Prepared};
 use super::previewed::write;
-use super::{Failure, Global, ManifestArgs, Output, applied, context, plan, services};
+use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
 
 /// Where candidates are saved unless somebody says where, below the folder of pixform.yaml.
 const FOLDER: &str = ".pixform/candidates";

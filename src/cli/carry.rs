@@ -15,8 +15,8 @@ use crate::state::{Caps, KeptPlan, RenameMemory, Run};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
+use super::commands::plan::{self, Prepared};
 use super::context::{self, Loaded};
-use super::plan::{self, Prepared};
 use super::progress::Progress;
 use super::proof::proof;
 use super::signals::Signals;

@@ -2,68 +2,52 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 
 use crate::config;
-use crate::planner::{Pattern, Selection};
 use crate::render::Severity;
 use crate::secret;
 
-mod accept;
 mod accepted;
 mod against;
 mod applied;
-mod apply;
 mod approval;
+mod arguments;
 mod asked;
 mod candidates;
 mod carry;
 mod change_set;
-mod check;
-mod completions;
+mod commands;
 mod context;
 mod damages;
-mod destroy;
-mod explain;
 mod exposed;
 mod failure;
-mod gc;
 mod git;
-mod history;
-mod import;
-mod init;
-mod list;
 mod origin;
 mod output;
-mod pick;
 mod pictures;
-mod plan;
-mod preview;
 mod previewed;
 mod progress;
 mod proof;
 mod reading;
 mod report;
 mod saved;
-mod schema;
 mod selected;
-mod serve;
 mod served;
 mod services;
-mod show;
 mod signals;
 mod stores;
 mod suggestion;
 mod surveyed;
-mod unlock;
-mod validate;
 mod visited;
 mod workflow;
 mod written;
 
+use arguments::{Global, ManifestArgs, SelectionArgs};
+use commands::Command;
 use failure::Failure;
 use output::Output;
 use workflow::Workflow;
@@ -89,104 +73,6 @@ Exit codes:
     6  the plan is stale, or not the one that was approved
     7  a paid call needs a decision; everything else was done first
   130, 143  interrupted";
-
-#[derive(Debug, Args)]
-struct Global {
-    /// Run as if started in this folder
-    #[arg(short = 'C', value_name = "DIR", global = true)]
-    directory: Option<PathBuf>,
-    /// The pixform.yaml to use instead of the one here or above
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// The environment, one of those in pixform.yaml
-    #[arg(long, value_name = "NAME", env = "PIXFORM_ENV", global = true)]
-    env: Option<String>,
-    /// One JSON event a line on stdout instead of words
-    #[arg(long, global = true)]
-    json: bool,
-    /// No colours, also on a terminal
-    #[arg(long, global = true)]
-    no_color: bool,
-    /// Tell more on stderr; twice for everything
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
-    verbose: u8,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Write a commented pixform.yaml and a first manifest
-    Init(init::InitArgs),
-    /// Check manifests without looking at anything else
-    Validate(validate::ValidateArgs),
-    /// Show what apply would do; writes nothing
-    Plan(plan::PlanArgs),
-    /// Make the new pictures and their files, and switch nothing
-    Preview(preview::PreviewArgs),
-    /// Make what is missing, publish it, and switch the rows
-    Apply(apply::ApplyArgs),
-    /// Look at every published picture and tell what is wrong
-    Check(check::CheckArgs),
-    /// Show one asset: recipe, prompt, files
-    Show(show::ShowArgs),
-    /// List the declared assets
-    List(list::ListArgs),
-    /// Tell why an asset is or is not up to date
-    Explain(explain::ExplainArgs),
-    /// Show the calls to generators, and what they cost
-    History(history::HistoryArgs),
-    /// Take over rows and pictures that a script made; costs nothing, changes no row
-    Import(import::ImportArgs),
-    /// Say that pictures satisfy their recipes, or that rows stay as they are
-    Accept(accept::AcceptArgs),
-    /// Write a take or a seed for one asset into its manifest
-    Pick(pick::PickArgs),
-    /// Show who is applying a collection, and break the lease with --force
-    Unlock(unlock::UnlockArgs),
-    /// Show what nothing refers to any more, and delete it with --yes
-    Gc(gc::GcArgs),
-    /// Delete a collection's rows and records; files stay until gc
-    Destroy(destroy::DestroyArgs),
-    /// Serve the published rows, the pictures and a gallery; only reads
-    Serve(serve::ServeArgs),
-    /// Print the JSON Schema of manifests, or of pixform.yaml
-    Schema(schema::SchemaArgs),
-    /// Print shell completions
-    Completions(completions::CompletionsArgs),
-    /// Print the version
-    Version,
-}
-
-/// Which manifests.
-#[derive(Debug, Args, Default)]
-struct ManifestArgs {
-    /// Manifests; else every *.yaml in manifests/, or those here with a top-level `collection:`
-    #[arg(value_name = "MANIFEST")]
-    manifests: Vec<PathBuf>,
-}
-
-/// Which assets.
-#[derive(Debug, Args, Default)]
-struct SelectionArgs {
-    /// Only these assets: a key glob such as `age/*/anime`, or `label=value`; repeatable
-    #[arg(long, value_name = "PATTERN")]
-    only: Vec<Pattern>,
-    /// Not these assets
-    #[arg(long, value_name = "PATTERN")]
-    except: Vec<Pattern>,
-}
-
-impl SelectionArgs {
-    fn selection(&self) -> Selection {
-        Selection { only: self.only.clone().into(), except: self.except.clone().into() }
-    }
-
-    /// Returns the selection as arguments of a command, each with a blank before it; quoted, for `*` means much to shells.
-    fn arguments(&self) -> String {
-        let argument = |flag: &str, pattern: &Pattern| format!(" --{flag} '{pattern}'");
-        let only = self.only.iter().map(|pattern| argument("only", pattern));
-        only.chain(self.except.iter().map(|pattern| argument("except", pattern))).collect()
-    }
-}
 
 /// Parses the arguments, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
@@ -257,29 +143,5 @@ async fn run(command: Command, global: &Global, output: &Output) -> Result<u8, F
             .map_err(|source| Failure::Directory { path: directory.clone(), source })?;
     }
     output.version();
-    match command {
-        Command::Init(args) => init::run(&args, global, output),
-        Command::Validate(args) => validate::run(&args, global, output),
-        Command::Plan(args) => plan::run(&args, global, output).await,
-        Command::Preview(args) => preview::run(&args, global, output).await,
-        Command::Apply(args) => apply::run(&args, global, output).await,
-        Command::Check(args) => check::run(&args, global, output).await,
-        Command::Show(args) => show::run(&args, global, output).await,
-        Command::List(args) => list::run(&args, global, output).await,
-        Command::Explain(args) => explain::run(&args, global, output).await,
-        Command::History(args) => history::run(&args, global, output).await,
-        Command::Import(args) => import::run(&args, global, output).await,
-        Command::Accept(args) => accept::run(&args, global, output).await,
-        Command::Pick(args) => pick::run(&args, global, output),
-        Command::Unlock(args) => unlock::run(&args, global, output).await,
-        Command::Gc(args) => gc::run(&args, global, output).await,
-        Command::Destroy(args) => destroy::run(&args, global, output).await,
-        Command::Serve(args) => serve::run(&args, global, output).await,
-        Command::Schema(args) => schema::run(&args, output),
-        Command::Completions(args) => completions::run(&args, output),
-        Command::Version => {
-            output.data(&format!("pixform {}\n", env!("CARGO_PKG_VERSION")));
-            Ok(0)
-        }
-    }
+    commands::run(command, global, output).await
 }

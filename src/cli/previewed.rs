@@ -13,8 +13,8 @@ use crate::render::{Event, terminal};
 use crate::storage::StorageError;
 use crate::world::World;
 
+use super::commands::plan::Prepared;
 use super::pictures::Objects;
-use super::plan::Prepared;
 use super::{Failure, Output};
 
 /// Pictures that are named.

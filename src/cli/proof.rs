@@ -8,7 +8,7 @@ use crate::generator::Cost;
 use crate::plan::{Action, Change};
 use crate::storage::{Files, Needs};
 
-use super::plan::Prepared;
+use super::commands::plan::Prepared;
 use super::{Failure, services, stores};
 
 /// Assets of a collection that are looked at; all others are of the same kind.

@@ -15,10 +15,11 @@ use crate::secret::{self, chain};
 use crate::state::{Access, ChangeSet, HistoryQuery};
 use crate::world::World;
 
+use super::commands::history;
+use super::commands::plan::Prepared;
 use super::context::Loaded;
 use super::pictures::{self, Copies};
-use super::plan::Prepared;
-use super::{Failure, Output, change_set, context, history, origin, services};
+use super::{Failure, Output, change_set, context, origin, services};
 
 /// Days for which gc keeps what was previewed, unless it is told otherwise.
 const KEPT_DAYS: i64 = 30;

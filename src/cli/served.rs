@@ -17,10 +17,10 @@ use crate::server::{PlanPage, PlanSource};
 use crate::storage::{Originals, TakeStorage};
 use crate::world::World;
 
+use super::commands::plan::unknown_retries;
 use super::context::Loaded;
 use super::output::Output;
 use super::pictures::{self, Copies};
-use super::plan::unknown_retries;
 use super::{Failure, ManifestArgs, context, services};
 
 /// What tells one state of the manifests from another.

@@ -16,7 +16,7 @@ use crate::web::{Visit, Whole, visit};
 use crate::world::World;
 
 use super::Output;
-use super::plan::Prepared;
+use super::commands::plan::Prepared;
 
 /// How long it may take.
 const TIME_MAX: Duration = Duration::from_secs(5);

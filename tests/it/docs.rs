@@ -162,8 +162,10 @@ fn every_flag_about_money_is_on_the_page_about_money() {
 #[test]
 fn every_variable_in_the_documents_is_read_by_the_program() {
     let mut sources = String::new();
-    for file in ["apply", "change_set", "history", "origin", "output", "plan", "mod", "signals"] {
-        sources += &read(&format!("src/cli/{file}.rs"));
+    for folder in ["src/cli", "src/cli/commands"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.is_file()).for_each(|path| sources += &std::fs::read_to_string(path).unwrap());
     }
     for path in DOCUMENTS {
         let text = read(path);
@@ -234,14 +236,14 @@ fn every_field_of_a_generator_is_in_the_configuration_of_the_readme() {
 
 #[test]
 fn the_configurations_that_are_commented_out_can_be_used() {
-    let template = read("src/cli/templates/pixform.yaml");
+    let template = read("src/cli/commands/templates/pixform.yaml");
     let (kept, production) = template.split_once("  # production:\n").unwrap();
     let lines = production.lines().map(|line| line.replacen("  # ", "  ", 1) + "\n").collect::<String>();
     for config in [whole_config(&read("README.md")), format!("{kept}  production:\n{lines}")] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("manifests")).unwrap();
         std::fs::write(folder.path().join("pixform.yaml"), &config).unwrap();
-        let manifest = read("src/cli/templates/portraits.yaml");
+        let manifest = read("src/cli/commands/templates/portraits.yaml");
         std::fs::write(folder.path().join("manifests/portraits.yaml"), manifest).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_pixform"))
             .args(["plan", "--env", "production"])

@@ -203,7 +203,7 @@ fn what_the_page_about_money_shows_is_what_is_printed() {
     let mut tour = Tour::new();
     tour.variables.push(("PIXFORM_ENV", "production".to_owned()));
     tour.start_fake("--rate 0 --lose 1");
-    tour.write("manifests/portraits.yaml", &read("src/cli/templates/portraits.yaml"));
+    tour.write("manifests/portraits.yaml", &read("src/cli/commands/templates/portraits.yaml"));
     let config = self::steps(&read("README.md"), TOUR).into_iter().find(|step| matches!(step, Step::Write { .. }));
     tour.run(&config.unwrap());
     steps.iter().for_each(|step| tour.run(step));

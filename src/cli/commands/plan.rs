@@ -18,18 +18,18 @@ use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
 
-use super::approval::Approval;
-use super::context::{self, Loaded};
-use super::reading::Reading;
-use super::report::{ReportArgs, ReportFormat};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, exposed, selected, services};
+use crate::cli::approval::Approval;
+use crate::cli::context::{self, Loaded};
+use crate::cli::reading::Reading;
+use crate::cli::report::{ReportArgs, ReportFormat};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, against, exposed, selected, services};
 
 /// The variable that caps what a run may spend.
 const CAP_VARIABLE: &str = "PIXFORM_MAX_COST";
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
-pub struct PlanArgs {
+pub struct Args {
     #[command(flatten)]
     pub manifests: ManifestArgs,
     #[command(flatten)]
@@ -335,7 +335,7 @@ pub fn printed(format: Option<ReportFormat>, plan: &Plan, facts: Option<&ReportF
 }
 
 /// Prints a plan as it was asked for, and writes its reports.
-async fn show(args: &PlanArgs, prepared: &Prepared, begun: Instant, output: &Output) -> Result<(), Failure> {
+async fn show(args: &Args, prepared: &Prepared, begun: Instant, output: &Output) -> Result<(), Failure> {
     let plan = &prepared.plan;
     let facts = match args.format {
         Some(ReportFormat::Markdown | ReportFormat::Html) => true,
@@ -356,7 +356,7 @@ async fn show(args: &PlanArgs, prepared: &Prepared, begun: Instant, output: &Out
 }
 
 /// Shows what apply would do.
-pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     if let Some(older) = &args.against {
         return against::run(older, args, global, output);
     }

@@ -9,11 +9,11 @@ use crate::state::Access;
 use crate::storage::{Originals, TakeStorage};
 
 use super::plan::unknown_retries;
-use super::{Failure, Global, ManifestArgs, Output, asked, context, services};
+use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context, services};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
-pub struct ExplainArgs {
+pub struct Args {
     /// The asset: `age/70+/anime`, or `collection:age/70+/anime`
     key: String,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct ExplainArgs {
 }
 
 /// Tells why an asset is or is not up to date.
-pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let loaded = context::manifests(&args.manifests, &settings, output)?;
     let (declared, _, asset) = asked::find(&args.key, &loaded)?;
@@ -57,7 +57,7 @@ pub async fn run(args: &ExplainArgs, global: &Global, output: &Output) -> Result
     let accepted = world.state.acceptances(&collection, std::slice::from_ref(&key)).await?;
     let record = world.state.records(&collection, &[key]).await?.pop();
     let asset = crate::plan::settle_seed(asset, record.as_ref());
-    let mut accepted = super::accepted::lines(&accepted);
+    let mut accepted = crate::cli::accepted::lines(&accepted);
     let contents: Vec<_> = record.iter().map(|record| record.original).collect();
     let originals = world.state.originals_by_content(&contents).await?;
     if let Some(used) = super::show::other_seed(record.as_ref(), &originals) {

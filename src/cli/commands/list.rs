@@ -3,11 +3,11 @@
 use crate::asset::{AssetKey, Assets};
 use crate::state::Access;
 
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected};
 
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -18,7 +18,7 @@ pub struct ListArgs {
 const CHUNK: usize = 1_000;
 
 /// Lists the declared assets with the URL of what is published of each.
-pub async fn run(args: &ListArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let loaded = context::manifests(&args.manifests, &settings, output)?;
     let world = context::world(&settings, Access::Read).await?;

@@ -5,11 +5,11 @@ use crate::record::{Original, Record};
 use crate::render::terminal;
 use crate::state::Access;
 
-use super::{Failure, Global, ManifestArgs, Output, asked, context};
+use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
-pub struct ShowArgs {
+pub struct Args {
     /// The asset: `age/70+/anime`, or `collection:age/70+/anime`
     key: String,
     #[command(flatten)]
@@ -17,7 +17,7 @@ pub struct ShowArgs {
 }
 
 /// Shows what an asset is, and what is published of it.
-pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let loaded = context::manifests(&args.manifests, &settings, output)?;
     let (declared, _, asset) = asked::find(&args.key, &loaded)?;
@@ -75,7 +75,7 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<u8
         line("found damaged", &format!("{} (`pixform plan` reads it again)", damage.path));
     }
     let accepted = world.state.acceptances(name, std::slice::from_ref(&asset.key)).await?;
-    text.push_str(&super::accepted::lines(&accepted));
+    text.push_str(&crate::cli::accepted::lines(&accepted));
     output.data(&text);
     Ok(0)
 }

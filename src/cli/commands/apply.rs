@@ -10,16 +10,17 @@ use crate::plan::Plan;
 use crate::secret::chain;
 use crate::state::Access;
 
-use super::approval::Approval;
-use super::carry::{Asked, Going, Keeps, carry_out, confirm, new_run};
-use super::context::Loaded;
 use super::plan::{self, LookArgs, Part, Prepared};
-use super::report::ReportArgs;
-use super::{Failure, Global, ManifestArgs, Output, applied, context, damages, services, visited};
+use crate::cli::approval::Approval;
+use crate::cli::arguments::{PaceArgs, WaitArgs};
+use crate::cli::carry::{Asked, Going, Keeps, carry_out, confirm, new_run};
+use crate::cli::context::Loaded;
+use crate::cli::report::ReportArgs;
+use crate::cli::{Failure, Global, ManifestArgs, Output, applied, context, damages, services, visited};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
-pub struct ApplyArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -38,45 +39,6 @@ pub struct ApplyArgs {
     expect: Option<PlanDigest>,
 }
 
-/// How fast a plan is carried out, and how long.
-#[derive(Debug, clap::Args)]
-pub struct PaceArgs {
-    /// Begin nothing new after so long, and leave what is under way to the next run: 90s, 30m, 2h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    timeout: Option<u64>,
-    /// Have at most so many pictures under way, of all services together
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    parallelism: Option<u16>,
-}
-
-impl PaceArgs {
-    /// Goes at this pace.
-    pub fn at<'g>(&self, going: Going<'g>) -> Going<'g> {
-        Going { timeout: self.timeout, parallelism: self.parallelism.map(usize::from), ..going }
-    }
-}
-
-/// How long to wait for somebody else.
-#[derive(Debug, clap::Args, Default)]
-pub struct WaitArgs {
-    /// Wait so long for another run that works on the collection: 30s, 5m, 1h
-    #[arg(long = "wait", value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub seconds: u64,
-}
-
-/// Reads a duration: digits and `s`, `m` or `h`.
-pub(super) fn duration(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no time; write 30s, 5m or 1h");
-    let unit = text.char_indices().next_back().map(|(at, _)| at).ok_or_else(wrong)?;
-    let factor = match &text[unit..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return Err(wrong()),
-    };
-    text[..unit].parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(wrong)
-}
-
 /// Returns how many assets of a plan were not done.
 fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
     let done: u64 = outcome.done.values().sum();
@@ -84,7 +46,7 @@ fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
 }
 
 /// Makes a plan, asks, and carries it out.
-pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
     let (approval, manifests) = Approval::split(args.expect, &args.manifests)?;
     let part = Part { approval, sample: None };

@@ -10,14 +10,14 @@ use crate::render::{self, Severity};
 use crate::state::Access;
 use crate::world::Generators;
 
-use super::apply::WaitArgs;
-use super::carry::{Asked, Going, carry_out, confirm};
 use super::plan::{self, LookArgs, Prepared};
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, applied, context, written};
+use crate::cli::arguments::WaitArgs;
+use crate::cli::carry::{Asked, Going, carry_out, confirm};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, applied, context, written};
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
-pub struct ImportArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub struct ImportArgs {
 }
 
 /// Takes over rows and pictures that are there already; buys nothing, and changes no row.
-pub async fn run(args: &ImportArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     if let (Some(file), Some(table)) = (&args.write, &args.table) {
         let wanted = written::Wanted { file, table, key: &args.key, collection: args.collection.as_deref() };
         return written::run(&wanted, global, output).await;

@@ -10,12 +10,13 @@ use crate::render::{self, Deleted, Event, GarbageFate, GarbageFile, GarbageKind,
 use crate::state::{Access, Loose, LooseKind};
 use crate::storage::{Remnant, StoreDecision, TakeStorage};
 
-use super::carry::begin;
-use super::{Failure, Global, Output, apply as apply_command, context};
+use crate::cli::arguments::duration;
+use crate::cli::carry::begin;
+use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `gc`.
 #[derive(Debug, clap::Args)]
-pub struct GcArgs {
+pub struct Args {
     /// Only what nothing has referred to for so long: 30d, 12h, 0s
     #[arg(long, value_name = "TIME", value_parser = age, default_value = "30d")]
     older_than: u64,
@@ -26,19 +27,18 @@ pub struct GcArgs {
     #[arg(long)]
     yes: bool,
     /// Wait so long for other runs, which may need some of it: 30s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = apply_command::duration, default_value = "10m")]
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     wait: u64,
 }
 
 /// Reads an age: digits and `s`, `m`, `h` or `d`.
 fn age(text: &str) -> Result<u64, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()?.checked_mul(86_400));
-    days.or_else(|| apply_command::duration(text).ok())
-        .ok_or_else(|| format!("`{text}` is no time; write 30d, 12h or 0s"))
+    days.or_else(|| duration(text).ok()).ok_or_else(|| format!("`{text}` is no time; write 30d, 12h or 0s"))
 }
 
 /// Shows what nothing refers to any more; deletes it where that is asked for.
-pub async fn run(args: &GcArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let unpublished = if args.unpublished { Unpublished::Go } else { Unpublished::Stay };
     let policy = Policy { older_than: args.older_than, unpublished };
@@ -62,7 +62,7 @@ pub async fn run(args: &GcArgs, global: &Global, output: &Output) -> Result<u8, 
     Ok(0)
 }
 
-async fn delete(args: &GcArgs, policy: Policy, settings: &Settings, output: &Output) -> Result<u8, Failure> {
+async fn delete(args: &Args, policy: Policy, settings: &Settings, output: &Output) -> Result<u8, Failure> {
     let world = context::world(settings, Access::Write).await?;
     let run = begin(&world, settings, TakeStorage::No, ("gc", None), output).await?;
     let deleted = async {

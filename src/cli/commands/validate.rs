@@ -1,17 +1,17 @@
 //! `pixform validate`
 
-use super::context;
-use super::{Failure, Global, ManifestArgs, Output};
+use crate::cli::context;
+use crate::cli::{Failure, Global, ManifestArgs, Output};
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
-pub struct ValidateArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
 }
 
 /// Checks manifests: what they say, not what is there.
-pub fn run(args: &ValidateArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings_without_secrets(global, output)?;
     let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
     for declared in loaded.declared.iter().filter(|_| !output.is_json()) {

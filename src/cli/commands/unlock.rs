@@ -3,12 +3,12 @@
 use crate::process::Liveness;
 use crate::state::{Access, Holder};
 
-use super::failure::seconds;
-use super::{Failure, Global, Output, context};
+use crate::cli::failure::seconds;
+use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `unlock`.
 #[derive(Debug, clap::Args)]
-pub struct UnlockArgs {
+pub struct Args {
     /// The collection; all of them where none is named
     collection: Option<String>,
     /// Take the lease away from whoever has it
@@ -17,7 +17,7 @@ pub struct UnlockArgs {
 }
 
 /// Shows who holds which lease, and breaks it where that is asked for.
-pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let world = context::world(&settings, Access::Read).await?;
     let known = world.state.known().await?;

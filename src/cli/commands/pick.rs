@@ -8,13 +8,13 @@ use crate::config::Settings;
 use crate::manifest::{COUNT_MAX, Pick, PickError, Picked, pick};
 use crate::planner::Declared;
 
-use super::context::Loaded;
-use super::saved::Locked;
-use super::{Failure, Global, ManifestArgs, Output, asked, context};
+use crate::cli::context::Loaded;
+use crate::cli::saved::Locked;
+use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context};
 
 /// Arguments of `pick`.
 #[derive(Debug, clap::Args)]
-pub struct PickArgs {
+pub struct Args {
     /// The asset: `age/70+/anime`, or `collection:age/70+/anime`
     key: String,
     /// The take: another picture of the same recipe; 0 is the first
@@ -41,7 +41,7 @@ fn seed(text: &str) -> Result<Seed, String> {
 }
 
 /// Writes a take or a seed into the manifest.
-pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings_without_secrets(global, output)?;
     let mut loaded = load(args, &settings, output)?;
     let (file, source) = text(args, &loaded)?;
@@ -78,7 +78,7 @@ pub fn run(args: &PickArgs, global: &Global, output: &Output) -> Result<u8, Fail
     Ok(0)
 }
 
-fn load(args: &PickArgs, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+fn load(args: &Args, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
     let manifests = ManifestArgs { manifests: args.manifests.clone() };
     let loaded = context::manifests_without_secrets(&manifests, settings, output)?;
     match loaded.declared.is_empty() && loaded.broken > 0 {
@@ -88,7 +88,7 @@ fn load(args: &PickArgs, settings: &Settings, output: &Output) -> Result<Loaded,
 }
 
 /// Returns the file that declares the asset, and what it says.
-fn text(args: &PickArgs, loaded: &Loaded) -> Result<(Arc<str>, Arc<str>), Failure> {
+fn text(args: &Args, loaded: &Loaded) -> Result<(Arc<str>, Arc<str>), Failure> {
     let (Declared { manifest, .. }, ..) = asked::find(&args.key, loaded)?;
     Ok((Arc::clone(&manifest.file), Arc::clone(&manifest.source)))
 }

@@ -11,12 +11,12 @@ use crate::server::{self, Access as Seen, HostName, Log, Served};
 use crate::state::Access;
 use crate::storage::PublicFiles;
 
-use super::served::Manifests;
-use super::{Failure, Global, ManifestArgs, Output, context, stores};
+use crate::cli::served::Manifests;
+use crate::cli::{Failure, Global, ManifestArgs, Output, context, stores};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
-pub struct ServeArgs {
+pub struct Args {
     /// Where to listen; anything but this machine itself is open to whoever can reach it
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -46,7 +46,7 @@ pub struct ServeArgs {
 }
 
 /// Serves until it is told to stop.
-pub async fn run(args: &ServeArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let world = Arc::new(context::world(&settings, Access::Read).await?);
     let readership = world.state.readership(args.as_role.as_deref()).await?;

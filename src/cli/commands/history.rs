@@ -8,14 +8,14 @@ use crate::record::CallStatus;
 use crate::render::{self, Event, HistoryCosts, HistoryEntry, HistoryGroup};
 use crate::state::{self, Access, HistoryLine, HistoryQuery};
 
-use super::{Failure, Global, Output, context};
+use crate::cli::{Failure, Global, Output, context};
 
 /// Most lines that are shown: they are held until the state is left alone again.
 const LINES_MAX: u64 = 100_000;
 
 /// Arguments of `history`.
 #[derive(Debug, clap::Args)]
-pub struct HistoryArgs {
+pub struct Args {
     /// Only this asset: `age/70+/anime`, or `collection:age/70+/anime`
     #[arg(value_parser = asked)]
     key: Option<Asked>,
@@ -54,7 +54,7 @@ enum By {
 }
 
 /// Shows the ledger, or what is in it in dollars.
-pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let state = state::open(settings.state.expose(), Access::Read).await?;
     let wanted = HistoryQuery {

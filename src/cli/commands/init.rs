@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::asset::TableSpec;
 
-use super::saved::{Created, create};
-use super::{Failure, Global, ManifestArgs, Output, context};
+use crate::cli::saved::{Created, create};
+use crate::cli::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
-pub struct InitArgs {
+pub struct Args {
     /// Print the SQL that sets a Postgres database up for the manifests here, and write nothing
     #[arg(long)]
     print_sql: bool,
@@ -21,7 +21,7 @@ const CONFIG: &str = include_str!("templates/pixform.yaml");
 const MANIFEST: &str = include_str!("templates/portraits.yaml");
 
 /// Writes a commented `pixform.yaml` and a first manifest; files that are there stay as they are.
-pub fn run(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     if args.print_sql {
         return print_sql(args, global, output);
     }
@@ -47,7 +47,7 @@ pub fn run(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Fail
 }
 
 /// Prints what the database's owner has to run. Nothing is connected to: the database may not be there yet.
-fn print_sql(args: &InitArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+fn print_sql(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings_without_secrets(global, output)?;
     let loaded = context::manifests(&args.manifests, &settings, output)?;
     if loaded.broken > 0 {

@@ -10,16 +10,16 @@ use crate::plan::{Action, Plan};
 use crate::state::{Access, Run};
 use crate::world::World;
 
-use super::apply::PaceArgs;
-use super::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
 use super::plan::{self, LookArgs, Part, Prepared};
-use super::previewed::{self, Previewed};
-use super::report::ReportArgs;
-use super::{Failure, Global, ManifestArgs, Output, applied, candidates, context, services};
+use crate::cli::arguments::PaceArgs;
+use crate::cli::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
+use crate::cli::previewed::{self, Previewed};
+use crate::cli::report::ReportArgs;
+use crate::cli::{Failure, Global, ManifestArgs, Output, applied, candidates, context, services};
 
 /// Arguments of `preview`.
 #[derive(Debug, clap::Args)]
-pub struct PreviewArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct PreviewArgs {
 }
 
 /// Makes a plan, asks, makes its pictures and files, and keeps the plan under its digest.
-pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
     if let Some(takes) = args.candidates {
         let going = Going { keeps: Keeps::Nothing, ..going(args) };
@@ -70,7 +70,7 @@ pub async fn run(args: &PreviewArgs, global: &Global, output: &Output) -> Result
     }
 }
 
-async fn preview(args: &PreviewArgs, part: &Part, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
+async fn preview(args: &Args, part: &Part, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
     let services = services::needed(&prepared.settings, &prepared.plan)?;
     let question = format!("Make these pictures for `{}`? No row changes.", prepared.plan.environment);
     confirm(args.yes, Asked { command: "preview", question: &question }, output)?;
@@ -103,7 +103,7 @@ async fn preview(args: &PreviewArgs, part: &Part, prepared: Prepared, output: &O
 
 /// Reports on what is there now: what the plan asked for is found, and what is still to be bought is told as such.
 async fn report(
-    args: &PreviewArgs,
+    args: &Args,
     part: &Part,
     (world, prepared, paid): (&World, &Prepared, MicroUsd),
     output: &Output,
@@ -115,7 +115,7 @@ async fn report(
     args.report.write(Some(&plan), &facts)
 }
 
-fn going(args: &PreviewArgs) -> Going<'static> {
+fn going(args: &Args) -> Going<'static> {
     Going { reach: Reach::Files, keeps: Keeps::Plan, ..args.pace.at(Going::new(Run::PREVIEW, args.look.take(), 0)) }
 }
 

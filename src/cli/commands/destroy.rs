@@ -6,13 +6,13 @@ use crate::record::RecordHead;
 use crate::state::{Access, Commit, Visitor};
 use crate::storage::{StoreDecision, TakeStorage};
 
-use super::apply::WaitArgs;
-use super::carry::{answered, begin};
-use super::{Failure, Global, Output, context};
+use crate::cli::arguments::WaitArgs;
+use crate::cli::carry::{answered, begin};
+use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `destroy`.
 #[derive(Debug, clap::Args)]
-pub struct DestroyArgs {
+pub struct Args {
     /// The collection
     collection: String,
     /// Go on without asking
@@ -46,7 +46,7 @@ impl Visitor for Keys {
 }
 
 /// Deletes the rows and records of a collection.
-pub async fn run(args: &DestroyArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let name: CollectionName = args
         .collection

@@ -14,12 +14,12 @@ use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
 use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
-use super::reading::Reading;
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected, services, visited};
+use crate::cli::reading::Reading;
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected, services, visited};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {
+pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -80,7 +80,7 @@ impl Visitor for Paths<'_> {
 }
 
 /// Looks at every declared asset and tells what is wrong.
-pub async fn run(args: &CheckArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let settings = context::settings(global, output)?;
     let loaded = context::manifests(&args.manifests, &settings, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {
@@ -199,7 +199,7 @@ async fn collection<'d>(
     world: &World,
     (declared, price): (&'d Declared, &dyn Fn(&str) -> MicroUsd),
     listing: &Listing,
-    args: &CheckArgs,
+    args: &Args,
     (findings, output, visited): (&mut Vec<Finding>, &Output, &mut Option<Published>),
 ) -> Result<(usize, Looked<'d>), Failure> {
     let Declared { manifest, heads } = declared;

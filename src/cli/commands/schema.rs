@@ -1,10 +1,10 @@
 //! `pixform schema`
 
-use super::{Failure, Output};
+use crate::cli::{Failure, Output};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
-pub struct SchemaArgs {
+pub struct Args {
     /// The schema of pixform.yaml
     // It takes the place of the global argument of this name, so it has that one's type, and a value that nobody reads.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "pixform.yaml", value_name = "FILE")]
@@ -12,7 +12,7 @@ pub struct SchemaArgs {
 }
 
 /// Prints a JSON Schema, as the committed copies hold it.
-pub fn run(args: &SchemaArgs, output: &Output) -> Result<u8, Failure> {
+pub fn run(args: &Args, output: &Output) -> Result<u8, Failure> {
     let schema = if args.config.is_some() { crate::config::schema() } else { crate::manifest::schema() };
     output.data(&crate::schema::text(&schema));
     Ok(0)

@@ -14,16 +14,16 @@ use crate::render;
 use crate::state::Access;
 use crate::world::{Generators, World, original_path};
 
-use super::accepted::{Refusals, keep_rows};
-use super::apply::WaitArgs;
-use super::carry::{Asked, Going, carry_out, confirm};
 use super::plan::{self, LookArgs, Prepared};
-use super::selected::Idle;
-use super::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
+use crate::cli::accepted::{Refusals, keep_rows};
+use crate::cli::arguments::WaitArgs;
+use crate::cli::carry::{Asked, Going, carry_out, confirm};
+use crate::cli::selected::Idle;
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
 
 /// Arguments of `accept`.
 #[derive(Debug, clap::Args)]
-pub struct AcceptArgs {
+pub struct Args {
     /// The assets: a key glob such as `age/*/anime`, or `label=value`
     #[arg(value_name = "GLOB", required = true)]
     globs: Vec<Pattern>,
@@ -44,7 +44,7 @@ pub struct AcceptArgs {
 }
 
 /// Says that published pictures satisfy their recipes, or that rows stay as they are; never calls a generator.
-pub async fn run(args: &AcceptArgs, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let manifests = ManifestArgs { manifests: args.manifest.clone() };
     let selection = SelectionArgs { only: args.globs.clone(), except: Vec::new() };
     let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
