@@ -1,9 +1,14 @@
 //! The architecture, read from the source: which room may use which, what pure rooms must not touch, and the rules of
 //! style that neither the compiler nor clippy checks.
 
+mod circles;
+mod names;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use source::{Source, sources, sources_below};
 
 /// Rooms and the rooms that each may use, from the lowest up. `main` and `lib` are doors, not rooms.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -112,55 +117,6 @@ const IMPURE: [&str; 17] = [
 /// Lines that a file may have before its tests.
 const LINES_MAX: usize = 400;
 
-/// A file of `src/`, without its tests and comments.
-struct Source {
-    path: PathBuf,
-    room: String,
-    /// Everything up to the tests.
-    whole: String,
-    /// The same without comments and doc comments.
-    code: String,
-}
-
-/// Returns all files of `src/` that are no tests themselves.
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    paths.sort();
-    let source = |path: &PathBuf| {
-        let inside = path.strip_prefix(&root).unwrap();
-        let first = inside.iter().next().unwrap().to_str().unwrap();
-        let whole = without_tests(&fs::read_to_string(path).unwrap());
-        let code: Vec<&str> = whole.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        Source {
-            path: inside.to_path_buf(),
-            room: first.trim_end_matches(".rs").to_owned(),
-            code: code.join("\n"),
-            whole,
-        }
-    };
-    let sources: Vec<Source> = paths.iter().filter(|path| !path.ends_with("tests.rs")).map(source).collect();
-    assert!(sources.len() > 50, "the source was not found: {} files", sources.len());
-    sources
-}
-
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        match path.is_dir() {
-            true => collect(&path, paths),
-            false if path.extension().is_some_and(|extension| extension == "rs") => paths.push(path),
-            false => {}
-        }
-    }
-}
-
-/// Tests of a file stand at its end, in a module of their own.
-fn without_tests(text: &str) -> String {
-    text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
-}
-
 /// Checks every file, and tells all that is wrong at once.
 fn check(wrong: impl Fn(&Source) -> Vec<String>) {
     let told = |source: &Source| {
@@ -265,5 +221,61 @@ fn adapters_do_not_know_one_another() {
         for other in ["state", "storage", "generator", "plan"] {
             assert!(!allowed[adapter].contains(&other), "`{adapter}` must not use `{other}`");
         }
+    }
+}
+
+/// What is still there of what the two tests below forbid, one a line. Lines only go: a new one is a failure, and so is
+/// one that is no longer needed.
+const STILL_ALLOWED: &str = include_str!("architecture/still_allowed.txt");
+
+/// Compares what was found with the lines of the list that begin with a word.
+fn check_still_allowed(word: &str, found: BTreeSet<String>) {
+    let allowed: BTreeSet<String> =
+        STILL_ALLOWED.lines().filter_map(|line| line.strip_prefix(word)).map(|line| line.trim().to_owned()).collect();
+    let added = found.difference(&allowed).map(|what| format!("not allowed: {word} {what}"));
+    let gone = allowed.difference(&found).map(|what| format!("gone, take it from still_allowed.txt: {word} {what}"));
+    let wrong: Vec<String> = added.chain(gone).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_type_has_a_name_of_its_own() {
+    check_still_allowed("name", names::repeated(&sources()).into_keys().collect());
+}
+
+#[test]
+fn files_of_a_room_do_not_go_in_circles() {
+    let circles = circles::circles(&sources()).into_iter().map(|files| files.join(" "));
+    check_still_allowed("circle", circles.collect());
+}
+
+/// Prints what `tests/figures` shows, of `src/` here or of the folder that it names.
+#[test]
+fn figures() {
+    let sources = match std::env::var_os("PIXFORM_TEST_SOURCES") {
+        Some(folder) => sources_below(Path::new(&folder)),
+        None => sources(),
+    };
+    let mut rooms: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for source in &sources {
+        let (files, lines) = rooms.entry(&source.room).or_default();
+        *files += 1;
+        *lines += source.whole.lines().count();
+    }
+    println!("{:12} {:>5} {:>6}", "room", "files", "lines");
+    for (room, (files, lines)) in &rooms {
+        println!("{room:12} {files:5} {lines:6}");
+    }
+    let (files, lines) = rooms.values().fold((0, 0), |sum, room| (sum.0 + room.0, sum.1 + room.1));
+    println!("{:12} {files:5} {lines:6}", "all");
+    let repeated = names::repeated(&sources);
+    println!("\n{} names of {} types", repeated.len(), repeated.values().map(Vec::len).sum::<usize>());
+    for (name, files) in &repeated {
+        println!("name {name}: {}", files.join(" "));
+    }
+    let circles = circles::circles(&sources);
+    println!("\n{} circles", circles.len());
+    for files in &circles {
+        println!("circle {}", files.join(" "));
     }
 }
