@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pixform::generator::Kind;
+use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, Rules};
 
 /// How the assets of a manifest are written.
@@ -20,11 +20,7 @@ pub const URL_BASE: &str = "/files/";
 
 /// What the built-in environment allows, with room for more images.
 pub fn rules() -> Rules {
-    let any = GeneratorRules {
-        kind: Kind::Placeholder.name(),
-        takes_seeds: true,
-        check: |recipe| Kind::Placeholder.check(recipe),
-    };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),

@@ -24,7 +24,8 @@ pub enum Changes {
     Record,
 }
 
-/// Every field of a manifest that can differ between two plans, with what it changes.
+/// Every field of a manifest that can differ between two plans, with what it changes; fields of a kind's own all change the
+/// recipe, and stand in its table.
 ///
 /// A template changes a digest through its rendered text (prompts) or through its text and the values it uses (paths and
 /// columns), so labels and vars have no line of their own: they count where they are used.
@@ -32,22 +33,10 @@ pub const FIELDS: &[(&str, Changes)] = &[
     ("model", Changes::Recipe),
     ("prompt", Changes::Recipe),
     ("negative_prompt", Changes::Recipe),
-    ("sampler", Changes::Recipe),
-    ("scheduler", Changes::Recipe),
-    ("steps", Changes::Recipe),
-    ("guidance_scale", Changes::Recipe),
     ("seed", Changes::Recipe),
     ("take", Changes::Recipe),
     ("width", Changes::Recipe),
     ("height", Changes::Recipe),
-    ("sd_vae", Changes::Recipe),
-    ("loras", Changes::Recipe),
-    ("embeddings", Changes::Recipe),
-    ("hires_fix", Changes::Recipe),
-    ("refiner", Changes::Recipe),
-    ("clip_skip", Changes::Recipe),
-    ("enable_transparent_background", Changes::Recipe),
-    ("restore_faces", Changes::Recipe),
     ("renditions.format", Changes::Renditions),
     ("renditions.quality", Changes::Renditions),
     ("renditions.width", Changes::Renditions),
@@ -210,7 +199,7 @@ impl<'b> CanonicalObject<'b> {
     /// Writes a member whose value is text.
     pub fn text(&mut self, name: &str, value: &str) {
         self.name(name);
-        write_text(self.out, value);
+        write_canonical_text(self.out, value);
     }
 
     /// Writes a member whose value is an integer of at most 2^53.
@@ -236,11 +225,10 @@ impl<'b> CanonicalObject<'b> {
         CanonicalObject::open(self.out)
     }
 
-    /// Opens a member that is a list of objects.
-    pub fn list(&mut self, name: &str) -> CanonicalList<'_> {
+    /// Writes a member whose value writes its canonical JSON itself.
+    pub fn member(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
         self.name(name);
-        self.out.push(b'[');
-        CanonicalList { out: self.out, first: true }
+        write(self.out);
     }
 
     /// Closes the object.
@@ -257,30 +245,8 @@ impl<'b> CanonicalObject<'b> {
             self.out.push(b',');
         }
         self.first = false;
-        write_text(self.out, name);
+        write_canonical_text(self.out, name);
         self.out.push(b':');
-    }
-}
-
-/// Writes a list of objects, as [`CanonicalObject::list`] opens it.
-pub struct CanonicalList<'b> {
-    out: &'b mut Vec<u8>,
-    first: bool,
-}
-
-impl CanonicalList<'_> {
-    /// Opens the next object.
-    pub fn object(&mut self) -> CanonicalObject<'_> {
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
-        CanonicalObject::open(self.out)
-    }
-
-    /// Closes the list.
-    pub fn close(self) {
-        self.out.push(b']');
     }
 }
 
@@ -294,7 +260,8 @@ pub fn canonical_text<T: Serialize>(value: &T) -> String {
     serde_json_canonicalizer::to_string(value).expect("text and finite numbers have a canonical form")
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
+/// Writes text as canonical JSON has it to the end of the buffer.
+pub fn write_canonical_text(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(&mut *out, text).expect("a buffer takes every text");
 }
 
@@ -338,13 +305,16 @@ mod tests {
                 inner.integer(name, *number);
             }
             inner.close();
-            let mut list = object.list("c");
-            for fraction in &fractions {
-                let mut inner = list.object();
-                inner.number("x", *fraction);
-                inner.close();
-            }
-            list.close();
+            object.member("c", |out| {
+                out.push(b'[');
+                for (at, fraction) in fractions.iter().enumerate() {
+                    out.extend_from_slice(if at > 0 { b"," } else { b"" });
+                    let mut inner = CanonicalObject::open(out);
+                    inner.number("x", *fraction);
+                    inner.close();
+                }
+                out.push(b']');
+            });
             object.close();
             let slow = serde_json_canonicalizer::to_vec(&BTreeMap::from([
                 ("a", serde_json::json!(texts)),

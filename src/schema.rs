@@ -14,7 +14,7 @@ pub fn text(schema: &Value) -> String {
 }
 
 /// Describes a map with exactly these fields; each is described by name.
-pub fn object(fields: &[&str], required: &[&str], field: fn(&str) -> Value) -> Value {
+pub fn object(fields: &[&str], required: &[&str], field: impl Fn(&str) -> Value) -> Value {
     let properties: Map<_, _> = fields.iter().map(|name| ((*name).to_owned(), field(name))).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
-use crate::asset::{GeneratorName, ObjectPath};
+use crate::asset::{Cost, GeneratorName, ObjectPath, Pace};
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::generator::{Cost, Generator, Pace};
+use crate::generator::Generator;
 use crate::memory::Memory;
 use crate::record::Original;
 use crate::state::{Access, Known, State, StateError};

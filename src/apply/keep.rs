@@ -108,7 +108,7 @@ impl Buyer<'_> {
 
     /// Tells what is remarkable about a picture.
     fn remark(&self, order: &Order<'_>, decoded: &Decoded) {
-        let asked = order.asset.recipe.enable_transparent_background;
+        let asked = order.asset.recipe.is_transparent();
         let opaque = (asked && decoded.transparency() == Transparency::None).then_some(Remark::Opaque);
         for remark in decoded.remarks().iter().copied().chain(opaque) {
             (self.listen)(Event::Remarked { collection: self.collection, key: &order.asset.key, remark });

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::asset::GeneratorName;
-use crate::generator::{Cost, Pace};
+use crate::asset::{Cost, Pace};
 use crate::state::{HistoryQuery, StateError};
 use crate::world::World;
 

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::asset::{AssetKey, GeneratorName, MicroUsd};
-use crate::generator::Cost;
+use crate::asset::{AssetKey, Cost, GeneratorName, MicroUsd};
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
 use crate::state::{Commit, Records, Right, StateError};

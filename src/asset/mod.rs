@@ -3,8 +3,10 @@
 //! Everything here is a value with one parsing door. Where the values come from (a manifest) and what is done with them
 //! (a plan) is left to other rooms.
 
-mod diffusion;
+mod field;
+mod field_value;
 mod heads;
+mod kind;
 mod money;
 mod name;
 mod recipe;
@@ -12,8 +14,10 @@ mod rendition;
 mod row;
 mod table;
 
-pub use diffusion::{Embedding, HiresFix, Lora, Refiner};
+pub use field::{FieldSpec, Holds, Presence, Source, check_fields};
+pub use field_value::{COUNT_CEILING, FieldMap, FieldName, FieldValue};
 pub use heads::{Asset, Assets, Head, Heads, SeedFrom};
+pub use kind::{Cost, KindSpec, Pace, Seeds, SizeRule};
 pub use money::MicroUsd;
 pub use name::{
     AssetKey, CollectionName, Complaint, GeneratorName, Labels, NAME_BYTES_MAX, NameError, ObjectPath, Place,

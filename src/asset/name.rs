@@ -1,5 +1,6 @@
 //! Names, keys, paths, and places in a manifest: text that was checked once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -161,7 +162,7 @@ pub type Labels = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// The recipe's field, or one part of it: `steps`, `hires_fix.strength`, `loras[0].strength`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// What is wrong, in lower case: `must be from 1 to 100, is 0`.
     pub message: String,
     /// What to do instead.

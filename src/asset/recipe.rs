@@ -1,15 +1,14 @@
 //! Recipes: everything that decides the pixels, and where seeds come from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::digest::{
-    CanonicalObject, RECIPE_DOMAIN, RecipeDigest, SEED_DOMAIN, canonical_number, canonical_text, domain_digest,
-};
+use crate::digest::{CanonicalObject, RECIPE_DOMAIN, RecipeDigest, SEED_DOMAIN, domain_digest};
 
-use super::{Embedding, HiresFix, Lora, Refiner};
+use super::{FieldMap, FieldName, FieldValue};
 
 /// What a generator starts its noise from: 0..=2^63-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,9 +75,7 @@ impl SeedBase {
     }
 }
 
-/// Everything that decides the pixels.
-///
-/// An empty list and `false` are what a field without a value is: writing them changes nothing.
+/// Everything that decides the pixels: what every recipe has, and the fields of the kind that makes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// The kind of generator: `novita`, `placeholder`; so that a placeholder is never mistaken for the real picture.
@@ -91,18 +88,6 @@ pub struct Recipe {
     /// The negative prompt, normalised.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub negative_prompt: Option<String>,
-    /// The sampler's name at the service.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sampler: Option<String>,
-    /// The scheduler's name at the service.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub scheduler: Option<String>,
-    /// Sampling steps.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub steps: Option<u32>,
-    /// How closely the prompt is followed; finite.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub guidance_scale: Option<f64>,
     /// The seed; absent for a generator without seeds.
     #[serde(skip_serializing_if = "Option::is_none", default, with = "seed_text")]
     pub seed: Option<Seed>,
@@ -113,30 +98,9 @@ pub struct Recipe {
     pub width: u32,
     /// Height of the picture, in pixels; where `hires_fix` is set, of the picture that it enlarges.
     pub height: u32,
-    /// The name of the VAE at the service, in the place of the model's own.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sd_vae: Option<String>,
-    /// Small models laid over the main one, in this order.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub loras: Vec<Lora>,
-    /// Textual inversions, in this order.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub embeddings: Vec<Embedding>,
-    /// A second pass that enlarges the picture.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub hires_fix: Option<HiresFix>,
-    /// The last steps by another model.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub refiner: Option<Refiner>,
-    /// How many of the last layers of the text encoder are left out.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub clip_skip: Option<u32>,
-    /// Whether the background is left transparent.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub enable_transparent_background: bool,
-    /// Whether faces are drawn over by a model of their own.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub restore_faces: bool,
+    /// The kind's own fields, those that are set.
+    #[serde(flatten)]
+    pub fields: FieldMap,
 }
 
 /// A seed is written as text: JSON numbers lose digits above 2^53.
@@ -168,98 +132,65 @@ impl Recipe {
             model: None,
             prompt: prompt.to_owned(),
             negative_prompt: None,
-            sampler: None,
-            scheduler: None,
-            steps: None,
-            guidance_scale: None,
             seed: None,
             take: None,
             width,
             height,
-            sd_vae: None,
-            loras: Vec::new(),
-            embeddings: Vec::new(),
-            hires_fix: None,
-            refiner: None,
-            clip_skip: None,
-            enable_transparent_background: false,
-            restore_faces: false,
+            fields: FieldMap::new(),
         }
+    }
+
+    /// Returns it with a field of its kind set, for building one in a row.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<FieldValue>) -> Self {
+        self.fields.set(FieldName::of(name), value);
+        self
     }
 
     /// Returns width and height of the picture that comes back: the target of `hires_fix` where that is set.
     pub fn picture_size(&self) -> (u32, u32) {
-        match &self.hires_fix {
-            Some(HiresFix { target_width, target_height, .. }) => (*target_width, *target_height),
-            None => (self.width, self.height),
-        }
+        let target = self.fields.object("hires_fix");
+        let target = target.and_then(|target| Some((target.count("target_width")?, target.count("target_height")?)));
+        target.unwrap_or((self.width, self.height))
     }
 
-    /// Writes the canonical JSON of the set fields to the end of the buffer; the seed as text.
+    /// Tells whether a background without colour is asked for.
+    pub fn is_transparent(&self) -> bool {
+        self.fields.flag(Self::TRANSPARENT)
+    }
+
+    /// The flag that asks for a background without colour.
+    pub const TRANSPARENT: &'static str = "enable_transparent_background";
+
+    /// Writes the canonical JSON of the set fields, ascending, to the end of the buffer; the seed as text.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
-        let Self {
-            generator,
-            model,
-            prompt,
-            negative_prompt,
-            sampler,
-            scheduler,
-            steps,
-            guidance_scale,
-            seed,
-            take,
-            width,
-            height,
-            sd_vae,
-            loras,
-            embeddings,
-            hires_fix,
-            refiner,
-            clip_skip,
-            enable_transparent_background,
-            restore_faces,
-        } = self;
+        let Self { generator, model, prompt, negative_prompt, seed, take, width, height, fields } = self;
+        let seed = seed.map(|seed| seed.to_string());
+        let core: [(&str, Option<CoreValue<'_>>); 8] = [
+            ("generator", Some(CoreValue::Text(generator))),
+            ("height", Some(CoreValue::Count(*height))),
+            ("model", model.as_deref().map(CoreValue::Text)),
+            ("negative_prompt", negative_prompt.as_deref().map(CoreValue::Text)),
+            ("prompt", Some(CoreValue::Text(prompt))),
+            ("seed", seed.as_deref().map(CoreValue::Text)),
+            ("take", take.map(CoreValue::Count)),
+            ("width", Some(CoreValue::Count(*width))),
+        ];
         let mut object = CanonicalObject::open(out);
-        write_count(&mut object, "clip_skip", *clip_skip);
-        if !embeddings.is_empty() {
-            let mut list = object.list("embeddings");
-            embeddings.iter().for_each(|embedding| embedding.write_canonical(list.object()));
-            list.close();
+        let mut own = fields.iter().peekable();
+        for (name, value) in core {
+            while let Some((field, value)) = own.next_if(|(field, _)| field.as_str() < name) {
+                object.member(field.as_str(), |out| value.write_canonical(out));
+            }
+            match value {
+                Some(CoreValue::Text(text)) => object.text(name, text),
+                Some(CoreValue::Count(count)) => object.integer(name, count),
+                None => {}
+            }
         }
-        if *enable_transparent_background {
-            object.raw("enable_transparent_background", b"true");
+        for (field, value) in own {
+            object.member(field.as_str(), |out| value.write_canonical(out));
         }
-        object.text("generator", generator);
-        if let Some(scale) = guidance_scale {
-            object.number("guidance_scale", *scale);
-        }
-        object.integer("height", *height);
-        if let Some(hires_fix) = hires_fix {
-            hires_fix.write_canonical(object.object("hires_fix"));
-        }
-        if !loras.is_empty() {
-            let mut list = object.list("loras");
-            loras.iter().for_each(|lora| lora.write_canonical(list.object()));
-            list.close();
-        }
-        write_text(&mut object, "model", model.as_deref());
-        write_text(&mut object, "negative_prompt", negative_prompt.as_deref());
-        object.text("prompt", prompt);
-        if let Some(refiner) = refiner {
-            refiner.write_canonical(object.object("refiner"));
-        }
-        if *restore_faces {
-            object.raw("restore_faces", b"true");
-        }
-        write_text(&mut object, "sampler", sampler.as_deref());
-        write_text(&mut object, "scheduler", scheduler.as_deref());
-        write_text(&mut object, "sd_vae", sd_vae.as_deref());
-        if let Some(seed) = seed {
-            object.text("seed", &seed.to_string());
-        }
-        write_count(&mut object, "steps", *steps);
-        write_count(&mut object, "take", *take);
-        object.integer("width", *width);
         object.close();
     }
 
@@ -283,49 +214,17 @@ impl Recipe {
             "model" => self.model.clone(),
             "prompt" => Some(self.prompt.clone()),
             "negative_prompt" => self.negative_prompt.clone(),
-            "sampler" => self.sampler.clone(),
-            "scheduler" => self.scheduler.clone(),
-            "steps" => self.steps.map(|steps| steps.to_string()),
-            "guidance_scale" => self.guidance_scale.map(canonical_number),
             "seed" => self.seed.map(|seed| seed.to_string()),
             "take" => self.take.map(|take| take.to_string()),
             "width" => Some(self.width.to_string()),
             "height" => Some(self.height.to_string()),
-            "sd_vae" => self.sd_vae.clone(),
-            "loras" => (!self.loras.is_empty()).then(|| canonical_text(&self.loras)),
-            "embeddings" => (!self.embeddings.is_empty()).then(|| canonical_text(&self.embeddings)),
-            "hires_fix" => self.hires_fix.as_ref().map(canonical_text),
-            "refiner" => self.refiner.as_ref().map(canonical_text),
-            "clip_skip" => self.clip_skip.map(|layers| layers.to_string()),
-            "enable_transparent_background" => self.enable_transparent_background.then(|| true.to_string()),
-            "restore_faces" => self.restore_faces.then(|| true.to_string()),
-            _ => None,
+            name => self.fields.get(name).map(FieldValue::to_string),
         }
     }
 
-    /// The names of all fields, in the order in which people read them.
-    pub const FIELDS: [&str; 20] = [
-        "generator",
-        "model",
-        "prompt",
-        "negative_prompt",
-        "sampler",
-        "scheduler",
-        "steps",
-        "guidance_scale",
-        "seed",
-        "take",
-        "width",
-        "height",
-        "sd_vae",
-        "loras",
-        "embeddings",
-        "hires_fix",
-        "refiner",
-        "clip_skip",
-        "enable_transparent_background",
-        "restore_faces",
-    ];
+    /// The fields that every recipe may have, whoever makes it: no kind can declare one of these names.
+    pub const CORE_FIELDS: [&str; 8] =
+        ["generator", "model", "prompt", "negative_prompt", "seed", "take", "width", "height"];
 
     /// The fields that columns may use, whose names are therefore reserved in templates. Fields that came later are not
     /// among them: a label or var that has such a name keeps its meaning.
@@ -343,6 +242,33 @@ impl Recipe {
         "width",
         "height",
     ];
+
+    /// Returns the names of the fields that are set, in the order in which people read them.
+    pub fn names(&self) -> Vec<FieldName> {
+        Self::names_of(&[self])
+    }
+
+    /// Returns the names of the fields that any of several recipes has, in the order in which people read them: those
+    /// that columns may use, then the others by name.
+    pub fn names_of(recipes: &[&Self]) -> Vec<FieldName> {
+        let set = |name: &&str| {
+            let core = Self::CORE_FIELDS.contains(name);
+            recipes.iter().any(|recipe| match core {
+                true => recipe.field(name).is_some(),
+                false => recipe.fields.get(name).is_some(),
+            })
+        };
+        let first = Self::COLUMN_FIELDS.iter().copied().filter(set).map(FieldName::of);
+        let own = recipes.iter().flat_map(|recipe| recipe.fields.iter().map(|(name, _)| name.clone()));
+        let own: BTreeSet<FieldName> = own.filter(|name| !Self::COLUMN_FIELDS.contains(&name.as_str())).collect();
+        first.chain(own).collect()
+    }
+}
+
+/// The value of a field that every recipe may have.
+enum CoreValue<'r> {
+    Text(&'r str),
+    Count(u32),
 }
 
 /// Returns a prompt as it is digested and sent: NFC, runs of white space as one space, trimmed.
@@ -365,18 +291,6 @@ pub fn normalise(text: String) -> String {
         out.push_str(word);
     }
     out
-}
-
-fn write_text(object: &mut CanonicalObject<'_>, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        object.text(name, value);
-    }
-}
-
-fn write_count(object: &mut CanonicalObject<'_>, name: &str, value: Option<u32>) {
-    if let Some(value) = value {
-        object.integer(name, value);
-    }
 }
 
 #[cfg(test)]
@@ -414,11 +328,6 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_columns_are_the_first_ones() {
-        assert_eq!(Recipe::FIELDS[..Recipe::COLUMN_FIELDS.len()], Recipe::COLUMN_FIELDS);
-    }
-
-    #[test]
     fn a_recipe_that_was_recorded_before_a_field_was_there_is_read() {
         let old = r#"{"generator":"novita","prompt":"a kite","width":512,"height":768}"#;
         let recipe: Recipe = serde_json::from_str(old).unwrap();
@@ -428,13 +337,13 @@ mod tests {
 
     #[test]
     fn what_has_parts_is_told_as_canonical_json() {
-        let recipe = Recipe {
-            loras: vec![Lora { model_name: "a".into(), strength: 1.0 }],
-            hires_fix: Some(HiresFix { target_width: 1024, target_height: 1536, strength: 0.5, upscaler: None }),
-            clip_skip: Some(2),
-            restore_faces: true,
-            ..Recipe::new("novita", "a kite", 512, 768)
-        };
+        let lora = FieldMap::new().with("model_name", "a").with("strength", 1.0);
+        let target = FieldMap::new().with("target_width", 1024).with("target_height", 1536).with("strength", 0.5);
+        let recipe = Recipe::new("novita", "a kite", 512, 768)
+            .with("loras", vec![lora])
+            .with("hires_fix", target)
+            .with("clip_skip", 2_u32)
+            .with("restore_faces", true);
         let told = |name| recipe.field(name);
         assert_eq!(told("loras").unwrap(), r#"[{"model_name":"a","strength":1}]"#);
         assert_eq!(told("hires_fix").unwrap(), r#"{"strength":0.5,"target_height":1536,"target_width":1024}"#);
@@ -442,66 +351,59 @@ mod tests {
         let unset = ["sd_vae", "embeddings", "refiner", "enable_transparent_background"];
         assert_eq!(unset.map(told), [const { None }; 4]);
         assert_eq!(recipe.picture_size(), (1024, 1536));
-        assert_eq!(Recipe { hires_fix: None, ..recipe }.picture_size(), (512, 768));
+        assert_eq!(Recipe { fields: FieldMap::new(), ..recipe }.picture_size(), (512, 768));
     }
 
-    fn texts() -> impl Strategy<Value = [Option<String>; 5]> {
-        std::array::from_fn(|_| any::<Option<String>>())
-    }
-
-    fn counts() -> impl Strategy<Value = [Option<u32>; 3]> {
-        std::array::from_fn(|_| any::<Option<u32>>())
+    #[test]
+    fn fields_are_named_in_the_order_in_which_people_read_them() {
+        let one = Recipe { model: Some("m".into()), ..Recipe::new("novita", "a kite", 512, 768) }.with("steps", 30);
+        let other = Recipe::new("novita", "a kite", 512, 768).with("clip_skip", 2).with("sampler", "Euler a");
+        let names: Vec<String> = Recipe::names_of(&[&one, &other]).iter().map(FieldName::to_string).collect();
+        assert_eq!(names, ["generator", "model", "prompt", "sampler", "steps", "width", "height", "clip_skip"]);
     }
 
     fn number() -> impl Strategy<Value = f64> {
         prop_oneof![Just(0.0), Just(1.0), 0.0..1.0, any::<f64>().prop_filter("finite", |number| number.is_finite())]
     }
 
-    fn hires_fix() -> impl Strategy<Value = HiresFix> {
-        (any::<[u32; 2]>(), number(), any::<Option<String>>()).prop_map(
-            |([target_width, target_height], strength, upscaler)| HiresFix {
-                target_width,
-                target_height,
-                strength,
-                upscaler,
-            },
-        )
+    fn value() -> impl Strategy<Value = FieldValue> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(FieldValue::Text),
+            number().prop_map(FieldValue::Number),
+            any::<u32>().prop_map(FieldValue::from),
+            Just(FieldValue::Flag(true)),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..4).prop_map(FieldValue::List),
+                field_map(inner, 1).prop_map(FieldValue::Object),
+            ]
+        })
+    }
+
+    fn field_map<V: Strategy<Value = FieldValue>>(value: V, least: usize) -> impl Strategy<Value = FieldMap> {
+        prop::collection::btree_map("[a-z_]{1,12}", value, least..5).prop_map(|values| {
+            let mut fields = FieldMap::new();
+            for (name, value) in values {
+                fields.keep(FieldName::from(name.as_str()), value);
+            }
+            fields
+        })
     }
 
     fn recipe() -> impl Strategy<Value = Recipe> {
-        let plain = (any::<[String; 2]>(), texts(), counts(), any::<[u32; 2]>(), any::<[bool; 2]>());
-        let numbers = (prop::option::of(number()), prop::option::of(0..=Seed::MAX), prop::option::of(number()));
-        let lora = (any::<String>(), number()).prop_map(|(model_name, strength)| Lora { model_name, strength });
-        let embedding = any::<String>().prop_map(|model_name| Embedding { model_name });
-        let lists = (prop::collection::vec(lora, 0..4), prop::collection::vec(embedding, 0..4));
-        (plain, numbers, lists, prop::option::of(hires_fix())).prop_map(|(plain, numbers, lists, hires_fix)| {
-            let ([generator, prompt], texts, [steps, take, clip_skip], [width, height], flags) = plain;
-            let [model, negative_prompt, sampler, scheduler, sd_vae] = texts;
-            let [enable_transparent_background, restore_faces] = flags;
-            let (guidance_scale, seed, switch_at) = numbers;
-            let (loras, embeddings) = lists;
-            Recipe {
-                generator,
-                model,
-                prompt,
-                negative_prompt,
-                sampler,
-                scheduler,
-                steps,
-                guidance_scale,
-                seed: seed.and_then(Seed::new),
-                take,
-                width,
-                height,
-                sd_vae,
-                loras,
-                embeddings,
-                hires_fix,
-                refiner: switch_at.map(|switch_at| Refiner { switch_at }),
-                clip_skip,
-                enable_transparent_background,
-                restore_faces,
-            }
+        let texts = (any::<[String; 2]>(), any::<[Option<String>; 2]>());
+        let numbers = (prop::option::of(0..=Seed::MAX), any::<Option<u32>>(), any::<[u32; 2]>());
+        let own = field_map(value(), 0).prop_map(|fields| {
+            let own = fields.iter().filter(|(name, _)| !Recipe::CORE_FIELDS.contains(&name.as_str()));
+            let mut kept = FieldMap::new();
+            own.for_each(|(name, value)| kept.keep(name.clone(), value.clone()));
+            kept
+        });
+        (texts, numbers, own).prop_map(|((all, some), (seed, take, [width, height]), fields)| {
+            let ([generator, prompt], [model, negative_prompt]) = (all, some);
+            let seed = seed.and_then(Seed::new);
+            Recipe { generator, model, prompt, negative_prompt, seed, take, width, height, fields }
         })
     }
 

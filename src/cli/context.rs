@@ -7,10 +7,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::asset::{Assets as _, GeneratorName, Heads, URL_BASE};
+use crate::asset::{Assets as _, Cost, GeneratorName, Heads, KindSpec, URL_BASE};
 use crate::config::{self, Known, Outside, Settings};
 use crate::files;
-use crate::generator::{Checks, Cost, Kind};
+use crate::generator::{KINDS, PLACEHOLDER, kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
 use crate::memory::Memory;
 use crate::planner::{AllManifests, Declared};
@@ -66,11 +66,10 @@ fn settle(global: &Global, output: &Output, variable: &dyn Fn(&str) -> Option<St
         Some(file) => {
             let source = config::read_file(&file).map_err(|source| Failure::Read { path: file.clone(), source })?;
             let outside = Outside { variable, read_file: &config::read_file };
-            let kinds = Kind::ALL.map(Kind::name);
+            let kinds = KINDS.map(|kind| kind.name);
             let free: Vec<&str> =
-                Kind::ALL.into_iter().filter(|kind| kind.cost() == Cost::Free).map(Kind::name).collect();
-            let checks = Checks::ALL.map(Checks::name);
-            let known = Known { kinds: &kinds, free_kinds: &free, checks: &checks };
+                KINDS.into_iter().filter(|kind| kind.cost == Cost::Free).map(|kind| kind.name).collect();
+            let known = Known { kinds: &kinds, free_kinds: &free, checks: &kinds };
             config::load(&source, &file, global.env.as_deref(), &known, &outside)?
         }
         None => {
@@ -107,30 +106,26 @@ pub fn rules_without_secrets(settings: &Settings) -> Result<Rules, Failure> {
 }
 
 fn rules_with(settings: &Settings, url_base: String) -> Result<Rules, Failure> {
-    let rules = |kind: Kind, checks: Option<Checks>| GeneratorRules {
-        kind: kind.name(),
-        takes_seeds: kind.takes_seeds(),
-        check: match (kind, checks) {
-            (Kind::Novita, _) | (Kind::Placeholder, Some(Checks::Novita)) => |recipe| Checks::Novita.check(recipe),
-            (Kind::Placeholder, Some(Checks::Placeholder) | None) => |recipe| Kind::Placeholder.check(recipe),
-        },
+    // Only a placeholder stands in for another kind.
+    let rules = |of: &'static KindSpec, checks: Option<&'static KindSpec>| match of.name == PLACEHOLDER.name {
+        true => GeneratorRules { kind: of, checks: checks.unwrap_or(of) },
+        false => GeneratorRules { kind: of, checks: of },
     };
-    let checks = |name: &str| Checks::ALL.into_iter().find(|checks| checks.name() == name);
     let mut generators: BTreeMap<GeneratorName, GeneratorRules> = settings
         .generators
         .iter()
         .map(|(name, generator)| {
-            (name.clone(), rules(services::kind(generator), generator.checks_as.as_deref().and_then(checks)))
+            (name.clone(), rules(services::kind_of(generator), generator.checks_as.as_deref().and_then(kind)))
         })
         .collect();
     if settings.any_generator {
-        let named = Checks::ALL.into_iter().filter_map(|checks| Some((checks.name().parse().ok()?, checks)));
-        generators.extend(named.map(|(name, checks)| (name, rules(Kind::Placeholder, Some(checks)))));
+        let named = KINDS.into_iter().filter_map(|checks| Some((checks.name.parse().ok()?, checks)));
+        generators.extend(named.map(|(name, checks)| (name, rules(PLACEHOLDER, Some(checks)))));
     }
     Ok(Rules {
         environment: settings.environment.clone(),
         generators,
-        any_generator: settings.any_generator.then(|| rules(Kind::Placeholder, None)),
+        any_generator: settings.any_generator.then(|| rules(PLACEHOLDER, None)),
         images_max: settings.images_max,
         tables: settings.tables.clone(),
         url_base,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::{StreamExt, stream};
 
 use crate::asset::{
-    Asset, AssetKey, Assets as _, CollectionName, Encoding, Fit, Format, MicroUsd, ObjectPath, Recipe, Resize,
+    Asset, AssetKey, Assets as _, CollectionName, Encoding, FieldName, Fit, Format, MicroUsd, ObjectPath, Resize,
 };
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::plan::{Change, CollectionPlan, Plan};
@@ -183,11 +183,14 @@ fn main(asset: &Asset) -> Option<RenditionDigest> {
 }
 
 /// Returns the fields of the new recipe that are set.
-fn recipe(asset: &Asset, change: &Change) -> Vec<(&'static str, String)> {
+fn recipe(asset: &Asset, change: &Change) -> Vec<(FieldName, String)> {
     // A record may keep another seed than the one that the manifest alone gives.
     let settled = change.after.is_some_and(|after| after.recipe == asset.recipe.digest());
-    let fields = Recipe::FIELDS.into_iter().filter(|field| settled || *field != "seed");
-    fields.filter_map(|field| Some((field, asset.recipe.field(field)?))).collect()
+    let fields = asset.recipe.names().into_iter().filter(|field| settled || field.as_str() != "seed");
+    fields
+        .filter_map(|field| Some((asset.recipe.field(field.as_str())?, field)))
+        .map(|(value, field)| (field, value))
+        .collect()
 }
 
 /// A small copy of a picture, and the picture's own size.

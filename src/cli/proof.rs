@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply::Proof;
-use crate::asset::Assets as _;
-use crate::generator::Cost;
+use crate::asset::{Assets as _, Cost};
 use crate::plan::{Action, Change};
 use crate::storage::{Files, Needs};
 
@@ -48,8 +47,8 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
                 originals.content_types.extend(PAID_TYPES);
             }
             if change.action == Action::Generate {
-                let paid = settings.generators.get(&asset.generator).map(services::kind);
-                let is_paid = paid.is_some_and(|kind| kind.cost() == Cost::Paid);
+                let paid = settings.generators.get(&asset.generator).map(services::kind_of);
+                let is_paid = paid.is_some_and(|kind| kind.cost == Cost::Paid);
                 originals.content_types.extend(if is_paid { &PAID_TYPES[..] } else { &FREE_TYPES[..] });
                 originals.bytes = originals.bytes.max(bytes);
             }

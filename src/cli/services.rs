@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::asset::{GeneratorName, MicroUsd};
+use crate::asset::{GeneratorName, KindSpec, MicroUsd, Pace};
 use crate::config::{GeneratorSettings, ModerationSettings, RawText, Settings};
-use crate::generator::{Generator, Kind, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, Pace, Placeholder};
+use crate::generator::{
+    Generator, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, PLACEHOLDER, Placeholder, kind,
+};
 use crate::plan::Plan;
 use crate::world::{Generators, Service};
 
@@ -13,9 +15,8 @@ use super::Failure;
 use super::context::outside;
 
 /// Returns a generator's kind.
-pub fn kind(generator: &GeneratorSettings) -> Kind {
-    let known = Kind::ALL.into_iter().find(|kind| kind.name() == generator.kind);
-    known.expect("the configuration holds only kinds that it was told of")
+pub fn kind_of(generator: &GeneratorSettings) -> &'static KindSpec {
+    kind(&generator.kind).expect("the configuration holds only kinds that it was told of")
 }
 
 /// Returns what a new picture costs, by generator name: only paid generators have a price.
@@ -47,24 +48,23 @@ pub fn needed(settings: &Settings, plan: &Plan) -> Result<Generators, Failure> {
 }
 
 fn placeholder() -> Service {
-    let kind = Kind::Placeholder;
-    Service { generator: Arc::new(Placeholder), cost: kind.cost(), pace: kind.pace() }
+    Service { generator: Arc::new(Placeholder), cost: PLACEHOLDER.cost, pace: PLACEHOLDER.pace }
 }
 
 fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Service, Failure> {
-    let kind = kind(generator);
-    let service: Arc<dyn Generator> = match kind {
-        Kind::Placeholder => return Ok(placeholder()),
-        Kind::Novita => Arc::new(novita(settings, name, generator)?),
-    };
-    let usual = kind.pace();
+    let kind = kind_of(generator);
+    if kind.name == PLACEHOLDER.name {
+        return Ok(placeholder());
+    }
+    let service: Arc<dyn Generator> = Arc::new(novita(settings, name, generator)?);
+    let usual = kind.pace;
     let pace = Pace {
         concurrency: generator.concurrency.map_or(usual.concurrency, |most| most as usize),
         images_per_minute: generator.images_per_minute.or(usual.images_per_minute),
         min_interval: generator.min_interval.unwrap_or(usual.min_interval),
         deadline: generator.deadline.unwrap_or(usual.deadline),
     };
-    Ok(Service { generator: service, cost: kind.cost(), pace })
+    Ok(Service { generator: service, cost: kind.cost, pace })
 }
 
 fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Novita, Failure> {

@@ -218,7 +218,7 @@ fn written(sketch: &mut Sketch, rules: &Rules, settings: &Settings, file: &str) 
     let mut first = None;
     for (name, generator) in named {
         sketch.generator = name;
-        sketch.needed = needed_fields(generator.check);
+        sketch.needed = needed_fields(generator.checks);
         let text = write(sketch);
         let loaded = Manifest::load(file, &text, rules.clone());
         if loaded.is_ok() {

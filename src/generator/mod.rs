@@ -1,15 +1,13 @@
 //! Generators: services that make pictures, behind one small trait.
 //!
-//! One wire format a file. What a recipe may hold is checked offline by [`Kind::check`], so that a plan can refuse it
+//! One wire format a file. What a recipe may hold is checked offline by [`KindSpec::check`], so that a plan can refuse it
 //! before money is spent. Which calls are made, when, and what is remembered of them, is left to `apply`: an adapter
 //! makes exactly one request for each call of its functions, and says of every failure whether a repeat is safe.
-
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::asset::{Complaint, Recipe, Seed};
+use crate::asset::{KindSpec, Recipe, Seed};
 use crate::secret::Said;
 
 mod http;
@@ -23,114 +21,15 @@ pub use placeholder::Placeholder;
 pub use trouble::{CallError, Retry, Trouble};
 pub use verdict::Meaning;
 
-/// The kinds of generator that this program knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Paints a labelled picture from the recipe's digest: free, offline, deterministic.
-    Placeholder,
-    /// Novita's text to image.
-    Novita,
-}
+/// The kinds of generator that this program knows, in the order in which messages list them.
+pub static KINDS: [&KindSpec; 2] = [&placeholder::SPEC, &novita::SPEC];
 
-/// Whether calls cost money: a property of the adapter, never of a price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cost {
-    /// Never charged.
-    Free,
-    /// Charged for each picture.
-    Paid,
-}
+/// The kind that needs no service.
+pub static PLACEHOLDER: &KindSpec = &placeholder::SPEC;
 
-/// How fast a service may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// Most pictures under way at once.
-    pub concurrency: usize,
-    /// Most pictures that are asked for in any minute; `None` for as many as may be.
-    pub images_per_minute: Option<u64>,
-    /// The least time between two requests for a picture.
-    pub min_interval: Duration,
-    /// How long one picture is waited for; after that it stays `submitted`, and the next run asks for it again.
-    pub deadline: Duration,
-}
-
-impl Kind {
-    /// All kinds, in the order in which messages list them.
-    pub const ALL: [Self; 2] = [Self::Placeholder, Self::Novita];
-
-    /// Returns the name in `pixform.yaml` and in recipes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Placeholder => "placeholder",
-            Self::Novita => "novita",
-        }
-    }
-
-    /// Tells whether calls cost money.
-    pub fn cost(self) -> Cost {
-        match self {
-            Self::Placeholder => Cost::Free,
-            Self::Novita => Cost::Paid,
-        }
-    }
-
-    /// Tells whether the service takes a seed.
-    pub fn takes_seeds(self) -> bool {
-        match self {
-            Self::Placeholder | Self::Novita => true,
-        }
-    }
-
-    /// Returns how fast the service may be asked where nothing else is said.
-    pub fn pace(self) -> Pace {
-        match self {
-            Self::Placeholder => Pace {
-                concurrency: 8,
-                images_per_minute: None,
-                min_interval: Duration::ZERO,
-                deadline: Duration::from_secs(600),
-            },
-            Self::Novita => novita::PACE,
-        }
-    }
-
-    /// Checks a recipe offline against what the service accepts.
-    pub fn check(self, recipe: &Recipe) -> Vec<Complaint> {
-        match self {
-            Self::Placeholder => placeholder::check(recipe),
-            Self::Novita => novita::check(recipe),
-        }
-    }
-}
-
-/// The rules of a service that recipes can be held to, also while another generator stands in for it (`checks_as`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Checks {
-    /// Only what the placeholder needs.
-    Placeholder,
-    /// Novita's samplers, ranges and lengths.
-    Novita,
-}
-
-impl Checks {
-    /// All of them, in the order in which messages list them.
-    pub const ALL: [Self; 2] = [Self::Placeholder, Self::Novita];
-
-    /// Returns the name in `pixform.yaml`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Placeholder => "placeholder",
-            Self::Novita => "novita",
-        }
-    }
-
-    /// Checks a recipe offline.
-    pub fn check(self, recipe: &Recipe) -> Vec<Complaint> {
-        match self {
-            Self::Placeholder => placeholder::check(recipe),
-            Self::Novita => novita::check(recipe),
-        }
-    }
+/// Returns the kind of a name.
+pub fn kind(name: &str) -> Option<&'static KindSpec> {
+    KINDS.into_iter().find(|kind| kind.name == name)
 }
 
 /// What a generator answered with.

@@ -3,20 +3,18 @@
 //! What the picture looks like is decided in `imaging`; here it only becomes a generator.
 
 use std::panic;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::trouble::{CallError, Trouble};
 use super::{Answer, Generator, GeneratorError, Picture, Progress, ResultUrl};
-use crate::asset::{Complaint, Recipe};
+use crate::asset::{Cost, FieldSpec, Holds, KindSpec, Pace, Presence, Recipe, Seed, Seeds, SizeRule};
 use crate::imaging;
 
 /// The lengths that a side may have, in pixels.
 const SIDE: std::ops::RangeInclusive<u32> = 1..=8192;
-
-/// What a share of the whole may be: a strength, or when another model takes over.
-const SHARE: std::ops::RangeInclusive<f64> = 0.0..=1.0;
 
 /// Paints placeholders.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,56 +44,108 @@ fn no_tasks() -> GeneratorError {
     CallError::new(Trouble::Gone, "the placeholder answers at once: it has no tasks").into()
 }
 
-/// Checks what painting needs, a size, and what no service takes: a manifest is mostly tried here before it is paid for.
-pub(super) fn check(recipe: &Recipe) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
-    check_sense(recipe, &mut complaints);
-    let target = recipe.hires_fix.iter().flat_map(|hires_fix| {
-        [("hires_fix.target_width", hires_fix.target_width), ("hires_fix.target_height", hires_fix.target_height)]
-    });
-    for (field, value) in [("width", recipe.width), ("height", recipe.height)].into_iter().chain(target) {
-        if !SIDE.contains(&value) {
-            let (from, to) = (SIDE.start(), SIDE.end());
-            let message = format!("must be from {from} to {to}, is {value}");
-            let help = Some(format!("write a number from {from} to {to}"));
-            complaints.push(Complaint { field, message, help });
-        }
-    }
-    complaints
+/// Everything that is known of the placeholder: it takes what diffusion services know, in ranges as wide as can be.
+pub(super) static SPEC: KindSpec = KindSpec {
+    name: "placeholder",
+    title: "the placeholder",
+    cost: Cost::Free,
+    fields: &FIELDS,
+    lacks: &[],
+    model: None,
+    prompt_chars_max: usize::MAX,
+    seeds: Seeds::UpTo(Seed::MAX),
+    sizes: SizeRule::Exact(SIDE),
+    pace: Pace {
+        concurrency: 8,
+        images_per_minute: None,
+        min_interval: Duration::ZERO,
+        deadline: Duration::from_secs(10 * 60),
+    },
+    check: |_, _| {},
+};
+
+/// Any count from 1 on.
+const COUNT: Holds = Holds::Count { least: 1, most: u32::MAX };
+/// A share of the whole: how much is drawn over, or when another model takes over.
+const SHARE: Holds = Holds::Number { least: 0.0, most: 1.0 };
+/// Any number.
+const NUMBER: Holds = Holds::Number { least: f64::MIN, most: f64::MAX };
+
+static FIELDS: [FieldSpec; 12] = [
+    field("sampler", Holds::Text, "The sampler's name at the service.", "DPM++ 2M Karras"),
+    field("scheduler", Holds::Text, "The scheduler's name at the service.", "karras"),
+    field("steps", COUNT, "Sampling steps.", "30"),
+    field(
+        "guidance_scale",
+        Holds::Number { least: 0.0, most: f64::MAX },
+        "How closely the prompt is followed, as in 7.5.",
+        "7.5",
+    ),
+    field(
+        "sd_vae",
+        Holds::Text,
+        "The name of the VAE at the service, in the place of the model's own.",
+        "vae.safetensors",
+    ),
+    field(
+        "loras",
+        Holds::List { parts: &LORA, most: 100 },
+        "Small models laid over the main one, in this order.",
+        "[{ model_name: style_42, strength: 0.6 }]",
+    ),
+    field(
+        "embeddings",
+        Holds::List { parts: &EMBEDDING, most: 100 },
+        "Textual inversions, in this order.",
+        "[{ model_name: style_42 }]",
+    ),
+    field(
+        "hires_fix",
+        Holds::Object(&HIRES_FIX),
+        "A second pass that enlarges the picture to the target and draws it over.",
+        "{ target_width: 1024, target_height: 1536, strength: 0.5 }",
+    ),
+    field("refiner", Holds::Object(&REFINER), "The last steps are made by SDXL's refiner model.", "{ switch_at: 0.8 }"),
+    field("clip_skip", COUNT, "How many of the last layers of the text encoder are left out.", "2"),
+    field("enable_transparent_background", Holds::Flag, "Whether the background is left transparent.", "true"),
+    field("restore_faces", Holds::Flag, "Whether faces are drawn over by a model of their own.", "true"),
+];
+
+static LORA: [FieldSpec; 2] = [
+    part("model_name", Holds::Text, "Its name at the service.", "style_42"),
+    part("strength", NUMBER, "How much it counts.", "0.6"),
+];
+
+static EMBEDDING: [FieldSpec; 1] = [part("model_name", Holds::Text, "Its name at the service.", "style_42")];
+
+static HIRES_FIX: [FieldSpec; 4] = [
+    part("target_width", PAINTED, "Width of what comes back, in pixels.", "1024"),
+    part("target_height", PAINTED, "Height of what comes back, in pixels.", "1536"),
+    part("strength", SHARE, "How much is drawn over.", "0.5"),
+    field("upscaler", Holds::Text, "The enlarger's name at the service.", "Latent"),
+];
+
+static REFINER: [FieldSpec; 1] = [part("switch_at", SHARE, "The share of the steps after which it takes over.", "0.8")];
+
+/// A side that can be painted, in pixels.
+const PAINTED: Holds = Holds::Count { least: *SIDE.start(), most: *SIDE.end() };
+
+const fn field(name: &'static str, holds: Holds, help: &'static str, example: &'static str) -> FieldSpec {
+    FieldSpec { name, holds, presence: Presence::Optional, help, example, source: None }
 }
 
-/// Complains about what makes no sense to any service: nothing to show, no step, a share that is none.
-fn check_sense(recipe: &Recipe, complaints: &mut Vec<Complaint>) {
-    let mut complain = |field, message: String, help: &str| {
-        complaints.push(Complaint { field, message, help: Some(help.to_owned()) });
-    };
-    if recipe.prompt.is_empty() {
-        complain("prompt", "must not be empty".to_owned(), "say what the picture shows");
-    }
-    if recipe.steps == Some(0) {
-        complain("steps", "must be at least 1, is 0".to_owned(), "write a number from 1 on, as in `steps: 30`");
-    }
-    if let Some(scale) = recipe.guidance_scale.filter(|scale| !scale.is_finite() || *scale < 0.0) {
-        let help = "write a number from 0 on, as in `guidance_scale: 7.5`";
-        complain("guidance_scale", format!("must not be negative, is {scale}"), help);
-    }
-    let shares = [
-        ("hires_fix.strength", recipe.hires_fix.as_ref().map(|hires_fix| hires_fix.strength)),
-        ("refiner.switch_at", recipe.refiner.as_ref().map(|refiner| refiner.switch_at)),
-    ];
-    for (field, share) in shares.into_iter().filter_map(|(field, share)| Some((field, share?))) {
-        if !SHARE.contains(&share) {
-            let (from, to) = (SHARE.start(), SHARE.end());
-            let help = format!("write a number from {from} to {to}");
-            complain(field, format!("must be from {from} to {to}, is {share}"), &help);
-        }
-    }
+const fn part(name: &'static str, holds: Holds, help: &'static str, example: &'static str) -> FieldSpec {
+    FieldSpec { name, holds, presence: Presence::Required, help, example, source: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asset::{HiresFix, Refiner};
+    use crate::asset::{Complaint, FieldMap};
+
+    fn check(recipe: &Recipe) -> Vec<Complaint> {
+        SPEC.check(recipe)
+    }
 
     fn recipe(width: u32, height: u32) -> Recipe {
         Recipe { seed: crate::asset::Seed::new(7), ..Recipe::new("placeholder", "a red kite", width, height) }
@@ -103,15 +153,12 @@ mod tests {
 
     #[test]
     fn what_no_service_takes_is_told_here_too() {
-        let hires_fix = HiresFix { target_width: 80, target_height: 80, strength: 1.5, upscaler: None };
-        let senseless = Recipe {
-            prompt: String::new(),
-            steps: Some(0),
-            guidance_scale: Some(-0.5),
-            hires_fix: Some(hires_fix),
-            refiner: Some(Refiner { switch_at: -1.0 }),
-            ..recipe(40, 60)
-        };
+        let hires_fix = FieldMap::new().with("target_width", 80).with("target_height", 80).with("strength", 1.5);
+        let senseless = Recipe { prompt: String::new(), ..recipe(40, 60) }
+            .with("steps", 0)
+            .with("guidance_scale", -0.5)
+            .with("hires_fix", hires_fix)
+            .with("refiner", FieldMap::new().with("switch_at", -1));
         let told: Vec<_> = check(&senseless).into_iter().map(|it| format!("{} {}", it.field, it.message)).collect();
         assert_eq!(
             told,
@@ -124,10 +171,10 @@ mod tests {
             ]
         );
         for scale in [f64::NAN, f64::INFINITY] {
-            assert_eq!(check(&Recipe { guidance_scale: Some(scale), ..recipe(40, 60) }).len(), 1);
+            assert_eq!(check(&recipe(40, 60).with("guidance_scale", scale)).len(), 1);
         }
         for (steps, scale) in [(1, 0.0), (1_000, 100.0)] {
-            assert_eq!(check(&Recipe { steps: Some(steps), guidance_scale: Some(scale), ..recipe(40, 60) }), []);
+            assert_eq!(check(&recipe(40, 60).with("steps", steps).with("guidance_scale", scale)), []);
         }
     }
 
@@ -140,28 +187,30 @@ mod tests {
         assert_eq!(
             messages,
             [
-                ("width", "must be from 1 to 8192, is 0".to_owned()),
-                ("height", "must be from 1 to 8192, is 8193".to_owned())
+                ("width".into(), "must be from 1 to 8192, is 0".to_owned()),
+                ("height".into(), "must be from 1 to 8192, is 8193".to_owned())
             ]
         );
     }
 
     #[tokio::test]
     async fn the_picture_has_the_size_of_the_real_one() {
-        let hires_fix =
-            |target_width, target_height| Some(HiresFix { target_width, target_height, strength: 0.5, upscaler: None });
-        let enlarged = Recipe { hires_fix: hires_fix(80, 120), ..recipe(40, 60) };
+        let hires_fix = |target_width: u32, target_height: u32| {
+            let target = FieldMap::new().with("target_width", target_width).with("target_height", target_height);
+            target.with("strength", 0.5)
+        };
+        let enlarged = recipe(40, 60).with("hires_fix", hires_fix(80, 120));
         let Answer::Picture(picture) = Placeholder.submit(&enlarged).await.unwrap() else { panic!("no picture") };
         assert!(imaging::verify(&picture.bytes, 80, 120).is_ok());
-        let fields: Vec<_> = check(&Recipe { hires_fix: hires_fix(0, 8193), ..recipe(40, 60) })
+        let fields: Vec<_> = check(&recipe(40, 60).with("hires_fix", hires_fix(0, 8193)))
             .into_iter()
             .map(|it| (it.field, it.message))
             .collect();
         assert_eq!(
             fields,
             [
-                ("hires_fix.target_width", "must be from 1 to 8192, is 0".to_owned()),
-                ("hires_fix.target_height", "must be from 1 to 8192, is 8193".to_owned())
+                ("hires_fix.target_width".into(), "must be from 1 to 8192, is 0".to_owned()),
+                ("hires_fix.target_height".into(), "must be from 1 to 8192, is 8193".to_owned())
             ]
         );
     }

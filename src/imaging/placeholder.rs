@@ -152,7 +152,8 @@ fn write_panel(canvas: &mut Canvas, panel: Area, recipe: &Recipe, digest: &str) 
 /// Returns the small print, the least important first; a recipe has more to say than fits into a small picture.
 fn details(recipe: &Recipe, digest: &str) -> Vec<String> {
     let joined = |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ");
-    let Recipe { model, negative_prompt, sampler, scheduler, steps, guidance_scale, seed, take, .. } = recipe;
+    let Recipe { model, negative_prompt, seed, take, fields, .. } = recipe;
+    let (sampler, scheduler) = (fields.text("sampler"), fields.text("scheduler"));
     let (width, height) = recipe.picture_size();
     let lines = [
         negative_prompt.as_ref().map_or_else(String::new, |unwanted| format!("not {unwanted}")),
@@ -160,10 +161,10 @@ fn details(recipe: &Recipe, digest: &str) -> Vec<String> {
         joined([
             match (sampler, scheduler) {
                 (Some(sampler), Some(scheduler)) => Some(format!("{sampler} {scheduler}")),
-                (sampler, scheduler) => sampler.clone().or_else(|| scheduler.clone()),
+                (sampler, scheduler) => sampler.or(scheduler).map(str::to_owned),
             },
-            steps.map(|steps| format!("{steps} steps")),
-            guidance_scale.map(|scale| format!("guidance {scale}")),
+            fields.number("steps").map(|steps| format!("{steps} steps")),
+            fields.number("guidance_scale").map(|scale| format!("guidance {scale}")),
         ]),
         joined([
             seed.map(|seed| format!("seed {seed}")),
@@ -240,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::asset::{Embedding, HiresFix, Lora, Refiner, Seed};
+    use crate::asset::{FieldMap, Seed};
     use crate::digest::ContentDigest;
     use crate::imaging::{Decoded, PIXELS_MAX, verify};
 
@@ -248,20 +249,21 @@ mod tests {
         Recipe {
             model: Some("sd_xl_base_1.0.safetensors".into()),
             negative_prompt: Some("low quality, blurry".into()),
-            sampler: Some("DPM++ 2M Karras".into()),
-            steps: Some(30),
-            guidance_scale: Some(7.5),
             seed: Seed::new(1_839_201_147),
             ..Recipe::new("placeholder", prompt, width, height)
         }
+        .with("sampler", "DPM++ 2M Karras")
+        .with("steps", 30)
+        .with("guidance_scale", 7.5)
     }
 
     fn portrait() -> Recipe {
         recipe("photorealistic studio portrait photograph, one adult person, a woman in her forties", 512, 768)
     }
 
-    fn hires_fix(target_width: u32, target_height: u32) -> Option<HiresFix> {
-        Some(HiresFix { target_width, target_height, strength: 0.5, upscaler: None })
+    fn hires_fix(target_width: u32, target_height: u32) -> FieldMap {
+        let target = FieldMap::new().with("target_width", target_width).with("target_height", target_height);
+        target.with("strength", 0.5)
     }
 
     fn check(recipe: &Recipe) -> Vec<u8> {
@@ -306,23 +308,23 @@ mod tests {
             Recipe { model: None, ..base.clone() },
             Recipe { prompt: "a blue kite".into(), ..base.clone() },
             Recipe { negative_prompt: None, ..base.clone() },
-            Recipe { sampler: None, ..base.clone() },
-            Recipe { scheduler: Some("karras".into()), ..base.clone() },
-            Recipe { steps: Some(31), ..base.clone() },
-            Recipe { guidance_scale: Some(7.0), ..base.clone() },
+            base.clone().with("sampler", "Euler a"),
+            base.clone().with("scheduler", "karras"),
+            base.clone().with("steps", 31),
+            base.clone().with("guidance_scale", 7.0),
             Recipe { seed: Seed::new(1), ..base.clone() },
             Recipe { take: Some(1), ..base.clone() },
             Recipe { width: 513, ..base.clone() },
             Recipe { height: 769, ..base.clone() },
-            Recipe { sd_vae: Some("a".into()), ..base.clone() },
-            Recipe { loras: vec![Lora { model_name: "a".into(), strength: 0.5 }], ..base.clone() },
-            Recipe { embeddings: vec![Embedding { model_name: "a".into() }], ..base.clone() },
-            Recipe { hires_fix: hires_fix(512, 768), ..base.clone() },
-            Recipe { hires_fix: hires_fix(600, 400), ..base.clone() },
-            Recipe { refiner: Some(Refiner { switch_at: 0.8 }), ..base.clone() },
-            Recipe { clip_skip: Some(2), ..base.clone() },
-            Recipe { enable_transparent_background: true, ..base.clone() },
-            Recipe { restore_faces: true, ..base.clone() },
+            base.clone().with("sd_vae", "a"),
+            base.clone().with("loras", vec![FieldMap::new().with("model_name", "a").with("strength", 0.5)]),
+            base.clone().with("embeddings", vec![FieldMap::new().with("model_name", "a")]),
+            base.clone().with("hires_fix", hires_fix(512, 768)),
+            base.clone().with("hires_fix", hires_fix(600, 400)),
+            base.clone().with("refiner", FieldMap::new().with("switch_at", 0.8)),
+            base.clone().with("clip_skip", 2),
+            base.clone().with("enable_transparent_background", true),
+            base.clone().with("restore_faces", true),
             base,
         ];
         let pixels: BTreeSet<_> = all.iter().map(|recipe| Decoded::new(&check(recipe)).unwrap().pixels.bytes).collect();
@@ -389,10 +391,17 @@ mod tests {
             (width, height) in prop_oneof![(1_u32..40, 1_u32..40), (1_u32..400, 1_u32..400)],
         ) {
             let [model, negative_prompt, sampler, scheduler] = texts;
-            let recipe = Recipe {
-                model, negative_prompt, sampler, scheduler, steps, guidance_scale,
+            let mut recipe = Recipe {
+                model, negative_prompt,
                 seed: seed.and_then(Seed::new), take: steps, ..Recipe::new("placeholder", &prompt, width, height)
             };
+            let texts = [("sampler", sampler), ("scheduler", scheduler)];
+            for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+                recipe = recipe.with(name, text.as_str());
+            }
+            if let (Some(steps), Some(scale)) = (steps, guidance_scale) {
+                recipe = recipe.with("steps", steps).with("guidance_scale", scale);
+            }
             let png = paint(&recipe).unwrap();
             prop_assert!(verify(&png, width, height).is_ok());
             prop_assert_eq!(png, paint(&recipe).unwrap());

@@ -10,7 +10,7 @@ use crate::yaml::{Mistake, Mistakes, Span};
 use super::axis::Axis;
 use super::document::{Placed, Pool};
 use super::image::Image;
-use super::layer::{LayerId, SETTINGS, Setting, undefined_help};
+use super::layer::{LayerId, Setting, undefined_help};
 use super::matrix::{Block, Cells, Slot};
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
@@ -304,14 +304,9 @@ impl Manifest {
 
     /// Finds renditions that cannot show the transparency that is asked for.
     pub(super) fn lost_transparency(&self) -> Vec<Mistake> {
-        let is_asked = |(field, placed): &(u8, Placed<Option<Setting>>)| {
-            SETTINGS.get(usize::from(*field)) == Some(&"enable_transparent_background")
-                && matches!(placed.value, Some(Setting::Flag(true)))
-        };
-        let Some((_, asked)) = self.pool.layers.iter().flat_map(|layer| &layer.with).find(|field| is_asked(field))
-        else {
-            return Vec::new();
-        };
+        let is_asked = |placed: &Placed<Option<Setting>>| matches!(&placed.value, Some(Setting::Own(own)) if own.name.as_str() == Recipe::TRANSPARENT && own.is_on());
+        let mut set = self.pool.layers.iter().flat_map(|layer| &layer.with).map(|(_, placed)| placed);
+        let Some(asked) = set.find(|placed| is_asked(placed)) else { return Vec::new() };
         let opaque = self.renditions.iter().filter(|line| line.encoding.format == Format::Jpeg);
         opaque
             .map(|line| Mistake {

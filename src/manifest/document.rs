@@ -10,6 +10,7 @@ use crate::yaml::{Entry, Fields, Mistakes, Node, Span};
 use super::axis::{Axis, read_axes, read_vars_and_with};
 use super::image::{Image, read_images};
 use super::layer::{Layer, LayerId, read_layer};
+use super::own::KnownFields;
 use super::publish::{PublishLine, RenditionLine, read_publish, read_renditions};
 
 /// The fields of a manifest, in the order in which people write them.
@@ -63,6 +64,8 @@ pub struct Pool {
     pub templates: Vec<Placed<Template>>,
     /// All layers; the first is empty.
     pub layers: Vec<Layer>,
+    /// The fields that can be set.
+    pub known: KnownFields,
     var_index: std::collections::HashMap<Box<str>, u16>,
 }
 
@@ -152,9 +155,9 @@ pub struct Document {
 }
 
 /// Reads a document from a tree, collecting every mistake.
-pub fn read(root: Node<'_>, source: &str, mistakes: &mut Mistakes) -> Option<Document> {
+pub fn read(root: Node<'_>, source: &str, known: KnownFields, mistakes: &mut Mistakes) -> Option<Document> {
     let mut fields = Fields::known(root, "a manifest", &FIELDS, mistakes)?;
-    let mut pool = Pool { layers: vec![Layer::default()], ..Pool::default() };
+    let mut pool = Pool { layers: vec![Layer::default()], known, ..Pool::default() };
     read_version(&mut fields, mistakes);
     let help = "name what the pictures are, as in `collection: attribute-images`";
     let name = fields

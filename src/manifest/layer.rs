@@ -6,17 +6,14 @@ use crate::yaml::scalar::shown;
 use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Style, Value, cut_by_comma, nearest, scalar};
 
 use super::document::{Placed, Pool, name_is_free};
-use super::structure::{Structure, read_structure};
+use super::own::OwnField;
 
 /// A layer's number in [`Pool::layers`]; 0 is the empty one.
 pub type LayerId = u32;
 
-/// The fields that `defaults` and `with` can set, in the order in which people read them.
-pub const SETTINGS: [&str; 20] = Recipe::FIELDS;
-
-/// Returns the number of a field in [`SETTINGS`].
+/// Returns the number of a field that every recipe may have.
 pub fn setting(name: &str) -> usize {
-    SETTINGS.iter().position(|known| *known == name).expect("the name is one of SETTINGS")
+    Recipe::CORE_FIELDS.iter().position(|known| *known == name).expect("the name is one of the core's fields")
 }
 
 /// Largest width, height, number of steps or layers, or take; a service's own limits are checked by its generator.
@@ -27,18 +24,14 @@ pub const COUNT_MAX: u64 = 1_000_000;
 pub enum Setting {
     /// The number of a template: prompts.
     Template(u32),
-    /// Text as it stands: model, sampler, scheduler, generator, VAE.
+    /// Text as it stands: model, generator.
     Text(Box<str>),
-    /// A number: steps, take, width, height, layers left out.
+    /// A number: take, width, height.
     Count(u32),
-    /// Whether something is done; `false` is the same as nothing.
-    Flag(bool),
-    /// A number that may have a fraction.
-    Number(f64),
     /// Where the seed comes from.
     Seed(SeedSetting),
-    /// What has parts; an empty list is the same as nothing.
-    Structure(Box<Structure>),
+    /// A field of a kind's own.
+    Own(Box<OwnField>),
     /// Something that cannot be read and was told of; nothing else is said about the field.
     Broken,
 }
@@ -59,8 +52,8 @@ pub enum SeedSetting {
 pub struct Layer {
     /// Vars by number, with their templates.
     pub vars: Vec<(u16, Option<u32>)>,
-    /// Fields by number in [`SETTINGS`].
-    pub with: Vec<(u8, Placed<Option<Setting>>)>,
+    /// Fields by number, see [`super::own::KnownFields::names`].
+    pub with: Vec<(u16, Placed<Option<Setting>>)>,
     /// Protection, where something is said of it.
     pub protect: Option<bool>,
     /// Holding, where something is said of it.
@@ -95,18 +88,21 @@ pub fn read_layer(
             }
         }
     }
+    let known = pool.known.for_people();
     let with = with.filter(|node| !node.is_null());
-    if let Some(mut fields) = with.and_then(|node| Fields::known(node, what, &SETTINGS, mistakes)) {
-        for (index, name) in SETTINGS.iter().enumerate() {
+    if let Some(mut fields) = with.and_then(|node| Fields::known(node, what, &known, mistakes)) {
+        let names: Vec<&'static str> = pool.known.names().collect();
+        for (number, name) in names.into_iter().enumerate() {
             let Some((_, node)) = fields.take(name) else { continue };
             let span = node.span;
-            let value = match node.is_null() {
-                true => None,
-                false => Some(read_setting(name, node, source, pool, mistakes).unwrap_or(Setting::Broken)),
+            let value = match (node.is_null(), number < Recipe::CORE_FIELDS.len()) {
+                (true, _) => None,
+                (false, true) => Some(read_setting(name, node, source, pool, mistakes).unwrap_or(Setting::Broken)),
+                (false, false) => Some(Setting::Own(Box::new(OwnField::read(name, node, &pool.known, mistakes)))),
             };
-            layer.with.push((index as u8, Placed { span, value }));
+            layer.with.push((number as u16, Placed { span, value }));
         }
-        fields.finish(what, &SETTINGS, mistakes);
+        fields.finish(what, &known, mistakes);
     }
     layer
 }
@@ -119,17 +115,10 @@ fn read_setting(name: &str, node: Node<'_>, source: &str, pool: &mut Pool, mista
     match name {
         "prompt" | "negative_prompt" => text(node, name, source, pool, mistakes).map(Setting::Template),
         "seed" => read_seed(node, mistakes),
-        "loras" | "embeddings" | "hires_fix" | "refiner" => {
-            read_structure(name, node, mistakes).map(|structure| Setting::Structure(Box::new(structure)))
-        }
         _ => {
             let (span, scalar) = node.scalar(&format!("`{name}`"), mistakes)?;
             let value = match name {
-                "steps" | "take" | "width" | "height" | "clip_skip" => {
-                    scalar.integer(COUNT_MAX).map(|count| Setting::Count(count as u32))
-                }
-                "guidance_scale" => scalar.number().map(Setting::Number),
-                "enable_transparent_background" | "restore_faces" => scalar.truth().map(Setting::Flag),
+                "take" | "width" | "height" => scalar.integer(COUNT_MAX).map(|count| Setting::Count(count as u32)),
                 "generator" => scalar
                     .text
                     .parse::<GeneratorName>()
@@ -142,11 +131,7 @@ fn read_setting(name: &str, node: Node<'_>, source: &str, pool: &mut Pool, mista
                     let help = match name {
                         _ if words.starts_with("must be a number, is the text") => "remove the quotes",
                         "generator" => "use a name that the environment lists under `generators`",
-                        "guidance_scale" => "write digits, with a point for a fraction: `guidance_scale: 7.5`",
-                        "steps" => "write digits only: `steps: 30`",
                         "take" => "write digits only: `take: 1`",
-                        "clip_skip" => "write digits only: `clip_skip: 2`",
-                        "enable_transparent_background" | "restore_faces" => "write it without quotes",
                         _ => "write the number of pixels in digits only: `width: 512`, `height: 768`",
                     };
                     mistakes.add(span, format!("`{name}` {words}"), help);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::asset::{Asset, Assets, CollectionName, Complaint, GeneratorName, Heads, Place, Recipe, TableName};
+use crate::asset::{Asset, Assets, CollectionName, GeneratorName, Heads, KindSpec, Place, TableName};
 use crate::glob::KeyGlob;
 use crate::yaml::{Limits, Lines, ManifestError, Mistake, Mistakes, Span, parse_with};
 
@@ -18,6 +18,7 @@ mod exclude;
 mod image;
 mod layer;
 mod matrix;
+mod own;
 mod pick;
 mod publish;
 mod recipe;
@@ -25,17 +26,16 @@ mod resolve;
 mod schema;
 mod scratch;
 mod setting_schema;
-mod structure;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use document::{FIELDS, Placed, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
-pub use layer::{COUNT_MAX, SETTINGS};
+pub use layer::COUNT_MAX;
+pub use own::{ENTRIES_MAX, KnownFields};
 pub use pick::{Pick, PickError, Picked, pick};
 pub use publish::{EDGE_MAX, RENDITION_FIELDS};
 pub use schema::schema;
-pub use structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};
 pub use write::{SKETCH_FIELDS, Sketch, SketchField, SketchRow, needed_fields, sketch_text, write};
 
 use document::{Keys, MovedLine, Pool};
@@ -43,14 +43,12 @@ use matrix::{Block, Cells, Slot};
 use publish::RenditionLine;
 
 /// What a generator says about recipes, without being called.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct GeneratorRules {
-    /// Its kind, which is part of the recipe.
-    pub kind: &'static str,
-    /// Whether it takes seeds; where it does not, the take is part of the recipe.
-    pub takes_seeds: bool,
-    /// Checks a recipe offline.
-    pub check: fn(&Recipe) -> Vec<Complaint>,
+    /// Its kind, whose name is part of the recipe.
+    pub kind: &'static KindSpec,
+    /// The kind by whose table recipes are read and checked: another one where a placeholder stands in for it.
+    pub checks: &'static KindSpec,
 }
 
 /// What the environment allows and provides.
@@ -68,6 +66,13 @@ pub struct Rules {
     pub tables: Option<Vec<TableName>>,
     /// The part of every URL before the path.
     pub url_base: String,
+}
+
+impl Rules {
+    /// Returns the fields that manifests may set.
+    fn known_fields(&self) -> KnownFields {
+        KnownFields::new(self.generators.values().chain(&self.any_generator).map(|rules| rules.checks))
+    }
 }
 
 /// Images one collection may have unless the environment raises it; catches a typo in `matrix` before it costs money.
@@ -147,7 +152,7 @@ impl Manifest {
         let mut mistakes = Mistakes::default();
         let root = parse_with(&file, &source, Limits::MANIFEST, &mut mistakes)?;
         let parsed = mistakes.is_empty();
-        let mut document = document::read(root, &source, &mut mistakes);
+        let mut document = document::read(root, &source, rules.known_fields(), &mut mistakes);
         if let Some(document) = document.as_mut().filter(|_| !parsed) {
             document.keys = Keys::Doubtful;
         }

@@ -1,14 +1,14 @@
 //! The recipe of one asset: fields decided, prompts rendered and normalised, the generator's own rules applied.
 
-use crate::asset::{AssetKey, Complaint, GeneratorName, Recipe, Seed, SeedBase, SeedFrom, normalise};
+use crate::asset::{AssetKey, Complaint, FieldMap, GeneratorName, KindSpec, Recipe, SeedBase, SeedFrom, normalise};
 use crate::template::{TemplateError, meant_braces};
-use crate::yaml::{Span, nearest};
+use crate::yaml::{Mistake, Span, nearest};
 
 use super::GeneratorRules;
-use super::layer::{SETTINGS, SeedSetting, Setting, complaint_words, setting, template_help, undefined_help};
+use super::layer::{SeedSetting, Setting, complaint_words, setting, template_help, undefined_help};
+use super::own::{PartPlace, Reading};
 use super::resolve::Worker;
 use super::scratch::{DEPTH_MAX, Failure, Fault};
-use super::structure::{PartPlace, Parts};
 
 /// A recipe with what goes with it.
 pub struct Decided {
@@ -49,7 +49,7 @@ impl<'m> Worker<'m> {
         let seed_from = self.seed(key);
         let (Some(generator), Some(rules)) = (generator, rules) else { return None };
         let seed_from = seed_from?;
-        let (seed, take) = if rules.takes_seeds {
+        let (seed, take) = if rules.kind.takes_seeds() {
             (Some(seed_from.base.seed(seed_from.take)), None)
         } else {
             (None, Some(seed_from.take).filter(|take| *take > 0))
@@ -69,11 +69,20 @@ impl<'m> Worker<'m> {
             Prompt::Text(text) if !text.is_empty() => Some(text),
             _ => None,
         };
-        let size = (width.unwrap_or_default(), height.unwrap_or_default());
-        let recipe = self.recipe(rules.kind, (prompt, negative_prompt), (seed, take), size);
-        for complaint in (rules.check)(&recipe) {
-            if !doubtful.contains(&(complaint.field, true)) {
-                self.complain(&complaint, key);
+        let recipe = Recipe {
+            generator: rules.kind.name.to_owned(),
+            model: self.text_setting("model").map(str::to_owned),
+            prompt,
+            negative_prompt,
+            seed,
+            take,
+            width: width.unwrap_or_default(),
+            height: height.unwrap_or_default(),
+            fields: self.own_fields(rules.checks),
+        };
+        for complaint in rules.checks.check(&recipe) {
+            if !doubtful.contains(&(&complaint.field, true)) {
+                self.complain(&complaint, rules.checks, key);
             }
         }
         (self.mistakes.len() == before && doubtful.iter().all(|(_, doubtful)| !doubtful)).then_some(Decided {
@@ -83,63 +92,50 @@ impl<'m> Worker<'m> {
         })
     }
 
-    fn recipe(
-        &self,
-        generator: &str,
-        (prompt, negative_prompt): (String, Option<String>),
-        (seed, take): (Option<Seed>, Option<u32>),
-        (width, height): (u32, u32),
-    ) -> Recipe {
-        Recipe {
-            generator: generator.to_owned(),
-            model: self.text_setting("model").map(str::to_owned),
-            prompt,
-            negative_prompt,
-            sampler: self.text_setting("sampler").map(str::to_owned),
-            scheduler: self.text_setting("scheduler").map(str::to_owned),
-            steps: self.count("steps"),
-            guidance_scale: match self.field("guidance_scale") {
-                Some((Setting::Number(number), _)) => Some(*number),
-                _ => None,
-            },
-            seed,
-            take,
-            width,
-            height,
-            sd_vae: self.text_setting("sd_vae").map(str::to_owned),
-            loras: match self.parts("loras") {
-                Some(Parts::Loras(loras)) => loras.clone(),
-                _ => Vec::new(),
-            },
-            embeddings: match self.parts("embeddings") {
-                Some(Parts::Embeddings(embeddings)) => embeddings.clone(),
-                _ => Vec::new(),
-            },
-            hires_fix: match self.parts("hires_fix") {
-                Some(Parts::HiresFix(hires_fix)) => Some(hires_fix.clone()),
-                _ => None,
-            },
-            refiner: match self.parts("refiner") {
-                Some(Parts::Refiner(refiner)) => Some(refiner.clone()),
-                _ => None,
-            },
-            clip_skip: self.count("clip_skip"),
-            enable_transparent_background: self.flag("enable_transparent_background"),
-            restore_faces: self.flag("restore_faces"),
+    /// Returns the fields of a kind's own; one that it does not have is a mistake.
+    fn own_fields(&mut self, kind: &'static KindSpec) -> FieldMap {
+        let mut values = FieldMap::new();
+        for number in Recipe::CORE_FIELDS.len()..self.scratch.fields.len() {
+            let Some((Setting::Own(field), span)) = self.scratch.fields[number] else { continue };
+            match field.reading(kind) {
+                Some(Reading::Value(value, _)) => values.set(field.name.clone(), value.clone()),
+                Some(Reading::Broken(mistakes)) => {
+                    for Mistake { span, message, help } in mistakes {
+                        self.mistakes.add(*span, message.as_str(), help.as_str());
+                    }
+                }
+                None => {
+                    let name = field.name.as_str();
+                    let help = match kind.lacks.iter().find(|(lacked, _)| *lacked == name) {
+                        Some((_, help)) => (*help).to_owned(),
+                        None => {
+                            let own: Vec<String> = kind.fields.iter().map(|spec| format!("`{}`", spec.name)).collect();
+                            format!(
+                                "beside what every recipe has it has {}; `{name}: null` leaves it out",
+                                own.join(", ")
+                            )
+                        }
+                    };
+                    self.mistakes.add(span, format!("{} has no field `{name}`", kind.title), help);
+                }
+            }
         }
+        values
     }
 
     /// Tells of a generator's complaint where the field stands, or the part of it.
-    fn complain(&mut self, complaint: &Complaint, key: &AssetKey) {
+    fn complain(&mut self, complaint: &Complaint, kind: &'static KindSpec, key: &AssetKey) {
         let (message, help) = complaint_words(complaint);
         let name = complaint.field.split(['.', '[']).next().unwrap_or_default();
-        match SETTINGS.contains(&name).then(|| self.field(name)).flatten() {
+        match self.field(name) {
             Some((Setting::Broken, _)) => {}
-            Some((Setting::Structure(structure), span)) => match structure.place(complaint.field) {
-                PartPlace::At(part) => self.mistakes.add(part, message, help),
-                PartPlace::Broken => {}
-                PartPlace::Unset => self.mistakes.add(span, message, help),
-            },
+            Some((Setting::Own(field), span)) => {
+                match field.reading(kind).map_or(PartPlace::Unset, |reading| reading.place(&complaint.field)) {
+                    PartPlace::At(part) => self.mistakes.add(part, message, help),
+                    PartPlace::Broken => {}
+                    PartPlace::Unset => self.mistakes.add(span, message, help),
+                }
+            }
             Some((_, span)) => self.mistakes.add(span, message, help),
             None => self.mistakes.add(self.block_span(), message, format!("{help}; `{key}` needs it")),
         }
@@ -158,36 +154,31 @@ impl<'m> Worker<'m> {
                 format!("pixform.yaml has {}; add it under `generators`", names.join(", "))
             }
         };
-        let span = self.field("generator").map_or(self.block_span(), |(_, span)| span);
+        let span = self.core("generator").map_or(self.block_span(), |(_, span)| span);
         self.mistakes.add(span, format!("the environment `{}` has no generator `{name}`", rules.environment), help);
         None
     }
 
+    /// Returns what is set of a field, a kind's own or not.
     fn field(&self, name: &str) -> Option<(&'m Setting, Span)> {
+        self.scratch.fields[self.manifest.pool.known.number(name)?]
+    }
+
+    /// Returns what is set of a field that every recipe may have.
+    fn core(&self, name: &str) -> Option<(&'m Setting, Span)> {
         self.scratch.fields[setting(name)]
     }
 
     fn text_setting(&self, name: &str) -> Option<&'m str> {
-        match self.field(name) {
+        match self.core(name) {
             Some((Setting::Text(text), _)) => Some(text),
             _ => None,
         }
     }
 
     fn count(&self, name: &str) -> Option<u32> {
-        match self.field(name) {
+        match self.core(name) {
             Some((Setting::Count(count), _)) => Some(*count),
-            _ => None,
-        }
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        matches!(self.field(name), Some((Setting::Flag(true), _)))
-    }
-
-    fn parts(&self, name: &str) -> Option<&'m Parts> {
-        match self.field(name) {
-            Some((Setting::Structure(structure), _)) => Some(&structure.parts),
             _ => None,
         }
     }
@@ -198,13 +189,13 @@ impl<'m> Worker<'m> {
     }
 
     fn missing(&mut self, field: &str, key: &AssetKey, help: &str) {
-        if self.field(field).is_none() {
+        if self.core(field).is_none() {
             self.mistakes.add(self.block_span(), format!("`{field}` is not set"), format!("{help}; `{key}` needs it"));
         }
     }
 
     fn prompt(&mut self, name: &str) -> Prompt {
-        let (template, span) = match self.field(name) {
+        let (template, span) = match self.core(name) {
             Some((Setting::Template(template), span)) => (template, span),
             Some(_) => return Prompt::Broken,
             None => return Prompt::Unset,
@@ -251,7 +242,7 @@ impl<'m> Worker<'m> {
 
     fn seed(&mut self, key: &AssetKey) -> Option<SeedFrom> {
         let take = self.count("take").unwrap_or_default();
-        let base = match self.field("seed") {
+        let base = match self.core("seed") {
             Some((Setting::Seed(SeedSetting::Number(seed)), _)) => SeedBase::Number(seed.get()),
             Some((Setting::Seed(SeedSetting::DerivedFrom(names)), span)) => {
                 let mut base = String::new();

@@ -16,7 +16,7 @@ use crate::digest::{RenditionDigest, RenditionsDigest, RowDigest};
 use crate::template::TemplateError;
 use crate::yaml::{Mistakes, Span};
 
-use super::layer::{SETTINGS, Setting, template_help, undefined_help};
+use super::layer::{Setting, template_help, undefined_help};
 use super::recipe::Decided;
 use super::scratch::Scratch;
 use super::{Manifest, Slot};
@@ -283,14 +283,14 @@ impl<'m> Worker<'m> {
         for (column, span) in manifest.row.iter().flat_map(|plan| &plan.places) {
             places.insert(format!("columns.{column}"), manifest.place(*span));
         }
-        for (name, field) in SETTINGS.iter().zip(&self.scratch.fields) {
+        for (name, field) in manifest.pool.known.names().zip(&self.scratch.fields) {
             if let Some((setting, span)) = field {
                 let span = match setting {
                     Setting::Template(template) => manifest.pool.templates[*template as usize].span,
                     _ => *span,
                 };
                 // Some fields share their name with a var or a rendition, which was there first.
-                let name = if places.contains_key(*name) { format!("with.{name}") } else { (*name).to_owned() };
+                let name = if places.contains_key(name) { format!("with.{name}") } else { name.to_owned() };
                 places.insert(name, manifest.place(span));
             }
         }

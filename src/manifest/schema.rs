@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::{Fit, Format, NAME_BYTES_MAX, Recipe, SQL_NAME_BYTES_MAX, URL_BASE, VALUE_BYTES_MAX};
+use crate::asset::{Fit, Format, KindSpec, NAME_BYTES_MAX, Recipe, SQL_NAME_BYTES_MAX, URL_BASE, VALUE_BYTES_MAX};
 use crate::schema::{DRAFT, described, object, undescribed};
 use crate::template::RESERVED_WORDS;
 
@@ -30,7 +30,7 @@ const GLOB: &str = "^(?!.*\\*\\*)[A-Za-z0-9._+*-]+(/[A-Za-z0-9._+*-]+)*$";
 const COLUMN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
 /// Returns the JSON Schema (draft 2020-12) of a manifest.
-pub fn schema() -> Value {
+pub fn schema(kinds: &[&'static KindSpec]) -> Value {
     let mut root = object(&FIELDS, &["version", "collection", "key", "images", "renditions"], top);
     root["$schema"] = json!(DRAFT);
     root["title"] = json!("pixform manifest");
@@ -39,7 +39,7 @@ pub fn schema() -> Value {
         "name": name(),
         "value": value(),
         "vars": vars(),
-        "settings": settings(),
+        "settings": settings(kinds),
         "axis": axis(),
         "axes": axes("axis"),
         "layer": object(&LAYER_FIELDS, &[], layer),

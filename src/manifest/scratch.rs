@@ -8,7 +8,7 @@ use crate::yaml::Span;
 use super::Manifest;
 use super::axis::AxisValue;
 use super::document::Placed;
-use super::layer::{LayerId, SETTINGS, Setting};
+use super::layer::{LayerId, Setting};
 use super::matrix::{Block, Slot};
 
 /// What is known of a var while one asset is put together.
@@ -47,8 +47,8 @@ pub struct Scratch<'m> {
     pub block: &'m Block,
     /// The value of each of the block's axes.
     pub values: Vec<&'m AxisValue>,
-    /// The fields, by number in [`SETTINGS`], with their places.
-    pub fields: [Option<(&'m Setting, Span)>; SETTINGS.len()],
+    /// The fields, by number, with their places.
+    pub fields: Vec<Option<(&'m Setting, Span)>>,
     /// Protection, where something is said of it.
     pub protect: Option<bool>,
     /// Holding.
@@ -67,7 +67,7 @@ impl<'m> Scratch<'m> {
             manifest,
             block: &manifest.blocks[0],
             values: Vec::new(),
-            fields: [None; SETTINGS.len()],
+            fields: vec![None; manifest.pool.known.count()],
             protect: None,
             hold: false,
             vars: vec![None; manifest.pool.vars.len()],
@@ -84,7 +84,7 @@ impl<'m> Scratch<'m> {
         self.block = &manifest.blocks[slot.block as usize];
         self.block.values(slot.combination, &mut self.values);
         let key = self.block.key(&self.values);
-        self.fields = [None; SETTINGS.len()];
+        self.fields.fill(None);
         self.protect = None;
         self.hold = false;
         self.vars.fill(None);

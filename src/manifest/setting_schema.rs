@@ -1,28 +1,32 @@
-//! The part of the JSON Schema that describes settings: what `defaults` and `with` hold.
+//! The part of the JSON Schema that describes settings: what `defaults` and `with` hold, from the tables of kinds.
 //!
-//! Ranges are those that hold for every service; those of Novita stand in the words.
+//! Which generator makes an image is not known here, so a field may hold whatever any of the kinds lets it hold; the ranges
+//! of each stand in the words.
 
 use serde_json::{Value, json};
 
-use crate::asset::{NAME_BYTES_MAX, Seed};
-use crate::schema::{described, object, undescribed, whole};
+use crate::asset::{FieldSpec, Holds, KindSpec, NAME_BYTES_MAX, Presence, Seed};
+use crate::schema::{described, object, whole};
 
-use super::layer::{COUNT_MAX, SETTINGS};
+use super::layer::COUNT_MAX;
+use super::own::{ENTRIES_MAX, KnownFields, are_read_alike};
 use super::schema::{SCALAR, or_null};
-use super::structure::{EMBEDDING_FIELDS, ENTRIES_MAX, HIRES_FIX_FIELDS, LORA_FIELDS, REFINER_FIELDS};
 
-/// Describes `defaults` and `with`.
-pub fn settings() -> Value {
-    let mut settings = object(&SETTINGS, &[], setting);
+/// Describes `defaults` and `with`, where these are the kinds that there are.
+pub fn settings(kinds: &[&'static KindSpec]) -> Value {
+    let known = KnownFields::new(kinds.iter().copied());
+    let mut settings = object(&known.for_people(), &[], |name| match core(name) {
+        Some(schema) => schema,
+        None => own(name, kinds),
+    });
     settings["type"] = json!(["object", "null"]);
     settings
 }
 
-/// One field of `defaults` or `with`; null takes it away.
-fn setting(field: &str) -> Value {
+/// One field that every recipe may have; null takes it away.
+fn core(field: &str) -> Option<Value> {
     let text = || json!({ "type": or_null(&SCALAR) });
     let count = || json!({ "type": ["integer", "null"], "minimum": 0, "maximum": COUNT_MAX });
-    let flag = || json!({ "type": ["boolean", "null"] });
     let (description, schema) = match field {
         "generator" => (
             "Who makes the picture: a name that the environment maps to a service.",
@@ -31,33 +35,102 @@ fn setting(field: &str) -> Value {
         "model" => ("The model's name at the service.", text()),
         "prompt" => ("What the picture shows; labels and vars stand in it as `{{ name }}`.", text()),
         "negative_prompt" => ("What the picture must not show; labels and vars as in `prompt`.", text()),
-        "sampler" => ("The sampler's name at the service.", text()),
-        "scheduler" => ("The scheduler's name at the service.", text()),
-        "steps" => ("Sampling steps; the service has its own limits.", count()),
-        "guidance_scale" => ("How closely the prompt is followed, as in 7.5.", json!({ "type": ["number", "null"] })),
         "seed" => ("Where the picture's randomness starts.", seed()),
         "take" => ("Another picture of the same seed: 1, 2, …; 0 is the first one.", count()),
         "width" => ("Width of the picture, in pixels; `hires_fix` may enlarge it.", count()),
         "height" => ("Height of the picture, in pixels; `hires_fix` may enlarge it.", count()),
-        "sd_vae" => ("The name of the VAE at the service, in the place of the model's own.", text()),
-        "loras" => ("Small models laid over the main one, in this order; Novita takes 5.", list(&LORA_FIELDS, lora)),
-        "embeddings" => ("Textual inversions, in this order; Novita takes 5.", list(&EMBEDDING_FIELDS, embedding)),
-        "hires_fix" => (
-            "A second pass that enlarges the picture to the target and draws it over.",
-            nullable(object(&HIRES_FIX_FIELDS, &["target_width", "target_height", "strength"], hires_fix)),
-        ),
-        "refiner" => (
-            "The last steps are made by SDXL's refiner model.",
-            nullable(object(&REFINER_FIELDS, &REFINER_FIELDS, refiner)),
-        ),
-        "clip_skip" => ("How many of the last layers of the text encoder are left out; Novita takes 1 to 12.", count()),
-        "enable_transparent_background" => {
-            ("Whether the background is left transparent; Novita does it with SDXL models.", flag())
-        }
-        "restore_faces" => ("Whether faces are drawn over by a model of their own.", flag()),
-        field => undescribed(field),
+        _ => return None,
     };
-    described(description, schema)
+    Some(described(description, schema))
+}
+
+/// A field as a kind declares it, with what people call the kind.
+type Declared = (&'static str, &'static FieldSpec);
+
+/// One field of kinds' own; null takes it away.
+fn own(name: &str, kinds: &[&'static KindSpec]) -> Value {
+    let specs: Vec<Declared> = kinds.iter().filter_map(|kind| Some((kind.title, kind.field(name)?))).collect();
+    let mut groups: Vec<Vec<Declared>> = Vec::new();
+    for (title, spec) in &specs {
+        match groups.iter_mut().find(|group| are_read_alike(group[0].1, spec)) {
+            Some(group) => group.push((title, spec)),
+            None => groups.push(vec![(title, spec)]),
+        }
+    }
+    let nullable = |group: &Vec<Declared>| {
+        let mut shape = shape(group);
+        shape["type"] = match shape["type"].take() {
+            Value::Array(mut types) => {
+                types.push(json!("null"));
+                Value::Array(types)
+            }
+            kind => json!([kind, "null"]),
+        };
+        shape
+    };
+    let mut shapes: Vec<Value> = groups.iter().map(nullable).collect();
+    match &mut shapes[..] {
+        [shape] => described(&words(&specs), shape.take()),
+        _ => described(&words(&specs), json!({ "anyOf": shapes })),
+    }
+}
+
+/// Says what a field decides, and how each kind limits it.
+fn words(specs: &[Declared]) -> String {
+    let mut words = specs.last().map_or_else(String::new, |(_, spec)| spec.help.to_owned());
+    for (title, spec) in specs {
+        if let Some(limits) = limits(spec) {
+            words.push_str(&format!(" {}{} takes {limits}.", title[..1].to_uppercase(), &title[1..]));
+        }
+    }
+    words
+}
+
+/// Returns what a field is limited to, in words, where that says something.
+fn limits(spec: &FieldSpec) -> Option<String> {
+    match spec.holds {
+        Holds::Count { least, most } if u64::from(most) < COUNT_MAX => Some(format!("{least} to {most}")),
+        Holds::Number { least, most } if least > f64::MIN && most < f64::MAX => Some(format!("{least} to {most}")),
+        Holds::List { most, .. } if most < ENTRIES_MAX => Some(most.to_string()),
+        Holds::Choice { names, .. } if names.len() <= 5 => Some(names.join(", ")),
+        Holds::Text
+        | Holds::Count { .. }
+        | Holds::Number { .. }
+        | Holds::Flag
+        | Holds::Choice { .. }
+        | Holds::Object(_)
+        | Holds::List { .. } => None,
+    }
+}
+
+/// Returns the shape of a value that all of these kinds read alike.
+fn shape(specs: &[Declared]) -> Value {
+    match specs[0].1.holds {
+        Holds::Text | Holds::Choice { .. } => json!({ "type": SCALAR }),
+        Holds::Count { .. } => json!({ "type": "integer", "minimum": 0, "maximum": COUNT_MAX }),
+        Holds::Number { .. } => json!({ "type": "number" }),
+        Holds::Flag => json!({ "type": "boolean" }),
+        Holds::Object(parts) => with_parts(parts, specs),
+        Holds::List { parts, .. } => {
+            json!({ "type": "array", "maxItems": ENTRIES_MAX, "items": with_parts(parts, specs) })
+        }
+    }
+}
+
+fn with_parts(parts: &'static [FieldSpec], specs: &[Declared]) -> Value {
+    let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
+    let required: Vec<&str> =
+        parts.iter().filter(|part| part.presence == Presence::Required).map(|part| part.name).collect();
+    object(&names, &required, |name| {
+        let part = |(title, spec): &Declared| match spec.holds {
+            Holds::Object(parts) | Holds::List { parts, .. } => {
+                parts.iter().find(|part| part.name == name).map(|part| (*title, part))
+            }
+            Holds::Text | Holds::Count { .. } | Holds::Number { .. } | Holds::Flag | Holds::Choice { .. } => None,
+        };
+        let declared: Vec<Declared> = specs.iter().filter_map(part).collect();
+        described(&words(&declared), shape(&declared))
+    })
 }
 
 fn seed() -> Value {
@@ -73,53 +146,4 @@ fn seed() -> Value {
         "additionalProperties": false,
     });
     json!({ "anyOf": [number, derived, from, { "type": "null" }] })
-}
-
-/// A list of maps whose fields must all be there.
-fn list(fields: &[&str], field: fn(&str) -> Value) -> Value {
-    json!({ "type": ["array", "null"], "maxItems": ENTRIES_MAX, "items": object(fields, fields, field) })
-}
-
-fn nullable(mut object: Value) -> Value {
-    object["type"] = json!(["object", "null"]);
-    object
-}
-
-fn lora(field: &str) -> Value {
-    match field {
-        "model_name" => described("Its name at the service, without `.safetensors`.", json!({ "type": SCALAR })),
-        "strength" => described("How much it counts; Novita takes 0 to 1.", json!({ "type": "number" })),
-        field => undescribed(field),
-    }
-}
-
-fn embedding(field: &str) -> Value {
-    match field {
-        "model_name" => described("Its name at the service.", json!({ "type": SCALAR })),
-        field => undescribed(field),
-    }
-}
-
-fn hires_fix(field: &str) -> Value {
-    let pixels = |description| whole(description, 0, COUNT_MAX);
-    match field {
-        "target_width" => pixels("Width of what comes back, in pixels; Novita takes 128 to 4096."),
-        "target_height" => pixels("Height of what comes back, in pixels; Novita takes 128 to 4096."),
-        "strength" => described("How much is drawn over; Novita takes 0 to 1.", json!({ "type": "number" })),
-        "upscaler" => described(
-            "The enlarger's name at the service; Novita has RealESRGAN_x4plus_anime_6B, RealESRNet_x4plus and Latent.",
-            json!({ "type": or_null(&SCALAR) }),
-        ),
-        field => undescribed(field),
-    }
-}
-
-fn refiner(field: &str) -> Value {
-    match field {
-        "switch_at" => described(
-            "The share of the steps after which it takes over; Novita takes 0 to 1.",
-            json!({ "type": "number" }),
-        ),
-        field => undescribed(field),
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::asset::{Embedding, Lora, Refiner};
+use crate::generator::PLACEHOLDER;
 
 const GOOD: &str = "\
 version: 1
@@ -49,7 +49,7 @@ publish:
 ";
 
 fn rules() -> Rules {
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
@@ -82,7 +82,7 @@ fn a_manifest_becomes_its_assets_in_order() {
     assert_eq!(keys, ["age/18-19/realistic", "age/70+/realistic", "age/70+/anime", "hero/banner/realistic"]);
     let asset = manifest.asset(2);
     assert_eq!(asset.recipe.prompt, "illustration, one adult person, an old man, fully clothed in a jacket");
-    assert_eq!((asset.recipe.steps, asset.recipe.seed.map(|seed| seed.get())), (Some(28), Some(7)));
+    assert_eq!((asset.recipe.fields.count("steps"), asset.recipe.seed.map(|seed| seed.get())), (Some(28), Some(7)));
     assert_eq!((asset.protect, asset.hold), (Some(true), true));
     assert_eq!(asset.vars["clothed"], "fully clothed in a jacket");
     assert_eq!(asset.places["subject"].line, 26);
@@ -102,14 +102,18 @@ fn settings_with_parts_come_through_all_layers() {
         .replace("with: { seed: 7 }", "with: { seed: 7, hires_fix: ~, clip_skip: ~, restore_faces: false }");
     let (manifest, _) = load(&source);
     let [first, last] = [0, 2].map(|index| manifest.asset(index).recipe);
-    assert_eq!(first.loras, [Lora { model_name: "style_42".to_owned(), strength: 0.6 }]);
     assert_eq!((first.picture_size(), first.width, first.height), ((1024, 1536), 512, 768));
-    assert_eq!(first.hires_fix.unwrap().upscaler.as_deref(), Some("Latent"));
-    assert_eq!(first.refiner, Some(Refiner { switch_at: 0.8 }));
-    assert_eq!((first.clip_skip, first.restore_faces, first.embeddings), (Some(2), true, vec![]));
-    assert_eq!((last.loras, last.refiner, last.hires_fix), (vec![], None, None));
-    assert_eq!((last.clip_skip, last.restore_faces), (None, false));
-    assert_eq!(last.embeddings, [Embedding { model_name: "easy".to_owned() }]);
+    let told = |recipe: &crate::asset::Recipe| {
+        let fields = recipe.fields.iter().map(|(name, value)| format!("{name}={value}"));
+        fields.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        told(&first),
+        "clip_skip=2 guidance_scale=7.5 hires_fix={\"strength\":0.5,\"target_height\":1536,\"target_width\":1024,\"upscaler\":\"Latent\"} \
+         loras=[{\"model_name\":\"style_42\",\"strength\":0.6}] refiner={\"switch_at\":0.8} restore_faces=true \
+         steps=30"
+    );
+    assert_eq!(told(&last), "embeddings=[{\"model_name\":\"easy\"}] steps=30");
 }
 
 /// Fields that came later reserve no name: a var, a label or a rendition that has one keeps its meaning.

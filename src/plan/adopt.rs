@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::asset::{
-    Asset, Fit, MicroUsd, ObjectPath, Recipe, RenditionName, Resize, Seed, SeedBase, normalise, renditions_digest,
+    Asset, FieldName, Fit, MicroUsd, ObjectPath, Recipe, RenditionName, Resize, Seed, SeedBase, normalise,
+    renditions_digest,
 };
 use crate::digest::SeenDigest;
 
@@ -95,8 +96,8 @@ pub fn judge(asset: &Asset, row: FoundRow<'_>, url_base: &str, size: impl Fn(&Ob
             reasons.push(Reason { cause: Cause::SeedTaken { derived, taken }, place: None });
         }
     }
-    let assumed = Recipe::FIELDS.into_iter().filter(|field| asset.recipe.field(field).is_some());
-    let assumed: Vec<&'static str> = assumed.filter(|field| !known.contains(field)).collect();
+    let assumed: Vec<FieldName> =
+        asset.recipe.names().into_iter().filter(|field| !known.contains(field.as_str())).collect();
     if !assumed.is_empty() {
         reasons.push(Reason { cause: Cause::FieldsAssumed(assumed), place: None });
     }

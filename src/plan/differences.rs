@@ -49,11 +49,11 @@ fn recipe_reasons(asset: &Asset, record: &Record, reasons: &mut Vec<Reason>) {
             reasons.push(Reason { cause, place: asset.place(name).cloned() });
         }
     }
-    for field in Recipe::FIELDS {
-        let (old, new) = (record.recipe.field(field), asset.recipe.field(field));
+    for field in Recipe::names_of(&[&record.recipe, &asset.recipe]) {
+        let (old, new) = (record.recipe.field(field.as_str()), asset.recipe.field(field.as_str()));
         if old != new {
-            let cause = Cause::RecipeChanged { field, old, new };
-            reasons.push(Reason { cause, place: asset.field_place(field).cloned() });
+            let place = asset.field_place(field.as_str()).cloned();
+            reasons.push(Reason { cause: Cause::RecipeChanged { field, old, new }, place });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reasons: what is true of an asset that changes, typed, with old and new.
 
-use crate::asset::{AssetKey, CollectionName, ObjectPath, Place, RenditionName, Seed};
+use crate::asset::{AssetKey, CollectionName, FieldName, ObjectPath, Place, RenditionName, Seed};
 use crate::record::Decision;
 
 use super::Doubt;
@@ -22,7 +22,7 @@ pub enum Cause {
     /// A field of the recipe differs.
     RecipeChanged {
         /// The field.
-        field: &'static str,
+        field: FieldName,
         /// Its value in the record.
         old: Option<String>,
         /// Its value in the manifest.
@@ -132,7 +132,7 @@ pub enum Cause {
         taken: Seed,
     },
     /// Fields of the recipe that the row does not tell: taken to be what the manifest says.
-    FieldsAssumed(Vec<&'static str>),
+    FieldsAssumed(Vec<FieldName>),
     /// A column of an adopted row is not what the manifest would write, and stays.
     ColumnKept {
         /// The column.
@@ -289,7 +289,7 @@ impl Reason {
             | Cause::RejectedAccepted
             | Cause::Decided(_) => (None, None, None),
             Cause::InDoubt { doubt: _, why } => (None, why.clone(), None),
-            Cause::RecipeChanged { field, old, new } => (Some((*field).to_owned()), old.clone(), new.clone()),
+            Cause::RecipeChanged { field, old, new } => (Some(field.to_string()), old.clone(), new.clone()),
             Cause::VarChanged { name, old, new } | Cause::LabelChanged { name, old, new } => {
                 (Some(name.clone()), old.clone(), new.clone())
             }
@@ -321,7 +321,10 @@ impl Reason {
             Cause::SeedTaken { derived, taken } => {
                 (Some("seed".to_owned()), Some(derived.to_string()), Some(taken.to_string()))
             }
-            Cause::FieldsAssumed(fields) => (None, None, Some(fields.join(", "))),
+            Cause::FieldsAssumed(fields) => {
+                let names: Vec<&str> = fields.iter().map(FieldName::as_str).collect();
+                (None, None, Some(names.join(", ")))
+            }
             Cause::SameRecipe(key) => (None, Some(key.to_string()), None),
             Cause::Moved { collection, key } => (None, Some(format!("{collection}:{key}")), None),
             Cause::ProtectChanged { old, new } | Cause::HoldChanged { old, new } => {

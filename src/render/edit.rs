@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
-use crate::asset::{Place, URL_BASE};
+use crate::asset::{FieldName, Place, URL_BASE};
 use crate::plan::{Cause, Change, Reason};
 
 use super::difference::difference;
@@ -68,9 +68,7 @@ pub(super) fn edits(change: &Change) -> Vec<Edit<'_>> {
         Cause::VarChanged { .. } | Cause::RowChanged { .. } if input(&reason.cause).is_some() => {
             roots.vars.contains(&at)
         }
-        Cause::RecipeChanged { field: "prompt" | "negative_prompt", old, new } => {
-            !follows(&Texts::new(old, new), &roots.texts)
-        }
+        Cause::RecipeChanged { field, old, new } if is_prose(field) => !follows(&Texts::new(old, new), &roots.texts),
         _ => true,
     };
     let kept: Vec<&Reason> =
@@ -95,13 +93,16 @@ pub(super) fn is_picture(cause: &Cause) -> bool {
     )
 }
 
+/// Tells whether a field holds sentences, whose words are compared.
+fn is_prose(field: &FieldName) -> bool {
+    matches!(field.as_str(), "prompt" | "negative_prompt")
+}
+
 /// Returns the edit that a reason tells of; `None` where it is told in other words.
 fn edit(reason: &Reason) -> Option<Edit<'_>> {
     let (label, values) = match &reason.cause {
-        Cause::RecipeChanged { field: field @ ("prompt" | "negative_prompt"), old, new } => {
-            (Cow::Borrowed(*field), text(old, new))
-        }
-        Cause::RecipeChanged { field, old, new } => (Cow::Borrowed(*field), field_values(old, new)),
+        Cause::RecipeChanged { field, old, new } if is_prose(field) => (Cow::Borrowed(field.as_str()), text(old, new)),
+        Cause::RecipeChanged { field, old, new } => (Cow::Borrowed(field.as_str()), field_values(old, new)),
         Cause::VarChanged { name, old, new } => (Cow::Borrowed(name.as_str()), text(old, new)),
         Cause::RenditionAdded(name) => (Cow::Owned(format!("rendition {name}")), Values::Added),
         Cause::RenditionRemoved(name) => (Cow::Owned(format!("rendition {name}")), Values::Removed),
@@ -124,7 +125,8 @@ fn edit(reason: &Reason) -> Option<Edit<'_>> {
             (Cow::Owned(format!("row points elsewhere: {column}")), values)
         }
         Cause::FieldsAssumed(fields) => {
-            (Cow::Owned(format!("assumed, for the rows do not tell: {}", fields.join(", "))), Values::Told)
+            let names: Vec<&str> = fields.iter().map(FieldName::as_str).collect();
+            (Cow::Owned(format!("assumed, for the rows do not tell: {}", names.join(", "))), Values::Told)
         }
         Cause::New
         | Cause::RowElsewhere { written: None, .. }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::asset::{AssetKey, CollectionName, MicroUsd};
+use crate::asset::{AssetKey, CollectionName, FieldName, MicroUsd};
 use crate::plan::{Action, Plan};
 use crate::yaml::{ManifestError, Mistake};
 
@@ -68,7 +68,7 @@ pub struct AssetFacts {
     /// The picture that will be, where it is there already.
     pub after: Option<PictureFacts>,
     /// The fields of the new recipe, in the order in which people read them.
-    pub recipe: Vec<(&'static str, String)>,
+    pub recipe: Vec<(FieldName, String)>,
     /// The take of the new recipe.
     pub take: u32,
     /// What another take costs.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::asset::{MicroUsd, Place};
+use crate::asset::{FieldName, MicroUsd, Place};
 use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use crate::plan::{Action, Cause, Change, CollectionPlan, Completeness, Note, Plan, Reason, Refusal, Sights, Snapshot};
 use crate::record::{Call, CallStatus};
@@ -95,7 +95,7 @@ fn var(name: &str, old: &str, new: &str) -> Cause {
 }
 
 fn recipe(field: &'static str, old: &str, new: &str) -> Cause {
-    Cause::RecipeChanged { field, old: some(old), new: some(new) }
+    Cause::RecipeChanged { field: FieldName::of(field), old: some(old), new: some(new) }
 }
 
 const SUBJECT: [&str; 2] = [
@@ -197,7 +197,7 @@ fn everything() -> Vec<Change> {
                 (recipe("steps", "30", "28"), 14),
                 (
                     Cause::RecipeChanged {
-                        field: "negative_prompt",
+                        field: FieldName::of("negative_prompt"),
                         old: some("nude, blurry, low quality"),
                         new: None,
                     },
@@ -602,8 +602,8 @@ fn a_cause() -> impl Strategy<Value = Cause> {
         texts().prop_map(|(name, old, new)| Cause::VarChanged { name, old, new }),
         texts().prop_map(|(field, old, new)| Cause::RowChanged { field, old, new }),
         texts().prop_map(|(name, old, new)| Cause::LabelChanged { name, old, new }),
-        texts().prop_map(|(_, old, new)| Cause::RecipeChanged { field: "prompt", old, new }),
-        texts().prop_map(|(_, old, new)| Cause::RecipeChanged { field: "model", old, new }),
+        texts().prop_map(|(_, old, new)| Cause::RecipeChanged { field: FieldName::of("prompt"), old, new }),
+        texts().prop_map(|(_, old, new)| Cause::RecipeChanged { field: FieldName::of("model"), old, new }),
         (any::<String>(), any::<String>(), any::<String>())
             .prop_map(|(column, written, found)| row_edited(&column, &written, &found)),
         Just(Cause::Held),

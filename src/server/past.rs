@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use minijinja::{Value, context};
 use similar::{ChangeTag, TextDiff};
 
-use crate::asset::Recipe;
+use crate::asset::{FieldName, Recipe};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Call, CallStatus, Original, Published};
 use crate::state::{HistoryLine, Origin, Run};
@@ -147,14 +147,15 @@ fn changed(past: &Past<'_>, new: RecipeDigest, old: RecipeDigest) -> Vec<Value> 
     let (Some(newer), Some(older)) = (past.recipes.get(&new), past.recipes.get(&old)) else {
         return vec![context! { name => "the recipe; its words were not kept", parts => Vec::<Value>::new() }];
     };
-    let differs = |name: &&str| {
+    let differs = |name: &FieldName| {
+        let name = name.as_str();
         let (old, new) = (older.field(name), newer.field(name));
         (old != new).then(|| {
             let parts = words(old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
             context! { name => name.replace('_', " "), parts }
         })
     };
-    Recipe::FIELDS.iter().filter_map(differs).collect()
+    Recipe::names_of(&[older, newer]).iter().filter_map(differs).collect()
 }
 
 /// Compares two texts word by word, short ones as a whole.

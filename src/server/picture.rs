@@ -11,7 +11,7 @@ use futures::stream;
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::asset::{Recipe, Seed};
+use crate::asset::{FieldName, Recipe, Seed};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Original, Published, Record};
 use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, Shows, StateError};
@@ -184,7 +184,8 @@ fn neighbours(collection: &Collection, key: &str) -> [Option<String>; 2] {
 
 fn fields(recipe: &Recipe, used: Option<Seed>) -> Vec<Value> {
     let prose = ["prompt", "negative_prompt"];
-    let fields = Recipe::FIELDS.iter().filter(|name| !prose.contains(name));
+    let names = recipe.names();
+    let fields = names.iter().map(FieldName::as_str).filter(|name| !prose.contains(name));
     let asked =
         fields.filter_map(|name| Some(context! { name => name.replace('_', " "), value => recipe.field(name)? }));
     // What the service says it used, where somebody would copy the seed from.

@@ -59,6 +59,11 @@ impl Mistakes {
         self.0.len()
     }
 
+    /// Returns all of them, in the order in which they were found.
+    pub fn into_vec(self) -> Vec<Mistake> {
+        self.0
+    }
+
     /// Takes over all of another collection.
     pub fn extend(&mut self, others: Mistakes) {
         for Mistake { span, message, help } in others.0 {

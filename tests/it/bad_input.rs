@@ -521,7 +521,7 @@ fn a_part_that_novita_does_not_take_is_told_where_it_stands() {
         (
             "seed: derived",
             "seed: derived\n  sd_vae: \"\"",
-            &["14:11 `sd_vae` must not be empty | write the VAE's name as Novita lists it"],
+            &["14:11 `sd_vae` must not be empty | write a name as Novita lists it"],
         ),
         (
             "seed: derived",
@@ -529,7 +529,7 @@ fn a_part_that_novita_does_not_take_is_told_where_it_stands() {
             &[
                 "14:57 `loras[1].model_name` must not end with `.safetensors`, is `style_42.safetensors` | write `style_42`",
                 "14:89 `loras[1].strength` must be from 0 to 1, is 1.5 | write a number from 0 to 1",
-                "14:110 `loras[2].model_name` must not be empty | write the LoRA's name as Novita lists it",
+                "14:110 `loras[2].model_name` must not be empty | write a name as Novita lists it",
                 "14:124 `loras[2].strength` must be from 0 to 1, is -0.1 | write a number from 0 to 1",
             ],
         ),
@@ -637,7 +637,7 @@ fn a_sampler_or_generator_that_is_not_known_is_told() {
             "sampler: DPM++ 2M Karras",
             "scheduler: karras\n  sampler: Euler A",
             &[
-                "8:14 `scheduler` must not be set, is `karras` | Novita has no schedulers; the sampler's name says it, as in `DPM++ 2M Karras`",
+                "8:14 Novita has no field `scheduler` | Novita has no schedulers; the sampler's name says it, as in `DPM++ 2M Karras`",
                 "9:12 `sampler` must be a sampler of Novita, is `Euler A` | did you mean `Euler a`?",
             ],
         ),

@@ -213,7 +213,7 @@ fn every_status_of_a_call_is_explained_and_no_other() {
 fn every_field_in_the_documents_exists() {
     let mut known = BTreeSet::new();
     properties(&pixform::config::schema(), &mut known);
-    properties(&pixform::manifest::schema(), &mut known);
+    properties(&pixform::manifest::schema(&pixform::generator::KINDS), &mut known);
     let lists: [&[&str]; 5] = [&GENERATOR_FIELDS, &ENVIRONMENT_FIELDS, &GUARD_FIELDS, &LIMIT_FIELDS, &STORAGE_FIELDS];
     known.extend(lists.concat().iter().map(|name| (*name).to_owned()));
     for path in DOCUMENTS {

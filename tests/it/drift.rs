@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use pixform::apply::{self, Leases, Options, Outcome, Stop, Work};
 use pixform::asset::{AssetKey, ObjectPath};
 use pixform::digest::ContentDigest;
-use pixform::generator::Kind;
+use pixform::generator::PLACEHOLDER;
 use pixform::plan::{Action, Approved, Change, Limits, Looked, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Declared, Moves, PlannerError, Request, Selection};
 use pixform::process::Process;
@@ -86,7 +86,7 @@ impl Place {
         let stores = Stores::of(format!("file:{}", self.storage().display()));
         let addresses = Addresses { state: &state, storage: &stores };
         let generator = Arc::new(pixform::generator::Placeholder);
-        let service = Service { generator, cost: Kind::Placeholder.cost(), pace: Kind::Placeholder.pace() };
+        let service = Service { generator, cost: PLACEHOLDER.cost, pace: PLACEHOLDER.pace };
         let generators = Generators { named: BTreeMap::new(), any: Some(service) };
         let world = World::open("local", addresses, Access::Write, generators, "/files/".to_owned()).await.unwrap();
         world.state.migrate().await.unwrap();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use pixform::asset::{Assets, MicroUsd, SeedBase};
 use pixform::digest::ContentDigest;
+use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{CollectionPlan, Completeness, Picture, Plan, RowState, Seen, Sights, Subject, decide};
 
@@ -56,7 +57,7 @@ publish:
 "#;
 
 fn load(text: &str) -> (Manifest, pixform::asset::Heads) {
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     let rules = Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pixform::config::{self, Known, Outside};
+use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use proptest::prelude::*;
 
@@ -279,7 +280,7 @@ fn the_smallest_and_the_widest_picture_become_every_format() {
 }
 
 fn rules() -> Rules {
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     Rules {
         environment: "local".to_owned(),
         generators: std::collections::BTreeMap::new(),

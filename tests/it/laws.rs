@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pixform::apply::{self, Leases, Options, Outcome, Stop, Work};
 use pixform::asset::{Assets, Recipe};
 use pixform::digest::{Changes, FIELDS, RecipeDigest};
-use pixform::generator::{Answer, Generator, GeneratorError, Kind, Placeholder, Progress, ResultUrl};
+use pixform::generator::{Answer, Generator, GeneratorError, PLACEHOLDER, Placeholder, Progress, ResultUrl};
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Limits, Looked, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Comparing, Declared, Moves, Request, Selection};
@@ -106,7 +106,7 @@ impl Shape {
 
 /// Loads a manifest that has to be right.
 pub fn load(text: &str) -> Declared {
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     let rules = Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
@@ -142,7 +142,7 @@ impl Generator for Counting {
 
 async fn world(generator: Arc<Counting>) -> Arc<World> {
     let addresses = Addresses { state: "sqlite::memory:", storage: &Stores::of("memory:") };
-    let service = Service { generator, cost: Kind::Placeholder.cost(), pace: Kind::Placeholder.pace() };
+    let service = Service { generator, cost: PLACEHOLDER.cost, pace: PLACEHOLDER.pace };
     let generators = Generators { named: BTreeMap::new(), any: Some(service) };
     let world = World::open("local", addresses, Access::Write, generators, "/files/".to_owned()).await.unwrap();
     world.state.migrate().await.unwrap();
@@ -386,7 +386,8 @@ fn edit(field: &str) -> Option<(&'static str, &'static str)> {
 fn each_field_changes_the_digest_that_the_table_names_and_no_other() {
     let first = load(FIELDED);
     let was = &first.heads.all()[0];
-    for (field, changes) in FIELDS {
+    let own = PLACEHOLDER.fields.iter().map(|spec| (spec.name, Changes::Recipe));
+    for (field, changes) in FIELDS.iter().copied().chain(own) {
         let (old, new) = edit(field).unwrap_or_else(|| panic!("`{field}` has no edit in this test"));
         assert!(FIELDED.contains(old), "{field}");
         let edited = load(&FIELDED.replacen(old, new, 1));
@@ -399,7 +400,7 @@ fn each_field_changes_the_digest_that_the_table_names_and_no_other() {
             Changes::Record => [false, false, false],
         };
         assert_eq!(differ, expect, "{field}: recipe, renditions, row");
-        assert_eq!((was.protect, was.hold) != (is.protect, is.hold), *changes == Changes::Record, "{field}");
+        assert_eq!((was.protect, was.hold) != (is.protect, is.hold), changes == Changes::Record, "{field}");
         let (before, after) = (first.manifest.asset(0), edited.manifest.asset(0));
         assert_eq!(before.recipe.digest() != after.recipe.digest(), expect[0], "{field}");
         assert_eq!(before.renditions_digest() != after.renditions_digest(), expect[1], "{field}");
@@ -430,7 +431,7 @@ fn an_empty_list_and_false_change_nothing() {
 #[test]
 fn every_field_of_a_recipe_and_of_a_rendition_is_in_the_table() {
     let known: BTreeSet<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
-    let recipe = Recipe::FIELDS.iter().filter(|field| **field != "generator");
+    let recipe = Recipe::CORE_FIELDS.iter().filter(|field| **field != "generator");
     let missing: Vec<_> = recipe.filter(|field| !known.contains(**field)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     for field in pixform::manifest::RENDITION_FIELDS {

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jsonschema::Validator;
+use pixform::asset::{FieldSpec, Holds, Recipe};
 use pixform::config::{self, Known, Outside};
+use pixform::generator::{KINDS, PLACEHOLDER};
 use pixform::manifest::{self, GeneratorRules, Manifest, Rules};
 use pixform::yaml::{Limits, Node, Style, Value as Yaml, parse};
 use serde_json::Value;
@@ -149,7 +151,7 @@ struct Kind {
 
 fn manifest() -> Kind {
     let whole = MANIFEST;
-    Kind { schema: manifest::schema(), whole, free: &["/publish/columns"], read: read_manifest }
+    Kind { schema: manifest::schema(&KINDS), whole, free: &["/publish/columns"], read: read_manifest }
 }
 
 fn config() -> Kind {
@@ -157,7 +159,7 @@ fn config() -> Kind {
 }
 
 fn read_manifest(source: &str) -> Result<(), String> {
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     let rules = Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
@@ -248,7 +250,7 @@ fn check_committed(schema: &Value, file: &str, command: &str) {
 
 #[test]
 fn the_committed_schemas_are_the_generated_ones() {
-    check_committed(&manifest::schema(), "manifests/manifest.schema.json", "pixform schema");
+    check_committed(&manifest::schema(&KINDS), "manifests/manifest.schema.json", "pixform schema");
     check_committed(&config::schema(), "pixform.schema.json", "pixform schema --config");
 }
 
@@ -268,25 +270,29 @@ fn the_shipped_manifests_are_valid() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let source = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(complaints(&manifest::schema(), &json(&source)), [""; 0], "{}", path.display());
+            assert_eq!(complaints(&manifest::schema(&KINDS), &json(&source)), [""; 0], "{}", path.display());
             count += 1;
         }
     }
     assert!(count > 0);
 }
 
+/// Collects the names of a table, those of parts too.
+fn tables(fields: &[FieldSpec], names: &mut BTreeSet<String>) {
+    for spec in fields {
+        names.insert(spec.name.to_owned());
+        match spec.holds {
+            Holds::Object(parts) | Holds::List { parts, .. } => tables(parts, names),
+            Holds::Text | Holds::Count { .. } | Holds::Number { .. } | Holds::Flag | Holds::Choice { .. } => {}
+        }
+    }
+}
+
 #[test]
 fn the_schemas_describe_every_field_that_is_read() {
     let ours = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
-    let manifest_fields = ours(&[
-        &manifest::FIELDS,
-        &manifest::SETTINGS,
-        &manifest::LORA_FIELDS,
-        &manifest::EMBEDDING_FIELDS,
-        &manifest::HIRES_FIX_FIELDS,
-        &manifest::REFINER_FIELDS,
-        &manifest::RENDITION_FIELDS,
-    ]);
+    let mut manifest_fields = ours(&[&manifest::FIELDS, &Recipe::CORE_FIELDS, &manifest::RENDITION_FIELDS]);
+    KINDS.iter().for_each(|kind| tables(kind.fields, &mut manifest_fields));
     let config_fields = ours(&[
         &config::FIELDS,
         &config::ENVIRONMENT_FIELDS,

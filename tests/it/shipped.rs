@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pixform::asset::{Asset, Assets, Encoding, Format, Resize};
+use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 
 /// Longest prompt that the generator of the shipped manifest takes, in characters.
@@ -22,7 +23,7 @@ const NEVER_WORDS: [&str; 8] = ["18-19", "20s", "30s", "40s", "50s", "60s", "70+
 fn load() -> (Manifest, Vec<Asset>) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/attribute-images.yaml");
     let source = std::fs::read_to_string(file).unwrap();
-    let any = GeneratorRules { kind: "placeholder", takes_seeds: true, check: |_| Vec::new() };
+    let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     let rules = Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
@@ -57,10 +58,10 @@ fn every_image_is_made_alike() {
         let recipe = &asset.recipe;
         assert_eq!(asset.generator.as_str(), "novita");
         assert_eq!(recipe.model.as_deref(), Some("sd_xl_base_1.0.safetensors"));
-        assert_eq!(recipe.sampler.as_deref(), Some("DPM++ 2M Karras"));
-        assert_eq!((recipe.steps, recipe.guidance_scale), (Some(30), Some(7.5)));
+        assert_eq!(recipe.fields.text("sampler"), Some("DPM++ 2M Karras"));
+        assert_eq!((recipe.fields.count("steps"), recipe.fields.number("guidance_scale")), (Some(30), Some(7.5)));
         assert_eq!((recipe.width, recipe.height), (512, 768));
-        assert_eq!((recipe.scheduler.as_deref(), recipe.take), (None, None));
+        assert_eq!((recipe.fields.text("scheduler"), recipe.take), (None, None));
         assert_eq!(
             recipe.negative_prompt.as_deref(),
             Some(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use pixform::asset::{
-    AssetKey, CollectionName, ColumnType, Encoding, Format, Lora, MicroUsd, PathPattern, Recipe, Rendition, Resize,
+    AssetKey, CollectionName, ColumnType, Encoding, FieldMap, Format, MicroUsd, PathPattern, Recipe, Rendition, Resize,
     Seed, SeedBase, TableName, TableSpec,
 };
 use pixform::digest::{ContentDigest, RecipeDigest, RenditionDigest, RowDigest, SeenDigest};
@@ -99,13 +99,13 @@ pub fn record(at: &str, number: u32) -> Record {
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         recipe: Recipe {
             model: Some("a \"model\"".to_owned()),
-            steps: Some(30),
-            guidance_scale: Some(0.1 + 0.2),
             seed: Seed::new(Seed::MAX),
-            loras: vec![Lora { model_name: "style_42".to_owned(), strength: 0.1 + 0.7 }],
-            restore_faces: true,
             ..Recipe::new("placeholder", &format!("prompt ü {number}"), 512, 768)
-        },
+        }
+        .with("steps", 30)
+        .with("guidance_scale", 0.1 + 0.2)
+        .with("loras", vec![FieldMap::new().with("model_name", "style_42").with("strength", 0.1 + 0.7)])
+        .with("restore_faces", true),
         base: SeedBase::Key("first/made".to_owned()),
         take: number,
         vars: BTreeMap::from([("look".to_owned(), "line\nbreak".to_owned())]),

@@ -13,7 +13,8 @@ pub struct Args {
 
 /// Prints a JSON Schema, as the committed copies hold it.
 pub fn run(args: &Args, output: &Output) -> Result<u8, Failure> {
-    let schema = if args.config.is_some() { crate::config::schema() } else { crate::manifest::schema() };
+    let schema =
+        if args.config.is_some() { crate::config::schema() } else { crate::manifest::schema(&crate::generator::KINDS) };
     output.data(&crate::schema::text(&schema));
     Ok(0)
 }

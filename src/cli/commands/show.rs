@@ -1,6 +1,6 @@
 //! `pixform show KEY`
 
-use crate::asset::{Recipe, Seed};
+use crate::asset::{FieldName, Seed};
 use crate::record::{Original, Record};
 use crate::render::terminal;
 use crate::state::Access;
@@ -41,14 +41,15 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         None => Vec::new(),
     };
     let used = other_seed(record.as_ref(), &originals);
-    for field in Recipe::FIELDS.iter().filter(|field| **field != "generator") {
+    let names = asset.recipe.names();
+    for field in names.iter().map(FieldName::as_str).filter(|field| *field != "generator") {
         match (asset.recipe.field(field), used) {
             // Beside the seed that is asked for, where somebody would copy it from.
-            (Some(asked), Some(used)) if *field == "seed" => {
+            (Some(asked), Some(used)) if field == "seed" => {
                 line(field, &format!("{asked} is asked for"));
                 line("seed used", &used.to_string());
             }
-            (None, Some(used)) if *field == "seed" => line("seed used", &used.to_string()),
+            (None, Some(used)) if field == "seed" => line("seed used", &used.to_string()),
             (Some(value), _) => line(field, &value),
             (None, _) => {}
         }

@@ -11,15 +11,15 @@ use reqwest::{StatusCode, Url};
 
 use super::http::{Http, Question, Reply, Whole};
 use super::trouble::{CallError, Trouble};
-use super::{Answer, Generator, GeneratorError, Pace, Progress, ResultUrl};
+use super::{Answer, Generator, GeneratorError, Progress, ResultUrl};
 use crate::asset::{MicroUsd, Recipe};
 
 mod answer;
-mod check;
 mod request;
 mod said;
+mod table;
 
-pub(super) use check::check;
+pub(super) use table::SPEC;
 
 /// The service's address unless another is configured.
 const BASE_URL: &str = "https://api.novita.ai";
@@ -34,16 +34,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(90);
 ///
 /// Source: <https://novita.ai/docs/api-reference/model-apis-txt2img>, read 2026-11-22.
 pub const NSFW_DETECTION_PRICE: MicroUsd = MicroUsd(1_500);
-
-/// How fast Novita may be asked: 20 images a minute.
-///
-/// Source: <https://novita.ai/docs/guides/model-apis-rate-limits>, read 2026-11-22.
-pub(super) const PACE: Pace = Pace {
-    concurrency: 4,
-    images_per_minute: Some(20),
-    min_interval: Duration::ZERO,
-    deadline: Duration::from_secs(10 * 60),
-};
 
 /// How Novita looks at pictures before it hands them out: 0 is the mildest, 2 the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::asset::{CollectionName, Format, GeneratorName, Recipe, TableName};
+use crate::asset::{CollectionName, Format, GeneratorName, KindSpec, Presence, TableName};
 use crate::template::{Template, literal};
 
 mod images;
@@ -89,12 +89,11 @@ pub fn sketch_text(field: &str, text: &str) -> Option<String> {
     (rendered.trim_end() == text.trim_end()).then(|| quoted(&template))
 }
 
-/// Returns the fields that a generator needs beside prompt and size, by what it says of a recipe without them.
-pub fn needed_fields(check: fn(&Recipe) -> Vec<crate::asset::Complaint>) -> Vec<&'static str> {
-    let bare = Recipe::new("", "a picture", 512, 512);
-    let complaints = check(&bare);
-    let fields = ["model", "sampler", "scheduler", "steps", "guidance_scale"];
-    fields.into_iter().filter(|field| complaints.iter().any(|complaint| complaint.field == *field)).collect()
+/// Returns the fields that a kind needs beside prompt and size.
+pub fn needed_fields(kind: &KindSpec) -> Vec<&'static str> {
+    let model = kind.model.map(|_| "model");
+    let own = kind.fields.iter().filter(|spec| spec.presence == Presence::Required).map(|spec| spec.name);
+    model.into_iter().chain(own).collect()
 }
 
 /// Writes the manifest.

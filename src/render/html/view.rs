@@ -301,7 +301,7 @@ fn card(
         after,
         edits: edits(change).iter().map(|edit| edit_view(edit, facts)).collect(),
         remarks: remarks(&collection.name, change).into_iter().map(|(_, remark)| remark).collect(),
-        recipe: recipe.iter().map(|(name, value)| ((*name).to_owned(), safe(value))).collect(),
+        recipe: recipe.iter().map(|(name, value)| (name.to_string(), safe(value))).collect(),
         digests: format!("{} → {}", digest(old), digest(new)),
         reasons: change.reasons.iter().map(reason_words).collect(),
     }

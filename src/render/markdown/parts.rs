@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::asset::MicroUsd;
+use crate::asset::{FieldName, MicroUsd};
 use crate::plan::{Action, Plan};
 
 use super::super::count;
@@ -177,10 +177,10 @@ fn cut(mut lines: Vec<String>, shown: usize, thing: &str) -> Vec<String> {
 }
 
 /// Returns what a recipe says besides its prompts and its seed: `sd_xl · DPM++ 2M Karras · 30 steps · 512 x 768`.
-fn recipe(fields: &[(&'static str, String)], shape: Shape) -> Option<String> {
-    let field = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+fn recipe(fields: &[(FieldName, String)], shape: Shape) -> Option<String> {
+    let field = |name: &str| fields.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.as_str());
     let size = field("width").zip(field("height")).map(|(width, height)| format!("{width} x {height}"));
-    let told = fields.iter().filter_map(|(name, value)| match *name {
+    let told = fields.iter().filter_map(|(name, value)| match name.as_str() {
         "prompt" | "negative_prompt" | "seed" | "width" | "height" => None,
         "generator" | "model" | "sampler" | "scheduler" => Some(value.clone()),
         "steps" => Some(format!("{value} steps")),

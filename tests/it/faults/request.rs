@@ -53,7 +53,7 @@ fn every_field_of_a_recipe_is_sent() {
           },
           {
             "model_name": "film_grain_7",
-            "strength": 1.0
+            "strength": 1
           }
         ],
         "model_name": "sd_xl_base_1.0.safetensors",
@@ -77,5 +77,5 @@ fn every_field_of_a_recipe_is_sent() {
 fn what_is_not_set_is_not_sent() {
     let paid = Paid::new(&portraits(1).replace("seed: derived", "seed: 7"));
     paid.apply(&[]).expect(0);
-    insta::assert_snapshot!(paid.fake.requests()[0].body, @r#"{"extra":{"response_image_type":"png"},"request":{"model_name":"sd_xl_base_1.0.safetensors","prompt":"studio portrait of a baker in his fifties, in a white apron and a cap, plain light background","width":128,"height":128,"image_num":1,"steps":20,"guidance_scale":7.5,"sampler_name":"DPM++ 2M Karras","seed":7}}"#);
+    insta::assert_snapshot!(paid.fake.requests()[0].body, @r#"{"extra":{"response_image_type":"png"},"request":{"model_name":"sd_xl_base_1.0.safetensors","prompt":"studio portrait of a baker in his fifties, in a white apron and a cap, plain light background","width":128,"height":128,"image_num":1,"seed":7,"guidance_scale":7.5,"sampler_name":"DPM++ 2M Karras","steps":20}}"#);
 }

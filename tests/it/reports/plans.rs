@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pixform::asset::{MicroUsd, Place};
+use pixform::asset::{FieldName, MicroUsd, Place};
 use pixform::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use pixform::plan::{
     Action, Cause, Change, CollectionPlan, Completeness, Doubt, Note, Plan, Reason, Refusal, Sights, Snapshot,
@@ -92,7 +92,7 @@ pub fn facts(plan: &Plan) -> ReportFacts {
                 ("width", "512"),
                 ("height", "768"),
             ]
-            .map(|(name, value)| (name, value.to_owned()))
+            .map(|(name, value)| (name.into(), value.to_owned()))
             .to_vec(),
             take: 0,
             another: Some(MicroUsd(15_000)),
@@ -216,7 +216,8 @@ fn mixed() -> Plan {
     let doubt = Cause::InDoubt { doubt: Doubt::Unknown, why: Some(format!("no answer {HOSTILE}")) };
     let moved =
         Cause::Moved { collection: "attribute-images".parse().unwrap(), key: "age/teen/anime".parse().unwrap() };
-    let steps = Cause::RecipeChanged { field: "steps", old: Some("30".to_owned()), new: Some("28".to_owned()) };
+    let steps =
+        Cause::RecipeChanged { field: FieldName::of("steps"), old: Some("30".to_owned()), new: Some("28".to_owned()) };
     let mut plan = plan(
         vec![
             change("age/20s/anime", Action::Unknown, vec![doubt]),
