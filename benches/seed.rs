@@ -9,7 +9,7 @@ use pixform::plan::row_inputs;
 use pixform::process::{Liveness, Process};
 use pixform::record::{Original, Published, Record, RecordedRow, outputs};
 use pixform::state::{Access, Commit, Lease, LeaseAnswer, Origin, Put, Run, State};
-use pixform::storage::{Marker, Overwrite, Settings, write_marker};
+use pixform::storage::{Marker, Overwrite, StoreOptions, write_marker};
 
 use crate::manifests::{Shape, URL_BASE, manifest, rules};
 
@@ -39,7 +39,7 @@ async fn fill(folder: &Path, state: &str, manifest: &Manifest, heads: &Heads) {
     let root: PathBuf = folder.join(".pixform");
     let url = if state == SQLITE { format!("sqlite:{}", root.join("state.db").display()) } else { state.to_owned() };
     let state = pixform::state::open(&url, Access::Write).await.expect("a state can be made");
-    let storage = pixform::storage::open(&Settings::of(format!("file:{}", root.join("storage").display())))
+    let storage = pixform::storage::open(&StoreOptions::of(format!("file:{}", root.join("storage").display())))
         .expect("`file:` is known");
     state.migrate().await.expect("a state can be migrated");
     let known = state.known().await.expect("a state can be asked");

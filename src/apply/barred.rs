@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::asset::{Asset, Encoding, GeneratorName};
-use crate::storage::{Bar, StorageError};
+use crate::storage::{PutObstacle, StorageError};
 
 /// What of a picture was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl Barred {
     /// Learns from a file that was not taken, where others like it would not be either.
     pub fn learn(&self, asset: &Asset, untaken: Untaken, error: &StorageError) {
         let pixels = match error.bar() {
-            Some(Bar::Size) => pixels(asset),
-            Some(Bar::Type) => 0,
-            Some(Bar::Name | Bar::Readers) | None => return,
+            Some(PutObstacle::Size) => pixels(asset),
+            Some(PutObstacle::Type) => 0,
+            Some(PutObstacle::Name | PutObstacle::Readers) | None => return,
         };
         let forms = (untaken == Untaken::Rendition).then(|| forms(asset));
         let lesson = Lesson { generator: asset.generator.clone(), forms, pixels, said: error.to_string() };

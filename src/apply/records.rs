@@ -2,7 +2,7 @@
 //! that no record has yet.
 
 use crate::asset::Recipe;
-use crate::plan::{Action, Change, CollectionPlan, Snapshot};
+use crate::plan::{Action, AssetSnapshot, Change, CollectionPlan};
 use crate::state::{Records, State, records_of};
 
 use super::item::item;
@@ -13,7 +13,7 @@ pub async fn touched(state: &dyn State, plan: &CollectionPlan) -> Result<Records
     let records = records_of(state, plan.changes.iter().map(|change| plan.source(change))).await?;
     for change in &plan.changes {
         let record = records.get(&plan.source(change));
-        let now = record.map(Snapshot::of);
+        let now = record.map(AssetSnapshot::of);
         // Where the record of a new asset's key is renamed away in the same plan, it is another asset's record.
         let renamed_away = || {
             let from_here = |other: &Change| {

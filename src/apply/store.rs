@@ -10,7 +10,7 @@ use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::state::Known;
 use crate::storage::{
-    Made, Marker, Needs, ORIGINALS, Originals, StorageError, StoreDecision, TakeStorage, make_marker, probe,
+    Marker, MarkerCreation, Needs, ORIGINALS, Originals, StorageError, StoreDecision, TakeStorage, make_marker, probe,
     write_marker,
 };
 use crate::world::World;
@@ -68,9 +68,9 @@ pub async fn claim(
     if marker.is_none() && !matches!(decision, StoreDecision::Refused(_)) {
         let first = ours(first_store(&owner, &world.storage.describe()));
         match make_marker(&*world.storage, &first).await? {
-            Made::First => marker = Some(first),
+            MarkerCreation::First => marker = Some(first),
             // Another first run was faster: whose store it is now is decided anew.
-            Made::TooLate => (marker, decision) = world.store(known, now, take).await?,
+            MarkerCreation::TooLate => (marker, decision) = world.store(known, now, take).await?,
         }
     }
     let told_before = marker.as_ref().is_some_and(|marker| marker.told_open);

@@ -6,7 +6,7 @@ use crate::apply::{self, KeptRow, Leases};
 use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd};
 use crate::plan::{Action, Cause, Edited, Plan, RowState, settle_seed};
 use crate::planner::{Declared, row_state};
-use crate::render::{self, Event, Severity, terminal};
+use crate::render::{self, EventLine, Severity, terminal};
 use crate::state::{Acceptance, Accepted, Access};
 use crate::world::World;
 
@@ -109,7 +109,7 @@ pub async fn keep_rows(
     for (collection, change) in prepared.plan.changes().filter(|_| output.is_json()) {
         let (collection, key, action) = (&collection.name, &change.key, change.action);
         if !changed.contains(key) {
-            output.event(&Event::ApplyComplete { collection, key, action, url: None });
+            output.event(&EventLine::ApplyComplete { collection, key, action, url: None });
         }
     }
     for key in &changed {

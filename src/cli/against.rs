@@ -8,7 +8,7 @@ use crate::files;
 use crate::manifest::{Manifest, Rules};
 use crate::plan::Plan;
 use crate::planner::{self, Comparing, Declared};
-use crate::render::{self, Event};
+use crate::render::{self, EventLine};
 
 use super::commands::plan::{self as planning, Args};
 use super::context::{self, Loaded};
@@ -44,7 +44,7 @@ pub fn run(against: &str, args: &Args, global: &Global, output: &Output) -> Resu
     if let Some(printed) = planning::printed(args.format, &plan, Some(&facts)) {
         output.data(&printed);
     } else if output.is_json() {
-        output.event(&Event::PlanNote { message: render::against_sentence(&older.name) });
+        output.event(&EventLine::PlanNote { message: render::against_sentence(&older.name) });
         render::plan_events(&plan).for_each(|event| output.event(&event));
     } else {
         let facts = render::AgainstFacts { name: &older.name, known: &known, elapsed: begun.elapsed() };

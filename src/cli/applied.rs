@@ -7,7 +7,7 @@ use crate::asset::{AssetKey, CollectionName, GeneratorName};
 use crate::config::Settings;
 use crate::generator::{Retry, Trouble};
 use crate::plan::{Action, Doubt};
-use crate::render::{Event, ways_out};
+use crate::render::{EventLine, ways_out};
 use crate::world::World;
 
 use super::carry::{Going, Reach};
@@ -34,7 +34,7 @@ pub fn tell(
     let waiting = waiting(&outcome);
     for (collection, key, doubt) in outcome.undecided.iter().filter(|_| output.is_json()) {
         let message = format!("an earlier call needs a decision: {}", ways_out(*doubt));
-        output.event(&Event::ApplyErrored { collection, key, message: &message });
+        output.event(&EventLine::ApplyErrored { collection, key, message: &message });
     }
     for (ways, assets) in &waiting {
         let [one, several] = ["waits", "wait"].map(|verb| format!("{verb} for a decision: {ways}"));
@@ -171,7 +171,7 @@ fn not_kept(unbegun: &[(CollectionName, AssetKey, Unbegun)], output: &Output) ->
     let mut by_reason = BTreeMap::<&Unbegun, Vec<(&CollectionName, &AssetKey)>>::new();
     for (collection, key, why) in unbegun {
         if output.is_json() {
-            output.event(&Event::ApplyErrored { collection, key, message: &format!("not begun: {why}") });
+            output.event(&EventLine::ApplyErrored { collection, key, message: &format!("not begun: {why}") });
         }
         by_reason.entry(why).or_default().push((collection, key));
     }

@@ -7,7 +7,7 @@ use crate::apply::{self, ApplyError, Ended, Leases, Options, Outcome, Proof, Tol
 use crate::asset::Assets;
 use crate::config::Settings;
 use crate::plan::Plan;
-use crate::planner::{Moves, Taken};
+use crate::planner::{CandidateTake, Moves};
 use crate::process::Process;
 use crate::render;
 use crate::secret::chain;
@@ -250,11 +250,11 @@ async fn guarded(
 }
 
 /// Returns the assets of each part of a plan that is about several takes.
-fn taken<'l>(plan: &Plan, loaded: &'l Loaded, takes: u32) -> Vec<Taken<'l>> {
+fn taken<'l>(plan: &Plan, loaded: &'l Loaded, takes: u32) -> Vec<CandidateTake<'l>> {
     let parts = plan.collections.iter().filter(|_| takes > 0).enumerate();
     let manifests = parts.filter_map(|(number, part)| {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == part.name)?;
-        Some(Taken { manifest: &declared.manifest, take: number as u32 % takes + 1 })
+        Some(CandidateTake { manifest: &declared.manifest, take: number as u32 % takes + 1 })
     });
     manifests.collect()
 }
@@ -264,7 +264,7 @@ async fn works<'w>(
     world: &World,
     plan: &'w Plan,
     loaded: &'w Loaded,
-    taken: &'w [Taken<'w>],
+    taken: &'w [CandidateTake<'w>],
 ) -> Result<Vec<Work<'w>>, ApplyError> {
     let mut works = Vec::new();
     let parts = plan.collections.iter().enumerate().filter(|(_, collection)| !collection.changes.is_empty());

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::secret::Said;
+use crate::secret::SafeText;
 
 use super::Failure;
 
@@ -211,7 +211,7 @@ impl Ran {
         }
         let said = String::from_utf8_lossy(&self.stderr);
         let said = said.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
-        Err(Said::of(said).into())
+        Err(SafeText::of(said).into())
     }
 
     /// Returns the first line that it printed.

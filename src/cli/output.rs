@@ -14,7 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
-use crate::render::{self, Colour, Event, FORMAT_VERSION, Layout, Listing, MistakeFacts, Severity, Style, terminal};
+use crate::render::{
+    self, ColourMode, EventLine, FORMAT_VERSION, ListLength, MistakeFacts, PlanStyle, Severity, SnippetLayout, terminal,
+};
 use crate::secret::chain;
 use crate::yaml::{MISTAKES_SHOWN_MAX, ManifestError};
 
@@ -28,8 +30,8 @@ const WIDTH: usize = 110;
 pub struct Output {
     json: bool,
     verbose: u8,
-    stdout: Colour,
-    stderr: Colour,
+    stdout: ColourMode,
+    stderr: ColourMode,
     /// The arguments that say where: each with a blank after it.
     place: String,
     /// What was reported so far, for whoever writes a report.
@@ -47,8 +49,8 @@ impl Output {
             || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var("TERM").is_ok_and(|term| term == "dumb");
         let colour = |terminal: bool| match terminal && !refused {
-            true => Colour::Ansi,
-            false => Colour::Plain,
+            true => ColourMode::Ansi,
+            false => ColourMode::Plain,
         };
         let quoted = |path: &Path| format!("'{}'", path.display());
         let place = [
@@ -85,7 +87,7 @@ impl Output {
         if let Ok(filter) = tracing_subscriber::EnvFilter::try_new(wanted) {
             let workflow = self.workflow.clone();
             let lines = tracing_subscriber::fmt::layer().with_writer(move || workflow.log());
-            let lines = lines.with_ansi(self.stderr == Colour::Ansi);
+            let lines = lines.with_ansi(self.stderr == ColourMode::Ansi);
             // Whatever is asked for, only our own lines are shown: those of an HTTP library hold keys and signed URLs.
             let ours = filter_fn(|line| line.target().starts_with("pixform"));
             // Only one logger is ever started.
@@ -109,9 +111,9 @@ impl Output {
     }
 
     /// Returns how plans are drawn on stdout.
-    pub fn style(&self) -> Style {
-        let listing = if self.verbose > 0 { Listing::All } else { Listing::Short };
-        Style { colour: self.stdout, listing }
+    pub fn style(&self) -> PlanStyle {
+        let listing = if self.verbose > 0 { ListLength::All } else { ListLength::Short };
+        PlanStyle { colour: self.stdout, listing }
     }
 
     /// Prints data. A closed pipe is no failure.
@@ -120,14 +122,14 @@ impl Output {
     }
 
     /// Prints an event.
-    pub fn event(&self, event: &Event<'_>) {
+    pub fn event(&self, event: &EventLine<'_>) {
         print_out(&format!("{}\n", self.workflow.harmless_json(&event.line())));
     }
 
     /// Prints the first event, where events are wanted.
     pub fn version(&self) {
         if self.json {
-            self.event(&Event::Version { format: FORMAT_VERSION, pixform: env!("CARGO_PKG_VERSION") });
+            self.event(&EventLine::Version { format: FORMAT_VERSION, pixform: env!("CARGO_PKG_VERSION") });
         }
     }
 
@@ -207,7 +209,7 @@ impl Output {
 
     /// Prints a mistake or a warning as an event.
     pub fn diagnostic(&self, severity: Severity, message: &str, help: Option<&str>, place: Option<&Place>) {
-        self.event(&Event::Diagnostic {
+        self.event(&EventLine::Diagnostic {
             severity,
             message,
             help,
@@ -271,7 +273,7 @@ impl Output {
             }
             return;
         }
-        let report = render::manifest_report(error, Layout { width: WIDTH, colour: self.stderr });
+        let report = render::manifest_report(error, SnippetLayout { width: WIDTH, colour: self.stderr });
         let _ = write!(std::io::stderr(), "{}", self.workflow.harmless(&report));
     }
 }

@@ -9,7 +9,7 @@ use crate::asset::{AssetKey, Assets as _, CollectionName};
 use crate::files;
 use crate::plan::{Action, Change, CollectionPlan};
 use crate::record::Published;
-use crate::render::{Event, terminal};
+use crate::render::{EventLine, terminal};
 use crate::storage::StorageError;
 use crate::world::World;
 
@@ -58,7 +58,7 @@ pub fn tell(world: &World, shown: &[Previewed], output: &Output) {
     if output.is_json() {
         for Previewed { collection, key, file } in shown {
             let url = url(file);
-            output.event(&Event::PreviewFile { collection, key, path: file.path.as_str(), url: url.as_deref() });
+            output.event(&EventLine::PreviewFile { collection, key, path: file.path.as_str(), url: url.as_deref() });
         }
         return;
     }

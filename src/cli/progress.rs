@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::apply::{ApplyError, Event, Stage, Wish};
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::imaging::Remark;
-use crate::render::{Event as Line, Severity, terminal};
+use crate::render::{EventLine as Line, Severity, terminal};
 
 use super::Output;
 use crate::secret::chain;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::apply::Proof;
 use crate::asset::{Assets as _, Cost};
 use crate::plan::{Action, Change};
-use crate::storage::{Files, Needs};
+use crate::storage::{FilesToPut, Needs};
 
 use super::commands::plan::Prepared;
 use super::{Failure, services, stores};
@@ -25,7 +25,7 @@ const FREE_TYPES: [&str; 1] = ["image/png"];
 /// When the address of the storage cannot be used.
 pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
     let Prepared { settings, loaded, plan, takes: _ } = prepared;
-    let (mut published, mut originals) = (Files::default(), Files::default());
+    let (mut published, mut originals) = (FilesToPut::default(), FilesToPut::default());
     let mut folders = BTreeMap::new();
     let copies = plan.uncopied() > 0;
     for collection in &plan.collections {

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::files;
 use crate::plan::{Action, Plan};
 use crate::render::{
-    self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, Stage,
+    self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, ReportStage,
 };
 use crate::secret::{self, chain};
 use crate::state::{Access, ChangeSet, HistoryQuery};
@@ -75,7 +75,7 @@ impl ReportArgs {
         &self,
         prepared: &Prepared,
         printed: Option<ReportFormat>,
-        (stage, arguments): (Stage, &str),
+        (stage, arguments): (ReportStage, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let Prepared { settings, loaded, plan, takes: _ } = prepared;
@@ -97,7 +97,7 @@ impl ReportArgs {
         if !self.any() {
             return Ok(None);
         }
-        let facts = self.facts(prepared, None, (Stage::Planned, arguments), output).await?;
+        let facts = self.facts(prepared, None, (ReportStage::Planned, arguments), output).await?;
         self.write(Some(&prepared.plan), &facts)?;
         Ok(Some(facts))
     }
@@ -106,7 +106,7 @@ impl ReportArgs {
         &self,
         (world, settings, loaded, plan): About<'_>,
         copies: Copies,
-        (stage, arguments): (Stage, &str),
+        (stage, arguments): (ReportStage, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let prices = services::prices(settings);
@@ -132,7 +132,7 @@ impl ReportArgs {
         (paid, arguments): (MicroUsd, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let facts = self.facts_of(about, self.copies(None), (Stage::Previewed, arguments), output).await?;
+        let facts = self.facts_of(about, self.copies(None), (ReportStage::Previewed, arguments), output).await?;
         let until = today().and_then(|today| today.checked_add(jiff::Span::new().days(KEPT_DAYS)).ok());
         Ok(ReportFacts {
             paid: (paid > MicroUsd(0)).then_some(paid),
@@ -158,7 +158,7 @@ impl ReportArgs {
         (paid, undone): (MicroUsd, u64),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let stage = Stage::Applied { at: context::timestamp(), undone };
+        let stage = ReportStage::Applied { at: context::timestamp(), undone };
         let now = self.facts(prepared, None, (stage, ""), output).await?;
         let assets = now.assets.into_iter().map(|(name, mut asset)| {
             // The record is the new one by now, so what was live is what was seen before.
@@ -223,17 +223,17 @@ pub fn plain_mistake(failure: &Failure) -> MistakeFacts {
 }
 
 /// Returns what to run next.
-fn commands(plan: &Plan, stage: &Stage, arguments: &str, output: &Output) -> Vec<String> {
+fn commands(plan: &Plan, stage: &ReportStage, arguments: &str, output: &Output) -> Vec<String> {
     let undecided = plan.count(Action::Unknown) > 0;
     let next = match stage {
-        Stage::Applied { undone: 0, .. } => vec!["pixform check".to_owned()],
-        Stage::Applied { .. } => vec!["pixform plan".to_owned()],
-        Stage::Planned | Stage::Previewed if undecided => vec!["pixform history".to_owned()],
-        Stage::Planned | Stage::Previewed if plan.is_empty() || !plan.refusals.is_empty() => {
+        ReportStage::Applied { undone: 0, .. } => vec!["pixform check".to_owned()],
+        ReportStage::Applied { .. } => vec!["pixform plan".to_owned()],
+        ReportStage::Planned | ReportStage::Previewed if undecided => vec!["pixform history".to_owned()],
+        ReportStage::Planned | ReportStage::Previewed if plan.is_empty() || !plan.refusals.is_empty() => {
             vec![format!("pixform plan{arguments}")]
         }
-        Stage::Planned => vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments}")],
-        Stage::Previewed => {
+        ReportStage::Planned => vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments}")],
+        ReportStage::Previewed => {
             vec![format!("pixform plan{arguments}"), format!("pixform apply{arguments} --max-cost 0")]
         }
     };

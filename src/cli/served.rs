@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
-use crate::plan::{Limits, Looked, Verdicts};
-use crate::planner::{self, Depth, Request, Selection};
+use crate::plan::{Coverage, GuardLimits, Verdicts};
+use crate::planner::{self, Depth, PlanRequest, Selection};
 use crate::render::{self, ReportFacts};
 use crate::secret::chain;
 use crate::server::{PlanPage, PlanSource};
@@ -63,14 +63,14 @@ impl Compared {
             return Err(Failure::Told { count: loaded.broken });
         }
         let prices = services::prices(&self.settings);
-        let request = Request {
+        let request = PlanRequest {
             declared: &loaded.declared,
             selection: &Selection::default(),
-            refresh: Looked::At,
+            refresh: Coverage::At,
             depth: Depth::Remembered,
             take: TakeStorage::No,
             originals: Originals::Private,
-            limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
+            limits: GuardLimits { max_cost: None, month: None, max_deletions: u64::MAX },
             now: context::now(),
             created_at: context::timestamp(),
             all_manifests: loaded.all,

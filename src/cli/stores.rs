@@ -30,12 +30,12 @@ pub fn url_base(settings: &Settings) -> Result<Option<String>, Failure> {
         return Ok(Some(base));
     }
     let StoreAccess { endpoint, region, account, path_style, .. } = &settings.storage.access;
-    let main = storage::Settings {
+    let main = storage::StoreOptions {
         endpoint: plain(settings, endpoint)?,
         region: plain(settings, region)?,
         account: plain(settings, account)?,
         addressing: addressing(*path_style),
-        ..storage::Settings::of(settings.storage.url.expose())
+        ..storage::StoreOptions::of(settings.storage.url.expose())
     };
     let led_elsewhere = || ENDPOINT_VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
     if settings.storage.url.scheme() == Some("s3") && main.endpoint.is_none() && led_elsewhere() {
@@ -56,7 +56,7 @@ pub fn readers(settings: &Settings) -> Readers {
 pub fn stores(settings: &Settings) -> Result<Stores, Failure> {
     let written = &settings.storage;
     let main = store(settings, written.url.expose(), &written.access, written.create_bucket)?;
-    let other = |other: &Option<StoreSettings>| -> Result<Option<storage::Settings>, Failure> {
+    let other = |other: &Option<StoreSettings>| -> Result<Option<storage::StoreOptions>, Failure> {
         let Some(StoreSettings { url, access, create_bucket }) = other else { return Ok(None) };
         let url = settings.expand_url(url, &outside())?;
         if url.expose().is_empty() {
@@ -69,7 +69,7 @@ pub fn stores(settings: &Settings) -> Result<Stores, Failure> {
     };
     let (originals, previous) = (other(&written.originals)?, other(&written.previous)?);
     // Nothing is written there, so nothing is made there either.
-    let previous = previous.map(|previous| storage::Settings { missing_bucket: MissingBucket::Error, ..previous });
+    let previous = previous.map(|previous| storage::StoreOptions { missing_bucket: MissingBucket::Error, ..previous });
     Ok(Stores { main, originals, previous })
 }
 
@@ -78,10 +78,10 @@ fn store(
     url: &str,
     access: &StoreAccess,
     create_bucket: bool,
-) -> Result<storage::Settings, Failure> {
+) -> Result<storage::StoreOptions, Failure> {
     let StoreAccess { endpoint, region, account, key, access_key_id, secret_access_key, session_token, path_style } =
         access;
-    Ok(storage::Settings {
+    Ok(storage::StoreOptions {
         url: url.to_owned(),
         endpoint: plain(settings, endpoint)?,
         region: plain(settings, region)?,

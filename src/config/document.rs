@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::asset::{GeneratorName, MicroUsd, NAME_BYTES_MAX, TableName, is_identifier};
 use crate::manifest::Placed;
 use crate::memory::{MEMORY_MAX, MEMORY_MIN};
-use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, nearest};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, Scalar, Span, nearest};
 
 use super::generator::{GeneratorLine, read_generators};
 use super::settle::{HOME, is_home};
@@ -131,7 +131,7 @@ pub fn read(root: Node<'_>, mistakes: &mut Mistakes) -> Option<Document> {
     fields.finish(what, &FIELDS, mistakes);
     let (key, node) = environments?;
     let mut environments = Vec::new();
-    for Entry { key, value } in Fields::of(node, "`environments`", mistakes)?.rest() {
+    for MapEntry { key, value } in Fields::of(node, "`environments`", mistakes)?.rest() {
         let letter_first = key.text.starts_with(|first: char| first.is_ascii_alphabetic());
         if !letter_first || !is_identifier(&key.text.replace('-', "_")) {
             let message = format!("`{}` cannot be the name of an environment", key.text);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::asset::{GeneratorName, MicroUsd};
 use crate::manifest::Placed;
-use crate::yaml::{Entry, Fields, Mistake, Mistakes, Node, Span};
+use crate::yaml::{Fields, MapEntry, Mistake, Mistakes, Node, Span};
 
 use super::document::{duration, listed, map, meant, money, text, truth, whole, word};
 use super::settle::Context;
@@ -67,7 +67,7 @@ pub fn read_generators(
 ) -> Vec<(Placed<GeneratorName>, GeneratorLine)> {
     let Some(mut fields) = map(fields, "generators", mistakes) else { return Vec::new() };
     let mut generators = Vec::new();
-    for Entry { key, value } in fields.rest() {
+    for MapEntry { key, value } in fields.rest() {
         let line = read_generator(&format!("the generator `{}`", key.text), value, mistakes);
         match key.text.parse::<GeneratorName>() {
             Ok(name) => generators.extend(line.map(|line| (Placed { span: key.span, value: name }, line))),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::asset::{GeneratorName, MicroUsd, TableName};
 use crate::manifest::{IMAGES_MAX, Placed};
-use crate::yaml::{Limits, ManifestError, Mistake, Mistakes, parse};
+use crate::yaml::{ManifestError, Mistake, Mistakes, YamlLimits, parse};
 
 mod document;
 mod generator;
@@ -292,7 +292,7 @@ fn read(
     let root = full_name(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
     let name: Arc<str> = file.display().to_string().into();
     let source: Arc<str> = source.into();
-    let tree = parse(&name, &source, Limits::CONFIG)?;
+    let tree = parse(&name, &source, YamlLimits::CONFIG)?;
     let mut mistakes = Mistakes::default();
     let document = document::read(tree, &mut mistakes);
     let Some(document) = document else {

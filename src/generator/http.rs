@@ -11,9 +11,9 @@ use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 
-use crate::secret::{self, Said};
+use crate::secret::{self, SafeText};
 pub use crate::web::Whole;
-use crate::web::{self, Place, PublicOnly, bare, pause, place, proxies, read, words};
+use crate::web::{self, FetchTarget, PublicOnly, bare, pause, place, proxies, read, words};
 
 use super::trouble::{CallError, Trouble};
 
@@ -56,7 +56,7 @@ pub struct Reply {
     /// Whether the body is whole.
     pub whole: Whole,
     /// Where it leads, for a redirect.
-    pub location: Option<Said>,
+    pub location: Option<SafeText>,
 }
 
 /// What is asked, and where.
@@ -125,7 +125,7 @@ impl Http {
         let request = request.header(AUTHORIZATION, self.authorization.clone());
         let request = match question {
             Question::Pay { body, .. } => {
-                tracing::debug!(body = %Said::body(&serde_json::to_vec(body).unwrap_or_default()), "request");
+                tracing::debug!(body = %SafeText::body(&serde_json::to_vec(body).unwrap_or_default()), "request");
                 request.json(body)
             }
             Question::Ask { query, .. } => request.query(query),
@@ -142,14 +142,14 @@ impl Http {
         let mut url = Url::parse(url).map_err(|_| broken("the picture's address is no URL".to_owned()))?;
         for _ in 0..=REDIRECTS_MAX {
             let client = match place(&url, &self.base, &self.proxies).await {
-                Place::Service => &self.asking,
-                Place::Alias => {
+                FetchTarget::Service => &self.asking,
+                FetchTarget::Alias => {
                     let named = url.set_host(self.base.host_str());
                     named.map_err(|_| broken("the picture's address is no URL".to_owned()))?;
                     &self.asking
                 }
-                Place::Public => &self.fetching,
-                Place::Forbidden => {
+                FetchTarget::Public => &self.fetching,
+                FetchTarget::Forbidden => {
                     let host = bare(&url);
                     return Err(broken(format!("the picture lies at {host}, which is no public address")));
                 }
@@ -202,9 +202,9 @@ impl Http {
         let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
         tracing::info!(%method, url = %shown, status = status.as_u16(), ms, bytes, ?whole, "answered");
         if !picture {
-            tracing::debug!(body = %Said::body(&body), "answer");
+            tracing::debug!(body = %SafeText::body(&body), "answer");
         }
-        let location = next.as_deref().map(Said::of);
+        let location = next.as_deref().map(SafeText::of);
         Ok((Reply { status, pause, body, whole, location }, next))
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::asset::{KindSpec, Recipe, Seed};
-use crate::secret::Said;
+use crate::secret::SafeText;
 
 mod http;
 mod novita;
@@ -77,12 +77,12 @@ pub enum Progress {
     /// It failed.
     Failed {
         /// In the service's words.
-        why: Said,
+        why: SafeText,
         /// What that says about asking for the same again.
         meaning: Meaning,
     },
     /// The service's moderation flags the picture: it must not be published.
-    Flagged(Said),
+    Flagged(SafeText),
 }
 
 /// What can go wrong with a generator.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::secret::Said;
+use crate::secret::SafeText;
 
 /// Whether a request may be sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +55,12 @@ pub struct CallError {
     /// What it means.
     pub trouble: Trouble,
     /// What happened.
-    pub message: Said,
+    pub message: SafeText,
 }
 
 impl CallError {
     /// Makes one.
-    pub fn new(trouble: Trouble, message: impl Into<Said>) -> Box<Self> {
+    pub fn new(trouble: Trouble, message: impl Into<SafeText>) -> Box<Self> {
         Box::new(Self { trouble, message: message.into() })
     }
 }

@@ -12,7 +12,7 @@ use zenavif_parse::{AV1Metadata, AvifParser, ColorInformation, DecodeConfig, Uns
 use super::colour::Space;
 use super::header::broken;
 use super::whole::boxes_end;
-use super::yuv::{Canvas, Matrix, Planes, Range, Samples, Sharing};
+use super::yuv::{Matrix, Planes, Range, Samples, Sharing, YuvCanvas};
 use super::{BYTES_MAX, ImagingError, PIXELS_MAX};
 
 /// Tiles of one picture at most; each is a picture of its own.
@@ -28,7 +28,7 @@ pub(super) struct Container<'b> {
 }
 
 /// The planes of a frame, which are read where they lie.
-struct Frame {
+struct AvifFrame {
     picture: Picture,
     planes: Vec<dav1d::Plane>,
 }
@@ -59,13 +59,13 @@ impl<'b> Container<'b> {
     /// Decodes the picture, not yet turned, and tells what its numbers mean.
     pub fn decode(&self) -> Result<(DynamicImage, Space), ImagingError> {
         let (width, height) = self.size;
-        let mut canvas = Canvas::new(width, height);
+        let mut canvas = YuvCanvas::new(width, height);
         let mut space = Space::Srgb;
         let tiles = self.parser.grid_tile_count();
         let columns = self.parser.grid_config().map_or(1, |grid| usize::from(grid.columns.max(1)));
         for number in 0..tiles.max(1) {
             let data = if tiles == 0 { self.parser.primary_data() } else { self.parser.tile_data(number) };
-            let frame = Frame::decode(data.map_err(broken)?.into_owned())?;
+            let frame = AvifFrame::decode(data.map_err(broken)?.into_owned())?;
             let (wide, high) = (frame.picture.width(), frame.picture.height());
             if tiles == 0 && (wide, high) != self.size {
                 return Err(broken("the frame has another size than its header says"));
@@ -78,7 +78,7 @@ impl<'b> Container<'b> {
             }
         }
         if let Some(alpha) = self.parser.alpha_data() {
-            let frame = Frame::decode(alpha.map_err(broken)?.into_owned())?;
+            let frame = AvifFrame::decode(alpha.map_err(broken)?.into_owned())?;
             if (frame.picture.width(), frame.picture.height()) != self.size {
                 return Err(broken("its transparency has another size"));
             }
@@ -120,7 +120,7 @@ impl<'b> Container<'b> {
     }
 }
 
-impl Frame {
+impl AvifFrame {
     /// Decodes one frame of AV1.
     fn decode(data: Vec<u8>) -> Result<Self, ImagingError> {
         let mut settings = Settings::new();

@@ -9,7 +9,7 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 use super::ImagingError;
 
 /// Red, green, blue: `0xrrggbb`.
-pub(super) type Colour = u32;
+pub(super) type PackedColour = u32;
 
 /// Most inks of a canvas: four bits.
 pub(super) const INKS_MAX: usize = 16;
@@ -114,7 +114,11 @@ impl Canvas {
     }
 
     /// Writes the canvas as PNG, with a note in it.
-    pub fn into_png(self, inks: &[(Colour, Colour)], note: (&str, String)) -> Result<Vec<u8>, ImagingError> {
+    pub fn into_png(
+        self,
+        inks: &[(PackedColour, PackedColour)],
+        note: (&str, String),
+    ) -> Result<Vec<u8>, ImagingError> {
         let failed = |source: png::EncodingError| ImagingError::Encoding { format: "png", source: source.into() };
         let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let mut bytes = Vec::with_capacity(self.pixels.len() / 16 + 2048);
@@ -185,7 +189,7 @@ fn enlarged(pixel: impl Fn(usize, usize) -> u8, scale: usize, x: usize, y: usize
 }
 
 /// Mixes each ink's colours in all strengths.
-fn palette(inks: &[(Colour, Colour)]) -> Vec<u8> {
+fn palette(inks: &[(PackedColour, PackedColour)]) -> Vec<u8> {
     let most = u32::from(COVERAGE_MAX);
     let mut palette = Vec::with_capacity(INKS_MAX * 16 * 3);
     for (under, over) in inks.iter().take(INKS_MAX) {

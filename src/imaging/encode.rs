@@ -115,9 +115,9 @@ fn resample<P: PixelTrait>(pixels: &Pixels, into: &mut [u8], (width, height): (u
     Resizer::new().resize_typed(&source, &mut target, options).expect("the crop lies inside the picture");
 }
 
-type Written = Result<Vec<u8>, Box<dyn Error + Send + Sync>>;
+type EncodeResult = Result<Vec<u8>, Box<dyn Error + Send + Sync>>;
 
-fn write_jpeg(pixels: &Pixels, quality: u8) -> Written {
+fn write_jpeg(pixels: &Pixels, quality: u8) -> EncodeResult {
     let side = |length| u16::try_from(length).map_err(|_| format!("a side has at most {SIDE_MAX} pixels"));
     let opaque = match pixels.channels {
         Channels::Rgb => Cow::Borrowed(&pixels.bytes),
@@ -144,7 +144,7 @@ fn on_white(rgba: &[u8]) -> Vec<u8> {
     rgba.chunks_exact(4).flat_map(|pixel| [0, 1, 2].map(|at| over(pixel[at], pixel[3]))).collect()
 }
 
-fn write_png(pixels: &Pixels) -> Written {
+fn write_png(pixels: &Pixels) -> EncodeResult {
     let colour = match pixels.channels {
         Channels::Rgb => ExtendedColorType::Rgb8,
         Channels::Rgba => ExtendedColorType::Rgba8,
@@ -160,7 +160,7 @@ fn write_png(pixels: &Pixels) -> Written {
     Ok(bytes)
 }
 
-fn write_webp(pixels: &Pixels, quality: u8) -> Written {
+fn write_webp(pixels: &Pixels, quality: u8) -> EncodeResult {
     if pixels.width.max(pixels.height) > WEBP_SIDE_MAX {
         return Err(format!("a side has at most {WEBP_SIDE_MAX} pixels").into());
     }
@@ -174,7 +174,7 @@ fn write_webp(pixels: &Pixels, quality: u8) -> Written {
     }
 }
 
-fn write_avif(pixels: &Pixels, quality: u8) -> Written {
+fn write_avif(pixels: &Pixels, quality: u8) -> EncodeResult {
     let (width, height) = (pixels.width as usize, pixels.height as usize);
     // One thread, named: the encoder cuts a picture into as many tiles as it has threads, so that with a free choice
     // the bytes would depend on the machine. Several pictures are encoded at a time anyway.

@@ -36,7 +36,7 @@ pub enum FileFormat {
 
 /// Whether this program decodes a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum FormatSupport {
     Read,
     Named,
 }
@@ -65,20 +65,20 @@ impl FileFormat {
     ///
     /// A format that is only named is stored as bytes: a browser that was given an SVG file as a picture would run its
     /// scripts under the store's address.
-    fn facts(self) -> (&'static str, &'static str, &'static str, Reading) {
+    fn facts(self) -> (&'static str, &'static str, &'static str, FormatSupport) {
         match self {
-            Self::Png => ("PNG", "png", "image/png", Reading::Read),
-            Self::Jpeg => ("JPEG", "jpg", "image/jpeg", Reading::Read),
-            Self::Webp => ("WebP", "webp", "image/webp", Reading::Read),
-            Self::Avif => ("AVIF", "avif", "image/avif", Reading::Read),
-            Self::Gif => ("GIF", "gif", "image/gif", Reading::Read),
-            Self::Bmp => ("BMP", "bmp", "image/bmp", Reading::Read),
-            Self::Tiff => ("TIFF", "tiff", "image/tiff", Reading::Read),
-            Self::Heic => ("HEIC", "heic", "image/heic", Reading::Named),
-            Self::JpegXl => ("JPEG XL", "jxl", "image/jxl", Reading::Named),
-            Self::Jpeg2000 => ("JPEG 2000", "jp2", "image/jp2", Reading::Named),
-            Self::Svg => ("SVG", "svg", "application/octet-stream", Reading::Named),
-            Self::Psd => ("PSD", "psd", "image/vnd.adobe.photoshop", Reading::Named),
+            Self::Png => ("PNG", "png", "image/png", FormatSupport::Read),
+            Self::Jpeg => ("JPEG", "jpg", "image/jpeg", FormatSupport::Read),
+            Self::Webp => ("WebP", "webp", "image/webp", FormatSupport::Read),
+            Self::Avif => ("AVIF", "avif", "image/avif", FormatSupport::Read),
+            Self::Gif => ("GIF", "gif", "image/gif", FormatSupport::Read),
+            Self::Bmp => ("BMP", "bmp", "image/bmp", FormatSupport::Read),
+            Self::Tiff => ("TIFF", "tiff", "image/tiff", FormatSupport::Read),
+            Self::Heic => ("HEIC", "heic", "image/heic", FormatSupport::Named),
+            Self::JpegXl => ("JPEG XL", "jxl", "image/jxl", FormatSupport::Named),
+            Self::Jpeg2000 => ("JPEG 2000", "jp2", "image/jp2", FormatSupport::Named),
+            Self::Svg => ("SVG", "svg", "application/octet-stream", FormatSupport::Named),
+            Self::Psd => ("PSD", "psd", "image/vnd.adobe.photoshop", FormatSupport::Named),
         }
     }
 
@@ -123,7 +123,7 @@ impl FileFormat {
 
     /// Tells whether this program can decode it.
     pub fn is_read(self) -> bool {
-        self.facts().3 == Reading::Read
+        self.facts().3 == FormatSupport::Read
     }
 
     /// Returns the format of a rendition that it is; `None` for one that is never published.

@@ -3,12 +3,12 @@
 //! Colours and shapes follow from a digest, so that a picture can be recognised among many and changes as a whole when
 //! anything in its recipe does.
 
-use super::canvas::{Area, Canvas, Colour, Ink, TurnedOver};
+use super::canvas::{Area, Canvas, Ink, PackedColour, TurnedOver};
 
 /// Colours that go together, a row for each of 24 hues: dark, deep, middle, soft, pale. Made in OKLCH, where equal
 /// numbers look equally light: lightness .25 .43 .63 .80 .945, chroma .055 .115 .150 .095 .025 or what sRGB can show,
 /// hue 10° + 15° a row, +8°, +16° and +40° for the lighter three.
-const HUES: [[Colour; 5]; 24] = [
+const HUES: [[PackedColour; 5]; 24] = [
     [0x37151c, 0x822f41, 0xd45d66, 0xf5a69e, 0xfce8de],
     [0x381614, 0x83312e, 0xd4614a, 0xf3a98e, 0xf9eadc],
     [0x37170c, 0x823417, 0xd06829, 0xedae81, 0xf6ebdb],
@@ -43,14 +43,14 @@ pub(super) const MOSAIC_INKS: u8 = COLOURS * (COLOURS - 1) / 2;
 /// The colours of one placeholder.
 pub(super) struct Colours {
     /// The ground for text.
-    pub dark: Colour,
+    pub dark: PackedColour,
     /// Clear on the dark ground.
-    pub pale: Colour,
+    pub pale: PackedColour,
     /// Quieter on the dark ground.
-    pub soft: Colour,
+    pub soft: PackedColour,
     /// Stands out.
-    pub accent: Colour,
-    mosaic: [Colour; COLOURS as usize],
+    pub accent: PackedColour,
+    mosaic: [PackedColour; COLOURS as usize],
 }
 
 impl Colours {
@@ -63,7 +63,7 @@ impl Colours {
     }
 
     /// Returns the mosaic's inks: the pairs 0-1, 0-2, .. 3-4.
-    pub fn inks(&self) -> impl Iterator<Item = (Colour, Colour)> {
+    pub fn inks(&self) -> impl Iterator<Item = (PackedColour, PackedColour)> {
         let pairs = (0..self.mosaic.len()).flat_map(|one| (one + 1..self.mosaic.len()).map(move |other| (one, other)));
         pairs.map(|(one, other)| (self.mosaic[one], self.mosaic[other]))
     }

@@ -6,7 +6,7 @@
 use noto_sans_mono_bitmap::FontWeight;
 
 use super::ImagingError;
-use super::canvas::{Area, Canvas, Colour, Face, Ink, TurnedOver};
+use super::canvas::{Area, Canvas, Face, Ink, PackedColour, TurnedOver};
 use super::header::check_size;
 use super::mosaic::{Colours, Dice, MOSAIC_INKS, lay};
 use crate::asset::Recipe;
@@ -44,7 +44,7 @@ pub fn paint(recipe: &Recipe) -> Result<Vec<u8>, ImagingError> {
     let mut dice = Dice::new(digest.as_bytes());
     let colours = Colours::choose(&mut dice);
     let mut canvas = Canvas::new(width as usize, height as usize);
-    let layout = Layout::of(canvas.area());
+    let layout = PlaceholderLayout::of(canvas.area());
     lay(&mut canvas, layout.mosaic, layout.tile, &mut dice);
     if let Some(panel) = layout.panel {
         write_panel(&mut canvas, panel, recipe, &digest.hex());
@@ -53,19 +53,19 @@ pub fn paint(recipe: &Recipe) -> Result<Vec<u8>, ImagingError> {
     canvas.into_png(&inks(&colours), ("pixform-recipe", digest.to_string()))
 }
 
-fn inks(colours: &Colours) -> Vec<(Colour, Colour)> {
+fn inks(colours: &Colours) -> Vec<(PackedColour, PackedColour)> {
     let Colours { dark, pale, soft, accent, .. } = *colours;
     colours.inks().chain([(dark, accent), (dark, pale), (dark, soft)]).collect()
 }
 
 /// Where mosaic and words lie.
-struct Layout {
+struct PlaceholderLayout {
     mosaic: Area,
     tile: usize,
     panel: Option<Area>,
 }
 
-impl Layout {
+impl PlaceholderLayout {
     /// Puts the words below the mosaic, or beside it in a wide picture; a small picture has none.
     fn of(whole: Area) -> Self {
         let Area { width, height, .. } = whole;

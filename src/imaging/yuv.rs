@@ -145,13 +145,13 @@ pub(super) struct Planes<'p> {
 
 /// Red, green, blue and alpha of 16 bits, row by row.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(super) struct YuvCanvas {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<u16>,
 }
 
-impl Canvas {
+impl YuvCanvas {
     /// Makes one that is black and opaque.
     pub fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width as usize, height as usize);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn painted(light: &[u8], one: &[u8], other: &[u8], (matrix, range): (u16, Range)) -> Vec<u16> {
-        let mut canvas = Canvas::new(light.len() as u32, 1);
+        let mut canvas = YuvCanvas::new(light.len() as u32, 1);
         let colours = Some((plane(one, one.len()), plane(other, other.len()), Sharing::One));
         let planes = Planes { light: plane(light, light.len()), colours };
         canvas.paint(&planes, (0, 0), Matrix::of(matrix).unwrap(), range);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn multiplied_colours_are_divided() {
-        let mut canvas = Canvas { width: 2, height: 1, pixels: vec![100, 200, 300, 32_768, 9, 9, 9, 0] };
+        let mut canvas = YuvCanvas { width: 2, height: 1, pixels: vec![100, 200, 300, 32_768, 9, 9, 9, 0] };
         canvas.divide();
         assert_eq!(canvas.pixels, [200, 400, 600, 32_768, 0, 0, 0, 0]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::yaml::{Entry, Fields, Mistakes, Node, Scalar, Span, Style, Text, Value};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, Scalar, ScalarNotation, Span, Text, Value};
 
 use super::document::{Pool, name_is_free};
 use super::layer::{Layer, LayerId, read_layer};
@@ -34,7 +34,7 @@ pub struct AxisValue {
 pub fn read_axes(node: Node<'_>, what: &str, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<Axis> {
     let Some(mut fields) = Fields::of(node, what, mistakes) else { return Vec::new() };
     let mut axes = Vec::new();
-    for Entry { key, value } in fields.rest() {
+    for MapEntry { key, value } in fields.rest() {
         let named = name_is_free(&key.text, key.span, "label", mistakes);
         let values = read_axis(&key, value, source, pool, mistakes);
         if named {
@@ -75,7 +75,7 @@ fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mist
             }
         }
         Value::Map(entries) => {
-            for Entry { key, value } in entries {
+            for MapEntry { key, value } in entries {
                 if is_null_key(&key, source) {
                     told_null(key.span, source, mistakes);
                     continue;
@@ -105,7 +105,7 @@ pub fn label_value<'s>(node: Node<'s>, source: &str, mistakes: &mut Mistakes) ->
 /// Tells whether a key of a map is null without quotes.
 fn is_null_key(key: &Text<'_>, source: &str) -> bool {
     let quoted = source_text(key.span, source).starts_with(['"', '\'']);
-    let style = if quoted { Style::Quoted } else { Style::Plain };
+    let style = if quoted { ScalarNotation::Quoted } else { ScalarNotation::Plain };
     Scalar { text: key.text.clone(), style }.is_null()
 }
 

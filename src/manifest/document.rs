@@ -5,7 +5,7 @@
 use crate::asset::{CollectionName, Recipe, is_identifier};
 use crate::glob::KeyGlob;
 use crate::template::{RESERVED_WORDS, Template};
-use crate::yaml::{Entry, Fields, Mistakes, Node, Span};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span};
 
 use super::axis::{Axis, read_axes, read_vars_and_with};
 use super::image::{Image, read_images};
@@ -264,7 +264,7 @@ fn read_cells(
     }
     let Some(mut fields) = Fields::of(node, "`cells`", mistakes) else { return Vec::new() };
     let mut cells = Vec::new();
-    for Entry { key, value } in fields.rest() {
+    for MapEntry { key, value } in fields.rest() {
         let layer = read_vars_and_with(value, &format!("the cell `{}`", key.text), source, pool, mistakes);
         match key.text.parse() {
             Ok(glob) => cells.push((Placed { span: key.span, value: glob }, layer)),

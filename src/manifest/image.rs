@@ -1,6 +1,6 @@
 //! Entries of `images` as they are written: a matrix, or a single image.
 
-use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Value};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span, Value};
 
 use super::axis::{Axis, label_value, layer_of, read_axes};
 use super::document::{Placed, Pool};
@@ -107,7 +107,7 @@ fn read_exclude(node: Node<'_>, source: &str, mistakes: &mut Mistakes) -> Vec<Ex
         let span = item.span;
         let Some(mut fields) = Fields::of(item, "an entry of `exclude`", mistakes) else { continue };
         let mut labels = Vec::new();
-        for Entry { key, value } in fields.rest() {
+        for MapEntry { key, value } in fields.rest() {
             let items = match value.value {
                 Value::List(items) => items,
                 other => vec![Node { span: value.span, value: other }],

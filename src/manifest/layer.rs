@@ -3,7 +3,7 @@
 use crate::asset::{Complaint, GeneratorName, Recipe, Seed, is_identifier};
 use crate::template::{Template, TemplateError};
 use crate::yaml::scalar::shown;
-use crate::yaml::{Entry, Fields, Mistakes, Node, Span, Style, Value, cut_by_comma, nearest, scalar};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, ScalarNotation, Span, Value, cut_by_comma, nearest, scalar};
 
 use super::document::{Placed, Pool, name_is_free};
 use super::own::OwnField;
@@ -71,7 +71,7 @@ pub fn read_layer(
 ) -> Layer {
     let mut layer = Layer::default();
     if let Some(mut fields) = map_of(vars, &format!("`vars` of {what}"), mistakes) {
-        for Entry { key, value } in fields.rest() {
+        for MapEntry { key, value } in fields.rest() {
             if cut_by_comma(&key, &value, mistakes) || !name_is_free(&key.text, key.span, "var", mistakes) {
                 continue;
             }
@@ -195,7 +195,7 @@ fn text(node: Node<'_>, name: &str, source: &str, pool: &mut Pool, mistakes: &mu
         return None;
     }
     let (span, value) = node.scalar(&format!("`{name}`"), mistakes)?;
-    if value.style == Style::Plain && scalar::comment_behind(source, span) {
+    if value.style == ScalarNotation::Plain && scalar::comment_behind(source, span) {
         mistakes.add(
             Span { start: span.end, end: span.end + 2 },
             format!("` #` cuts the text of `{name}` off here: the rest of the line is a comment to YAML"),

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::asset::{Asset, Assets, CollectionName, GeneratorName, Heads, KindSpec, Place, TableName};
 use crate::glob::KeyGlob;
-use crate::yaml::{Limits, Lines, ManifestError, Mistake, Mistakes, Span, parse_with};
+use crate::yaml::{LineIndex, ManifestError, Mistake, Mistakes, Span, YamlLimits, parse_with};
 
 mod axis;
 mod check;
@@ -104,7 +104,7 @@ pub struct Manifest {
     rules: Rules,
     /// The base that a key named by `moved` takes when it has no record.
     moved_bases: BTreeMap<String, String>,
-    lines: OnceLock<Lines>,
+    lines: OnceLock<LineIndex>,
 }
 
 /// One line of `moved`.
@@ -150,7 +150,7 @@ impl Manifest {
         let file: Arc<str> = file.into();
         let source: Arc<str> = source.into();
         let mut mistakes = Mistakes::default();
-        let root = parse_with(&file, &source, Limits::MANIFEST, &mut mistakes)?;
+        let root = parse_with(&file, &source, YamlLimits::MANIFEST, &mut mistakes)?;
         let parsed = mistakes.is_empty();
         let mut document = document::read(root, &source, rules.known_fields(), &mut mistakes);
         if let Some(document) = document.as_mut().filter(|_| !parsed) {
@@ -184,7 +184,7 @@ impl Manifest {
 
     /// Returns the place of a stretch of the source.
     pub fn place(&self, span: Span) -> Place {
-        let lines = self.lines.get_or_init(|| Lines::of(&self.source));
+        let lines = self.lines.get_or_init(|| LineIndex::of(&self.source));
         let (line, column) = lines.locate(&self.source, span.start);
         Place { file: Arc::clone(&self.file), line, column }
     }
@@ -239,7 +239,7 @@ fn build(
     let row = publish.and_then(|publish| check::row(publish, &key, &renditions, &rules, mistakes));
     check::paths(&renditions, mistakes);
     let name = name?;
-    let lines = Lines::of(source);
+    let lines = LineIndex::of(source);
     let mut moved: Vec<_> = moved
         .into_iter()
         .map(|MovedLine { span, from_collection, from, to }| {

@@ -3,7 +3,7 @@
 use crate::asset::{Encoding, Fit, Format, RenditionName, Resize, SQL_NAME_BYTES_MAX, TableName, is_column_name};
 
 use crate::template::{RESERVED_WORDS, Template};
-use crate::yaml::{Entry, Fields, Mistakes, Node, Span, nearest};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span, nearest};
 
 use super::document::{Placed, RESERVED_FOR_COLUMNS, is_reserved, parsed};
 use super::layer::template_help;
@@ -49,7 +49,7 @@ pub fn read_renditions(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<
     let Some(mut fields) = Fields::of(node, "`renditions`", mistakes) else { return Vec::new() };
     let mut has_main = false;
     let mut lines = Vec::new();
-    for Entry { key, value } in fields.rest() {
+    for MapEntry { key, value } in fields.rest() {
         has_main |= key.text == "main";
         let name = match key.text.parse::<RenditionName>() {
             Ok(name) if !is_reserved(name.as_str()) && !RESERVED_WORDS.contains(&name.as_str()) => name,
@@ -154,7 +154,7 @@ pub fn read_publish(node: Node<'_>, mistakes: &mut Mistakes) -> Option<PublishLi
     let table = table.and_then(|(_, node)| parsed(node, "`table`", mistakes));
     let mut fields = columns.and_then(|(_, node)| Fields::of(node, "`columns`", mistakes))?;
     let mut columns = Vec::new();
-    for Entry { key, value } in fields.rest() {
+    for MapEntry { key, value } in fields.rest() {
         if let Some(help) = column_help(&key.text) {
             mistakes.add(key.span, format!("`{}` cannot be a published column", key.text), help);
             continue;

@@ -14,8 +14,8 @@ use crate::asset::{
 use crate::digest::SeenDigest;
 
 use super::decide::beyond_key;
-use super::pointer::{Target, pointers};
-use super::{Action, Cause, Change, Reason, Snapshot, Subject};
+use super::pointer::{PointerTarget, pointers};
+use super::{Action, AssetSnapshot, Cause, Change, Reason, Subject};
 
 /// A row that no record owns.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub struct AdoptedObject {
 
 /// Whether a row can be taken over.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum Adoptability {
     /// Row and picture are what is declared.
     Fits(Adoption, Vec<Reason>),
     /// The picture is there, and the row says that it was made otherwise.
@@ -68,26 +68,31 @@ pub fn named_files(asset: &Asset, values: &[Value], url_base: &str) -> Vec<Objec
     let Some(row) = &asset.row else { return Vec::new() };
     let targets = pointers(&row.shape).into_iter().filter_map(|pointer| {
         match pointer.target(values.get(pointer.column)?, url_base) {
-            Target::File(path) => Some(path),
-            Target::Nothing | Target::Elsewhere(_) => None,
+            PointerTarget::File(path) => Some(path),
+            PointerTarget::Nothing | PointerTarget::Elsewhere(_) => None,
         }
     });
     targets.collect()
 }
 
 /// Compares a row that no record owns with its asset; `size` knows the files that the row names.
-pub fn judge(asset: &Asset, row: FoundRow<'_>, url_base: &str, size: impl Fn(&ObjectPath) -> Option<u64>) -> Verdict {
+pub fn judge(
+    asset: &Asset,
+    row: FoundRow<'_>,
+    url_base: &str,
+    size: impl Fn(&ObjectPath) -> Option<u64>,
+) -> Adoptability {
     let (objects, mut reasons) = objects(asset, row.values, url_base, size);
     if !objects.iter().any(|object| object.rendition.as_str() == "main") {
-        return Verdict::Unusable(reasons);
+        return Adoptability::Unusable(reasons);
     }
-    let mut comparison = Comparison::new(asset, row.values);
+    let mut comparison = RowComparison::new(asset, row.values);
     comparison.columns();
-    let Comparison { seed, differing, kept, asset, known, .. } = comparison;
+    let RowComparison { seed, differing, kept, asset, known, .. } = comparison;
     let adoption =
         Adoption { seed, id: row.id.map(str::to_owned), seen: row.seen, values: row.values.to_vec(), objects };
     if !differing.is_empty() {
-        return Verdict::Differs(adoption, differing);
+        return Adoptability::Differs(adoption, differing);
     }
     reasons.extend(kept);
     if let Some(taken) = seed {
@@ -101,7 +106,7 @@ pub fn judge(asset: &Asset, row: FoundRow<'_>, url_base: &str, size: impl Fn(&Ob
     if !assumed.is_empty() {
         reasons.push(Reason { cause: Cause::FieldsAssumed(assumed), place: None });
     }
-    Verdict::Fits(adoption, reasons)
+    Adoptability::Fits(adoption, reasons)
 }
 
 /// Returns the change that takes a row over.
@@ -111,7 +116,7 @@ pub fn adopt(subject: Subject<'_>, adoption: Adoption, mut reasons: Vec<Reason>)
     reasons.insert(0, Reason { cause: Cause::New, place: asset.place("").cloned() });
     let named = |name: &RenditionName| adoption.objects.iter().any(|object| object.rendition == *name);
     let published = settled.renditions.iter().filter(|rendition| named(&rendition.name));
-    let after = Snapshot {
+    let after = AssetSnapshot {
         recipe: settled.recipe.digest(),
         renditions: renditions_digest(published.map(|rendition| (&rendition.name, &rendition.digest))),
         row: settled.row.as_ref().map(|row| row.digest()),
@@ -163,8 +168,8 @@ fn objects(
         for pointer in pointers.iter().filter(|pointer| pointer.rendition == name) {
             let column = &row.shape.table.columns[pointer.column].0;
             match pointer.target(&values[pointer.column], url_base) {
-                Target::Nothing => {}
-                Target::File(path) => match size(&path) {
+                PointerTarget::Nothing => {}
+                PointerTarget::File(path) => match size(&path) {
                     Some(bytes) if bytes > 0 => {
                         let rendition = rendition.name.clone();
                         objects.push(AdoptedObject { rendition, path });
@@ -175,7 +180,7 @@ fn objects(
                         why = Some(Cause::ObjectMissing { rendition: rendition.name.clone(), path });
                     }
                 },
-                Target::Elsewhere(found) => {
+                PointerTarget::Elsewhere(found) => {
                     why = Some(Cause::RowElsewhere { column: column.clone(), written: None, found });
                 }
             }
@@ -195,7 +200,7 @@ fn objects(
 }
 
 /// Compares the columns of one row.
-struct Comparison<'c> {
+struct RowComparison<'c> {
     /// The asset, with the row's seed once that is known.
     asset: Asset,
     values: &'c [Value],
@@ -206,7 +211,7 @@ struct Comparison<'c> {
     kept: Vec<Reason>,
 }
 
-impl<'c> Comparison<'c> {
+impl<'c> RowComparison<'c> {
     fn new(asset: &Asset, values: &'c [Value]) -> Self {
         let known = BTreeSet::new();
         Self { asset: asset.clone(), values, seed: None, known, differing: Vec::new(), kept: Vec::new() }

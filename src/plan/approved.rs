@@ -10,7 +10,7 @@ use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::PlanDigest;
 use crate::record::Record;
 
-use super::{Action, Change, Plan, Snapshot};
+use super::{Action, AssetSnapshot, Change, Plan};
 
 /// A plan as it was reviewed.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +37,9 @@ pub struct ApprovedChange {
     /// Where its record was, where it is renamed.
     pub moved_from: Option<(CollectionName, AssetKey)>,
     /// As it was.
-    pub before: Option<Snapshot>,
+    pub before: Option<AssetSnapshot>,
     /// As it was to become.
-    pub after: Option<Snapshot>,
+    pub after: Option<AssetSnapshot>,
     /// The fields that it was about.
     pub fields: Vec<ApprovedField>,
 }
@@ -100,10 +100,10 @@ pub struct Narrowed {
 }
 
 /// The records that a plan made now does not speak of, by where they are.
-pub type Recorded<'r> = HashMap<(&'r CollectionName, &'r AssetKey), &'r Record>;
+pub type RecordedAssets<'r> = HashMap<(&'r CollectionName, &'r AssetKey), &'r Record>;
 
 /// Where an approved change stands.
-enum Place {
+enum ChangeStatus {
     ToDo,
     Done,
     Strayed(Strayed),
@@ -120,7 +120,7 @@ impl Approved {
 
 /// Takes everything out of a plan that was not approved, counts the deletions that were as expected, and tells what
 /// became of the rest.
-pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> Narrowed {
+pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &RecordedAssets<'_>) -> Narrowed {
     let mut narrowed = Narrowed::default();
     let mut to_do: HashSet<(CollectionName, AssetKey)> = HashSet::new();
     {
@@ -133,9 +133,9 @@ pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> 
                 None => unplanned_place(wanted, recorded.get(&asset).copied()),
             };
             match place {
-                Place::ToDo => _ = to_do.insert((wanted.collection.clone(), wanted.key.clone())),
-                Place::Done => narrowed.done += 1,
-                Place::Strayed(why) => {
+                ChangeStatus::ToDo => _ = to_do.insert((wanted.collection.clone(), wanted.key.clone())),
+                ChangeStatus::Done => narrowed.done += 1,
+                ChangeStatus::Strayed(why) => {
                     let (collection, key) = (wanted.collection.clone(), wanted.key.clone());
                     narrowed.strays.push(Stray { collection, key, why });
                 }
@@ -159,29 +159,31 @@ pub fn narrow(plan: &mut Plan, approved: &Approved, recorded: &Recorded<'_>) -> 
 }
 
 /// Where an approved change stands that is planned now, too.
-fn planned_place(wanted: &ApprovedChange, change: &Change) -> Place {
+fn planned_place(wanted: &ApprovedChange, change: &Change) -> ChangeStatus {
     let same_way = change.moved_from == wanted.moved_from;
     match () {
         () if wanted.action == Action::Adopt && change.action != Action::Adopt && change.before.is_none() => {
-            Place::Strayed(Strayed::Adoption)
+            ChangeStatus::Strayed(Strayed::Adoption)
         }
-        () if same_way && change.before == wanted.before && change.after == wanted.after => Place::ToDo,
+        () if same_way && change.before == wanted.before && change.after == wanted.after => ChangeStatus::ToDo,
         // What is lost or edited since is put right; it is as it was to become all the same.
-        () if change.moved_from.is_none() && wanted.after.is_some() && change.before == wanted.after => Place::Done,
-        () if same_way && change.before == wanted.before => {
-            Place::Strayed(Strayed::Manifest(digests(wanted.after, change.after)))
+        () if change.moved_from.is_none() && wanted.after.is_some() && change.before == wanted.after => {
+            ChangeStatus::Done
         }
-        () => Place::Strayed(Strayed::Record(Vec::new())),
+        () if same_way && change.before == wanted.before => {
+            ChangeStatus::Strayed(Strayed::Manifest(digests(wanted.after, change.after)))
+        }
+        () => ChangeStatus::Strayed(Strayed::Record(Vec::new())),
     }
 }
 
 /// Where an approved change stands that nothing is planned for: the asset is as its manifest says, or gone.
-fn unplanned_place(wanted: &ApprovedChange, record: Option<&Record>) -> Place {
-    let now = record.map(Snapshot::of);
+fn unplanned_place(wanted: &ApprovedChange, record: Option<&Record>) -> ChangeStatus {
+    let now = record.map(AssetSnapshot::of);
     match () {
-        () if now == wanted.after => Place::Done,
-        () if now == wanted.before => Place::Strayed(Strayed::Manifest(digests(wanted.after, now))),
-        () => Place::Strayed(Strayed::Record(Vec::new())),
+        () if now == wanted.after => ChangeStatus::Done,
+        () if now == wanted.before => ChangeStatus::Strayed(Strayed::Manifest(digests(wanted.after, now))),
+        () => ChangeStatus::Strayed(Strayed::Record(Vec::new())),
     }
 }
 
@@ -204,16 +206,16 @@ pub fn strayed_fields(wanted: &ApprovedChange, record: Option<&Record>) -> Vec<S
         }
     }
     if fields.is_empty() {
-        fields.extend(digests(wanted.before, Some(Snapshot::of(record))));
+        fields.extend(digests(wanted.before, Some(AssetSnapshot::of(record))));
     }
     fields
 }
 
 /// Tells in which digests and flags two sides differ.
-fn digests(planned: Option<Snapshot>, now: Option<Snapshot>) -> Vec<StrayedField> {
-    let texts = |side: Option<Snapshot>| match side {
+fn digests(planned: Option<AssetSnapshot>, now: Option<AssetSnapshot>) -> Vec<StrayedField> {
+    let texts = |side: Option<AssetSnapshot>| match side {
         None => [None, None, None, None, None],
-        Some(Snapshot { recipe, renditions, row, protect, hold }) => [
+        Some(AssetSnapshot { recipe, renditions, row, protect, hold }) => [
             Some(recipe.to_string()),
             Some(renditions.to_string()),
             row.map(|row| row.to_string()),

@@ -8,7 +8,7 @@ use crate::record::RecordHead;
 
 /// What the observation covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looked {
+pub enum Coverage {
     /// Objects and rows were looked at.
     At,
     /// `--no-refresh`: what is recorded is taken for true.
@@ -27,9 +27,9 @@ const UNOWNED: u8 = 64;
 const EXAMPLES_MAX: usize = 5;
 
 /// Takes records and rows one at a time and remembers which assets differ.
-pub struct Comparison<'h> {
+pub struct HeadComparison<'h> {
     heads: &'h Heads,
-    rows: Looked,
+    rows: Coverage,
     marks: Vec<u8>,
     seen: Vec<Option<SeenDigest>>,
     strangers: BTreeSet<String>,
@@ -70,13 +70,13 @@ impl Suspects {
     }
 }
 
-impl<'h> Comparison<'h> {
+impl<'h> HeadComparison<'h> {
     /// Begins with the heads of a collection. `rows` says whether rows will follow the records.
-    pub fn new(heads: &'h Heads, rows: Looked) -> Self {
+    pub fn new(heads: &'h Heads, rows: Coverage) -> Self {
         let count = heads.all().len();
         let seen = match rows {
-            Looked::At => vec![None; count],
-            Looked::NotAt => Vec::new(),
+            Coverage::At => vec![None; count],
+            Coverage::NotAt => Vec::new(),
         };
         Self {
             heads,
@@ -112,7 +112,7 @@ impl<'h> Comparison<'h> {
         }
         if let Some((_, seen)) = row {
             mark |= HAS_ROW;
-            if self.rows == Looked::At {
+            if self.rows == Coverage::At {
                 self.seen[index] = Some(seen);
             }
         }
@@ -159,7 +159,7 @@ impl<'h> Comparison<'h> {
     pub fn finish(self) -> Suspects {
         let rows = self.rows;
         let suspect = |mark: &u8| {
-            let row_lost = rows == Looked::At && mark & HAS_ROW != 0 && mark & ROW_SAME == 0;
+            let row_lost = rows == Coverage::At && mark & HAS_ROW != 0 && mark & ROW_SAME == 0;
             mark & RECORDED == 0 || mark & (DIFFERS | OBJECT_BAD) != 0 || row_lost
         };
         let numbered = |wanted: &dyn Fn(&u8) -> bool| {

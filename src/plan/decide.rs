@@ -6,7 +6,7 @@ use crate::asset::{Asset, AssetKey, CollectionName, Labels, MicroUsd, ObjectPath
 use crate::record::{Decision, Original, Record};
 
 use super::differences::differences;
-use super::{Action, Cause, Change, Decisions, Doubt, Provenance, Reason, Snapshot};
+use super::{Action, AssetSnapshot, Cause, Change, Decisions, Doubt, Provenance, Reason};
 
 /// A published file that is not as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct ObjectFault {
     /// What was found.
     pub found: FoundObject,
     /// What rendering it again makes of it.
-    pub again: Again,
+    pub again: Rerender,
 }
 
 /// What was found in the place of a published file.
@@ -36,7 +36,7 @@ pub enum FoundObject {
 
 /// What rendering a published file again makes of it, as far as the renderer decides that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum Rerender {
     /// The file that it was.
     Same,
     /// Another file: the renderer that made it did so in another way.
@@ -83,7 +83,7 @@ pub enum RowState {
 
 /// Where a recipe's picture could come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Picture {
+pub enum PictureSource {
     /// It would have to be made.
     ToMake,
     /// It would have to be made again, for the one that there was is deleted.
@@ -105,7 +105,7 @@ pub enum Picture {
 
 /// What is really there, of one asset.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen<'s> {
+pub struct AssetObservation<'s> {
     /// Its record, wherever that is now.
     pub record: Option<&'s Record>,
     /// Where the record is, where the asset is renamed.
@@ -115,7 +115,7 @@ pub struct Seen<'s> {
     /// Its row.
     pub row: RowState,
     /// Where the picture of the wanted recipe could come from; for a recipe that is published already, its original.
-    pub picture: Picture,
+    pub picture: PictureSource,
     /// Earlier calls for the picture that are decided about.
     pub decisions: Decisions,
 }
@@ -159,11 +159,11 @@ pub fn settle_seed(asset: Asset, record: Option<&Record>) -> Asset {
 }
 
 /// Decides what is done about one asset. Kept assets have the action [`Action::Keep`]; their reasons are notes.
-pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
+pub fn decide(subject: Subject<'_>, seen: AssetObservation<'_>) -> Change {
     let Subject { asset, index, key_axes, price } = subject;
-    let Seen { record, moved_from, faults, row, picture, decisions } = seen;
+    let AssetObservation { record, moved_from, faults, row, picture, decisions } = seen;
     let held = record.filter(|_| asset.hold);
-    let before = record.map(Snapshot::of);
+    let before = record.map(AssetSnapshot::of);
     let after = wanted(asset, record, held);
     let mut reasons = Vec::new();
     let differs = differences(asset, record, &mut reasons);
@@ -179,34 +179,36 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
     let new_picture = record.is_none() || (differs.recipe && held.is_none());
     let renders = differs.renditions && held.is_none();
     let faulty = !faults.is_empty();
-    let becomes_another = faults.iter().any(|fault| fault.again != Again::Same);
+    let becomes_another = faults.iter().any(|fault| fault.again != Rerender::Same);
     // Where nothing but paths differs, the published files themselves are what is put at the new ones.
     let needs_original = new_picture || (renders && !differs.only_paths) || faulty;
-    let needs_making =
-        matches!(picture, Picture::ToMake | Picture::Collected | Picture::UnderWay | Picture::InDoubt { .. });
+    let needs_making = matches!(
+        picture,
+        PictureSource::ToMake | PictureSource::Collected | PictureSource::UnderWay | PictureSource::InDoubt { .. }
+    );
     if needs_making && needs_original && !new_picture {
         reasons.push(Reason { cause: Cause::OriginalMissing, place: None });
     }
-    let under_way = picture == Picture::UnderWay;
+    let under_way = picture == PictureSource::UnderWay;
     let (action, original) = match picture {
-        Picture::ToMake if needs_original => (Action::Generate, None),
-        Picture::Collected if needs_original => {
+        PictureSource::ToMake if needs_original => (Action::Generate, None),
+        PictureSource::Collected if needs_original => {
             reasons.push(Reason { cause: Cause::CollectedByGc, place: None });
             (Action::Generate, None)
         }
-        Picture::UnderWay if needs_original => {
+        PictureSource::UnderWay if needs_original => {
             reasons.push(Reason { cause: Cause::UnderWay, place: None });
             (Action::Generate, None)
         }
-        Picture::InDoubt { doubt, why } if needs_original => {
+        PictureSource::InDoubt { doubt, why } if needs_original => {
             reasons.push(Reason { cause: Cause::InDoubt { doubt, why }, place: None });
             (Action::Unknown, None)
         }
-        Picture::MadeFor(key) if needs_original => {
+        PictureSource::MadeFor(key) if needs_original => {
             reasons.push(Reason { cause: Cause::SameRecipe(key), place: None });
             (Action::Reuse, None)
         }
-        Picture::There(original, provenance) if new_picture => {
+        PictureSource::There(original, provenance) if new_picture => {
             let cause = match provenance {
                 Provenance::Kept => Cause::OriginalKept,
                 Provenance::FoundInStorage => Cause::FoundInStorage,
@@ -231,12 +233,14 @@ pub fn decide(subject: Subject<'_>, seen: Seen<'_>) -> Change {
             let is_own = |original: &Original| record.is_some_and(|record| record.original == original.sha256);
             let original = match picture {
                 // The files of another original of the same recipe are no files of this picture.
-                Picture::There(original, _) => Some(original).filter(|original| needs_original || is_own(original)),
-                Picture::ToMake
-                | Picture::Collected
-                | Picture::UnderWay
-                | Picture::InDoubt { .. }
-                | Picture::MadeFor(_) => None,
+                PictureSource::There(original, _) => {
+                    Some(original).filter(|original| needs_original || is_own(original))
+                }
+                PictureSource::ToMake
+                | PictureSource::Collected
+                | PictureSource::UnderWay
+                | PictureSource::InDoubt { .. }
+                | PictureSource::MadeFor(_) => None,
             };
             (action, original)
         }
@@ -280,7 +284,7 @@ pub fn delete(record: &Record, key_axes: &[String], expected: bool) -> Change {
         action: Action::Delete,
         reasons: vec![Reason { cause, place: None }],
         price: MicroUsd(0),
-        before: Some(Snapshot::of(record)),
+        before: Some(AssetSnapshot::of(record)),
         after: None,
         moved_from: None,
         index: None,
@@ -308,13 +312,13 @@ fn is_downgrade(action: Action, asset: &Asset, record: Option<&Record>) -> bool 
 }
 
 /// What the asset will be once its change is carried out.
-fn wanted(asset: &Asset, record: Option<&Record>, held: Option<&Record>) -> Snapshot {
+fn wanted(asset: &Asset, record: Option<&Record>, held: Option<&Record>) -> AssetSnapshot {
     let row = match (held, &asset.row) {
         (Some(held), Some(row)) => Some(row.clone().with_recipe(&held.recipe).digest()),
         (None, Some(row)) => Some(row.digest()),
         (_, None) => None,
     };
-    Snapshot {
+    AssetSnapshot {
         recipe: held.map_or_else(|| asset.recipe.digest(), |held| held.recipe.digest()),
         renditions: held.map_or_else(|| asset.renditions_digest(), Record::renditions_digest),
         row,
@@ -325,7 +329,7 @@ fn wanted(asset: &Asset, record: Option<&Record>, held: Option<&Record>) -> Snap
 
 fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
     for ObjectFault { rendition, path, recorded, found, again } in faults {
-        if let Again::Other { renderer } = *again {
+        if let Rerender::Other { renderer } = *again {
             let cause = Cause::RendererChanged { rendition: rendition.clone(), renderer };
             reasons.push(Reason { cause, place: None });
         }
@@ -351,7 +355,13 @@ fn observed(faults: &[ObjectFault], row: &RowState, reasons: &mut Vec<Reason>) {
     }
 }
 
-fn remembered(asset: &Asset, record: Option<&Record>, after: Snapshot, key_axes: &[String], reasons: &mut Vec<Reason>) {
+fn remembered(
+    asset: &Asset,
+    record: Option<&Record>,
+    after: AssetSnapshot,
+    key_axes: &[String],
+    reasons: &mut Vec<Reason>,
+) {
     let Some(record) = record else { return };
     let place = asset.place("").cloned();
     for (old, new, cause) in [

@@ -10,7 +10,7 @@ use super::{Action, CollectionPlan, Plan};
 
 /// What may not be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct GuardLimits {
     /// The lowest cap on the cost; `None` without one. A cap of 0 means "buy nothing" and refuses nothing by itself.
     pub max_cost: Option<Cap>,
     /// What all runs together may cost in a month, and did so far; `None` without a cap on it.
@@ -70,7 +70,7 @@ pub enum StoreFinding {
 
 /// One reason not to carry a plan out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct PlanRefusal {
     /// Its code in plan documents.
     pub code: &'static str,
     /// What is wrong, one sentence without a full stop.
@@ -79,17 +79,17 @@ pub struct Refusal {
     pub way_out: String,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PlanRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.message, self.way_out)
     }
 }
 
 /// Returns every reason why the plan must not be carried out.
-pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> {
+pub fn guard(plan: &Plan, limits: GuardLimits, store: &StoreFinding) -> Vec<PlanRefusal> {
     let mut refusals = Vec::new();
     if let StoreFinding::Refused { message, way_out } = store {
-        refusals.push(Refusal { code: "store", message: message.clone(), way_out: way_out.clone() });
+        refusals.push(PlanRefusal { code: "store", message: message.clone(), way_out: way_out.clone() });
     }
     refusals.extend(plan.collections.iter().filter_map(key_axes));
     refusals.extend(plan.collections.iter().flat_map(misfits));
@@ -102,9 +102,9 @@ pub fn guard(plan: &Plan, limits: Limits, store: &StoreFinding) -> Vec<Refusal> 
     refusals
 }
 
-fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
+fn key_axes(collection: &CollectionPlan) -> Option<PlanRefusal> {
     let recorded = collection.uncovered_key.as_ref()?;
-    Some(Refusal {
+    Some(PlanRefusal {
         code: "key",
         message: format!(
             "the key of `{}` changed from [{}] to [{}], and `moved` does not say where each asset went",
@@ -117,15 +117,15 @@ fn key_axes(collection: &CollectionPlan) -> Option<Refusal> {
 }
 
 /// An asset whose picture may be there under another spelling must not be bought.
-fn case_twins(collection: &CollectionPlan) -> Vec<Refusal> {
+fn case_twins(collection: &CollectionPlan) -> Vec<PlanRefusal> {
     let makes = |action| matches!(action, Action::Unknown | Action::Generate | Action::Reuse);
     let made = collection.changes.iter().filter(|change| makes(change.action)).map(|change| &change.key);
     let made: HashSet<&AssetKey> = if collection.case_twins.is_empty() { HashSet::new() } else { made.collect() };
     let twins: Vec<_> = collection.case_twins.iter().filter(|(_, declared)| made.contains(declared)).collect();
-    let mut refusals: Vec<Refusal> = twins
+    let mut refusals: Vec<PlanRefusal> = twins
         .iter()
         .take(TWINS_MAX)
-        .map(|(there, declared)| Refusal {
+        .map(|(there, declared)| PlanRefusal {
             code: "case",
             message: format!(
                 "`{declared}` would be made, and the table has a row `{there}`, which differs only in case"
@@ -137,7 +137,7 @@ fn case_twins(collection: &CollectionPlan) -> Vec<Refusal> {
         })
         .collect();
     if twins.len() > TWINS_MAX {
-        refusals.push(Refusal {
+        refusals.push(PlanRefusal {
             code: "case",
             message: format!("{} more keys differ only in case from a row", twins.len() - TWINS_MAX),
             way_out: "rename these rows, or declare them as they are written in the table".to_owned(),
@@ -158,7 +158,7 @@ fn renaming(collection: &CollectionPlan, there: &str, declared: &str) -> String 
     format!("`UPDATE {table} SET {} WHERE {};`", set.join(", "), matching.join(" AND "))
 }
 
-fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {
+fn cost(plan: &Plan, cap: Option<Cap>) -> Option<PlanRefusal> {
     let (Cap { most, set_by }, cost) = (cap?, plan.cost());
     // The lowest cap wins: who wants to raise one has to know which. How is not said: what is named gets copied.
     let setter = match set_by {
@@ -166,18 +166,18 @@ fn cost(plan: &Plan, cap: Option<Cap>) -> Option<Refusal> {
         CapSetter::Variable => "the variable `PIXFORM_MAX_COST`",
         CapSetter::Guards => "`guards: { max_cost: … }` in pixform.yaml",
     };
-    (most.0 > 0 && cost > most).then(|| Refusal {
+    (most.0 > 0 && cost > most).then(|| PlanRefusal {
         code: "cost",
         message: format!("the plan costs ${cost}, which is over the cap of ${most}"),
         way_out: format!("take fewer with `--only`, or have it approved by whoever set {setter}"),
     })
 }
 
-fn month(plan: &Plan, limits: Limits) -> Option<Refusal> {
+fn month(plan: &Plan, limits: GuardLimits) -> Option<PlanRefusal> {
     let (Month { most, spent }, cost) = (limits.month?, plan.cost());
     let buys_nothing = limits.max_cost.is_some_and(|cap| cap.most.0 == 0);
     let would_be = MicroUsd(spent.0.saturating_add(cost.0));
-    (cost.0 > 0 && !buys_nothing && would_be > most).then(|| Refusal {
+    (cost.0 > 0 && !buys_nothing && would_be > most).then(|| PlanRefusal {
         code: "cost_month",
         message: format!(
             "the plan costs ${cost}, and with the ${spent} of this month that is over the month's cap of ${most}"
@@ -189,19 +189,19 @@ fn month(plan: &Plan, limits: Limits) -> Option<Refusal> {
     })
 }
 
-fn deletions(plan: &Plan, allowed: u64) -> Option<Refusal> {
+fn deletions(plan: &Plan, allowed: u64) -> Option<PlanRefusal> {
     let unexpected = |collection: &CollectionPlan| {
         collection.changes.iter().filter(|change| change.action == Action::Delete && !change.expected).count() as u64
     };
     let count: u64 = plan.collections.iter().map(unexpected).sum();
-    (count > allowed).then(|| Refusal {
+    (count > allowed).then(|| PlanRefusal {
         code: "deletions",
         message: format!("the plan deletes {count} assets, and {allowed} are allowed without being listed"),
         way_out: "list them under `removed:` in the manifest, or raise `guards: { max_deletions: … }`".to_owned(),
     })
 }
 
-fn protection(plan: &Plan) -> Option<Refusal> {
+fn protection(plan: &Plan) -> Option<PlanRefusal> {
     let replaced = |action| matches!(action, Action::Generate | Action::Reuse);
     let refused: Vec<_> = plan
         .changes()
@@ -218,21 +218,21 @@ fn protection(plan: &Plan) -> Option<Refusal> {
     } else {
         ("replaced", "write `protect: false` where it is declared, or in `cells`")
     };
-    Some(Refusal {
+    Some(PlanRefusal {
         code: "protected",
         message: format!("`{}`{more} is protected and would be {verb}", first.key),
         way_out: way_out.to_owned(),
     })
 }
 
-fn downgrades(plan: &Plan) -> Option<Refusal> {
+fn downgrades(plan: &Plan) -> Option<PlanRefusal> {
     let mut refused = plan.changes().filter(|(_, change)| change.downgrade);
     let (_, first) = refused.next()?;
     let more = match refused.count() {
         0 => String::new(),
         count => format!(" and {count} more"),
     };
-    Some(Refusal {
+    Some(PlanRefusal {
         code: "placeholder",
         message: format!("`{}`{more} has a real picture, and a placeholder would take its place", first.key),
         way_out: "choose the environment that has the real generator with `--env`".to_owned(),

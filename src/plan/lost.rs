@@ -17,7 +17,7 @@ pub struct LostOriginal {
     /// What another picture costs.
     pub price: MicroUsd,
     /// When that would be paid.
-    pub bought: Bought,
+    pub bought: Rebuy,
 }
 
 /// What is wrong with an original.
@@ -31,7 +31,7 @@ pub enum LostState {
 
 /// When another picture is made in the place of one whose original is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bought {
+pub enum Rebuy {
     /// By this plan, which needs the original.
     Now,
     /// Not before a change needs the original: what is published is well, and stays.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::asset::AssetKey;
 
-use super::{CollectionPlan, Refusal};
+use super::{CollectionPlan, PlanRefusal};
 
 /// Rules that are told, each by itself.
 const RULES_MAX: usize = 10;
@@ -27,7 +27,7 @@ pub struct Misfit {
 }
 
 /// Returns why the rows of a collection cannot be written, one refusal a rule.
-pub(super) fn misfits(collection: &CollectionPlan) -> Vec<Refusal> {
+pub(super) fn misfits(collection: &CollectionPlan) -> Vec<PlanRefusal> {
     let Some(table) = &collection.table else { return Vec::new() };
     // A plan of a part writes fewer rows than were looked at.
     let written: BTreeSet<&AssetKey> = collection.changes.iter().map(|change| &change.key).collect();
@@ -44,15 +44,15 @@ pub(super) fn misfits(collection: &CollectionPlan) -> Vec<Refusal> {
             1 => "1 row".to_owned(),
             count => format!("{count} rows"),
         };
-        Refusal {
+        PlanRefusal {
             code: "row",
             message: format!("the table `{table}` would not take {rows}: {rule}, not {}", found(&broken)),
             way_out: way_out(&broken),
         }
     };
-    let mut refusals: Vec<Refusal> = rules.iter().take(RULES_MAX).map(refusal).collect();
+    let mut refusals: Vec<PlanRefusal> = rules.iter().take(RULES_MAX).map(refusal).collect();
     if rules.len() > RULES_MAX {
-        refusals.push(Refusal {
+        refusals.push(PlanRefusal {
             code: "row",
             message: format!("the table `{table}` would not take more rows, for other reasons"),
             way_out: "mend these first, and plan again".to_owned(),

@@ -24,24 +24,26 @@ mod reason;
 mod sample;
 mod standing;
 
-pub use adopt::{AdoptedObject, Adoption, FoundRow, Verdict, adopt, judge, named_files, with_taken_seed};
+pub use adopt::{Adoptability, AdoptedObject, Adoption, FoundRow, adopt, judge, named_files, with_taken_seed};
 pub use approved::{
-    Approved, ApprovedChange, ApprovedField, Narrowed, Recorded, Stray, Strayed, StrayedField, narrow, strayed_fields,
+    Approved, ApprovedChange, ApprovedField, Narrowed, RecordedAssets, Stray, Strayed, StrayedField, narrow,
+    strayed_fields,
 };
-pub use compare::{Comparison, Looked, Suspects};
+pub use compare::{Coverage, HeadComparison, Suspects};
 pub use decide::{
-    Again, ColumnEdit, Edited, FoundObject, ObjectFault, Picture, RowState, Seen, Subject, decide, delete, settle_seed,
+    AssetObservation, ColumnEdit, Edited, FoundObject, ObjectFault, PictureSource, Rerender, RowState, Subject, decide,
+    delete, settle_seed,
 };
 pub use differences::row_inputs;
-pub use guard::{Cap, CapSetter, Limits, MAX_DELETIONS_DEFAULT, Month, Refusal, StoreFinding, guard};
+pub use guard::{Cap, CapSetter, GuardLimits, MAX_DELETIONS_DEFAULT, Month, PlanRefusal, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
-pub use lost::{Bought, LostOriginal, LostState};
+pub use lost::{LostOriginal, LostState, Rebuy};
 pub use misfit::Misfit;
 pub use name::{Beyond, digest, is_outside};
-pub use pointer::{Pointer, Target, pointers};
+pub use pointer::{Pointer, PointerTarget, pointers};
 pub use reason::{Cause, Reason};
 pub use sample::sample;
-pub use standing::{Decisions, Doubt, Line, Standing, Verdicts, standing};
+pub use standing::{Decisions, Doubt, LedgerLine, Standing, Verdicts, standing};
 
 /// What is done about one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +108,7 @@ impl Action {
 
 /// An asset's digests and flags, before or after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct AssetSnapshot {
     /// The recipe's digest.
     pub recipe: RecipeDigest,
     /// The renditions' digest.
@@ -119,7 +121,7 @@ pub struct Snapshot {
     pub hold: bool,
 }
 
-impl Snapshot {
+impl AssetSnapshot {
     /// Returns what a record says.
     pub fn of(record: &Record) -> Self {
         Self {
@@ -146,9 +148,9 @@ pub struct Change {
     /// What it costs.
     pub price: MicroUsd,
     /// As it is; `None` where there is no record.
-    pub before: Option<Snapshot>,
+    pub before: Option<AssetSnapshot>,
     /// As it will be; `None` where it goes.
-    pub after: Option<Snapshot>,
+    pub after: Option<AssetSnapshot>,
     /// Where record and row are now, where the asset is renamed.
     pub moved_from: Option<(CollectionName, AssetKey)>,
     /// The asset's number in its manifest; `None` where it is no longer declared.
@@ -303,7 +305,7 @@ pub struct Plan {
     /// Its collections, by name.
     pub collections: Vec<CollectionPlan>,
     /// Why it may not be carried out.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<PlanRefusal>,
     /// The lowest cap on its cost.
     pub cap: Option<MicroUsd>,
     /// Whether it covers everything.

@@ -1,6 +1,6 @@
 //! The name of a plan: a digest over what was reviewed, and nothing else.
 
-use super::{Action, Cause, Change, Plan, Snapshot};
+use super::{Action, AssetSnapshot, Cause, Change, Plan};
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{PLAN_DOMAIN, PlanDigest, RecipeDigest, RenditionsDigest, RowDigest, canonical_digest};
 
@@ -34,9 +34,13 @@ pub enum Beyond {
 
 /// Tells whether a change is no part of what a plan's digest covers: nothing is asked for by a manifest, so that it only
 /// puts right what was lost or edited, or it waits for a decision about the very picture that is asked for.
-pub fn is_outside(action: Action, (before, after): (Option<Snapshot>, Option<Snapshot>), beyond: Beyond) -> bool {
+pub fn is_outside(
+    action: Action,
+    (before, after): (Option<AssetSnapshot>, Option<AssetSnapshot>),
+    beyond: Beyond,
+) -> bool {
     let asks_nothing = before == after && beyond == Beyond::Nothing;
-    let recipe = |side: Option<Snapshot>| side.map(|side| side.recipe);
+    let recipe = |side: Option<AssetSnapshot>| side.map(|side| side.recipe);
     match action {
         Action::Repair => true,
         Action::Unknown => asks_nothing || recipe(before) != recipe(after),
@@ -55,7 +59,7 @@ pub fn is_outside(action: Action, (before, after): (Option<Snapshot>, Option<Sna
 /// Returns the digest of a plan for an environment with these changes: collection, key, before and after of each.
 pub fn digest<'c>(
     environment: &str,
-    changes: impl Iterator<Item = (&'c CollectionName, &'c AssetKey, Option<Snapshot>, Option<Snapshot>)>,
+    changes: impl Iterator<Item = (&'c CollectionName, &'c AssetKey, Option<AssetSnapshot>, Option<AssetSnapshot>)>,
 ) -> PlanDigest {
     #[derive(serde::Serialize)]
     struct Side {
@@ -65,8 +69,8 @@ pub fn digest<'c>(
         protect: bool,
         hold: bool,
     }
-    let side = |snapshot: Option<Snapshot>| {
-        snapshot.map(|Snapshot { recipe, renditions, row, protect, hold }| Side {
+    let side = |snapshot: Option<AssetSnapshot>| {
+        snapshot.map(|AssetSnapshot { recipe, renditions, row, protect, hold }| Side {
             recipe,
             renditions,
             row,

@@ -16,18 +16,18 @@ pub struct Pointer<'s> {
     pub column: usize,
     /// The rendition that it is about.
     pub rendition: &'s str,
-    kind: Kind,
+    kind: PointerKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PointerKind {
     Url,
     Path,
 }
 
 /// What a column points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum PointerTarget {
     /// Nothing: it is null or empty.
     Nothing,
     /// A file of the storage.
@@ -43,8 +43,8 @@ pub fn pointers(shape: &RowShape) -> Vec<Pointer<'_>> {
         let Some(name) = template.only_name() else { continue };
         let (rendition, field) = name.split_once('.').unwrap_or((MAIN, name));
         match field {
-            "url" => pointers.push(Pointer { column, rendition, kind: Kind::Url }),
-            "path" => pointers.push(Pointer { column, rendition, kind: Kind::Path }),
+            "url" => pointers.push(Pointer { column, rendition, kind: PointerKind::Url }),
+            "path" => pointers.push(Pointer { column, rendition, kind: PointerKind::Path }),
             _ => {}
         }
     }
@@ -53,20 +53,20 @@ pub fn pointers(shape: &RowShape) -> Vec<Pointer<'_>> {
 
 impl Pointer<'_> {
     /// Returns what a value of the column points at.
-    pub fn target(&self, value: &Value, url_base: &str) -> Target {
+    pub fn target(&self, value: &Value, url_base: &str) -> PointerTarget {
         let text = match value {
-            Value::Null => return Target::Nothing,
-            Value::String(text) if text.trim().is_empty() => return Target::Nothing,
+            Value::Null => return PointerTarget::Nothing,
+            Value::String(text) if text.trim().is_empty() => return PointerTarget::Nothing,
             Value::String(text) => text,
-            other => return Target::Elsewhere(other.to_string()),
+            other => return PointerTarget::Elsewhere(other.to_string()),
         };
         let path = match self.kind {
-            Kind::Url => ObjectPath::of_url(text, url_base),
-            Kind::Path => ObjectPath::of_url(text, ""),
+            PointerKind::Url => ObjectPath::of_url(text, url_base),
+            PointerKind::Path => ObjectPath::of_url(text, ""),
         };
         match path.filter(|path| !path.is_original()) {
-            Some(path) => Target::File(path),
-            None => Target::Elsewhere(text.clone()),
+            Some(path) => PointerTarget::File(path),
+            None => PointerTarget::Elsewhere(text.clone()),
         }
     }
 }

@@ -204,7 +204,7 @@ pub enum Cause {
 }
 
 /// A reason in the parts that a plan document has.
-pub struct Parts<'r> {
+pub struct ReasonParts<'r> {
     /// The reason's code.
     pub code: &'static str,
     /// What it is about.
@@ -273,7 +273,7 @@ impl Cause {
 
 impl Reason {
     /// Takes the reason apart for a plan document.
-    pub fn parts(&self) -> Parts<'_> {
+    pub fn parts(&self) -> ReasonParts<'_> {
         let (field, old, new) = match &self.cause {
             Cause::New
             | Cause::RowMissing
@@ -331,6 +331,6 @@ impl Reason {
                 (None, Some(old.to_string()), Some(new.to_string()))
             }
         };
-        Parts { code: self.cause.code(), field, old, new, place: self.place.as_ref() }
+        ReasonParts { code: self.cause.code(), field, old, new, place: self.place.as_ref() }
     }
 }

@@ -58,7 +58,7 @@ pub type Verdicts = BTreeMap<Doubt, Decision>;
 
 /// A line of the ledger as it was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'l> {
+pub struct LedgerLine<'l> {
     /// The line.
     pub call: &'l Call,
     /// It is open, and the run that worked on it is dead.
@@ -98,7 +98,7 @@ pub enum Standing {
 /// Reads the lines of one recipe at a paid generator, oldest first.
 ///
 /// `retries_max` is how often a call without an answer is repeated by itself.
-pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> Standing {
+pub fn standing(lines: &[LedgerLine<'_>], verdicts: &Verdicts, retries_max: u32) -> Standing {
     let open = |status| lines.iter().any(|line| line.call.status == status);
     if open(CallStatus::Submitted) || open(CallStatus::Received) {
         return Standing::UnderWay;
@@ -142,7 +142,7 @@ pub fn standing(lines: &[Line<'_>], verdicts: &Verdicts, retries_max: u32) -> St
 }
 
 /// Tells whether a line stands in the way for this reason; one that was decided about does not.
-fn is_doubtful(doubt: Doubt, line: &Line<'_>) -> bool {
+fn is_doubtful(doubt: Doubt, line: &LedgerLine<'_>) -> bool {
     let kept = line.call.sha256.is_some();
     // Who accepts a picture has it only once its line is finished, and a run may end in between.
     let accepted = line.call.status == CallStatus::Rejected && line.call.decision == Some(Decision::Accepted);
@@ -157,7 +157,7 @@ fn is_doubtful(doubt: Doubt, line: &Line<'_>) -> bool {
 }
 
 /// A line whose run died before it could write what came of it is as good as one without an answer.
-fn has_no_answer(line: &Line<'_>) -> bool {
+fn has_no_answer(line: &LedgerLine<'_>) -> bool {
     line.call.status == CallStatus::Unknown || (line.call.status == CallStatus::Intended && line.abandoned)
 }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn check(calls: &[Call], abandoned: bool, verdicts: &[(Doubt, Decision)], retries_max: u32) -> Standing {
-        let lines: Vec<_> = calls.iter().map(|call| Line { call, abandoned }).collect();
+        let lines: Vec<_> = calls.iter().map(|call| LedgerLine { call, abandoned }).collect();
         standing(&lines, &verdicts.iter().copied().collect(), retries_max)
     }
 

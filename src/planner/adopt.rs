@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::asset::{Asset, AssetKey, Assets, ObjectPath};
-use crate::plan::{Action, CollectionPlan, FoundRow, Subject, Suspects, Verdict, adopt, judge, named_files};
+use crate::plan::{Action, Adoptability, CollectionPlan, FoundRow, Subject, Suspects, adopt, judge, named_files};
 use crate::state::RowSeen;
 use crate::world::{Elsewhere, Listing};
 
@@ -11,7 +11,7 @@ use super::second::CHUNK;
 use super::{Declared, Gathering, Moves, PlannerError};
 
 /// Rows that cannot be taken over, by the asset's number.
-pub(super) type Unfit = HashMap<usize, Verdict>;
+pub(super) type Unfit = HashMap<usize, Adoptability>;
 
 impl Gathering<'_> {
     /// Plans the assets whose rows can be taken over, and returns what is true of those whose rows cannot.
@@ -54,7 +54,7 @@ impl Gathering<'_> {
                 let Some(row) = rows.get(&asset.key) else { continue };
                 let found = FoundRow { id: row.id.as_deref(), seen: row.seen, values: &row.values };
                 match judge(asset, found, url_base, size) {
-                    Verdict::Fits(adoption, reasons) => {
+                    Adoptability::Fits(adoption, reasons) => {
                         let price = crate::asset::MicroUsd(0);
                         let subject = Subject { asset, index: *index, key_axes: &manifest.key, price };
                         let change = adopt(subject, adoption, reasons);
@@ -62,7 +62,7 @@ impl Gathering<'_> {
                         recipe.map(|recipe| self.making.entry(recipe).or_insert_with(|| asset.key.clone()));
                         plan.changes.push(change);
                     }
-                    verdict @ (Verdict::Differs(..) | Verdict::Unusable(_)) => {
+                    verdict @ (Adoptability::Differs(..) | Adoptability::Unusable(_)) => {
                         unfit.insert(*index, verdict);
                     }
                 }

@@ -10,8 +10,8 @@ use crate::digest::{ContentDigest, RecipeDigest, SeenDigest};
 use crate::glob::GlobIndex;
 use crate::imaging::RENDERER;
 use crate::plan::{
-    Action, CollectionPlan, Comparison, Completeness, Limits, Looked, Note, Picture, Plan, Provenance, RowState, Seen,
-    StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
+    Action, AssetObservation, CollectionPlan, Completeness, Coverage, GuardLimits, HeadComparison, Note, PictureSource,
+    Plan, Provenance, RowState, StoreFinding, Subject, decide, delete, guard, row_inputs, settle_seed,
 };
 use crate::record::{Original, Published, Record, RecordHead, RecordedRow};
 
@@ -30,7 +30,7 @@ pub struct Comparing<'c> {
     /// Which assets are meant.
     pub selection: &'c Selection,
     /// What may not be exceeded.
-    pub limits: Limits,
+    pub limits: GuardLimits,
     /// The time, as RFC 3339 text.
     pub created_at: String,
     /// Whether every manifest of the environment is among those declared.
@@ -40,7 +40,7 @@ pub struct Comparing<'c> {
 }
 
 /// The older manifests as what a state would remember of them.
-struct Past<'c> {
+struct OlderManifests<'c> {
     comparing: &'c Comparing<'c>,
     /// Recipes whose pictures are there: those of all older assets that are not held.
     made: HashSet<RecipeDigest>,
@@ -56,7 +56,7 @@ pub fn against(comparing: &Comparing<'_>) -> Result<Plan, PlannerError> {
     owners::check_declared(comparing.declared)?;
     let heads = comparing.older.iter().flat_map(|older| older.heads.all());
     let made = heads.filter(|head| !head.hold).map(|head| head.recipe).collect();
-    let mut past = Past { comparing, made, making: HashMap::new() };
+    let mut past = OlderManifests { comparing, made, making: HashMap::new() };
     let mut moved_away: BTreeMap<CollectionName, u64> = BTreeMap::new();
     let mut collections = Vec::new();
     for declared in comparing.declared {
@@ -98,7 +98,7 @@ fn gone(comparing: &Comparing<'_>, moved_away: &BTreeMap<CollectionName, u64>) -
     left.collect()
 }
 
-impl Past<'_> {
+impl OlderManifests<'_> {
     fn older(&self, name: &CollectionName) -> Option<&Declared> {
         self.comparing.older.iter().find(|older| older.manifest.name == *name)
     }
@@ -116,7 +116,7 @@ impl Past<'_> {
     ) -> Result<(CollectionPlan, BTreeMap<CollectionName, u64>), PlannerError> {
         let Declared { manifest, heads } = declared;
         let selection = self.comparing.selection;
-        let mut comparison = Comparison::new(heads, Looked::NotAt);
+        let mut comparison = HeadComparison::new(heads, Coverage::NotAt);
         let older = self.older(&manifest.name);
         for head in older.iter().flat_map(|older| older.heads.all()) {
             comparison.record(&RecordHead {
@@ -134,7 +134,7 @@ impl Past<'_> {
         let mut moves = Moves { deleted: suspects.strangers.clone(), ..Moves::default() };
         if !manifest.moved.is_empty() {
             let (candidates, before) = (self.candidates(), self.renamed_before());
-            let past = moves::Past { standing: &[], candidates: &candidates, before: &before };
+            let past = moves::MoveHistory { standing: &[], candidates: &candidates, before: &before };
             moves.assign(manifest, heads, &past)?;
         }
         let older_key = older.map(|older| &older.manifest.key).filter(|key| **key != manifest.key);
@@ -190,13 +190,13 @@ impl Past<'_> {
         let is_recorded = record.as_ref().is_some_and(|record| record.recipe.digest() == recipe);
         let picture = match self.making.get(&recipe) {
             _ if is_recorded || self.made.contains(&recipe) => {
-                Picture::There(original(&asset, recipe), Provenance::Kept)
+                PictureSource::There(original(&asset, recipe), Provenance::Kept)
             }
-            Some(key) => Picture::MadeFor(key.clone()),
-            None => Picture::ToMake,
+            Some(key) => PictureSource::MadeFor(key.clone()),
+            None => PictureSource::ToMake,
         };
         let price = price(self.comparing.prices, &asset);
-        let seen = Seen {
+        let seen = AssetObservation {
             record: record.as_ref(),
             moved_from: moves.into.get(&asset.key).cloned(),
             faults: Vec::new(),

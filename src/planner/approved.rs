@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{Approved, ApprovedChange, Narrowed, Note, Plan, Recorded, Stray, Strayed, narrow, strayed_fields};
+use crate::plan::{
+    Approved, ApprovedChange, Narrowed, Note, Plan, RecordedAssets, Stray, Strayed, narrow, strayed_fields,
+};
 use crate::state::{StateError, records_of};
 use crate::world::World;
 
@@ -16,7 +18,7 @@ use super::PlannerError;
 pub(super) async fn hold_to(world: &World, plan: &mut Plan, approved: &Approved) -> Result<(), PlannerError> {
     let asked = approved.unplanned(plan).into_iter().map(|(collection, key)| (collection.clone(), key.clone()));
     let records = records_of(&*world.state, asked).await?;
-    let recorded: Recorded<'_> =
+    let recorded: RecordedAssets<'_> =
         records.iter().map(|((collection, key), record)| ((collection, key), record)).collect();
     let Narrowed { done, left, strays } = narrow(plan, approved, &recorded);
     if !strays.is_empty() {

@@ -2,22 +2,22 @@
 
 use crate::asset::{Asset, Assets, SeedFrom};
 use crate::manifest::Manifest;
-use crate::plan::{CollectionPlan, Completeness, Plan, RowState, Seen, Subject, decide, settle_seed};
+use crate::plan::{AssetObservation, CollectionPlan, Completeness, Plan, RowState, Subject, decide, settle_seed};
 use crate::state::records_of;
 use crate::world::World;
 
-use super::second::{Batch, CHUNK, price};
-use super::{Declared, Gathering, Moves, PlannerError, Request, refusals};
+use super::second::{AssetBatch, CHUNK, price};
+use super::{Declared, Gathering, Moves, PlanRequest, PlannerError, refusals};
 
 /// A manifest's assets in another take, without anything that is published of them.
-pub struct Taken<'m> {
+pub struct CandidateTake<'m> {
     /// The manifest.
     pub manifest: &'m Manifest,
     /// The take.
     pub take: u32,
 }
 
-impl Assets for Taken<'_> {
+impl Assets for CandidateTake<'_> {
     fn asset(&self, index: usize) -> Asset {
         let asset = self.manifest.asset(index);
         let base = asset.seed_from.base.clone();
@@ -36,7 +36,7 @@ impl Assets for Taken<'_> {
 ///
 /// # Errors
 /// When the world cannot be looked at.
-pub async fn candidates(world: &World, request: &Request<'_>, takes: u32) -> Result<Plan, PlannerError> {
+pub async fn candidates(world: &World, request: &PlanRequest<'_>, takes: u32) -> Result<Plan, PlannerError> {
     let known = world.state.known().await?;
     let (_, decision) = world.store(&known, request.now, request.take).await?;
     let mut gathering = Gathering::new(world, request, &known);
@@ -65,14 +65,14 @@ impl Gathering<'_> {
     /// Plans one take of a collection's selected assets.
     async fn taken(&mut self, declared: &Declared, take: u32) -> Result<CollectionPlan, PlannerError> {
         let Declared { manifest, heads } = declared;
-        let assets = Taken { manifest, take };
+        let assets = CandidateTake { manifest, take };
         let mut plan = CollectionPlan::new(manifest.name.clone(), manifest.key.clone());
         let moves = Moves::default();
         self.read_bytes(declared).await?;
         let numbers: Vec<usize> = (0..heads.all().len()).collect();
         for chunk in numbers.chunks(CHUNK) {
             let asked = chunk.iter().map(|number| (manifest.name.clone(), heads.all()[*number].key.clone()));
-            let mut batch = Batch::of(records_of(&*self.world.state, asked).await?);
+            let mut batch = AssetBatch::of(records_of(&*self.world.state, asked).await?);
             for number in chunk {
                 let asset = assets.asset(*number);
                 if self.request.selection.takes(&manifest.name, asset.key.as_str(), &asset.labels) {
@@ -86,7 +86,7 @@ impl Gathering<'_> {
                 let record = batch.record(manifest, &moves, &asset.key);
                 let recipe = asset.recipe.digest();
                 let price = price(self.request.prices, asset);
-                let seen = Seen {
+                let seen = AssetObservation {
                     record,
                     moved_from: None,
                     faults: Vec::new(),

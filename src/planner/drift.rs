@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::asset::{Asset, Row, TableSpec, URL_BASE};
-use crate::plan::{ColumnEdit, Edited, RowState, Target, kept_value, pointers};
+use crate::plan::{ColumnEdit, Edited, PointerTarget, RowState, kept_value, pointers};
 use crate::record::{Record, RecordedRow, outputs};
 use crate::state::RowSeen;
 
@@ -55,7 +55,7 @@ fn edited(asset: &Asset, record: &Record, written: &RecordedRow, found: &[Value]
         let pointer = pointers.iter().find(|pointer| pointer.column == at);
         let points_at = |value: &Value| pointer.map(|pointer| pointer.target(value, url_base));
         let edited = match (points_at(&expected), points_at(found)) {
-            (Some(Target::File(one)), Some(Target::File(other))) if one == other => {
+            (Some(PointerTarget::File(one)), Some(PointerTarget::File(other))) if one == other => {
                 respelt = true;
                 continue;
             }

@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use crate::asset::MicroUsd;
 use crate::digest::ContentDigest;
 use crate::imaging::RENDERER;
-use crate::plan::{Action, Again, Bought, Change, FoundObject, LostOriginal, Note, ObjectFault};
+use crate::plan::{Action, Change, FoundObject, LostOriginal, Note, ObjectFault, Rebuy, Rerender};
 use crate::record::{Original, Published, Record};
 use crate::storage::FileFault;
 
-use super::second::Batch;
+use super::second::AssetBatch;
 
 /// Tells whether an earlier renderer made a published file; one that is the original itself was made by none.
 fn is_old(record: &Record, file: &Published) -> bool {
     file.renderer < RENDERER && file.sha256 != record.original
 }
 
-impl Batch {
+impl AssetBatch {
     /// Returns the published files that are not as recorded, each confirmed by asking for it.
     pub(super) fn faults(&self, record: &Record) -> Vec<ObjectFault> {
         let fault = |file: &Published| {
@@ -28,8 +28,8 @@ impl Batch {
             };
             let (rendition, path) = (file.rendition.name.clone(), file.path.clone());
             let again = match self.rendered_otherwise.contains(&record.original) && is_old(record, file) {
-                true => Again::Other { renderer: file.renderer },
-                false => Again::Same,
+                true => Rerender::Other { renderer: file.renderer },
+                false => Rerender::Same,
             };
             Some(ObjectFault { rendition, path, recorded: file.bytes, found, again })
         };
@@ -55,8 +55,8 @@ impl Batch {
         // A new recipe needs no picture of the old one.
         let replaced = change.after.map(|after| after.recipe) != change.before.map(|before| before.recipe);
         let bought = match change.action {
-            Action::Generate | Action::Unknown if !replaced => Bought::Now,
-            _ => Bought::Later,
+            Action::Generate | Action::Unknown if !replaced => Rebuy::Now,
+            _ => Rebuy::Later,
         };
         Some(Note::OriginalLost(Box::new(LostOriginal {
             key: change.key.clone(),

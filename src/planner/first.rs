@@ -2,7 +2,7 @@
 
 use crate::asset::{AssetKey, Heads};
 use crate::digest::SeenDigest;
-use crate::plan::{Comparison, Looked, Note, Suspects};
+use crate::plan::{Coverage, HeadComparison, Note, Suspects};
 use crate::record::RecordHead;
 use crate::state::Visitor;
 use crate::world::Listing;
@@ -11,8 +11,8 @@ use super::owners::Foreign;
 
 /// Feeds a scan into the first pass. The files of records are kept until the listing is there, which may take longer.
 pub struct FirstPass<'f> {
-    comparison: Comparison<'f>,
-    objects: Option<Objects>,
+    comparison: HeadComparison<'f>,
+    objects: Option<PublishedPaths>,
     /// Keys whose rows belong to other collections that publish to the same table.
     foreign: &'f Foreign,
     /// What other manifests declare that publish to the same table.
@@ -21,7 +21,7 @@ pub struct FirstPass<'f> {
 
 /// The published files of records: all paths in one text, since a hundred thousand small ones would take longer.
 #[derive(Default)]
-struct Objects {
+struct PublishedPaths {
     paths: String,
     /// Where each path ends, the size of its file, and the number of its asset.
     files: Vec<(usize, u64, usize)>,
@@ -29,18 +29,18 @@ struct Objects {
 
 impl<'f> FirstPass<'f> {
     /// Begins with the heads of a collection.
-    pub fn new(heads: &'f Heads, looked: Looked, foreign: &'f Foreign) -> Self {
+    pub fn new(heads: &'f Heads, looked: Coverage, foreign: &'f Foreign) -> Self {
         let objects = match looked {
-            Looked::At => Some(Objects::default()),
-            Looked::NotAt => None,
+            Coverage::At => Some(PublishedPaths::default()),
+            Coverage::NotAt => None,
         };
-        Self { comparison: Comparison::new(heads, looked), objects, foreign, others: Vec::new() }
+        Self { comparison: HeadComparison::new(heads, looked), objects, foreign, others: Vec::new() }
     }
 
     /// Ends the pass, with the listing where objects are looked at.
     pub fn finish(self, listing: Option<&Listing>) -> Suspects {
         let Self { mut comparison, objects, foreign: _, others: _ } = self;
-        if let (Some(Objects { paths, files }), Some(listing)) = (objects, listing) {
+        if let (Some(PublishedPaths { paths, files }), Some(listing)) = (objects, listing) {
             let mut start = 0;
             for (end, bytes, number) in files {
                 if listing.size(&paths[start..end]) != Some(bytes) {
@@ -56,7 +56,7 @@ impl<'f> FirstPass<'f> {
 impl Visitor for FirstPass<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         let Some(number) = self.comparison.record(&head) else { return };
-        if let Some(Objects { paths, files }) = &mut self.objects {
+        if let Some(PublishedPaths { paths, files }) = &mut self.objects {
             for (bytes, path) in head.objects() {
                 paths.push_str(path);
                 files.push((paths.len(), bytes, number));

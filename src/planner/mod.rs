@@ -11,8 +11,8 @@ use crate::asset::{AssetKey, CollectionName, Heads, MicroUsd, TableName};
 use crate::digest::RecipeDigest;
 use crate::manifest::Manifest;
 use crate::plan::{
-    Approved, CollectionPlan, Completeness, Limits, Looked, Note, Plan, Refusal, Sights, StoreFinding, Stray, Verdicts,
-    guard, sample,
+    Approved, CollectionPlan, Completeness, Coverage, GuardLimits, Note, Plan, PlanRefusal, Sights, StoreFinding,
+    Stray, Verdicts, guard, sample,
 };
 use crate::state::{Arrangement, Known, KnownCollection, Schema, TableProblem, TableSeen};
 use crate::storage::{Originals, StoreDecision, TakeStorage};
@@ -36,7 +36,7 @@ mod selection;
 mod standings;
 
 pub use against::{Comparing, against};
-pub use candidates::{Taken, candidates};
+pub use candidates::{CandidateTake, candidates};
 pub use deep::{Depth, all as damaged, remembered};
 pub use drift::row_state;
 pub use moves::Moves;
@@ -63,13 +63,13 @@ impl Declared {
 }
 
 /// What is to be planned.
-pub struct Request<'r> {
+pub struct PlanRequest<'r> {
     /// The manifests, by collection name.
     pub declared: &'r [Declared],
     /// Which assets are meant.
     pub selection: &'r Selection,
     /// Whether objects and rows are looked at.
-    pub refresh: Looked,
+    pub refresh: Coverage,
     /// Which bytes are read, where files are looked at.
     pub depth: Depth<'r>,
     /// Whether the user insists on the storage.
@@ -77,7 +77,7 @@ pub struct Request<'r> {
     /// Who can read the originals.
     pub originals: Originals,
     /// What may not be exceeded.
-    pub limits: Limits,
+    pub limits: GuardLimits,
     /// Seconds since 1970.
     pub now: i64,
     /// The same as RFC 3339 text.
@@ -175,7 +175,7 @@ pub enum PlannerError {
 /// What one planning shares between its collections.
 struct Gathering<'r> {
     world: &'r World,
-    request: &'r Request<'r>,
+    request: &'r PlanRequest<'r>,
     known: &'r Known,
     /// Recipes that an asset further up gets made.
     making: HashMap<RecipeDigest, AssetKey>,
@@ -189,7 +189,7 @@ struct Gathering<'r> {
 ///
 /// # Errors
 /// When the world cannot be looked at, or a published table does not fit.
-pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerError> {
+pub async fn plan(world: &World, request: &PlanRequest<'_>) -> Result<Plan, PlannerError> {
     owners::check_declared(request.declared)?;
     let mut known = world.state.known().await?;
     let (mut marker, mut decision) = world.store(&known, request.now, request.take).await?;
@@ -237,7 +237,7 @@ pub async fn plan(world: &World, request: &Request<'_>) -> Result<Plan, PlannerE
     Ok(plan)
 }
 
-fn refusals(plan: &Plan, limits: Limits, decision: StoreDecision) -> Vec<Refusal> {
+fn refusals(plan: &Plan, limits: GuardLimits, decision: StoreDecision) -> Vec<PlanRefusal> {
     let finding = match decision {
         StoreDecision::Refused(refusal) => {
             StoreFinding::Refused { message: refusal.to_string(), way_out: refusal.way_out().to_owned() }
@@ -248,7 +248,7 @@ fn refusals(plan: &Plan, limits: Limits, decision: StoreDecision) -> Vec<Refusal
 }
 
 /// Collections that have records and no manifest.
-fn undeclared(known: &Known, request: &Request<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
+fn undeclared(known: &Known, request: &PlanRequest<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
     if request.all_manifests == AllManifests::Some {
         return Vec::new();
     }
@@ -283,7 +283,7 @@ fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
 }
 
 impl<'r> Gathering<'r> {
-    fn new(world: &'r World, request: &'r Request<'r>, known: &'r Known) -> Self {
+    fn new(world: &'r World, request: &'r PlanRequest<'r>, known: &'r Known) -> Self {
         let (making, damaged) = (HashMap::new(), deep::Damaged::new());
         Self { world, request, known, making, originals: OnceCell::new(), damaged }
     }
@@ -296,7 +296,7 @@ impl<'r> Gathering<'r> {
         let Declared { manifest, heads } = declared;
         let looked = self.request.refresh;
         let recorded = self.known.collections.iter().find(|collection| collection.name == manifest.name);
-        let table = manifest.table().filter(|_| looked == Looked::At);
+        let table = manifest.table().filter(|_| looked == Coverage::At);
         let foreign = match table {
             Some(table) => self.foreign(manifest, table).await?,
             None => owners::Foreign::default(),
@@ -306,8 +306,8 @@ impl<'r> Gathering<'r> {
         let folders = manifest.folders();
         let listing = async {
             match looked {
-                Looked::At => self.world.list(&folders).await.map(Some),
-                Looked::NotAt => Ok(None),
+                Coverage::At => self.world.list(&folders).await.map(Some),
+                Coverage::NotAt => Ok(None),
             }
         };
         let scan = async {
@@ -329,7 +329,7 @@ impl<'r> Gathering<'r> {
         }
         let is_there = seen == TableSeen::Fits;
         let mut suspects = visitor.finish(listing.as_ref());
-        if looked == Looked::At {
+        if looked == Coverage::At {
             suspects.add(self.read_bytes(declared).await?);
         }
         tracing::info!(
@@ -362,7 +362,7 @@ impl<'r> Gathering<'r> {
         torn(&plan, &moves)?;
         let new = plan.changes.iter().filter(|change| change.before.is_none()).count() as u64;
         let fresh = recorded.is_none_or(|recorded| recorded.records == 0);
-        if looked == Looked::NotAt && fresh && new > 0 && manifest.table().is_some() {
+        if looked == Coverage::NotAt && fresh && new > 0 && manifest.table().is_some() {
             plan.notes.push(Note::RowsNotLooked { count: new });
         }
         self.deletions(manifest, &moves, &mut plan).await?;

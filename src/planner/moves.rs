@@ -25,7 +25,7 @@ pub struct Moves {
 }
 
 /// What was before this plan, as far as renames go.
-pub(super) struct Past<'p> {
+pub(super) struct MoveHistory<'p> {
     /// Renames that were carried out and whose lines still stand.
     pub standing: &'p [AppliedMove],
     /// The recorded keys that a rename could start from.
@@ -36,9 +36,9 @@ pub(super) struct Past<'p> {
 
 /// Collects the keys of a collection.
 #[derive(Default)]
-struct Keys(BTreeSet<AssetKey>);
+struct KeyCollector(BTreeSet<AssetKey>);
 
-impl Visitor for Keys {
+impl Visitor for KeyCollector {
     fn record(&mut self, head: RecordHead<'_>) {
         self.0.extend(head.key.parse::<AssetKey>().ok());
     }
@@ -65,7 +65,7 @@ impl Moves {
         for collection in candidates.keys().filter(|collection| **collection != manifest.name) {
             before.extend(world.state.moves(collection).await?);
         }
-        let past = Past { standing: &standing, candidates: &candidates, before: &before };
+        let past = MoveHistory { standing: &standing, candidates: &candidates, before: &before };
         moves.assign(manifest, heads, &past)?;
         Ok(moves)
     }
@@ -74,7 +74,12 @@ impl Moves {
     ///
     /// # Errors
     /// [`PlannerError::TwoLines`] where two lines cannot both be meant.
-    pub(super) fn assign(&mut self, manifest: &Manifest, heads: &Heads, past: &Past<'_>) -> Result<(), PlannerError> {
+    pub(super) fn assign(
+        &mut self,
+        manifest: &Manifest,
+        heads: &Heads,
+        past: &MoveHistory<'_>,
+    ) -> Result<(), PlannerError> {
         let routes = Routes::new(manifest, heads);
         let standing: HashSet<&AppliedMove> = past.standing.iter().collect();
         let mut found = Vec::new();
@@ -177,7 +182,7 @@ impl Moves {
 fn one_after_the_other(
     routes: &Routes<'_>,
     manifest: &Manifest,
-    past: &Past<'_>,
+    past: &MoveHistory<'_>,
     (collection, from, first): (&CollectionName, &AssetKey, &Route<'_>),
 ) -> Result<(), TwoLines> {
     let is_there = past.candidates.get(&manifest.name).is_some_and(|keys| keys.contains(&first.to));
@@ -236,7 +241,7 @@ async fn candidates(
             let recorded = world.state.records(&manifest.name, &declared).await?;
             recorded.into_iter().map(|record| record.key).chain(suspects.strangers.iter().cloned()).collect()
         } else {
-            let mut keys = Keys::default();
+            let mut keys = KeyCollector::default();
             world.state.scan(&line.from_collection, None, &mut keys).await?;
             keys.0
         };

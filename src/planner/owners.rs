@@ -15,12 +15,12 @@ use super::{Declared, Gathering, Moves, PlannerError, SharedRow};
 pub struct Foreign(HashMap<String, CollectionName>);
 
 /// Takes the keys of one collection's records.
-struct Keys<'f> {
+struct OwnerCollector<'f> {
     foreign: &'f mut Foreign,
     owner: &'f CollectionName,
 }
 
-impl Visitor for Keys<'_> {
+impl Visitor for OwnerCollector<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         self.foreign.0.insert(head.key.to_owned(), self.owner.clone());
     }
@@ -68,7 +68,7 @@ impl Gathering<'_> {
         let mut foreign = Foreign::default();
         for known in &self.known.collections {
             if known.name != manifest.name && known.table.as_ref() == Some(&table.name) {
-                let mut keys = Keys { foreign: &mut foreign, owner: &known.name };
+                let mut keys = OwnerCollector { foreign: &mut foreign, owner: &known.name };
                 self.world.state.scan(&known.name, None, &mut keys).await?;
             }
         }

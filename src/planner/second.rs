@@ -7,8 +7,8 @@ use crate::digest::{ContentDigest, RecipeDigest};
 use crate::glob::GlobIndex;
 use crate::manifest::Manifest;
 use crate::plan::{
-    Action, Cause, Change, CollectionPlan, Decisions, Doubt, LostState, Note, Picture, Provenance, RowState, Seen,
-    Standing, Subject, Suspects, Verdict, decide, delete, settle_seed,
+    Action, Adoptability, AssetObservation, Cause, Change, CollectionPlan, Decisions, Doubt, LostState, Note,
+    PictureSource, Provenance, RowState, Standing, Subject, Suspects, decide, delete, settle_seed,
 };
 use crate::record::{Original, Record};
 use crate::state::{Records, RowSeen, records_of};
@@ -24,7 +24,7 @@ use super::{Declared, Gathering, Moves, PlannerError, Selection};
 pub(super) const CHUNK: usize = 1_000;
 
 /// Everything that was read for one batch of assets.
-pub(super) struct Batch {
+pub(super) struct AssetBatch {
     /// The assets, by their number.
     pub assets: Vec<(usize, Asset)>,
     /// Their records.
@@ -81,7 +81,7 @@ impl Gathering<'_> {
         moves: &Moves,
         listing: Option<&Listing>,
         elsewhere: &mut Elsewhere,
-    ) -> Result<Batch, PlannerError> {
+    ) -> Result<AssetBatch, PlannerError> {
         let Declared { manifest, heads } = declared;
         let state = &self.world.state;
         let asked = numbers.iter().filter_map(|number| {
@@ -89,7 +89,8 @@ impl Gathering<'_> {
             Some((collection, key?))
         });
         let records = records_of(&**state, asked).await?;
-        let mut batch = Batch { rows_looked: listing.is_some(), damaged: self.damaged.clone(), ..Batch::of(records) };
+        let mut batch =
+            AssetBatch { rows_looked: listing.is_some(), damaged: self.damaged.clone(), ..AssetBatch::of(records) };
         for number in numbers {
             let asset = manifest.asset(*number);
             let record = batch.record(manifest, moves, &asset.key);
@@ -119,7 +120,7 @@ impl Gathering<'_> {
         &self,
         manifest: &Manifest,
         moves: &Moves,
-        batch: &mut Batch,
+        batch: &mut AssetBatch,
     ) -> Result<(), PlannerError> {
         let state = &self.world.state;
         let mut recipes: Vec<RecipeDigest> = Vec::new();
@@ -176,7 +177,7 @@ impl Gathering<'_> {
     fn decide(
         &mut self,
         declared: &Declared,
-        batch: Batch,
+        batch: AssetBatch,
         moves: &Moves,
         unfit: &mut Unfit,
         plan: &mut CollectionPlan,
@@ -188,7 +189,7 @@ impl Gathering<'_> {
             let picture = batch.picture(asset, record, recipe, &self.making);
             let decisions = batch.decisions(&recipe);
             let price = price(self.request.prices, asset);
-            let seen = Seen {
+            let seen = AssetObservation {
                 record,
                 moved_from: moves.into.get(&asset.key).cloned(),
                 faults: record.map(|record| batch.faults(record)).unwrap_or_default(),
@@ -200,12 +201,12 @@ impl Gathering<'_> {
             let mut change = decide(subject, seen);
             plan.notes.extend(record.and_then(|record| batch.lost_original(record, &change, price)));
             match unfit.remove(index) {
-                Some(Verdict::Differs(adoption, reasons)) => {
+                Some(Adoptability::Differs(adoption, reasons)) => {
                     change.reasons.extend(reasons);
                     change.adoption = Some(Box::new(adoption));
                 }
-                Some(Verdict::Unusable(reasons)) => change.reasons.extend(reasons),
-                Some(Verdict::Fits(..)) | None => {}
+                Some(Adoptability::Unusable(reasons)) => change.reasons.extend(reasons),
+                Some(Adoptability::Fits(..)) | None => {}
             }
             if change.action == Action::Generate {
                 self.making.entry(recipe).or_insert_with(|| asset.key.clone());
@@ -298,7 +299,7 @@ pub(super) fn source(manifest: &Manifest, moves: &Moves, key: &AssetKey) -> (Col
     }
 }
 
-impl Batch {
+impl AssetBatch {
     /// Returns one that only records were read for.
     pub(super) fn of(records: Records) -> Self {
         Self {
@@ -340,38 +341,38 @@ impl Batch {
         record: Option<&Record>,
         recipe: RecipeDigest,
         making: &HashMap<RecipeDigest, AssetKey>,
-    ) -> Picture {
+    ) -> PictureSource {
         // A picture that is published already stays the one that it is, also where its recipe has a newer one.
         let published = record.filter(|record| record.recipe.digest() == recipe);
         if let Some(original) = published.and_then(|record| self.by_content.get(&record.original)) {
-            return Picture::There(original.clone(), Provenance::Kept);
+            return PictureSource::There(original.clone(), Provenance::Kept);
         }
         if let Some(original) = self.kept.get(&recipe) {
-            return Picture::There(original.clone(), Provenance::Kept);
+            return PictureSource::There(original.clone(), Provenance::Kept);
         }
         if let Some(found) = self.found.get(&recipe) {
             let (width, height) = asset.recipe.picture_size();
             let original = found.clone().into_original(recipe, width, height);
-            return Picture::There(original, Provenance::FoundInStorage);
+            return PictureSource::There(original, Provenance::FoundInStorage);
         }
         if let Some(key) = making.get(&recipe) {
-            return Picture::MadeFor(key.clone());
+            return PictureSource::MadeFor(key.clone());
         }
         match self.standings.by_recipe.get(&recipe) {
-            None | Some(Standing::Clear(_)) if self.collected.contains(&recipe) => Picture::Collected,
-            None | Some(Standing::Clear(_)) => Picture::ToMake,
-            Some(Standing::UnderWay) => Picture::UnderWay,
+            None | Some(Standing::Clear(_)) if self.collected.contains(&recipe) => PictureSource::Collected,
+            None | Some(Standing::Clear(_)) => PictureSource::ToMake,
+            Some(Standing::UnderWay) => PictureSource::UnderWay,
             Some(Standing::Accepted { .. }) => match self.standings.accepted.get(&recipe) {
-                Some(original) => Picture::There(original.clone(), Provenance::Accepted),
+                Some(original) => PictureSource::There(original.clone(), Provenance::Accepted),
                 None => {
                     let why = self.standings.unusable.get(&recipe).cloned();
                     let why = why.unwrap_or_else(|| "its file is gone".to_owned());
-                    Picture::InDoubt { doubt: Doubt::Withheld, why: Some(why) }
+                    PictureSource::InDoubt { doubt: Doubt::Withheld, why: Some(why) }
                 }
             },
             Some(Standing::Undecided { doubt, why, .. }) => match self.standings.unusable.get(&recipe) {
-                Some(why) => Picture::InDoubt { doubt: Doubt::Withheld, why: Some(why.clone()) },
-                None => Picture::InDoubt { doubt: *doubt, why: why.clone() },
+                Some(why) => PictureSource::InDoubt { doubt: Doubt::Withheld, why: Some(why.clone()) },
+                None => PictureSource::InDoubt { doubt: *doubt, why: why.clone() },
             },
         }
     }

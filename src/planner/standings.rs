@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::imaging::{BYTES_MAX, undecodable};
-use crate::plan::{Doubt, Line, Standing, standing};
+use crate::plan::{Doubt, LedgerLine, Standing, standing};
 use crate::process::Process;
 use crate::record::Original;
 use crate::state::CallSeen;
@@ -37,11 +37,11 @@ impl Gathering<'_> {
         }
         let state = &self.world.state;
         let calls = state.calls(recipes, &Process::liveness).await?;
-        let mut lines: HashMap<RecipeDigest, Vec<Line<'_>>> = HashMap::new();
+        let mut lines: HashMap<RecipeDigest, Vec<LedgerLine<'_>>> = HashMap::new();
         for CallSeen { call, abandoned } in &calls {
-            lines.entry(call.recipe).or_default().push(Line { call, abandoned: *abandoned });
+            lines.entry(call.recipe).or_default().push(LedgerLine { call, abandoned: *abandoned });
         }
-        let judged = |(recipe, lines): (RecipeDigest, Vec<Line<'_>>)| {
+        let judged = |(recipe, lines): (RecipeDigest, Vec<LedgerLine<'_>>)| {
             (recipe, standing(&lines, self.request.verdicts, self.request.unknown_retries))
         };
         let by_recipe: HashMap<_, _> = lines.into_iter().map(judged).collect();

@@ -7,7 +7,7 @@ use crate::plan::{Action, Change, CollectionPlan, Plan};
 
 use super::count;
 use super::escape::terminal;
-use super::style::{Style, Tone};
+use super::style::{PlanStyle, Tone};
 use super::text::sections;
 
 /// What such a plan does not know of itself.
@@ -30,7 +30,7 @@ pub fn against_sentence(name: &str) -> String {
 }
 
 /// Returns the plan as text that is safe for a terminal; the last line has counts and money, and ends with a line feed.
-pub fn against_text(plan: &Plan, facts: AgainstFacts<'_>, style: Style) -> String {
+pub fn against_text(plan: &Plan, facts: AgainstFacts<'_>, style: PlanStyle) -> String {
     let header = |collection: &CollectionPlan| {
         let name = style.colour.paint(Tone::Strong, &terminal(collection.name.as_str()));
         let new = if facts.known.contains(collection.name.as_str()) { "" } else { " · a new collection" };
@@ -40,7 +40,7 @@ pub fn against_text(plan: &Plan, facts: AgainstFacts<'_>, style: Style) -> Strin
     sections(plan, style, header, last_line(plan, style))
 }
 
-fn last_line(plan: &Plan, style: Style) -> String {
+fn last_line(plan: &Plan, style: PlanStyle) -> String {
     let unchanged = count::number(plan.count(Action::Keep));
     if plan.is_empty() {
         return format!("{} {unchanged} unchanged.\n", style.colour.paint(Tone::Strong, "No changes."));

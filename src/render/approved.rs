@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::{PlanDigest, RecipeDigest, RenditionsDigest, RowDigest};
-use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, Beyond, Snapshot, digest, is_outside};
+use crate::plan::{Action, Approved, ApprovedChange, ApprovedField, AssetSnapshot, Beyond, digest, is_outside};
 
 use super::json::FORMAT_VERSION;
 
@@ -39,7 +39,7 @@ pub enum DocumentError {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct ApprovedDocument {
     format_version: String,
     environment: String,
     digest: String,
@@ -81,7 +81,7 @@ struct SideRead {
 /// # Errors
 /// When it is none, when another version wrote it, or when its digest is not that of its changes.
 pub fn approved_plan(document: &str) -> Result<Approved, DocumentError> {
-    let Document { format_version, environment, digest: said, changes, estimated_cost } =
+    let ApprovedDocument { format_version, environment, digest: said, changes, estimated_cost } =
         serde_json::from_str(document)?;
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     if major(&format_version) != major(FORMAT_VERSION) {
@@ -138,9 +138,9 @@ fn change(read: ChangeRead) -> Result<ApprovedChange, DocumentError> {
     })
 }
 
-fn side(read: SideRead) -> Result<Snapshot, DocumentError> {
+fn side(read: SideRead) -> Result<AssetSnapshot, DocumentError> {
     let SideRead { recipe, renditions, row, protect, hold } = read;
-    Ok(Snapshot {
+    Ok(AssetSnapshot {
         recipe: parsed::<RecipeDigest>(&recipe)?,
         renditions: parsed::<RenditionsDigest>(&renditions)?,
         row: row.map(|row| parsed::<RowDigest>(&row)).transpose()?,

@@ -6,7 +6,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use super::count;
 use super::escape::terminal;
-use super::style::{Colour, Listing, Style, Tone};
+use super::style::{ColourMode, ListLength, PlanStyle, Tone};
 
 /// How many unchanged words are shown on each side of a change.
 const CONTEXT_WORDS: usize = 8;
@@ -17,7 +17,7 @@ const TOKENS_MAX: usize = 4_000;
 
 /// A stretch of both texts, in tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Piece {
+struct DiffPiece {
     differs: bool,
     old: Range<usize>,
     new: Range<usize>,
@@ -27,14 +27,14 @@ struct Piece {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
     /// What became of it.
-    pub fate: Fate,
+    pub fate: WordChange,
     /// The text; escaped for no medium yet.
     pub text: String,
 }
 
 /// What becomes of words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum WordChange {
     /// They stay.
     Stays,
     /// They go.
@@ -44,23 +44,23 @@ pub(super) enum Fate {
 }
 
 /// Returns one line with the words that went and the words that came, and a few words around them.
-pub(super) fn difference(old: &str, new: &str, style: Style) -> String {
-    let Style { colour, listing } = style;
+pub(super) fn difference(old: &str, new: &str, style: PlanStyle) -> String {
+    let PlanStyle { colour, listing } = style;
     let marked = |Words { fate, text }: Words| {
         let safe = terminal(&text);
         match (fate, colour) {
-            (Fate::Stays, _) => safe.into_owned(),
-            (Fate::Goes, Colour::Plain) => format!("[-{safe}-]"),
-            (Fate::Comes, Colour::Plain) => format!("{{+{safe}+}}"),
-            (Fate::Goes, Colour::Ansi) => colour.paint(Tone::Old, &safe),
-            (Fate::Comes, Colour::Ansi) => colour.paint(Tone::New, &safe),
+            (WordChange::Stays, _) => safe.into_owned(),
+            (WordChange::Goes, ColourMode::Plain) => format!("[-{safe}-]"),
+            (WordChange::Comes, ColourMode::Plain) => format!("{{+{safe}+}}"),
+            (WordChange::Goes, ColourMode::Ansi) => colour.paint(Tone::Old, &safe),
+            (WordChange::Comes, ColourMode::Ansi) => colour.paint(Tone::New, &safe),
         }
     };
     words(old, new, listing).into_iter().map(marked).collect()
 }
 
 /// Returns the words that went and the words that came in their order, with a few words around them.
-pub(super) fn words(old: &str, new: &str, listing: Listing) -> Vec<Words> {
+pub(super) fn words(old: &str, new: &str, listing: ListLength) -> Vec<Words> {
     let (old, new) = (tokens(old), tokens(new));
     let pieces = pieces(&old, &new);
     let mut words = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn words(old: &str, new: &str, listing: Listing) -> Vec<Words> {
             push_change(&mut words, &old[piece.old.clone()].concat(), &new[piece.new.clone()].concat(), listing);
         } else {
             let (head, tail) = (if at == 0 { 0 } else { CONTEXT_WORDS }, if at == last { 0 } else { CONTEXT_WORDS });
-            push_words(&mut words, Fate::Stays, context(&new[piece.new.clone()], head, tail));
+            push_words(&mut words, WordChange::Stays, context(&new[piece.new.clone()], head, tail));
         }
     }
     words
@@ -121,37 +121,37 @@ fn starts_word(token: &str) -> bool {
     token.starts_with(|first: char| is_word(first) || u32::from(first) >= 0x2e80)
 }
 
-fn pieces(old: &[&str], new: &[&str]) -> Vec<Piece> {
+fn pieces(old: &[&str], new: &[&str]) -> Vec<DiffPiece> {
     let head = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let tails = old[head..].iter().rev().zip(new[head..].iter().rev());
     let tail = tails.take_while(|(old, new)| old == new).count();
     let (old_middle, new_middle) = (head..old.len() - tail, head..new.len() - tail);
-    let whole = Piece { differs: true, old: old_middle.clone(), new: new_middle.clone() };
-    let mut pieces = vec![Piece { differs: false, old: 0..head, new: 0..head }];
+    let whole = DiffPiece { differs: true, old: old_middle.clone(), new: new_middle.clone() };
+    let mut pieces = vec![DiffPiece { differs: false, old: 0..head, new: 0..head }];
     if whole.old.len() + whole.new.len() > TOKENS_MAX {
         push(&mut pieces, whole, old);
     } else {
         for operation in capture_diff_slices(Algorithm::Myers, &old[old_middle], &new[new_middle]) {
             let (tag, was, is) = operation.as_tag_tuple();
             let shift = |range: Range<usize>| range.start + head..range.end + head;
-            push(&mut pieces, Piece { differs: tag != DiffTag::Equal, old: shift(was), new: shift(is) }, old);
+            push(&mut pieces, DiffPiece { differs: tag != DiffTag::Equal, old: shift(was), new: shift(is) }, old);
         }
     }
     push(
         &mut pieces,
-        Piece { differs: false, old: old.len() - tail..old.len(), new: new.len() - tail..new.len() },
+        DiffPiece { differs: false, old: old.len() - tail..old.len(), new: new.len() - tail..new.len() },
         old,
     );
     pieces.retain(|piece| !piece.old.is_empty() || !piece.new.is_empty());
     if are_strangers(&pieces, old, new) {
-        return vec![Piece { differs: true, old: 0..old.len(), new: 0..new.len() }];
+        return vec![DiffPiece { differs: true, old: 0..old.len(), new: 0..new.len() }];
     }
     pieces
 }
 
 /// Adds a piece; changes that only white space parts become one, so that phrases are read as phrases.
-fn push(pieces: &mut Vec<Piece>, piece: Piece, old: &[&str]) {
-    let join = |last: &mut Piece, piece: &Piece| {
+fn push(pieces: &mut Vec<DiffPiece>, piece: DiffPiece, old: &[&str]) {
+    let join = |last: &mut DiffPiece, piece: &DiffPiece| {
         last.old.end = piece.old.end;
         last.new.end = piece.new.end;
     };
@@ -168,7 +168,7 @@ fn push(pieces: &mut Vec<Piece>, piece: Piece, old: &[&str]) {
 }
 
 /// Tells whether two texts have too little in common to be read as one text with changes.
-fn are_strangers(pieces: &[Piece], old: &[&str], new: &[&str]) -> bool {
+fn are_strangers(pieces: &[DiffPiece], old: &[&str], new: &[&str]) -> bool {
     let words = |tokens: &[&str]| tokens.iter().filter(|token| starts_word(token)).count();
     let same: usize = pieces.iter().filter(|piece| !piece.differs).map(|piece| words(&old[piece.old.clone()])).sum();
     same * 4 < words(old).min(words(new))
@@ -188,27 +188,27 @@ fn context(tokens: &[&str], head: usize, tail: usize) -> String {
 }
 
 /// Adds a change; white space at its edges stays outside of the marks.
-fn push_change(words: &mut Vec<Words>, old: &str, new: &str, listing: Listing) {
+fn push_change(words: &mut Vec<Words>, old: &str, new: &str, listing: ListLength) {
     if old.trim().is_empty() && new.trim().is_empty() {
-        push_words(words, Fate::Goes, old.to_owned());
-        push_words(words, Fate::Comes, new.to_owned());
+        push_words(words, WordChange::Goes, old.to_owned());
+        push_words(words, WordChange::Comes, new.to_owned());
         return;
     }
     let outer = if new.trim().is_empty() { old } else { new };
     let (lead, trail) = (&outer[..outer.len() - outer.trim_start().len()], &outer[outer.trim_end().len()..]);
     let blank_before = |last: &Words| last.text.ends_with(char::is_whitespace);
     let apart = !lead.is_empty() || words.last().is_none_or(blank_before);
-    push_words(words, Fate::Stays, lead.to_owned());
+    push_words(words, WordChange::Stays, lead.to_owned());
     let (old, new) = (shorten(old.trim(), listing), shorten(new.trim(), listing));
     let blank = if apart && !old.is_empty() && !new.is_empty() { " " } else { "" };
-    push_words(words, Fate::Goes, old);
-    push_words(words, Fate::Stays, blank.to_owned());
-    push_words(words, Fate::Comes, new);
-    push_words(words, Fate::Stays, trail.to_owned());
+    push_words(words, WordChange::Goes, old);
+    push_words(words, WordChange::Stays, blank.to_owned());
+    push_words(words, WordChange::Comes, new);
+    push_words(words, WordChange::Stays, trail.to_owned());
 }
 
 /// Adds words to those before, where there are any.
-fn push_words(words: &mut Vec<Words>, fate: Fate, text: String) {
+fn push_words(words: &mut Vec<Words>, fate: WordChange, text: String) {
     match words.last_mut() {
         _ if text.is_empty() => {}
         Some(last) if last.fate == fate => last.text.push_str(&text),
@@ -216,10 +216,10 @@ fn push_words(words: &mut Vec<Words>, fate: Fate, text: String) {
     }
 }
 
-fn shorten(text: &str, listing: Listing) -> String {
+fn shorten(text: &str, listing: ListLength) -> String {
     let tokens = tokens(text);
     let words: Vec<usize> = (0..tokens.len()).filter(|at| starts_word(tokens[*at])).collect();
-    if listing == Listing::All || words.len() <= CHANGED_WORDS_MAX + 5 {
+    if listing == ListLength::All || words.len() <= CHANGED_WORDS_MAX + 5 {
         return text.to_owned();
     }
     let shown = tokens[..words[CHANGED_WORDS_MAX - 1] + 1].concat();
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     fn check(old: &str, new: &str, shown: &str) {
-        assert_eq!(difference(old, new, Style::default()), shown);
+        assert_eq!(difference(old, new, PlanStyle::default()), shown);
     }
 
     #[test]
@@ -264,15 +264,15 @@ mod tests {
             "… w12 w13 w14 w15 w16 w17 w18 w19 [-old-] {+new+} w20 w21 w22 w23 w24 w25 w26 w27 … w52 w53 w54 w55 w56 \
              w57 w58 w59 [-old-] {+new+} w60 w61 w62 w63 w64 w65 w66 w67 …",
         );
-        let long = difference("", &words(0..100), Style::default());
+        let long = difference("", &words(0..100), PlanStyle::default());
         assert!(long.ends_with("w39 … 60 more words+}"), "{long}");
-        let all = Style { listing: Listing::All, ..Style::default() };
+        let all = PlanStyle { listing: ListLength::All, ..PlanStyle::default() };
         assert!(difference("", &words(0..100), all).ends_with("w98 w99+}"));
     }
 
     #[test]
     fn colours_replace_marks() {
-        let style = Style { colour: Colour::Ansi, ..Style::default() };
+        let style = PlanStyle { colour: ColourMode::Ansi, ..PlanStyle::default() };
         assert_eq!(
             difference("thin hair", "thick hair", style),
             "\u{1b}[9m\u{1b}[31mthin\u{1b}[0m \u{1b}[32mthick\u{1b}[0m hair"
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn huge_texts_are_compared_in_time() {
         let text = |word: &str| (0..50_000).map(|n| format!("{word}{n}")).collect::<Vec<_>>().join(" ");
-        assert!(difference(&text("a"), &text("b"), Style::default()).len() < 1_000);
+        assert!(difference(&text("a"), &text("b"), PlanStyle::default()).len() < 1_000);
     }
 
     proptest! {
@@ -293,7 +293,7 @@ mod tests {
 
         #[test]
         fn every_difference_shows(old in "[ab ,\u{1b}-]{0,12}", new in "[ab ,\u{1b}-]{0,12}") {
-            let shown = difference(&old, &new, Style::default());
+            let shown = difference(&old, &new, PlanStyle::default());
             prop_assert_eq!(shown.contains("[-") || shown.contains("{+"), old != new, "{}", shown);
             prop_assert!(!shown.contains(char::is_control));
         }

@@ -11,7 +11,7 @@ use crate::plan::{Cause, Change, Reason};
 
 use super::difference::difference;
 use super::escape::terminal;
-use super::style::{Style, Tone};
+use super::style::{PlanStyle, Tone};
 
 /// Up to how many characters a value is shown whole, as `old → new`.
 const VALUE_CHARS_MAX: usize = 60;
@@ -198,7 +198,7 @@ pub(super) fn shown_value(value: Option<&str>) -> Cow<'_, str> {
 
 impl Edit<'_> {
     /// Adds the lines of an edit, indented below its assets; `used` says where it was made and who uses it.
-    pub(super) fn push_lines(&self, lines: &mut String, used: &str, style: Style) {
+    pub(super) fn push_lines(&self, lines: &mut String, used: &str, style: PlanStyle) {
         let label = terminal(&self.label);
         let used = match used {
             "" => String::new(),

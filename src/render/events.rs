@@ -11,7 +11,7 @@ use crate::plan::{Action, Plan};
 use crate::record::Decision;
 use crate::yaml::ManifestError;
 
-use super::garbage::{GarbageFate, GarbageKind, GarbageSum};
+use super::garbage::{GarbageKind, GarbageOutcome, GarbageSum};
 use super::history::{Charge, HistoryCosts, HistoryEntry};
 use super::json::{ChangeDocument, PlanTotals, line};
 use super::note;
@@ -29,7 +29,7 @@ pub enum Severity {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event<'e> {
+pub enum EventLine<'e> {
     /// The first line: who speaks, and in which format.
     Version {
         /// The version of the format, [`super::FORMAT_VERSION`].
@@ -138,9 +138,9 @@ pub enum Event<'e> {
         #[serde(skip_serializing_if = "Option::is_none")]
         url: Option<&'e str>,
     },
-    /// A call to a generator, of whenever; made by [`Event::history_call`].
+    /// A call to a generator, of whenever; made by [`EventLine::history_call`].
     HistoryCall(CallDocument<'e>),
-    /// What calls cost that have something in common, or all of them; made by [`Event::history_cost`].
+    /// What calls cost that have something in common, or all of them; made by [`EventLine::history_cost`].
     HistoryCost {
         /// What they have in common, by heading; empty for all.
         #[serde(serialize_with = "pairs")]
@@ -165,7 +165,7 @@ pub enum Event<'e> {
         /// For how long no record has referred to it, in seconds; of a remnant, how long ago it was written.
         unreferenced_seconds: u64,
         /// Whether it goes; else why it stays.
-        fate: GarbageFate,
+        fate: GarbageOutcome,
     },
     /// What is deleted, or would be.
     GcSummary {
@@ -237,7 +237,7 @@ pub struct CallDocument<'e> {
     run_url: Option<&'e str>,
 }
 
-impl<'e> Event<'e> {
+impl<'e> EventLine<'e> {
     /// Returns the event as JSON on one line, without a line feed, that no terminal obeys.
     pub fn line(&self) -> String {
         line(self)
@@ -280,17 +280,17 @@ impl<'e> Event<'e> {
 }
 
 /// Returns the events of a plan: its notes, its changes one by one, then the summary.
-pub fn plan_events(plan: &Plan) -> impl Iterator<Item = Event<'_>> {
-    let notes = note::sentences(plan).map(|message| Event::PlanNote { message });
+pub fn plan_events(plan: &Plan) -> impl Iterator<Item = EventLine<'_>> {
+    let notes = note::sentences(plan).map(|message| EventLine::PlanNote { message });
     let changes = plan
         .changes()
-        .map(|(collection, change)| Event::PlannedChange { change: ChangeDocument::of(collection, change) });
-    notes.chain(changes).chain(std::iter::once_with(|| Event::ChangeSummary(PlanTotals::of(plan))))
+        .map(|(collection, change)| EventLine::PlannedChange { change: ChangeDocument::of(collection, change) });
+    notes.chain(changes).chain(std::iter::once_with(|| EventLine::ChangeSummary(PlanTotals::of(plan))))
 }
 
 /// Returns a diagnostic for each mistake in a file.
-pub fn error_events(error: &ManifestError) -> impl Iterator<Item = Event<'_>> {
-    error.located().map(|(line, column, mistake)| Event::Diagnostic {
+pub fn error_events(error: &ManifestError) -> impl Iterator<Item = EventLine<'_>> {
+    error.located().map(|(line, column, mistake)| EventLine::Diagnostic {
         severity: Severity::Error,
         message: &mistake.message,
         help: Some(mistake.help.as_str()).filter(|help| !help.is_empty()),
@@ -326,18 +326,18 @@ mod tests {
         let price = MicroUsd(15_000);
         let generator = "novita".parse().unwrap();
         let events = [
-            Event::Version { format: super::super::FORMAT_VERSION, pixform: "0.1.0" },
-            Event::ApplyStart { collection, key, action },
-            Event::ApplyProgress { done: 1, total: 2, cost: price },
-            Event::ApplyComplete { collection, key, action, url },
-            Event::ApplyComplete { collection, key, action: Action::Delete, url: None },
-            Event::ApplyErrored { collection, key, message: "refused:\n\u{9b}2J" },
-            Event::ChargeRecorded { collection, key, price },
-            Event::OutcomeUnknown { collection, key, call: "0197f1" },
-            Event::ServicePaused { generator: &generator, until: "2026-11-30T20:41:07Z", named_by: "service" },
-            Event::StorageTroubled { message: "the store answers 503" },
-            Event::StorageWell,
-            Event::Diagnostic {
+            EventLine::Version { format: super::super::FORMAT_VERSION, pixform: "0.1.0" },
+            EventLine::ApplyStart { collection, key, action },
+            EventLine::ApplyProgress { done: 1, total: 2, cost: price },
+            EventLine::ApplyComplete { collection, key, action, url },
+            EventLine::ApplyComplete { collection, key, action: Action::Delete, url: None },
+            EventLine::ApplyErrored { collection, key, message: "refused:\n\u{9b}2J" },
+            EventLine::ChargeRecorded { collection, key, price },
+            EventLine::OutcomeUnknown { collection, key, call: "0197f1" },
+            EventLine::ServicePaused { generator: &generator, until: "2026-11-30T20:41:07Z", named_by: "service" },
+            EventLine::StorageTroubled { message: "the store answers 503" },
+            EventLine::StorageWell,
+            EventLine::Diagnostic {
                 severity: Severity::Warning,
                 message: "the var `age` is not used",
                 help: None,
@@ -346,7 +346,7 @@ mod tests {
                 column: None,
             },
         ];
-        let lines: Vec<_> = events.iter().map(Event::line).collect();
+        let lines: Vec<_> = events.iter().map(EventLine::line).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         {"type":"version","format":"1.0","pixform":"0.1.0"}
         {"type":"apply_start","collection":"heroes","key":"hero/dark","action":"generate"}
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn calls_and_what_they_cost_are_events() {
         let entry = super::super::tests::entry(CallStatus::Failed);
-        let bare = Event::history_call(&entry);
+        let bare = EventLine::history_call(&entry);
         let mut whole = entry.clone();
         whole.call.model = Some("sd_xl".to_owned());
         whole.call.decision = Some(Decision::Retried);
@@ -381,9 +381,9 @@ mod tests {
         let values = [Some("heroes".to_owned()), None];
         let lines = [
             bare.line(),
-            Event::history_call(&whole).line(),
-            Event::history_cost(&["collection", "model"], &values, costs).line(),
-            Event::history_cost(&[], &[], HistoryCosts { charged: MicroUsd(1_230_000), ..costs }).line(),
+            EventLine::history_call(&whole).line(),
+            EventLine::history_cost(&["collection", "model"], &values, costs).line(),
+            EventLine::history_cost(&[], &[], HistoryCosts { charged: MicroUsd(1_230_000), ..costs }).line(),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r#"
         {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","price":"0.015","charge":"maybe","status":"failed","run":"0197f0"}

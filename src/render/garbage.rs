@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::count::{count, number};
 use super::escape::terminal;
-use super::style::{Listing, Style};
+use super::style::{ListLength, PlanStyle};
 
 /// Files of one kind that a short listing names.
 const NAMED_MAX: usize = 3;
@@ -21,7 +21,7 @@ pub struct GarbageFile<'g> {
     /// For how long no record has referred to it, in seconds; of a remnant, how long ago it was written.
     pub age: u64,
     /// What becomes of it.
-    pub fate: GarbageFate,
+    pub fate: GarbageOutcome,
 }
 
 /// What a file is.
@@ -41,7 +41,7 @@ pub enum GarbageKind {
 /// What becomes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum GarbageFate {
+pub enum GarbageOutcome {
     /// It goes.
     Goes,
     /// It has not been unreferenced for long enough.
@@ -71,14 +71,14 @@ impl GarbageSum {
 }
 
 /// Returns what would go and what stays; `window` is for how long a file must have been unreferenced, in seconds.
-pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> String {
-    let of = |fate: GarbageFate| files.iter().filter(move |file| file.fate == fate);
+pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: PlanStyle) -> String {
+    let of = |fate: GarbageOutcome| files.iter().filter(move |file| file.fate == fate);
     let mut text = String::new();
-    if of(GarbageFate::Goes).next().is_some() {
+    if of(GarbageOutcome::Goes).next().is_some() {
         text.push_str("Nothing refers to these files any more:\n");
     }
     for kind in [GarbageKind::Object, GarbageKind::Original, GarbageKind::Leftover, GarbageKind::Remnant] {
-        let going: Vec<_> = of(GarbageFate::Goes).filter(|file| file.kind == kind).collect();
+        let going: Vec<_> = of(GarbageOutcome::Goes).filter(|file| file.kind == kind).collect();
         if going.is_empty() {
             continue;
         }
@@ -90,7 +90,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
             GarbageKind::Remnant => ("unfinished file", ", left by killed runs more than a day ago"),
         };
         text.push_str(&format!("\n  {}, {}{beside}\n", count(sum.files, thing), size(sum.bytes)));
-        let shown = if style.listing == Listing::All { going.len() } else { NAMED_MAX };
+        let shown = if style.listing == ListLength::All { going.len() } else { NAMED_MAX };
         for file in going.iter().take(shown) {
             text.push_str(&format!("    {}\n", terminal(file.path)));
         }
@@ -98,7 +98,8 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
             text.push_str(&format!("    … and {} more (`-v` names them)\n", number((going.len() - shown) as u64)));
         }
     }
-    let stays = [GarbageFate::Unpublished, GarbageFate::Recent, GarbageFate::NamedByRow, GarbageFate::UnderWay];
+    let stays =
+        [GarbageOutcome::Unpublished, GarbageOutcome::Recent, GarbageOutcome::NamedByRow, GarbageOutcome::UnderWay];
     let stays = stays.map(|fate| stays_line(fate, of(fate), window)).concat();
     if !text.is_empty() && !stays.is_empty() {
         text.push('\n');
@@ -107,7 +108,7 @@ pub fn garbage_text(files: &[GarbageFile<'_>], window: u64, style: Style) -> Str
 }
 
 /// Returns a line that says how many files stay, and why; empty where there are none.
-fn stays_line<'g>(fate: GarbageFate, files: impl Iterator<Item = &'g GarbageFile<'g>>, window: u64) -> String {
+fn stays_line<'g>(fate: GarbageOutcome, files: impl Iterator<Item = &'g GarbageFile<'g>>, window: u64) -> String {
     let files: Vec<&GarbageFile<'_>> = files.collect();
     let sum = GarbageSum::of(files.iter().copied());
     if sum.files == 0 {
@@ -116,23 +117,24 @@ fn stays_line<'g>(fate: GarbageFate, files: impl Iterator<Item = &'g GarbageFile
     let (is, was, names) = if sum.files == 1 { ("is", "was", "it") } else { ("are", "were", "them") };
     let oldest = files.iter().map(|file| file.age).max().unwrap_or_default();
     let why = match fate {
-        GarbageFate::Goes => return String::new(),
-        GarbageFate::Unpublished => {
+        GarbageOutcome::Goes => return String::new(),
+        GarbageOutcome::Unpublished => {
             format!(
                 "that {was} paid for and never published: only who asks for it deletes {names} (`pixform gc --help`)"
             )
         }
-        GarbageFate::Recent => format!(
+        GarbageOutcome::Recent => format!(
             "that something still referred to in the last {}; the first can go in {}",
             age(window),
             until(window.saturating_sub(oldest))
         ),
-        GarbageFate::NamedByRow => {
+        GarbageOutcome::NamedByRow => {
             format!("that {is} named by a row though by no record, or the original of such a file")
         }
-        GarbageFate::UnderWay => format!("whose call {is} not over"),
+        GarbageOutcome::UnderWay => format!("whose call {is} not over"),
     };
-    let thing = if fate == GarbageFate::Unpublished || fate == GarbageFate::UnderWay { "original" } else { "file" };
+    let thing =
+        if fate == GarbageOutcome::Unpublished || fate == GarbageOutcome::UnderWay { "original" } else { "file" };
     format!("stays: {}, {}, {why}\n", count(sum.files, thing), size(sum.bytes))
 }
 
@@ -203,17 +205,17 @@ mod tests {
         let file = |path, kind, age, fate| GarbageFile { path, kind, bytes: 1_500, age, fate };
         let day = 86_400;
         let files = [
-            file("originals/aa/1.png", GarbageKind::Original, 40 * day, GarbageFate::Goes),
-            file("people/1\u{1b}[2J.jpg", GarbageKind::Object, 40 * day, GarbageFate::Goes),
-            file("people/2.jpg", GarbageKind::Object, 41 * day, GarbageFate::Goes),
-            file("people/3.jpg", GarbageKind::Object, 42 * day, GarbageFate::Goes),
-            file("people/4.jpg", GarbageKind::Object, 43 * day, GarbageFate::Goes),
-            file("people/5.jpg", GarbageKind::Object, 27 * day, GarbageFate::Recent),
-            file("originals/bb/2.png", GarbageKind::Original, 90 * day, GarbageFate::Unpublished),
-            file("people/6.jpg", GarbageKind::Object, 90 * day, GarbageFate::NamedByRow),
-            file("originals/cc/3.png", GarbageKind::Original, 90 * day, GarbageFate::UnderWay),
+            file("originals/aa/1.png", GarbageKind::Original, 40 * day, GarbageOutcome::Goes),
+            file("people/1\u{1b}[2J.jpg", GarbageKind::Object, 40 * day, GarbageOutcome::Goes),
+            file("people/2.jpg", GarbageKind::Object, 41 * day, GarbageOutcome::Goes),
+            file("people/3.jpg", GarbageKind::Object, 42 * day, GarbageOutcome::Goes),
+            file("people/4.jpg", GarbageKind::Object, 43 * day, GarbageOutcome::Goes),
+            file("people/5.jpg", GarbageKind::Object, 27 * day, GarbageOutcome::Recent),
+            file("originals/bb/2.png", GarbageKind::Original, 90 * day, GarbageOutcome::Unpublished),
+            file("people/6.jpg", GarbageKind::Object, 90 * day, GarbageOutcome::NamedByRow),
+            file("originals/cc/3.png", GarbageKind::Original, 90 * day, GarbageOutcome::UnderWay),
         ];
-        insta::assert_snapshot!(garbage_text(&files, 30 * day, Style::default()), @r"
+        insta::assert_snapshot!(garbage_text(&files, 30 * day, PlanStyle::default()), @r"
         Nothing refers to these files any more:
 
           4 published files, 6.0 kB
@@ -230,7 +232,7 @@ mod tests {
         stays: 1 file, 1.5 kB, that is named by a row though by no record, or the original of such a file
         stays: 1 original, 1.5 kB, whose call is not over
         ");
-        insta::assert_snapshot!(garbage_text(&files[5..6], 30 * day, Style::default()), @"stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days");
+        insta::assert_snapshot!(garbage_text(&files[5..6], 30 * day, PlanStyle::default()), @"stays: 1 file, 1.5 kB, that something still referred to in the last 30 days; the first can go in 3 days");
         let sum = GarbageSum::of(files.iter());
         let lines = [(sum, Deleted::NotYet), (sum, Deleted::Done), (GarbageSum::default(), Deleted::NotYet)];
         let lines: String = lines.map(|(sum, deleted)| garbage_summary(sum, deleted)).concat();

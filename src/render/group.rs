@@ -7,7 +7,7 @@ use crate::plan::{Action, Change, CollectionPlan};
 
 use super::count;
 use super::edit::{Edit, edits};
-use super::legend::Before;
+use super::legend::EarlierPicture;
 use super::remark::remarks;
 
 /// Changes of one action that are told alike; long lists are cut family by family.
@@ -15,7 +15,7 @@ pub(super) struct Family<'p> {
     /// What is done.
     pub action: Action,
     /// What is found.
-    pub before: Before,
+    pub before: EarlierPicture,
     /// Its groups, in manifest order of their first assets.
     pub groups: Vec<Group<'p>>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Member<'p> {
 }
 
 /// What makes a family: action, what is found, codes of the remarks, labels of the edits.
-type FamilyKey = (Action, Before, Vec<&'static str>, Vec<String>);
+type FamilyKey = (Action, EarlierPicture, Vec<&'static str>, Vec<String>);
 
 /// Groups the changes of a collection, by action and then in manifest order.
 pub(super) fn families(collection: &CollectionPlan) -> Vec<Family<'_>> {
@@ -50,7 +50,7 @@ pub(super) fn families(collection: &CollectionPlan) -> Vec<Family<'_>> {
         let edits = edits(change);
         let (mut codes, remarks): (Vec<_>, Vec<_>) = remarks(&collection.name, change).into_iter().unzip();
         codes.dedup();
-        let (action, before) = (change.action, Before::of(change));
+        let (action, before) = (change.action, EarlierPicture::of(change));
         let labels = edits.iter().map(|edit| edit.label.to_string()).collect();
         let number = *family_numbers.entry((action, before, codes, labels)).or_insert_with(|| {
             families.push(Family { action, before, groups: Vec::new() });

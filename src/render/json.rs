@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::asset::{MicroUsd, Place};
 use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
-use crate::plan::{Action, Change, CollectionPlan, Completeness, Plan, Reason, Refusal, Snapshot};
+use crate::plan::{Action, AssetSnapshot, Change, CollectionPlan, Completeness, Plan, PlanRefusal, Reason};
 
 use super::{escape, note};
 
@@ -32,7 +32,8 @@ pub fn plan_document_parts(plan: &Plan) -> impl Iterator<Item = String> {
 /// Returns the document up to the changes.
 fn head(plan: &Plan) -> String {
     let Plan { environment, created_at, .. } = plan;
-    let head = Head { format_version: FORMAT_VERSION, environment, created_at, digest: plan.digest().to_string() };
+    let head =
+        DocumentHead { format_version: FORMAT_VERSION, environment, created_at, digest: plan.digest().to_string() };
     let mut text = line(&head);
     text.pop();
     text + ",\"changes\":["
@@ -40,7 +41,7 @@ fn head(plan: &Plan) -> String {
 
 /// Returns the document from the end of the changes on.
 fn tail(plan: &Plan) -> String {
-    let tail = Tail {
+    let tail = DocumentTail {
         summary: Summary::of(plan),
         estimated_cost: plan.cost().to_string(),
         applyable: plan.refusals.is_empty(),
@@ -57,7 +58,7 @@ pub(super) fn line(value: &impl Serialize) -> String {
 }
 
 #[derive(Serialize)]
-struct Head<'p> {
+struct DocumentHead<'p> {
     format_version: &'static str,
     environment: &'p str,
     created_at: &'p str,
@@ -65,7 +66,7 @@ struct Head<'p> {
 }
 
 #[derive(Serialize)]
-struct Tail<'p> {
+struct DocumentTail<'p> {
     summary: Summary,
     estimated_cost: String,
     applyable: bool,
@@ -184,8 +185,8 @@ impl PlanTotals {
 }
 
 impl<'p> RefusalDocument<'p> {
-    fn of(refusal: &'p Refusal) -> Self {
-        let Refusal { code, message, way_out } = refusal;
+    fn of(refusal: &'p PlanRefusal) -> Self {
+        let PlanRefusal { code, message, way_out } = refusal;
         Self { code, message, way_out }
     }
 }
@@ -234,8 +235,8 @@ impl ReasonDocument {
 }
 
 impl SideDocument {
-    fn of(side: Snapshot) -> Self {
-        let Snapshot { recipe, renditions, row, protect, hold } = side;
+    fn of(side: AssetSnapshot) -> Self {
+        let AssetSnapshot { recipe, renditions, row, protect, hold } = side;
         Self { recipe, renditions, row, protect, hold }
     }
 }

@@ -3,7 +3,7 @@
 use crate::asset::MicroUsd;
 use crate::plan::{Action, Change, Plan};
 
-use super::style::{Colour, Tone};
+use super::style::{ColourMode, Tone};
 
 /// How an action looks: its sign and name, in a tone of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub(super) struct Sign {
 
 /// Whether an asset has a picture already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Before {
+pub(super) enum EarlierPicture {
     /// It has none.
     Nothing,
     /// It has one, which is replaced.
     Picture,
 }
 
-impl Before {
+impl EarlierPicture {
     /// Returns what a change finds.
     pub(super) fn of(change: &Change) -> Self {
         if change.before.is_none() { Self::Nothing } else { Self::Picture }
@@ -33,12 +33,12 @@ impl Before {
 }
 
 /// Returns the sign of an action.
-pub(super) fn sign(action: Action, before: Before) -> Sign {
+pub(super) fn sign(action: Action, before: EarlierPicture) -> Sign {
     let (sign, tone) = match (action, before) {
         (Action::Unknown, _) => ("?", Tone::Warning),
         (Action::Adopt, _) => ("@", Tone::Free),
-        (Action::Generate, Before::Nothing) => ("+", Tone::New),
-        (Action::Generate, Before::Picture) | (Action::Render | Action::Publish, _) => ("~", Tone::Changed),
+        (Action::Generate, EarlierPicture::Nothing) => ("+", Tone::New),
+        (Action::Generate, EarlierPicture::Picture) | (Action::Render | Action::Publish, _) => ("~", Tone::Changed),
         (Action::Reuse, _) => ("<", Tone::Free),
         (Action::Repair, _) => ("!", Tone::Warning),
         (Action::Move, _) => (">", Tone::Free),
@@ -50,12 +50,12 @@ pub(super) fn sign(action: Action, before: Before) -> Sign {
 }
 
 /// Returns one line for each sign that the plan uses; empty where there is none.
-pub(super) fn legend(plan: &Plan, colour: Colour) -> String {
-    let mut used: Vec<(Action, Before)> = Vec::new();
+pub(super) fn legend(plan: &Plan, colour: ColourMode) -> String {
+    let mut used: Vec<(Action, EarlierPicture)> = Vec::new();
     for (_, change) in plan.changes() {
         let before = match change.action {
-            Action::Generate => Before::of(change),
-            _ => Before::Picture,
+            Action::Generate => EarlierPicture::of(change),
+            _ => EarlierPicture::Picture,
         };
         if !used.contains(&(change.action, before)) {
             used.push((change.action, before));
@@ -70,16 +70,18 @@ pub(super) fn legend(plan: &Plan, colour: Colour) -> String {
     lines.collect()
 }
 
-fn meaning(action: Action, before: Before, cost: MicroUsd) -> &'static str {
+fn meaning(action: Action, before: EarlierPicture, cost: MicroUsd) -> &'static str {
     match (action, before, cost) {
         (Action::Unknown, _, _) => "an earlier paid call needs a decision before another one is made",
         (Action::Adopt, _, _) => "takes over the picture and the row that are there; costs nothing",
-        (Action::Generate, Before::Nothing, MicroUsd(0)) => "makes a picture",
-        (Action::Generate, Before::Nothing, _) => "buys a picture",
-        (Action::Generate, Before::Picture, MicroUsd(0)) => {
+        (Action::Generate, EarlierPicture::Nothing, MicroUsd(0)) => "makes a picture",
+        (Action::Generate, EarlierPicture::Nothing, _) => "buys a picture",
+        (Action::Generate, EarlierPicture::Picture, MicroUsd(0)) => {
             "makes a picture; the old one stays live until the new one is up"
         }
-        (Action::Generate, Before::Picture, _) => "buys a picture; the old one stays live until the new one is up",
+        (Action::Generate, EarlierPicture::Picture, _) => {
+            "buys a picture; the old one stays live until the new one is up"
+        }
         (Action::Reuse, _, _) => "takes a picture that is there already, or is made for another asset; costs nothing",
         (Action::Render, _, _) => "makes the published files again from the kept original; costs nothing",
         (Action::Repair, _, _) => "puts back what was lost or edited; costs nothing",

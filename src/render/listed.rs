@@ -5,7 +5,7 @@ use crate::plan::{Change, CollectionPlan, Plan};
 use super::count;
 use super::escape::terminal;
 use super::group::families;
-use super::style::{Listing, Style};
+use super::style::{ListLength, PlanStyle};
 
 /// From how many changes on a short listing is cut.
 const LINES_MAX: usize = 50;
@@ -13,9 +13,9 @@ const LINES_MAX: usize = 50;
 const LINES_SHOWN: usize = 20;
 
 /// Returns a line for each change, grouped by its edits; `beside` says what stands beside a key, and is escaped here.
-pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&CollectionPlan, &Change) -> String) -> String {
+pub(super) fn listed(plan: &Plan, style: PlanStyle, beside: impl Fn(&CollectionPlan, &Change) -> String) -> String {
     let amount = plan.changes().count();
-    let cut = style.listing == Listing::Short && amount > LINES_MAX;
+    let cut = style.listing == ListLength::Short && amount > LINES_MAX;
     let mut room = if cut { LINES_SHOWN } else { usize::MAX };
     let mut text = String::new();
     for collection in &plan.collections {
@@ -42,7 +42,7 @@ pub(super) fn listed(plan: &Plan, style: Style, beside: impl Fn(&CollectionPlan,
 }
 
 /// Returns the pictures that are to be accepted, with how their recipes differ.
-pub fn accept_text(plan: &Plan, style: Style) -> String {
+pub fn accept_text(plan: &Plan, style: PlanStyle) -> String {
     let beside = |_: &CollectionPlan, change: &Change| match (change.before, change.after) {
         (Some(before), Some(after)) => {
             format!("the picture made for recipe {} satisfies recipe {}", before.recipe.short(), after.recipe.short())
@@ -54,7 +54,7 @@ pub fn accept_text(plan: &Plan, style: Style) -> String {
 }
 
 /// Returns the rows that are to be kept, with what was edited.
-pub fn kept_rows_text(plan: &Plan, style: Style) -> String {
+pub fn kept_rows_text(plan: &Plan, style: PlanStyle) -> String {
     let beside = |collection: &CollectionPlan, change: &Change| {
         let remarks = super::remark::remarks(&collection.name, change);
         let edited = remarks.into_iter().filter(|(code, _)| *code == "row_edited").map(|(_, remark)| remark);

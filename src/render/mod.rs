@@ -37,8 +37,8 @@ pub use against::{AgainstFacts, against_sentence, against_text};
 pub use annotation::{Annotated, annotation, json_without_commands, without_commands};
 pub use approved::{DocumentError, approved_plan};
 pub use escape::terminal;
-pub use events::{CallDocument, Event, Severity, error_events, plan_events};
-pub use garbage::{Deleted, GarbageFate, GarbageFile, GarbageKind, GarbageSum, garbage_summary, garbage_text};
+pub use events::{CallDocument, EventLine, Severity, error_events, plan_events};
+pub use garbage::{Deleted, GarbageFile, GarbageKind, GarbageOutcome, GarbageSum, garbage_summary, garbage_text};
 pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use html::{report_html, visible};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
@@ -47,11 +47,11 @@ pub use markdown::{report_markdown, report_marker};
 pub use note::{OPEN_ORIGINALS, OPEN_ORIGINALS_HELP, note_sentence};
 pub use remark::ways_out;
 pub use report::{
-    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts, Spot,
-    Stage,
+    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, PictureFacts, ReportFacts,
+    ReportStage, Spot,
 };
-pub use snippet::{Layout, manifest_report, warning_report};
+pub use snippet::{SnippetLayout, manifest_report, warning_report};
 pub use strays::strays_text;
-pub use style::{Colour, Listing, Style};
+pub use style::{ColourMode, ListLength, PlanStyle};
 pub use text::{PlanFacts, plan_text};
 pub use unfit::{unfit_reasons, unfit_sentence, unfit_text};

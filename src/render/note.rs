@@ -1,6 +1,6 @@
 //! Notes: what is told and changes nothing, one sentence each.
 
-use crate::plan::{Bought, Completeness, LostOriginal, LostState, Note, Plan};
+use crate::plan::{Completeness, LostOriginal, LostState, Note, Plan, Rebuy};
 
 use super::count;
 
@@ -66,11 +66,11 @@ fn original_lost(LostOriginal { key, path, sha256, state, price, bought }: &Lost
     };
     let backup = format!("put `{path}` (SHA-256 {}) back from a backup", sha256.hex());
     match bought {
-        Bought::Now => format!(
+        Rebuy::Now => format!(
             "the original of {key} {is}: {backup} before this is applied, and nothing is made anew; without it another \
              picture takes the place of the published one, for ${price}"
         ),
-        Bought::Later => format!(
+        Rebuy::Later => format!(
             "the original of {key} {is}: {backup}; what is published is well and stays, and nothing is bought now. Without a \
              backup the next change of its renditions takes another picture, for ${price}"
         ),

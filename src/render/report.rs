@@ -21,7 +21,7 @@ pub struct ReportFacts {
     /// The environment.
     pub environment: String,
     /// What was done so far.
-    pub stage: Stage,
+    pub stage: ReportStage,
     /// The commit that is reported on.
     pub head: Option<String>,
     /// The address of the files of that commit, which ends in `/`; without it places are told as `file:line`.
@@ -46,7 +46,7 @@ pub struct ReportFacts {
 
 /// What was done so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
+pub enum ReportStage {
     /// Nothing: it was only planned.
     Planned,
     /// Pictures were made, and nothing was switched.
@@ -163,7 +163,7 @@ impl ReportFacts {
     pub fn new(environment: &str) -> Self {
         Self {
             environment: environment.to_owned(),
-            stage: Stage::Planned,
+            stage: ReportStage::Planned,
             head: None,
             lines: None,
             assets: HashMap::new(),
@@ -239,7 +239,7 @@ pub(super) fn sentence(plan: &Plan, facts: &ReportFacts) -> String {
     let counts = format!("{none}{}.", tally(plan).join(", "));
     let (cost, buys) = (plan.cost(), plan.cost() > MicroUsd(0));
     match &facts.stage {
-        Stage::Applied { undone, .. } => {
+        ReportStage::Applied { undone, .. } => {
             let paid = facts.paid.map(|paid| format!(" ${paid} paid.")).unwrap_or_default();
             let undone = match undone {
                 0 => String::new(),
@@ -248,9 +248,9 @@ pub(super) fn sentence(plan: &Plan, facts: &ReportFacts) -> String {
             };
             format!("{counts}{undone}{paid}")
         }
-        Stage::Planned if plan.is_empty() => format!("{counts} Merging costs $0.00."),
-        Stage::Planned => format!("{counts} Merging costs ${cost}."),
-        Stage::Previewed => {
+        ReportStage::Planned if plan.is_empty() => format!("{counts} Merging costs $0.00."),
+        ReportStage::Planned => format!("{counts} Merging costs ${cost}."),
+        ReportStage::Previewed => {
             let paid = facts.paid.unwrap_or_default();
             let rest = if buys { "" } else { " and publishes exactly these files" };
             format!("{counts} ${paid} paid for this preview; merging costs ${cost}{rest}.")
@@ -260,7 +260,7 @@ pub(super) fn sentence(plan: &Plan, facts: &ReportFacts) -> String {
 
 /// Returns when it was applied, as people read it: `2026-11-22 10:03 UTC`; nothing before.
 pub(super) fn live_since(facts: &ReportFacts) -> Option<String> {
-    let Stage::Applied { at, .. } = &facts.stage else { return None };
+    let ReportStage::Applied { at, .. } = &facts.stage else { return None };
     let minute = at.get(..16).unwrap_or(at).replace('T', " ");
     Some(format!("{minute} UTC"))
 }

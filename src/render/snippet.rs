@@ -5,38 +5,38 @@
 
 use std::fmt::Write as _;
 
-use crate::yaml::{Lines, MISTAKES_SHOWN_MAX, ManifestError, Mistake};
+use crate::yaml::{LineIndex, MISTAKES_SHOWN_MAX, ManifestError, Mistake};
 
 use super::count;
 use super::escape::terminal;
 use super::events::Severity;
-use super::style::{Colour, Tone};
+use super::style::{ColourMode, Tone};
 
 /// The narrowest and the widest stretch of a line that is shown, in columns.
 const SHOWN_COLUMNS: std::ops::RangeInclusive<usize> = 40..=300;
 
 /// What a report is laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct SnippetLayout {
     /// How many columns the terminal has.
     pub width: usize,
     /// Whether the text carries colours.
-    pub colour: Colour,
+    pub colour: ColourMode,
 }
 
 /// Returns the mistakes of a file, one after the other; safe for a terminal, ends with a line feed.
-pub fn manifest_report(error: &ManifestError, layout: Layout) -> String {
+pub fn manifest_report(error: &ManifestError, layout: SnippetLayout) -> String {
     let ManifestError { file, source_text, mistakes } = error;
     report(Severity::Error, file, source_text, mistakes, layout)
 }
 
 /// Returns the warnings about a file in the same form; empty where there are none.
-pub fn warning_report(file: &str, source: &str, warnings: &[Mistake], layout: Layout) -> String {
+pub fn warning_report(file: &str, source: &str, warnings: &[Mistake], layout: SnippetLayout) -> String {
     report(Severity::Warning, file, source, warnings, layout)
 }
 
-fn report(severity: Severity, file: &str, source: &str, mistakes: &[Mistake], layout: Layout) -> String {
-    let lines = Lines::of(source);
+fn report(severity: Severity, file: &str, source: &str, mistakes: &[Mistake], layout: SnippetLayout) -> String {
+    let lines = LineIndex::of(source);
     let shown = &mistakes[..mistakes.len().min(MISTAKES_SHOWN_MAX)];
     let mut parts: Vec<String> = shown
         .iter()
@@ -58,7 +58,7 @@ fn snippet(
     (line, column): (u32, u32),
     window: &Window,
     mistake: &Mistake,
-    colour: Colour,
+    colour: ColourMode,
 ) -> String {
     let (headline, tone) = match severity {
         Severity::Error => ("error", Tone::Error),
@@ -104,13 +104,13 @@ impl Window {
         let end = source.floor_char_boundary(mistake.span.end as usize).clamp(start, line_end);
         let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = line_end - usize::from(source[end..line_end].ends_with('\r'));
-        let marked = Run::ahead(&source[start..end], room / 2);
+        let marked = CharacterRun::ahead(&source[start..end], room / 2);
         let rest = if marked.cut { "" } else { &source[end..line_end.max(end)] };
         // What follows is less telling than what goes before, and gets a third of the room at least.
         let room = room - marked.columns;
-        let needed = Run::ahead(rest, room / 3).columns;
-        let before = Run::back(&source[line_start..start], room - needed);
-        let after = Run::ahead(rest, room - before.columns);
+        let needed = CharacterRun::ahead(rest, room / 3).columns;
+        let before = CharacterRun::back(&source[line_start..start], room - needed);
+        let after = CharacterRun::ahead(rest, room - before.columns);
         let left = if before.cut { "…" } else { "" };
         let right = if marked.cut || after.cut { "…" } else { "" };
         Self {
@@ -123,13 +123,13 @@ impl Window {
 
 /// Characters beside each other, made safe and measured.
 #[derive(Debug, Default)]
-struct Run {
+struct CharacterRun {
     text: String,
     columns: usize,
     cut: bool,
 }
 
-impl Run {
+impl CharacterRun {
     /// Takes the beginning of a text, as far as there is room.
     fn ahead(text: &str, room: usize) -> Self {
         Self::take(text.chars(), room).0
@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    const LAYOUT: Layout = Layout { width: 80, colour: Colour::Plain };
+    const LAYOUT: SnippetLayout = SnippetLayout { width: 80, colour: ColourMode::Plain };
 
     fn shown(source: &str, word: &str) -> String {
         let start = source.find(word).unwrap() as u32;
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn a_report_has_colours_on_a_terminal() {
         let error = ManifestError::one(&"a.yaml".into(), &"a: 1".into(), Span { start: 0, end: 1 }, "no", "yes");
-        let report = manifest_report(&error, Layout { colour: Colour::Ansi, ..LAYOUT });
+        let report = manifest_report(&error, SnippetLayout { colour: ColourMode::Ansi, ..LAYOUT });
         insta::assert_snapshot!(report.replace('\u{1b}', "␛"), @r"
         ␛[1m␛[31merror␛[0m: no
          ␛[2m-->␛[0m a.yaml:1:1
@@ -295,7 +295,7 @@ mod tests {
         ) {
             let span = Span { start, end: start + length };
             let mistake = Mistake { span, help: message.clone(), message };
-            let report = warning_report(&file, &source, &[mistake], Layout { width, colour: Colour::Plain });
+            let report = warning_report(&file, &source, &[mistake], SnippetLayout { width, colour: ColourMode::Plain });
             prop_assert!(!report.contains(|c: char| c.is_control() && c != '\n'));
             prop_assert!(report.lines().count() <= 6);
         }

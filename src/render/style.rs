@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Effects};
 
 /// Whether text carries colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Colour {
+pub enum ColourMode {
     /// Marks only.
     #[default]
     Plain,
@@ -14,7 +14,7 @@ pub enum Colour {
 
 /// How long lists are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Listing {
+pub enum ListLength {
     /// The beginning of each, and how many more there are.
     #[default]
     Short,
@@ -24,11 +24,11 @@ pub enum Listing {
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
+pub struct PlanStyle {
     /// Whether the text carries colours.
-    pub colour: Colour,
+    pub colour: ColourMode,
     /// How long lists are shown.
-    pub listing: Listing,
+    pub listing: ListLength,
 }
 
 /// What a piece of text is, which decides its colour.
@@ -54,7 +54,7 @@ pub(super) enum Tone {
     Error,
 }
 
-impl Colour {
+impl ColourMode {
     /// Returns text that is safe already in the colour of its tone.
     pub(super) fn paint(self, tone: Tone, safe: &str) -> String {
         if self == Self::Plain {

@@ -6,15 +6,17 @@ use proptest::prelude::*;
 
 use crate::asset::{FieldName, MicroUsd, Place};
 use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
-use crate::plan::{Action, Cause, Change, CollectionPlan, Completeness, Note, Plan, Reason, Refusal, Sights, Snapshot};
+use crate::plan::{
+    Action, AssetSnapshot, Cause, Change, CollectionPlan, Completeness, Note, Plan, PlanRefusal, Reason, Sights,
+};
 use crate::record::{Call, CallStatus};
 
 use super::*;
 
 const FACTS: PlanFacts = PlanFacts { elapsed: Duration::from_millis(440) };
 
-fn snapshot(byte: u8) -> Snapshot {
-    Snapshot {
+fn snapshot(byte: u8) -> AssetSnapshot {
+    AssetSnapshot {
         recipe: RecipeDigest::from_bytes([byte; 32]),
         renditions: RenditionsDigest::from_bytes([2; 32]),
         row: Some(RowDigest::from_bytes([3; 32])),
@@ -83,7 +85,7 @@ fn plan(collections: Vec<CollectionPlan>) -> Plan {
 }
 
 fn text(changes: Vec<Change>) -> String {
-    plan_text(&plan(vec![collection(changes, 40)]), FACTS, Style::default())
+    plan_text(&plan(vec![collection(changes, 40)]), FACTS, PlanStyle::default())
 }
 
 fn some(text: &str) -> Option<String> {
@@ -133,7 +135,7 @@ fn an_edit_is_told_once_with_its_words() {
 #[test]
 fn colours_replace_the_marks_on_a_terminal() {
     let plan = plan(vec![collection(vec![edited("age/70+/anime", "anime")], 41)]);
-    let style = Style { colour: Colour::Ansi, ..Style::default() };
+    let style = PlanStyle { colour: ColourMode::Ansi, ..PlanStyle::default() };
     insta::assert_snapshot!(plan_text(&plan, FACTS, style).replace('\u{1b}', "␛"), @r"
     ␛[1mattribute-images␛[0m · production · compared with 42 rows and 42 files in 0.4 s
 
@@ -152,13 +154,13 @@ fn a_plan_without_changes_says_so_and_nothing_else() {
     let sights = Sights { rows: None, files: None };
     let quiet = CollectionPlan { sights, name: "heroes".parse().unwrap(), ..collection(Vec::new(), 1_000) };
     let two = plan(vec![collection(Vec::new(), 42), quiet]);
-    insta::assert_snapshot!(plan_text(&two, FACTS, Style::default()), @r"
+    insta::assert_snapshot!(plan_text(&two, FACTS, PlanStyle::default()), @r"
     attribute-images · production · compared with 42 rows and 42 files in 0.4 s
     heroes · production · compared with the records only in 0.4 s
 
     No changes. 1,042 unchanged. Estimated cost: $0.00.
     ");
-    insta::assert_snapshot!(plan_text(&plan(Vec::new()), FACTS, Style::default()), @"No changes. 0 unchanged. Estimated cost: $0.00.");
+    insta::assert_snapshot!(plan_text(&plan(Vec::new()), FACTS, PlanStyle::default()), @"No changes. 0 unchanged. Estimated cost: $0.00.");
 }
 
 fn moved(collection: &str, key: &str) -> Cause {
@@ -368,7 +370,7 @@ fn only_edits_that_nothing_else_explains_are_told() {
 fn long_lists_are_cut_unless_all_is_asked_for() {
     let new: Vec<_> = (0..5_000).map(|n| fresh(&format!("age/{n}/anime"))).collect();
     let plan = plan(vec![collection(new, 0)]);
-    let short = plan_text(&plan, FACTS, Style::default());
+    let short = plan_text(&plan, FACTS, PlanStyle::default());
     let tail: Vec<_> = short.lines().skip(20).collect();
     insta::assert_snapshot!(tail.join("\n"), @r"
       + age/18/anime   generate   $0.015
@@ -379,7 +381,7 @@ fn long_lists_are_cut_unless_all_is_asked_for() {
 
     Plan: 5,000 to generate; 0 unchanged. Estimated cost: $75.00 (cap $5.00).
     ");
-    let all = plan_text(&plan, FACTS, Style { listing: Listing::All, ..Style::default() });
+    let all = plan_text(&plan, FACTS, PlanStyle { listing: ListLength::All, ..PlanStyle::default() });
     assert_eq!(all.lines().filter(|line| line.starts_with("  + age/")).count(), 5_000);
 }
 
@@ -497,7 +499,7 @@ fn with_notes_and_refusals() -> Plan {
     let mut plan = plan(vec![collection]);
     plan.notes = vec![Note::Undeclared { collection: "old".parse().unwrap(), records: 1 }];
     plan.completeness = Completeness::Partial;
-    plan.refusals = vec![Refusal {
+    plan.refusals = vec![PlanRefusal {
         code: "deletions",
         message: "the plan deletes 12 assets, and 10 are allowed without being listed".to_owned(),
         way_out: "list them under `removed:` in the manifest".to_owned(),
@@ -507,7 +509,7 @@ fn with_notes_and_refusals() -> Plan {
 
 #[test]
 fn notes_and_refusals_stand_before_the_last_line() {
-    insta::assert_snapshot!(plan_text(&with_notes_and_refusals(), FACTS, Style::default()), @r"
+    insta::assert_snapshot!(plan_text(&with_notes_and_refusals(), FACTS, PlanStyle::default()), @r"
     attribute-images · production · compared with 42 rows and 42 files in 0.4 s
 
       - body/tall/anime   delete   no longer declared
@@ -570,7 +572,7 @@ fn a_document_is_written_change_by_change() {
     let mut plan = plan(vec![collection(changes, 0)]);
     let longest = plan_document_parts(&plan).map(|part| part.len()).max();
     assert!(longest < Some(2_000), "{longest:?}");
-    assert!(plan_text(&plan, FACTS, Style::default()).lines().count() < 40);
+    assert!(plan_text(&plan, FACTS, PlanStyle::default()).lines().count() < 40);
     plan.collections[0].changes.truncate(2);
     assert_eq!(plan_document_parts(&plan).collect::<String>(), plan_document(&plan));
 }
@@ -579,7 +581,7 @@ fn a_document_is_written_change_by_change() {
 fn many_notes_are_cut_as_well() {
     let mut plan = plan(vec![collection(Vec::new(), 60)]);
     plan.collections[0].notes = vec![Note::Held { key: "a/b/c".parse().unwrap(), differences: 1 }; 60];
-    let told = plan_text(&plan, FACTS, Style::default());
+    let told = plan_text(&plan, FACTS, PlanStyle::default());
     assert!(told.contains("in 1 way\n  … and 40 more notes\n\nNo changes. 60 unchanged."), "{told}");
 }
 
@@ -628,10 +630,10 @@ proptest! {
         ];
         let mut plan = plan(vec![collection]);
         plan.environment = strange.clone();
-        plan.refusals = vec![Refusal { code: "store", message: strange.clone(), way_out: strange.clone() }];
+        plan.refusals = vec![PlanRefusal { code: "store", message: strange.clone(), way_out: strange.clone() }];
 
-        let text = plan_text(&plan, FACTS, Style::default());
-        let coloured = plan_text(&plan, FACTS, Style { colour: Colour::Ansi, listing: Listing::All });
+        let text = plan_text(&plan, FACTS, PlanStyle::default());
+        let coloured = plan_text(&plan, FACTS, PlanStyle { colour: ColourMode::Ansi, listing: ListLength::All });
         let document = plan_document(&plan);
         let lines: Vec<_> = plan_events(&plan).map(|event| event.line()).collect();
         for shown in [&text, &without_colours(&coloured)] {

@@ -10,7 +10,7 @@ use super::escape::terminal;
 use super::group::{Family, Group, Member, cost, families};
 use super::legend::{Sign, legend, sign};
 use super::note;
-use super::style::{Listing, Style, Tone};
+use super::style::{ListLength, PlanStyle, Tone};
 
 /// From how many assets on a short listing cuts a list of the same action and the same reason.
 const LINES_MAX: usize = 50;
@@ -27,14 +27,14 @@ pub struct PlanFacts {
 }
 
 /// Returns the plan as text that is safe for a terminal; the last line has counts and money, and ends with a line feed.
-pub fn plan_text(plan: &Plan, facts: PlanFacts, style: Style) -> String {
+pub fn plan_text(plan: &Plan, facts: PlanFacts, style: PlanStyle) -> String {
     sections(plan, style, |collection| header(plan, collection, facts, style), last_line(plan, style))
 }
 
 /// Puts a plan's text together, with what stands above each collection and on the last line.
 pub(super) fn sections(
     plan: &Plan,
-    style: Style,
+    style: PlanStyle,
     header: impl Fn(&CollectionPlan) -> String,
     last_line: String,
 ) -> String {
@@ -58,7 +58,7 @@ pub(super) fn sections(
     sections.join("\n")
 }
 
-fn header(plan: &Plan, collection: &CollectionPlan, facts: PlanFacts, style: Style) -> String {
+fn header(plan: &Plan, collection: &CollectionPlan, facts: PlanFacts, style: PlanStyle) -> String {
     // Whoever has rows that could be adopted must read that before anything that costs.
     let first = collection.notes.iter().filter(|note| is_first(note));
     let first: String = first.map(|note| format!("{}\n", terminal(&note::note_sentence(note)))).collect();
@@ -84,14 +84,14 @@ fn compared(sights: Sights) -> String {
 }
 
 /// Returns the changes and the notes of a collection.
-fn body(collection: &CollectionPlan, style: Style) -> String {
+fn body(collection: &CollectionPlan, style: PlanStyle) -> String {
     let mut parts = Vec::new();
     for family in families(collection) {
         family_parts(&family, style, &mut parts);
     }
     let changes = lay_out(&parts, style);
     let notes: Vec<&Note> = collection.notes.iter().filter(|note| !is_first(note)).collect();
-    let cut = style.listing == Listing::Short && notes.len() > LINES_MAX;
+    let cut = style.listing == ListLength::Short && notes.len() > LINES_MAX;
     let shown = if cut { LINES_SHOWN } else { notes.len() };
     let left = count::count((notes.len() - shown) as u64, "more note");
     let notes = notes[..shown].iter().map(|note| note_line("  ", &note::note_sentence(note)));
@@ -105,7 +105,7 @@ fn note_line(indent: &str, sentence: &str) -> String {
 }
 
 /// A stretch of the listing.
-enum Part {
+enum ListingPart {
     /// An asset's line.
     Asset { sign: Sign, key: String, rest: Vec<String> },
     /// How many assets are left out.
@@ -116,18 +116,18 @@ enum Part {
     Gap,
 }
 
-fn family_parts(family: &Family<'_>, style: Style, parts: &mut Vec<Part>) {
-    let cut = style.listing == Listing::Short && family.len() > LINES_MAX;
+fn family_parts(family: &Family<'_>, style: PlanStyle, parts: &mut Vec<ListingPart>) {
+    let cut = style.listing == ListLength::Short && family.len() > LINES_MAX;
     let mut room = if cut { LINES_SHOWN } else { usize::MAX };
     for (at, group) in family.groups.iter().enumerate() {
         if room == 0 {
             let left = family.groups[at..].iter().flat_map(|group| &group.members).collect();
             parts.push(more(family, left));
-            parts.push(Part::Gap);
+            parts.push(ListingPart::Gap);
             return;
         }
-        if !group.edits.is_empty() && !matches!(parts.last(), None | Some(Part::Gap)) {
-            parts.push(Part::Gap);
+        if !group.edits.is_empty() && !matches!(parts.last(), None | Some(ListingPart::Gap)) {
+            parts.push(ListingPart::Gap);
         }
         let shown = group.members.len().min(room);
         room -= shown;
@@ -136,33 +136,33 @@ fn family_parts(family: &Family<'_>, style: Style, parts: &mut Vec<Part>) {
             parts.push(more(family, group.members[shown..].iter().collect()));
         }
         if !group.edits.is_empty() {
-            parts.push(Part::Edits(edit_lines(group, style)));
-            parts.push(Part::Gap);
+            parts.push(ListingPart::Edits(edit_lines(group, style)));
+            parts.push(ListingPart::Gap);
         }
     }
 }
 
-fn asset_part(family: &Family<'_>, member: &Member<'_>) -> Part {
+fn asset_part(family: &Family<'_>, member: &Member<'_>) -> ListingPart {
     let Member { change, remarks } = member;
     let price = (change.price > MicroUsd(0)).then(|| format!("${}", change.price));
     let remarks = (!remarks.is_empty()).then(|| remarks.join("; "));
-    Part::Asset {
+    ListingPart::Asset {
         sign: sign(family.action, family.before),
         key: terminal(change.key.as_str()).into_owned(),
         rest: price.into_iter().chain(remarks).collect(),
     }
 }
 
-fn more(family: &Family<'_>, left: Vec<&Member<'_>>) -> Part {
+fn more(family: &Family<'_>, left: Vec<&Member<'_>>) -> ListingPart {
     let amount = count::number(left.len() as u64);
     let price = match cost(left.into_iter()) {
         MicroUsd(0) => String::new(),
         cost => format!(" (${cost})"),
     };
-    Part::More(format!("  … and {amount} more {}{price}\n", to_do(family.action)))
+    ListingPart::More(format!("  … and {amount} more {}{price}\n", to_do(family.action)))
 }
 
-fn edit_lines(group: &Group<'_>, style: Style) -> String {
+fn edit_lines(group: &Group<'_>, style: PlanStyle) -> String {
     let mut lines = String::new();
     for (number, edit) in group.edits.iter().enumerate() {
         edit.push_lines(&mut lines, &group.used(number), style);
@@ -171,11 +171,11 @@ fn edit_lines(group: &Group<'_>, style: Style) -> String {
 }
 
 /// Puts the parts under one another, with aligned columns.
-fn lay_out(parts: &[Part], style: Style) -> String {
+fn lay_out(parts: &[ListingPart], style: PlanStyle) -> String {
     let assets = || {
         parts.iter().filter_map(|part| match part {
-            Part::Asset { sign, key, rest } => Some((sign, key, rest)),
-            Part::More(_) | Part::Edits(_) | Part::Gap => None,
+            ListingPart::Asset { sign, key, rest } => Some((sign, key, rest)),
+            ListingPart::More(_) | ListingPart::Edits(_) | ListingPart::Gap => None,
         })
     };
     let key_width = assets().map(|(_, key, _)| key.len()).max().unwrap_or_default().min(KEY_WIDTH_MAX);
@@ -184,21 +184,21 @@ fn lay_out(parts: &[Part], style: Style) -> String {
     let last = parts.len().saturating_sub(1);
     for (at, part) in parts.iter().enumerate() {
         match part {
-            Part::Asset { sign: Sign { sign, name, tone }, key, rest } => {
+            ListingPart::Asset { sign: Sign { sign, name, tone }, key, rest } => {
                 let sign = style.colour.paint(*tone, sign);
                 let line = format!("  {sign} {key:key_width$}   {name:name_width$}   {}", rest.join("   "));
                 text.push_str(line.trim_end());
                 text.push('\n');
             }
-            Part::More(line) | Part::Edits(line) => text.push_str(line),
-            Part::Gap if at == last => {}
-            Part::Gap => text.push('\n'),
+            ListingPart::More(line) | ListingPart::Edits(line) => text.push_str(line),
+            ListingPart::Gap if at == last => {}
+            ListingPart::Gap => text.push('\n'),
         }
     }
     text
 }
 
-fn refusals(plan: &Plan, style: Style) -> String {
+fn refusals(plan: &Plan, style: PlanStyle) -> String {
     let lines = plan.refusals.iter().map(|refusal| {
         let headline = style.colour.paint(Tone::Error, "This plan cannot be applied:");
         format!("{headline} {}.\n  way out: {}\n", terminal(&refusal.message), terminal(&refusal.way_out))
@@ -206,7 +206,7 @@ fn refusals(plan: &Plan, style: Style) -> String {
     lines.collect()
 }
 
-fn last_line(plan: &Plan, style: Style) -> String {
+fn last_line(plan: &Plan, style: PlanStyle) -> String {
     let unchanged = count::number(plan.count(Action::Keep));
     let cost = plan.cost();
     if plan.is_empty() {

@@ -4,7 +4,7 @@ use crate::plan::{Cause, Change, CollectionPlan, Plan, Reason};
 
 use super::count;
 use super::listed::listed;
-use super::style::Style;
+use super::style::PlanStyle;
 
 /// Returns the reasons why a row that is there is not adopted; none for a change of anything else.
 pub fn unfit_reasons(change: &Change) -> impl Iterator<Item = &Reason> {
@@ -29,7 +29,7 @@ pub fn unfit_sentence(reason: &Reason) -> String {
 }
 
 /// Returns the rows of a plan that cannot be adopted, grouped by why; empty where there is none.
-pub fn unfit_text(plan: &Plan, style: Style) -> String {
+pub fn unfit_text(plan: &Plan, style: PlanStyle) -> String {
     let amount = plan.changes().count();
     if amount == 0 {
         return String::new();

@@ -8,14 +8,14 @@ use regex::{Captures, Regex};
 use super::MASK;
 
 /// One kind of credential: what stands before it is kept.
-struct Look {
+struct CredentialPattern {
     pattern: Regex,
     is_meant: fn(&str) -> bool,
 }
 
 /// In this order: what a header holds is taken whole, before its parts are.
-static LOOKS: LazyLock<Vec<Look>> = LazyLock::new(|| {
-    let look = |pattern: &str| Look { pattern: compiled(pattern), is_meant: |_| true };
+static LOOKS: LazyLock<Vec<CredentialPattern>> = LazyLock::new(|| {
+    let look = |pattern: &str| CredentialPattern { pattern: compiled(pattern), is_meant: |_| true };
     vec![
         look(r"(?is)-----BEGIN [A-Z ]*PRIVATE KEY(?P<secret>.*?)(?:-----END|$)"),
         // The value of such a header is a secret whatever it looks like: as far as its quotes go, or its line.
@@ -28,7 +28,7 @@ static LOOKS: LazyLock<Vec<Look>> = LazyLock::new(|| {
         look(&format!(
             r#"(?i)\b{HEADERS}(?:\\*["'\]]|&quot;|&#34;|%22)*\s*(?:=>|[:=>]|%3a|%3d)\s*(?:&quot;|&#34;)*(?P<secret>[^\s"'\[*<\\][^\r\n<]*)"#
         )),
-        Look {
+        CredentialPattern {
             pattern: compiled(
                 r"(?i)\b(?:bearer|basic|digest|sharedkey|aws4-hmac-sha256)(?:\s|%20|\+)+(?P<secret>[\w.~+/=:,%-]{6,})",
             ),
@@ -59,7 +59,7 @@ fn is_no_word(text: &str) -> bool {
 /// Takes credentials and the queries of URLs out of a text.
 pub fn without_credentials(text: &str) -> String {
     let mut text = without_queries(text);
-    for Look { pattern, is_meant } in LOOKS.iter() {
+    for CredentialPattern { pattern, is_meant } in LOOKS.iter() {
         let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
             let (whole, secret) = (&found[0], found.name("secret").map_or(0..0, |secret| secret.range()));
             let start = found.get(0).map_or(0, |whole| whole.start());

@@ -45,9 +45,9 @@ const SECRET_WORDS: [&str; 19] = [
     "dsn",
 ];
 
-static KNOWN: RwLock<Known> = RwLock::new(Known { texts: BTreeSet::new(), sieves: None });
+static KNOWN: RwLock<KnownSecrets> = RwLock::new(KnownSecrets { texts: BTreeSet::new(), sieves: None });
 
-struct Known {
+struct KnownSecrets {
     texts: BTreeSet<String>,
     /// Made of the texts when they are first needed.
     sieves: Option<Arc<Sieves>>,

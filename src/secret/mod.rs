@@ -1,7 +1,7 @@
 //! Secrets, and the words of strangers, who may repeat them.
 //!
 //! A [`SecretText`] is never shown. What comes from outside (a service's answer, a database's error, what another program
-//! printed) is shown as [`Said`] only, and a `Said` can be made in no other way than by taking out every secret that this
+//! printed) is shown as [`SafeText`] only, and a `Said` can be made in no other way than by taking out every secret that this
 //! process knows, in whatever form it is repeated, and everything that looks like a credential. So errors of adapters hold
 //! `Said`, and an adapter that is written tomorrow cannot forget it. Doors [`remember`] what they are handed: a key's
 //! client, a database's URL, the variables of the environment. That this is known to the process, and not handed around,
@@ -17,7 +17,7 @@ mod said;
 mod scheme;
 
 pub use known::{holds, is_secret_name, remember, remember_environment, remember_parts, shade, without_secrets};
-pub use said::{Said, chain, prepare};
+pub use said::{SafeText, chain, prepare};
 pub use scheme::{known_scheme, unknown_scheme};
 
 /// Stands in the place of a secret.

@@ -20,16 +20,16 @@ const BODY_MAX: usize = 16 * 1024;
 
 /// Words of a stranger, or a message in which they stand: one line, without secrets.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Said(String);
+pub struct SafeText(String);
 
 /// Prepares for taking secrets out of texts, so that it takes no time where time counts: between a turn at a service and
 /// its request.
 pub fn prepare() {
     // All that is made when it is first needed is needed for this.
-    drop(Said::of("https://example.com/?token=none"));
+    drop(SafeText::of("https://example.com/?token=none"));
 }
 
-impl Said {
+impl SafeText {
     /// Takes a text from outside.
     pub fn of(text: &str) -> Self {
         Self::within(text, SAID_MAX)
@@ -60,25 +60,25 @@ impl Said {
 }
 
 /// A message of ours is looked through as well: whatever was put into it came from outside.
-impl From<String> for Said {
+impl From<String> for SafeText {
     fn from(message: String) -> Self {
         Self::within(&message, MESSAGE_MAX)
     }
 }
 
-impl From<&str> for Said {
+impl From<&str> for SafeText {
     fn from(message: &str) -> Self {
         Self::within(message, MESSAGE_MAX)
     }
 }
 
-impl From<Said> for String {
-    fn from(said: Said) -> Self {
+impl From<SafeText> for String {
+    fn from(said: SafeText) -> Self {
         said.0
     }
 }
 
-impl Deref for Said {
+impl Deref for SafeText {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -86,19 +86,19 @@ impl Deref for Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Debug for Said {
+impl fmt::Debug for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl Error for Said {}
+impl Error for SafeText {}
 
 /// Joins an error and its sources into one line: what was tried, then why it failed.
 pub fn chain(error: &dyn Error) -> String {
@@ -164,13 +164,13 @@ mod tests {
     #[test]
     fn neither_key_nor_escape_is_left_and_the_length_is_bounded() {
         super::super::remember("sk-said-secret-key-1");
-        assert_eq!(&*Said::of("invalid key sk-said-secret-key-1\nno"), "invalid key *** no");
-        assert_eq!(&*Said::of("\u{1b}[31mred\u{7}"), "[31mred");
-        assert_eq!(Said::of(&"a".repeat(1_000_000)).chars().count(), SAID_MAX + 1);
-        assert_eq!(Said::from("a ".repeat(100_000)).chars().count(), MESSAGE_MAX + 1);
+        assert_eq!(&*SafeText::of("invalid key sk-said-secret-key-1\nno"), "invalid key *** no");
+        assert_eq!(&*SafeText::of("\u{1b}[31mred\u{7}"), "[31mred");
+        assert_eq!(SafeText::of(&"a".repeat(1_000_000)).chars().count(), SAID_MAX + 1);
+        assert_eq!(SafeText::from("a ".repeat(100_000)).chars().count(), MESSAGE_MAX + 1);
         for padding in LOOKED_AT - 40..LOOKED_AT + 40 {
             let text = format!("{}sk-said-secret-key-1", "a".repeat(padding));
-            assert!(!Said::body(text.as_bytes()).contains("sk-"), "{padding}");
+            assert!(!SafeText::body(text.as_bytes()).contains("sk-"), "{padding}");
         }
     }
 
@@ -180,8 +180,8 @@ mod tests {
         let body =
             br#"{"images":[{"image_url":"https://a/b.png?sig=1","n":3}],"sk-said-secret-key-2":"x","token":"y"}"#;
         let shown = r#"{"***":"***","images":[{"image_url":"https://a/b.png?…","n":3}],"token":"***"}"#;
-        assert_eq!(&*Said::body(body), shown);
-        assert_eq!(&*Said::body(b"<html> no </html>"), "<html> no </html>");
-        assert!(Said::body(format!("[\"{}\"]", "b ".repeat(500_000)).as_bytes()).len() < BODY_MAX + 10);
+        assert_eq!(&*SafeText::body(body), shown);
+        assert_eq!(&*SafeText::body(b"<html> no </html>"), "<html> no </html>");
+        assert!(SafeText::body(format!("[\"{}\"]", "b ".repeat(500_000)).as_bytes()).len() < BODY_MAX + 10);
     }
 }

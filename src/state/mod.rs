@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::asset::{CollectionName, TableName};
 use crate::process::{Liveness, Process};
-use crate::secret::{self, Said};
+use crate::secret::{self, SafeText};
 
 mod accepted;
 mod ahead;
@@ -96,7 +96,7 @@ pub enum StateError {
         help: String,
         /// The server's own words, or those of the way there.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// The role that is connected may not do that.
     #[error("the role in the URL of the state may not {action}")]
@@ -105,7 +105,7 @@ pub enum StateError {
         action: &'static str,
         /// The database's own words.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// The file is there and is something else.
     #[error("`{path}` is not a SQLite database")]
@@ -120,7 +120,7 @@ pub enum StateError {
         path: String,
         /// The system's own words.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// The database was written by a newer pixform.
     #[error("the state has schema version {found}, this pixform knows versions up to {known}")]
@@ -147,7 +147,7 @@ pub enum StateError {
     Full {
         /// The database's own words.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// The lease is no longer ours: another run took it.
     #[error("the lease on `{collection}` was taken by another run")]
@@ -171,7 +171,7 @@ pub enum StateError {
     Row {
         /// The database's own words.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// Something stored cannot be read back.
     #[error("the state holds something unreadable in {place}")]
@@ -180,7 +180,7 @@ pub enum StateError {
         place: String,
         /// Why.
         #[source]
-        source: Said,
+        source: SafeText,
     },
     /// The database refused.
     #[error("the state could not {action}")]
@@ -189,7 +189,7 @@ pub enum StateError {
         action: &'static str,
         /// The database's own words.
         #[source]
-        source: Said,
+        source: SafeText,
     },
 }
 
@@ -200,7 +200,7 @@ impl StateError {
     }
 
     /// Makes the failure of an action for a reason of our own.
-    fn refused(action: &'static str, reason: impl Into<Said>) -> Self {
+    fn refused(action: &'static str, reason: impl Into<SafeText>) -> Self {
         Self::Database { action, source: reason.into() }
     }
 }

@@ -4,14 +4,14 @@ use super::FileVisitor;
 
 /// A part of a listing: all paths in one text, since a hundred thousand small ones would take longer than the walk.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct ListingBatch {
     /// All paths, one after another.
     pub paths: String,
     /// Where each path ends, and its size in bytes.
     pub files: Vec<(usize, u64)>,
 }
 
-impl Batch {
+impl ListingBatch {
     /// Hands all of it over.
     pub(super) fn visit(&self, visitor: FileVisitor<'_>) {
         let mut start = 0;

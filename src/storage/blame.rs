@@ -3,11 +3,11 @@
 use std::io::ErrorKind;
 
 use super::StorageError;
-use super::fault::Fault;
+use super::fault::StoreFault;
 
 /// What is in the way of a file that a store does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bar {
+pub enum PutObstacle {
     /// Its size.
     Size,
     /// Its type.
@@ -41,7 +41,7 @@ impl StorageError {
     pub fn is_of_the_store(&self) -> bool {
         match self {
             Self::NotAdmitted { .. } | Self::Different { .. } => false,
-            Self::Io { source, .. } => match source.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+            Self::Io { source, .. } => match source.get_ref().and_then(|inner| inner.downcast_ref::<StoreFault>()) {
                 Some(fault) => fault.is_of_the_store(),
                 None => !is_of_the_file(source.kind()),
             },
@@ -51,10 +51,10 @@ impl StorageError {
     }
 
     /// Returns what is in the way of a file, and of others like it, that the store does not take.
-    pub fn bar(&self) -> Option<Bar> {
+    pub fn bar(&self) -> Option<PutObstacle> {
         match self {
             Self::NotAdmitted { bar, .. } => Some(*bar),
-            Self::Io { source, .. } if source.kind() == ErrorKind::FileTooLarge => Some(Bar::Size),
+            Self::Io { source, .. } if source.kind() == ErrorKind::FileTooLarge => Some(PutObstacle::Size),
             _ => None,
         }
     }
@@ -62,8 +62,8 @@ impl StorageError {
     /// Tells whether the same may be granted later, without anybody doing anything.
     pub fn may_pass(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
-        let fault = source.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
-        fault.is_some_and(Fault::may_pass)
+        let fault = source.get_ref().and_then(|inner| inner.downcast_ref::<StoreFault>());
+        fault.is_some_and(StoreFault::may_pass)
     }
 }
 
@@ -84,7 +84,7 @@ fn is_of_the_file(kind: ErrorKind) -> bool {
 mod tests {
     use std::io;
 
-    use super::super::fault::FaultKind;
+    use super::super::fault::StoreFaultKind;
     use super::*;
 
     fn written(source: io::Error) -> StorageError {
@@ -93,22 +93,22 @@ mod tests {
 
     #[test]
     fn what_is_not_about_one_file_is_about_the_store() {
-        let met = |kind| written(io::Error::other(Fault::of(kind, "no")));
+        let met = |kind| written(io::Error::other(StoreFault::of(kind, "no")));
         for (error, of_the_store) in [
-            (met(FaultKind::Busy), true),
-            (met(FaultKind::Broken), true),
-            (met(FaultKind::Refused), true),
-            (met(FaultKind::Exists), false),
-            (met(FaultKind::AnswerTooLarge), false),
+            (met(StoreFaultKind::Busy), true),
+            (met(StoreFaultKind::Broken), true),
+            (met(StoreFaultKind::Refused), true),
+            (met(StoreFaultKind::Exists), false),
+            (met(StoreFaultKind::AnswerTooLarge), false),
             (written(io::Error::other("input/output error")), true),
             (written(ErrorKind::InvalidFilename.into()), false),
             (written(ErrorKind::IsADirectory.into()), false),
             (StorageError::Altered { path: "a".to_owned() }, true),
             (StorageError::Full { path: "a".to_owned(), source: ErrorKind::StorageFull.into() }, true),
-            (StorageError::NotAdmitted { bar: Bar::Size, what: "large".to_owned(), help: "" }, false),
+            (StorageError::NotAdmitted { bar: PutObstacle::Size, what: "large".to_owned(), help: "" }, false),
         ] {
             assert_eq!(error.is_of_the_store(), of_the_store, "{error:?}");
         }
-        assert!(met(FaultKind::Busy).may_pass() && !met(FaultKind::Refused).may_pass());
+        assert!(met(StoreFaultKind::Busy).may_pass() && !met(StoreFaultKind::Refused).may_pass());
     }
 }

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{FileVisitor, Files, Needs, ORIGINALS, Overwrite, Readers, Remnant, Storage, StorageError};
+use super::{FileVisitor, FilesToPut, Needs, ORIGINALS, Overwrite, Readers, Remnant, Storage, StorageError};
 use crate::asset::ObjectPath;
 
 /// A store for what is published and one for the originals.
@@ -87,7 +87,7 @@ impl Storage for Divided {
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StorageError> {
         let Needs { published, originals, readers } = needs;
-        let none = Files::default;
+        let none = FilesToPut::default;
         let public = Needs { published: published.clone(), originals: none(), readers: *readers };
         let kept = Needs { published: none(), originals: originals.clone(), readers: Readers::Nobody };
         self.published.prepare(&public).await?;

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use super::walk::{Found, walk};
+use super::walk::{WalkEntry, walk};
 
 /// Paths that are synced one by one, folders included; a paid picture with its renditions has about ten.
 const PATHS_MAX: usize = 64;
@@ -23,7 +23,7 @@ const PATHS_MAX: usize = 64;
 pub(super) struct Durability {
     pending: Mutex<Pending>,
     /// Held throughout a sync: one that finds nothing left to do may not overtake one that is still at it.
-    syncing: Mutex<Option<Lost>>,
+    syncing: Mutex<Option<LostWriteBack>>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Default for Extent {
 
 /// A failed write-back. The kernel tells of it once and forgets it (fsync(2)), so we remember: whoever syncs again must
 /// not hear that all is well.
-struct Lost {
+struct LostWriteBack {
     path: PathBuf,
     kind: io::ErrorKind,
     words: String,
@@ -92,7 +92,7 @@ impl Durability {
     /// With the path that could not be synced. Everything stays noted, and a failed write-back fails every later sync.
     pub(super) fn sync(&self, root: &Path) -> Result<(), (PathBuf, io::Error)> {
         let mut lost = self.syncing.lock().expect("nobody panics while syncing");
-        if let Some(Lost { path, kind, words }) = &*lost {
+        if let Some(LostWriteBack { path, kind, words }) = &*lost {
             return Err((path.clone(), io::Error::new(*kind, words.clone())));
         }
         let taken = mem::take(&mut *self.pending());
@@ -101,7 +101,7 @@ impl Durability {
         match error {
             FlushError::Unreachable(path, source) => Err((path, source)),
             FlushError::Lost(path, source) => {
-                *lost = Some(Lost { path: path.clone(), kind: source.kind(), words: source.to_string() });
+                *lost = Some(LostWriteBack { path: path.clone(), kind: source.kind(), words: source.to_string() });
                 Err((path, source))
             }
         }
@@ -174,7 +174,7 @@ fn flush_device(_folder: &File) -> io::Result<()> {
 fn flush_tree(root: &Path) -> Result<(), FlushError> {
     let mut failure = None;
     let walked = walk(root, "", &mut |found| {
-        let (Found::Folder(path) | Found::File(path, _)) = found else { return Ok(ControlFlow::Continue(())) };
+        let (WalkEntry::Folder(path) | WalkEntry::File(path, _)) = found else { return Ok(ControlFlow::Continue(())) };
         Ok(match flush_path(&root.join(path)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {

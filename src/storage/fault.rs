@@ -11,8 +11,8 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::{Bar, StorageError};
-use crate::secret::Said as Words;
+use super::{PutObstacle, StorageError};
+use crate::secret::SafeText as Words;
 use crate::web;
 
 /// What is being done when a file is put.
@@ -25,8 +25,8 @@ const TOO_LARGE: [&str; 3] = ["too large", "maximum allowed size", "exceeds the 
 
 /// Why a request was not granted.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
-    pub kind: FaultKind,
+pub(super) struct StoreFault {
+    pub kind: StoreFaultKind,
     /// In the store's words, or ours where it said nothing.
     pub said: Words,
     /// How long the store wants to be left alone.
@@ -46,7 +46,7 @@ pub(super) enum Speaker {
 
 /// What is wrong, as far as one can do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FaultKind {
+pub(super) enum StoreFaultKind {
     /// There is no such file.
     Missing,
     /// There is no such bucket.
@@ -71,17 +71,17 @@ pub(super) enum FaultKind {
     Refused,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for StoreFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.said)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for StoreFault {}
 
-impl Fault {
+impl StoreFault {
     /// Makes one in our own words.
-    pub fn of(kind: FaultKind, said: impl Into<Words>) -> Self {
+    pub fn of(kind: StoreFaultKind, said: impl Into<Words>) -> Self {
         Self { kind, said: said.into(), pause: None, speaker: Speaker::Anybody }
     }
 
@@ -96,46 +96,46 @@ impl Fault {
             (true, false) => format!("no answer came from {shown} in time"),
             (false, false) => format!("the connection to {shown} broke before an answer came ({words})"),
         };
-        Self::of(FaultKind::Broken, said)
+        Self::of(StoreFaultKind::Broken, said)
     }
 
     /// Makes one of an answer that ended before its end.
     pub fn cut_off(shown: &str) -> Self {
-        Self::of(FaultKind::Broken, format!("the answer of {shown} was cut off"))
+        Self::of(StoreFaultKind::Broken, format!("the answer of {shown} was cut off"))
     }
 
     /// Makes one of an answer that is larger than the caller can take.
     pub fn too_large(found: u64, most: u64) -> Self {
         let said = format!("it holds {found} bytes, at most {most} are read");
-        Self::of(FaultKind::AnswerTooLarge, said)
+        Self::of(StoreFaultKind::AnswerTooLarge, said)
     }
 
     /// Tells whether the same request may be granted later.
     pub fn may_pass(&self) -> bool {
-        matches!(self.kind, FaultKind::Busy | FaultKind::Broken)
+        matches!(self.kind, StoreFaultKind::Busy | StoreFaultKind::Broken)
     }
 
     /// Tells whether any other file would have met the same: what is not about one file is about the store.
     pub fn is_of_the_store(&self) -> bool {
         match self.kind {
-            FaultKind::Exists
-            | FaultKind::TooLarge
-            | FaultKind::WrongType
-            | FaultKind::WrongName
-            | FaultKind::AnswerTooLarge => false,
-            FaultKind::Missing
-            | FaultKind::NoBucket
-            | FaultKind::Denied
-            | FaultKind::Busy
-            | FaultKind::Broken
-            | FaultKind::Refused => true,
+            StoreFaultKind::Exists
+            | StoreFaultKind::TooLarge
+            | StoreFaultKind::WrongType
+            | StoreFaultKind::WrongName
+            | StoreFaultKind::AnswerTooLarge => false,
+            StoreFaultKind::Missing
+            | StoreFaultKind::NoBucket
+            | StoreFaultKind::Denied
+            | StoreFaultKind::Busy
+            | StoreFaultKind::Broken
+            | StoreFaultKind::Refused => true,
         }
     }
 }
 
 /// A remote store as errors name it.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct RemoteStore {
     /// Its URL without secrets.
     pub root: String,
     pub bucket: String,
@@ -145,47 +145,49 @@ pub(super) struct Place {
     pub make: &'static str,
 }
 
-impl Place {
+impl RemoteStore {
     /// Puts a fault into the words of the room.
-    pub fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
+    pub fn failure(&self, action: &'static str, path: &str, fault: &StoreFault) -> StorageError {
         let (root, path) = (self.root.clone(), path.to_owned());
         match fault.kind {
             // What is put need not be there: then it is the address that leads nowhere.
-            FaultKind::Missing if action != WRITE => StorageError::Missing { path },
-            FaultKind::NoBucket => {
+            StoreFaultKind::Missing if action != WRITE => StorageError::Missing { path },
+            StoreFaultKind::NoBucket => {
                 StorageError::NoBucket { root, bucket: self.bucket.clone(), help: self.make.to_owned() }
             }
-            FaultKind::Denied => {
+            StoreFaultKind::Denied => {
                 StorageError::Denied { root, action, path, said: fault.said.clone(), help: self.check }
             }
-            FaultKind::TooLarge => self.not_admitted(Bar::Size, &path, fault),
-            FaultKind::WrongType => self.not_admitted(Bar::Type, &path, fault),
-            FaultKind::WrongName => self.not_admitted(Bar::Name, &path, fault),
-            FaultKind::AnswerTooLarge => {
+            StoreFaultKind::TooLarge => self.not_admitted(PutObstacle::Size, &path, fault),
+            StoreFaultKind::WrongType => self.not_admitted(PutObstacle::Type, &path, fault),
+            StoreFaultKind::WrongName => self.not_admitted(PutObstacle::Name, &path, fault),
+            StoreFaultKind::AnswerTooLarge => {
                 let source = io::Error::new(io::ErrorKind::FileTooLarge, fault.said.to_string());
                 StorageError::Io { action, path, source }
             }
-            FaultKind::Missing | FaultKind::Exists | FaultKind::Busy | FaultKind::Broken | FaultKind::Refused => {
-                StorageError::Io { action, path, source: io::Error::other(fault.clone()) }
-            }
+            StoreFaultKind::Missing
+            | StoreFaultKind::Exists
+            | StoreFaultKind::Busy
+            | StoreFaultKind::Broken
+            | StoreFaultKind::Refused => StorageError::Io { action, path, source: io::Error::other(fault.clone()) },
         }
     }
 
-    fn not_admitted(&self, bar: Bar, path: &str, fault: &Fault) -> StorageError {
+    fn not_admitted(&self, bar: PutObstacle, path: &str, fault: &StoreFault) -> StorageError {
         StorageError::NotAdmitted {
             bar,
             what: format!("the storage `{}` does not take `{path}`: {}", self.root, fault.said),
             help: match bar {
-                Bar::Size => "raise the limit on sizes at the service, and at what stands before it",
-                Bar::Type | Bar::Readers => "allow the type at the service",
-                Bar::Name => "change the rendition's `path`, or the prefix in `storage.url`",
+                PutObstacle::Size => "raise the limit on sizes at the service, and at what stands before it",
+                PutObstacle::Type | PutObstacle::Readers => "allow the type at the service",
+                PutObstacle::Name => "change the rendition's `path`, or the prefix in `storage.url`",
             },
         }
     }
 }
 
 /// What an error's body says, whichever format it has.
-struct Said {
+struct ErrorBody {
     status: u16,
     code: String,
     message: String,
@@ -193,11 +195,11 @@ struct Said {
 }
 
 /// Reads the answer to a request that was not granted.
-pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
+pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> StoreFault {
     let text = String::from_utf8_lossy(body);
-    let Said { status, code, message, speaker } = json(&text)
+    let ErrorBody { status, code, message, speaker } = json(&text)
         .or_else(|| xml(&text, headers))
-        .unwrap_or_else(|| Said {
+        .unwrap_or_else(|| ErrorBody {
             status: 0,
             code: headers.get("x-ms-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default().to_owned(),
             message: String::new(),
@@ -205,10 +207,10 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         })
         .or_status(status);
     let kind = match code.as_str() {
-        "NoSuchBucket" | "ContainerNotFound" | "TenantNotFound" => FaultKind::NoBucket,
-        "Bucket not found" => FaultKind::NoBucket,
-        "NoSuchKey" | "NoSuchUpload" | "BlobNotFound" => FaultKind::Missing,
-        "KeyAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyExists" | "Duplicate" => FaultKind::Exists,
+        "NoSuchBucket" | "ContainerNotFound" | "TenantNotFound" => StoreFaultKind::NoBucket,
+        "Bucket not found" => StoreFaultKind::NoBucket,
+        "NoSuchKey" | "NoSuchUpload" | "BlobNotFound" => StoreFaultKind::Missing,
+        "KeyAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyExists" | "Duplicate" => StoreFaultKind::Exists,
         "AccessDenied"
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
@@ -219,15 +221,15 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         | "ExpiredToken"
         | "InvalidToken"
         | "InvalidSecurity"
-        | "S3InvalidAccessKeyId" => FaultKind::Denied,
+        | "S3InvalidAccessKeyId" => StoreFaultKind::Denied,
         // Whoever signs for another region than the bucket's is let in nowhere.
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            FaultKind::Denied
+            StoreFaultKind::Denied
         }
         // Not the store, but what guards its door against machines: it opens again.
-        HTML if matches!(status, 403 | 429) => FaultKind::Busy,
+        HTML if matches!(status, 403 | 429) => StoreFaultKind::Busy,
         "EntityTooLarge" | "RequestBodyTooLarge" | "MaxMessageLengthExceeded" | "Payload too large" => {
-            FaultKind::TooLarge
+            StoreFaultKind::TooLarge
         }
         "InvalidKey"
         | "KeyTooLongError"
@@ -235,8 +237,8 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         | "InvalidObjectName"
         | "InvalidResourceName"
         | "InvalidURI"
-        | "InvalidUri" => FaultKind::WrongName,
-        "InvalidMimeType" | "invalid_mime_type" => FaultKind::WrongType,
+        | "InvalidUri" => StoreFaultKind::WrongName,
+        "InvalidMimeType" | "invalid_mime_type" => StoreFaultKind::WrongType,
         "SlowDown"
         | "LockTimeout"
         | "DatabaseTimeout"
@@ -250,7 +252,7 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         | "OperationAborted"
         | "IncompleteBody"
         | "BadDigest"
-        | "XAmzContentSHA256Mismatch" => FaultKind::Busy,
+        | "XAmzContentSHA256Mismatch" => StoreFaultKind::Busy,
         _ => by_status(status, &code, &message),
     };
     let said = match (code.is_empty(), message.is_empty()) {
@@ -259,7 +261,7 @@ pub(super) fn read_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
         (false, true) => Words::of(&code),
         (true, true) => "it says nothing more".into(),
     };
-    Fault { kind, said: format!("the store answers {status}: {said}").into(), pause: web::pause(headers), speaker }
+    StoreFault { kind, said: format!("the store answers {status}: {said}").into(), pause: web::pause(headers), speaker }
 }
 
 /// Servers that expect TLS say so to who does not greet them in it, each in its own words.
@@ -270,24 +272,24 @@ fn is_plain_to_tls(text: &str) -> bool {
         .any(|words| text.contains(words))
 }
 
-fn by_status(status: u16, code: &str, message: &str) -> FaultKind {
+fn by_status(status: u16, code: &str, message: &str) -> StoreFaultKind {
     match status {
-        404 if message.to_lowercase().contains("bucket") => FaultKind::NoBucket,
-        404 => FaultKind::Missing,
-        409 => FaultKind::Exists,
-        401 | 403 => FaultKind::Denied,
+        404 if message.to_lowercase().contains("bucket") => StoreFaultKind::NoBucket,
+        404 => StoreFaultKind::Missing,
+        409 => StoreFaultKind::Exists,
+        401 | 403 => StoreFaultKind::Denied,
         // Supabase calls a request without a usable key so.
-        400 if code == "InvalidRequest" && message.contains("authorization") => FaultKind::Denied,
-        413 => FaultKind::TooLarge,
-        400 if TOO_LARGE.iter().any(|words| message.to_lowercase().contains(words)) => FaultKind::TooLarge,
-        414 => FaultKind::WrongName,
-        415 => FaultKind::WrongType,
-        408 | 425 | 429 | 500 | 502..=599 => FaultKind::Busy,
-        _ => FaultKind::Refused,
+        400 if code == "InvalidRequest" && message.contains("authorization") => StoreFaultKind::Denied,
+        413 => StoreFaultKind::TooLarge,
+        400 if TOO_LARGE.iter().any(|words| message.to_lowercase().contains(words)) => StoreFaultKind::TooLarge,
+        414 => StoreFaultKind::WrongName,
+        415 => StoreFaultKind::WrongType,
+        408 | 425 | 429 | 500 | 502..=599 => StoreFaultKind::Busy,
+        _ => StoreFaultKind::Refused,
     }
 }
 
-impl Said {
+impl ErrorBody {
     /// Fills the status of HTTP in where the body tells none.
     fn or_status(self, status: StatusCode) -> Self {
         match self.status {
@@ -298,7 +300,7 @@ impl Said {
 }
 
 /// Reads Supabase's errors: `{"statusCode":"409","error":"Duplicate","message":"…","code":"KeyAlreadyExists"}`.
-fn json(text: &str) -> Option<Said> {
+fn json(text: &str) -> Option<ErrorBody> {
     let whole: Value = serde_json::from_str(text).ok()?;
     // Google puts it one level deeper.
     let value = if whole["error"].is_object() { &whole["error"] } else { &whole };
@@ -325,14 +327,14 @@ fn json(text: &str) -> Option<Said> {
         _ if message.starts_with("Route ") && message.ends_with(" not found") => Speaker::Anybody,
         _ => Speaker::Store,
     };
-    Some(Said { status, code, message, speaker })
+    Some(ErrorBody { status, code, message, speaker })
 }
 
 /// Reads the errors of S3, GCS and Azure: `<Error><Code>…</Code><Message>…</Message></Error>`.
-fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
+fn xml(text: &str, headers: &HeaderMap) -> Option<ErrorBody> {
     let html = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if html || text.to_lowercase().contains("<html") {
-        return Some(Said {
+        return Some(ErrorBody {
             status: 0,
             code: HTML.to_owned(),
             message: "a page of HTML: this is not the store, or a guard before it".to_owned(),
@@ -344,7 +346,7 @@ fn xml(text: &str, headers: &HeaderMap) -> Option<Said> {
         rest.split_once(&format!("</{name}>")).map(|(inside, _)| inside.trim().to_owned())
     };
     let code = element("Code")?;
-    Some(Said { status: 0, code, message: element("Message").unwrap_or_default(), speaker: Speaker::Store })
+    Some(ErrorBody { status: 0, code, message: element("Message").unwrap_or_default(), speaker: Speaker::Store })
 }
 
 #[cfg(test)]
@@ -353,7 +355,7 @@ mod tests {
 
     use super::*;
 
-    fn fault(status: u16, body: &str) -> Fault {
+    fn fault(status: u16, body: &str) -> StoreFault {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
         if body.starts_with("<html") {
@@ -364,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_a_store_answers_is_told_apart_by_what_can_be_done() {
-        use FaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongName, WrongType};
+        use StoreFaultKind::{Busy, Denied, Exists, Missing, NoBucket, Refused, TooLarge, WrongName, WrongType};
         let duplicate = r#"{"statusCode":"409","error":"Duplicate","message":"The resource already exists","code":"KeyAlreadyExists"}"#;
         for (status, body, expected) in [
             // Supabase: 400 whatever it is.

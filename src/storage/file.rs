@@ -20,10 +20,10 @@ use rustix::fs::Access;
 use tokio::sync::mpsc;
 use tokio::task;
 
-use super::batch::Batch;
+use super::batch::ListingBatch;
 use super::durable::Durability;
 use super::remnant::below;
-use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
+use super::walk::{TEMPORARY_PREFIX, WalkEntry, present, walk};
 use super::{
     FileVisitor, Needs, Overwrite, Remnant, Storage, StorageError, check_folder, complaint, different, too_large,
 };
@@ -152,7 +152,7 @@ impl Storage for FileStorage {
 }
 
 /// How an attempt to write ended, short of an error.
-enum Placed {
+enum PutOutcome {
     Done,
     Different { found: u64 },
 }
@@ -162,14 +162,14 @@ impl Folder {
         format!("file:{}", self.root.display())
     }
 
-    fn list(&self, folder: &str, sender: &mpsc::Sender<Batch>) -> Result<(), StorageError> {
+    fn list(&self, folder: &str, sender: &mpsc::Sender<ListingBatch>) -> Result<(), StorageError> {
         let failure = |path: &str, error| self.failure("list", path, Access::READ_OK | Access::EXEC_OK, error);
         if !self.look(folder).map_err(|error| failure(folder, error))?.is_some_and(|found| found.is_dir()) {
             return Ok(());
         }
-        let mut batch = Batch::default();
+        let mut batch = ListingBatch::default();
         let walked = walk(&self.root, folder, &mut |found| {
-            let Found::File(path, bytes) = found else { return Ok(ControlFlow::Continue(())) };
+            let WalkEntry::File(path, bytes) = found else { return Ok(ControlFlow::Continue(())) };
             batch.paths.push_str(path);
             batch.files.push((batch.paths.len(), bytes));
             if batch.files.len() < BATCH_FILES {
@@ -210,8 +210,8 @@ impl Folder {
             placed = self.place(path.as_str(), bytes, overwrite);
         }
         match placed {
-            Ok(Placed::Done) => Ok(()),
-            Ok(Placed::Different { found }) => {
+            Ok(PutOutcome::Done) => Ok(()),
+            Ok(PutOutcome::Different { found }) => {
                 let there = (found == bytes.len() as u64)
                     .then(|| files::read(&self.absolute(path.as_str()), bytes.len() as u64).ok())
                     .flatten();
@@ -245,7 +245,7 @@ impl Folder {
     }
 
     /// Writes beside the place, then gives it the name.
-    fn place(&self, path: &str, bytes: &[u8], overwrite: Overwrite) -> io::Result<Placed> {
+    fn place(&self, path: &str, bytes: &[u8], overwrite: Overwrite) -> io::Result<PutOutcome> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         if name.starts_with(TEMPORARY_PREFIX) {
             return Err(complaint("names of unfinished files begin so, and are never listed"));
@@ -274,26 +274,26 @@ impl Folder {
             Err(error) => return Err(error.error),
         }
         self.durability.note_file(&target, &folder, device)?;
-        Ok(Placed::Done)
+        Ok(PutOutcome::Done)
     }
 
     /// Compares with what lies at a place already, if anything does. The same bytes are ours from now on: another run
     /// may have written them and died before it made them durable.
-    fn compare(&self, target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<Option<Placed>> {
+    fn compare(&self, target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<Option<PutOutcome>> {
         let Some(metadata) = present(fs::symlink_metadata(target))? else { return Ok(None) };
         if !metadata.is_file() {
             return Err(complaint("a folder, a symbolic link or a device is in its place"));
         }
         let found = metadata.len();
         if found != bytes.len() as u64 {
-            return Ok(Some(Placed::Different { found }));
+            return Ok(Some(PutOutcome::Different { found }));
         }
         let Some(file) = present(files::open(target))? else { return Ok(None) };
         if !files::holds(file, bytes)? {
-            return Ok(Some(Placed::Different { found }));
+            return Ok(Some(PutOutcome::Different { found }));
         }
         self.durability.note_file(target, folder, metadata.dev())?;
-        Ok(Some(Placed::Done))
+        Ok(Some(PutOutcome::Done))
     }
 
     /// Makes a folder below the root, and the root, where they are missing.

@@ -29,13 +29,13 @@ pub enum Condition {
 /// The health of the stores of a run.
 #[derive(Debug)]
 pub struct Health {
-    seen: watch::Sender<Seen>,
+    seen: watch::Sender<HealthState>,
     /// For how long a put is repeated while the store fails, at least.
     patience: Duration,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct HealthState {
     /// Requests that failed and are sent again.
     repeated: usize,
     /// What the last of them met.
@@ -56,7 +56,7 @@ impl Drop for Repeated {
     }
 }
 
-impl Seen {
+impl HealthState {
     fn condition(&self) -> Condition {
         match (&self.failed, self.repeated) {
             (Some(said), _) => Condition::Failed(said.clone()),
@@ -98,7 +98,7 @@ impl Health {
         self.seen.borrow().failed.clone().unwrap_or_default()
     }
 
-    async fn reached(&self, wanted: impl FnMut(&Seen) -> bool) {
+    async fn reached(&self, wanted: impl FnMut(&HealthState) -> bool) {
         // The sender lives as long as `self`.
         let _ = self.seen.subscribe().wait_for(wanted).await;
     }

@@ -73,7 +73,7 @@ pub enum MarkerError {
 
 /// The marker as it is written; the order of fields is the order in the file.
 #[derive(Serialize)]
-struct Written<'m> {
+struct MarkerFile<'m> {
     version: u64,
     store: &'m str,
     owner: &'m str,
@@ -91,7 +91,7 @@ impl Marker {
     pub fn to_json(&self) -> String {
         let Self { store, owner, owner_note, last_run, told_open, visited } = self;
         let owner_note = owner_note.as_deref();
-        let written = Written {
+        let written = MarkerFile {
             version: VERSION,
             store,
             owner,
@@ -170,7 +170,7 @@ async fn put_marker(storage: &dyn Storage, content: Bytes, overwrite: Overwrite)
 
 /// What came of making a marker where there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum MarkerCreation {
     /// It is ours.
     First,
     /// Another run was faster: its marker is there.
@@ -181,15 +181,19 @@ pub enum Made {
 ///
 /// # Errors
 /// When the storage fails.
-pub async fn make_marker(storage: &dyn Storage, marker: &Marker) -> Result<Made, MarkerError> {
+pub async fn make_marker(storage: &dyn Storage, marker: &Marker) -> Result<MarkerCreation, MarkerError> {
     match put_marker(storage, Bytes::from(marker.to_json()), Overwrite::Never).await {
         Ok(()) => {
             storage.sync().await?;
             // Some stores let both of two writers succeed: the one that is there is the one that counts.
             let there = read_marker(storage).await?;
-            Ok(if there.is_some_and(|there| there.store != marker.store) { Made::TooLate } else { Made::First })
+            Ok(if there.is_some_and(|there| there.store != marker.store) {
+                MarkerCreation::TooLate
+            } else {
+                MarkerCreation::First
+            })
         }
-        Err(StorageError::Different { .. }) => Ok(Made::TooLate),
+        Err(StorageError::Different { .. }) => Ok(MarkerCreation::TooLate),
         Err(error) => Err(error.into()),
     }
 }
@@ -211,7 +215,7 @@ fn readable(note: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Settings, open};
+    use crate::storage::{StoreOptions, open};
 
     fn marker() -> Marker {
         let last_run = 1_700_000_000;
@@ -271,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_marker_is_read_as_it_was_last_written() {
-        let storage = open(&Settings::of("memory:")).unwrap();
+        let storage = open(&StoreOptions::of("memory:")).unwrap();
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
         for last_run in [1, 2] {
             let marker = Marker { last_run, ..marker() };
@@ -282,16 +286,16 @@ mod tests {
 
     #[tokio::test]
     async fn of_two_first_markers_one_stays() {
-        let storage = open(&Settings::of("memory:")).unwrap();
-        assert_eq!(make_marker(&*storage, &marker()).await.unwrap(), Made::First);
+        let storage = open(&StoreOptions::of("memory:")).unwrap();
+        assert_eq!(make_marker(&*storage, &marker()).await.unwrap(), MarkerCreation::First);
         let other = Marker { store: "s-2".into(), ..marker() };
-        assert_eq!(make_marker(&*storage, &other).await.unwrap(), Made::TooLate);
+        assert_eq!(make_marker(&*storage, &other).await.unwrap(), MarkerCreation::TooLate);
         assert_eq!(read_marker(&*storage).await.unwrap(), Some(marker()));
     }
 
     #[tokio::test]
     async fn a_marker_that_could_not_be_read_is_not_written() {
-        let storage = open(&Settings::of("memory:")).unwrap();
+        let storage = open(&StoreOptions::of("memory:")).unwrap();
         let error = write_marker(&*storage, &Marker { store: String::new(), ..marker() }).await.unwrap_err();
         assert!(matches!(error, MarkerError::Field { field: "store", .. }), "{error}");
         assert_eq!(read_marker(&*storage).await.unwrap(), None);
@@ -299,7 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_huge_file_in_its_place_is_no_marker() {
-        let storage = open(&Settings::of("memory:")).unwrap();
+        let storage = open(&StoreOptions::of("memory:")).unwrap();
         let huge = Bytes::from(vec![b' '; BYTES_MAX as usize + 1]);
         storage.put(&marker_path(), huge, "", Overwrite::Never).await.unwrap();
         assert!(matches!(read_marker(&*storage).await.unwrap_err(), MarkerError::Shape));

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::asset::ObjectPath;
 use crate::digest::ContentDigest;
-use crate::secret::{self, Said};
+use crate::secret::{self, SafeText};
 
 mod batch;
 mod blame;
@@ -39,20 +39,20 @@ mod verify;
 mod walk;
 mod wire;
 
-pub use blame::Bar;
+pub use blame::PutObstacle;
 pub use divided::Divided;
 pub use health::{Condition, Health};
-pub use marker::{MARKER_PATH, Made, Marker, MarkerError, make_marker, read_marker, write_marker};
+pub use marker::{MARKER_PATH, Marker, MarkerCreation, MarkerError, make_marker, read_marker, write_marker};
 pub use moving::{Moving, content_type_of};
 pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
 pub use prove::probe;
 pub use public::PublicFiles;
 pub use remnant::{REMNANT_AGE, Remnant};
-pub use settings::{Addressing, MissingBucket, Settings};
+pub use settings::{Addressing, MissingBucket, StoreOptions};
 pub use stores::{Opened, Stores};
 pub use verify::{Expected, FileFault, verify};
 
-use fault::Place;
+use fault::RemoteStore;
 use prove::PROBE_PREFIX;
 use settings::Location;
 
@@ -102,7 +102,7 @@ pub enum StorageError {
         /// The path, or the folder.
         path: String,
         /// The store's own words.
-        said: Said,
+        said: SafeText,
         /// What to check.
         help: &'static str,
     },
@@ -110,7 +110,7 @@ pub enum StorageError {
     #[error("{what}")]
     NotAdmitted {
         /// What is in the way.
-        bar: Bar,
+        bar: PutObstacle,
         /// What it takes, and what it was to take.
         what: String,
         /// What to do.
@@ -260,16 +260,16 @@ pub trait Storage: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
     /// What is published.
-    pub published: Files,
+    pub published: FilesToPut,
     /// What is kept to publish from.
-    pub originals: Files,
+    pub originals: FilesToPut,
     /// Who fetches what is published from the store's own address.
     pub readers: Readers,
 }
 
 /// Some files that are to be put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Files {
+pub struct FilesToPut {
     /// Their types: `image/png`.
     pub content_types: BTreeSet<&'static str>,
     /// The size that the largest of them can be expected to have, in bytes.
@@ -302,7 +302,7 @@ pub enum Readers {
 ///
 /// # Errors
 /// When the scheme is unknown, a part of the URL is missing, or credentials are incomplete.
-pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
+pub fn open(settings: &StoreOptions) -> Result<Box<dyn Storage>, StorageError> {
     open_watched(settings, &Health::of_a_question())
 }
 
@@ -310,7 +310,7 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Storage>, StorageError> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_watched(settings: &Settings, health: &Arc<Health>) -> Result<Box<dyn Storage>, StorageError> {
+pub fn open_watched(settings: &StoreOptions, health: &Arc<Health>) -> Result<Box<dyn Storage>, StorageError> {
     settings.remember();
     let location = settings.location()?;
     if settings.missing_bucket == MissingBucket::Make && !matches!(location, Location::Supabase { .. }) {

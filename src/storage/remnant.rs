@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::prove::PROBE_PREFIX;
-use super::walk::{Found, TEMPORARY_PREFIX, present, walk};
+use super::walk::{TEMPORARY_PREFIX, WalkEntry, present, walk};
 use crate::asset::ObjectPath;
 
 /// How old a file must be before nobody can be at work with it any more.
@@ -54,7 +54,7 @@ impl Remnant {
 pub(super) fn below(root: &Path) -> Result<Vec<Remnant>, (String, io::Error)> {
     let mut remnants = Vec::new();
     walk(root, "", &mut |found| {
-        if let Found::File(path, _) | Found::Unfinished(path) = found
+        if let WalkEntry::File(path, _) | WalkEntry::Unfinished(path) = found
             && Remnant::is_named(path)
             && let Some(metadata) = present(fs::symlink_metadata(root.join(path)))?.filter(Metadata::is_file)
         {

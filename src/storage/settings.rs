@@ -13,7 +13,7 @@ use crate::secret::{self, SecretText};
 
 /// Where a store is and how it is reached.
 #[derive(Clone, Default)]
-pub struct Settings {
+pub struct StoreOptions {
     /// `file:FOLDER`, `memory:`, `s3://BUCKET/PREFIX`, `gs://…`, `az://CONTAINER/PREFIX`, `supabase://HOST/BUCKET/PREFIX`.
     pub url: String,
     /// The service's address, where it is not the usual one.
@@ -63,13 +63,13 @@ pub enum MissingBucket {
 pub(super) enum Location {
     File(String),
     Memory,
-    Bucket { service: Service, bucket: String, prefix: Prefix },
+    Bucket { service: BucketService, bucket: String, prefix: Prefix },
     Supabase { host: String, bucket: String, prefix: Prefix },
 }
 
 /// A service that keeps buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
+pub(super) enum BucketService {
     S3,
     Google,
     Azure,
@@ -79,7 +79,7 @@ pub(super) enum Service {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Prefix(Option<ObjectPath>);
 
-impl Service {
+impl BucketService {
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -129,14 +129,14 @@ impl fmt::Display for Prefix {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for StoreOptions {
     /// Leaves everything out: an address may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
 }
 
-impl Settings {
+impl StoreOptions {
     /// Makes settings of nothing but a URL.
     pub fn of(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
@@ -156,9 +156,9 @@ impl Settings {
         let service = match scheme {
             "file" => return Ok(Location::File(rest.strip_prefix("//").unwrap_or(rest).to_owned())),
             "memory" => return Ok(Location::Memory),
-            "s3" => Some(Service::S3),
-            "gs" => Some(Service::Google),
-            "az" => Some(Service::Azure),
+            "s3" => Some(BucketService::S3),
+            "gs" => Some(BucketService::Google),
+            "az" => Some(BucketService::Azure),
             "supabase" => None,
             _ => return Err(StorageError::Scheme { scheme: secret::known_scheme(&self.url) }),
         };
@@ -244,9 +244,9 @@ impl Settings {
         })
     }
 
-    fn bucket_base(&self, service: Service, bucket: &str, endpoint: Option<&Url>) -> Option<String> {
+    fn bucket_base(&self, service: BucketService, bucket: &str, endpoint: Option<&Url>) -> Option<String> {
         match (service, endpoint) {
-            (Service::S3, None) => {
+            (BucketService::S3, None) => {
                 let region = self.region.as_ref()?;
                 let in_path = bucket.contains('.') || self.addressing == Addressing::Path;
                 Some(match in_path {
@@ -254,23 +254,25 @@ impl Settings {
                     false => format!("https://{bucket}.s3.{region}.amazonaws.com"),
                 })
             }
-            (Service::S3, Some(endpoint)) if self.addressing == Addressing::Host => {
+            (BucketService::S3, Some(endpoint)) if self.addressing == Addressing::Host => {
                 Some(trimmed(&in_host(endpoint, bucket)))
             }
             // The S3 protocol of Supabase answers to signed requests only; everybody reads at another address.
-            (Service::S3, Some(endpoint)) => match trimmed(endpoint).strip_suffix("/storage/v1/s3") {
+            (BucketService::S3, Some(endpoint)) => match trimmed(endpoint).strip_suffix("/storage/v1/s3") {
                 Some(project) => Some(format!(
                     "{}/storage/v1/object/public/{bucket}",
                     project.replace(".storage.supabase.", ".supabase.")
                 )),
                 None => Some(format!("{}/{bucket}", trimmed(endpoint))),
             },
-            (Service::Google, None) => Some(format!("https://storage.googleapis.com/{bucket}")),
-            (Service::Azure, None) => {
+            (BucketService::Google, None) => Some(format!("https://storage.googleapis.com/{bucket}")),
+            (BucketService::Azure, None) => {
                 let account = self.account.as_ref()?;
                 Some(format!("https://{account}.blob.core.windows.net/{bucket}"))
             }
-            (Service::Google | Service::Azure, Some(endpoint)) => Some(format!("{}/{bucket}", trimmed(endpoint))),
+            (BucketService::Google | BucketService::Azure, Some(endpoint)) => {
+                Some(format!("{}/{bucket}", trimmed(endpoint)))
+            }
         }
     }
 }
@@ -313,21 +315,23 @@ fn address(text: &str) -> Result<Url, &'static str> {
 mod tests {
     use super::*;
 
-    fn base(settings: Settings) -> String {
+    fn base(settings: StoreOptions) -> String {
         settings.url_base().map_or_else(|error| error.to_string(), |base| base.unwrap_or_else(|| "-".to_owned()))
     }
 
     #[test]
     fn the_url_of_rows_is_that_of_the_store_where_it_is_certain() {
-        let with =
-            |url: &str, endpoint: Option<&str>| Settings { endpoint: endpoint.map(str::to_owned), ..Settings::of(url) };
-        let region = Settings { region: Some("eu-central-1".to_owned()), ..Settings::of("s3://shop/a+b") };
-        let path = Settings { addressing: Addressing::Path, ..region.clone() };
-        let host = Settings { addressing: Addressing::Host, ..with("s3://shop/p", Some("https://s3.example.com")) };
-        let account = Settings { account: Some("acme".to_owned()), ..Settings::of("az://shop/p") };
+        let with = |url: &str, endpoint: Option<&str>| StoreOptions {
+            endpoint: endpoint.map(str::to_owned),
+            ..StoreOptions::of(url)
+        };
+        let region = StoreOptions { region: Some("eu-central-1".to_owned()), ..StoreOptions::of("s3://shop/a+b") };
+        let path = StoreOptions { addressing: Addressing::Path, ..region.clone() };
+        let host = StoreOptions { addressing: Addressing::Host, ..with("s3://shop/p", Some("https://s3.example.com")) };
+        let account = StoreOptions { account: Some("acme".to_owned()), ..StoreOptions::of("az://shop/p") };
         for (settings, expected) in [
-            (Settings::of("file:a"), "/files/"),
-            (Settings::of("s3://shop/p"), "-"),
+            (StoreOptions::of("file:a"), "/files/"),
+            (StoreOptions::of("s3://shop/p"), "-"),
             (region, "https://shop.s3.eu-central-1.amazonaws.com/a%2Bb/"),
             (path, "https://s3.eu-central-1.amazonaws.com/shop/a%2Bb/"),
             (host, "https://shop.s3.example.com/p/"),
@@ -340,14 +344,17 @@ mod tests {
                 with("s3://shop/p", Some("https://x.storage.supabase.co/storage/v1/s3")),
                 "https://x.supabase.co/storage/v1/object/public/shop/p/",
             ),
-            (Settings::of("gs://shop/p"), "https://storage.googleapis.com/shop/p/"),
-            (Settings::of("az://shop/p"), "-"),
+            (StoreOptions::of("gs://shop/p"), "https://storage.googleapis.com/shop/p/"),
+            (StoreOptions::of("az://shop/p"), "-"),
             (account, "https://acme.blob.core.windows.net/shop/p/"),
             (
-                Settings::of("supabase://x.supabase.co/shop/p/q"),
+                StoreOptions::of("supabase://x.supabase.co/shop/p/q"),
                 "https://x.supabase.co/storage/v1/object/public/shop/p/q/",
             ),
-            (Settings::of("supabase://127.0.0.1:54321/shop"), "http://127.0.0.1:54321/storage/v1/object/public/shop/"),
+            (
+                StoreOptions::of("supabase://127.0.0.1:54321/shop"),
+                "http://127.0.0.1:54321/storage/v1/object/public/shop/",
+            ),
             (with("supabase://x/shop", Some("http://127.0.0.1:5000")), "http://127.0.0.1:5000/object/public/shop/"),
         ] {
             assert_eq!(base(settings.clone()), expected, "{}", settings.url);
@@ -374,7 +381,7 @@ mod tests {
             "s3://b?secret",
             "supabase://h/b/./c",
         ] {
-            let error = Settings::of(wrong).location().unwrap_err();
+            let error = StoreOptions::of(wrong).location().unwrap_err();
             assert!(matches!(error, StorageError::Settings { .. }), "{wrong}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
@@ -383,7 +390,7 @@ mod tests {
     #[test]
     fn an_endpoint_is_an_address_and_nothing_more() {
         for wrong in ["", "host", "ftp://h", "https://u:secret@h", "https://h?x=secret"] {
-            let settings = Settings { endpoint: Some(wrong.to_owned()), ..Settings::of("s3://b") };
+            let settings = StoreOptions { endpoint: Some(wrong.to_owned()), ..StoreOptions::of("s3://b") };
             assert!(!settings.url_base().unwrap_err().to_string().contains("secret"), "{wrong}");
         }
     }

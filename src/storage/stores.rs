@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Divided, Health, Moving, Settings, Storage, StorageError, open_watched};
+use super::{Divided, Health, Moving, Storage, StorageError, StoreOptions, open_watched};
 
 /// Where an environment keeps its files.
 #[derive(Debug, Clone, Default)]
 pub struct Stores {
     /// What is published, and originals, too, where they have no store of their own.
-    pub main: Settings,
+    pub main: StoreOptions,
     /// Originals.
-    pub originals: Option<Settings>,
+    pub originals: Option<StoreOptions>,
     /// The store that was used for all of it before.
-    pub previous: Option<Settings>,
+    pub previous: Option<StoreOptions>,
 }
 
 /// Stores, opened.
@@ -28,12 +28,12 @@ pub struct Opened {
 impl Stores {
     /// Makes stores of one URL.
     pub fn of(url: impl Into<String>) -> Self {
-        Self { main: Settings::of(url), ..Self::default() }
+        Self { main: StoreOptions::of(url), ..Self::default() }
     }
 
     /// Tells whether all of them are on this machine; what cannot be opened is told when it is.
     pub fn are_near(&self) -> bool {
-        let near = |settings: &Settings| matches!(settings.url.split(':').next(), Some("file" | "memory"));
+        let near = |settings: &StoreOptions| matches!(settings.url.split(':').next(), Some("file" | "memory"));
         [Some(&self.main), self.originals.as_ref(), self.previous.as_ref()].into_iter().flatten().all(near)
     }
 

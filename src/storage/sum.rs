@@ -9,15 +9,15 @@ use super::{StorageError, different};
 use crate::asset::ObjectPath;
 
 /// Bytes whose digests are made where a store tells one.
-pub(super) struct Sum<'b>(&'b [u8]);
+pub(super) struct Checksums<'b>(&'b [u8]);
 
 /// What lies at a path.
-pub(super) struct Found {
+pub(super) struct StoredFile {
     pub bytes: u64,
     pub tag: Option<String>,
 }
 
-impl Found {
+impl StoredFile {
     /// Compares it with what was to be put there; it is read where its size and its tag do not decide.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl Found {
         if self.bytes != bytes.len() as u64 {
             return Err(different(path, self.bytes, None, bytes));
         }
-        if Sum::of(bytes).of_tag(self.tag.as_deref()) == Verdict::Same {
+        if Checksums::of(bytes).of_tag(self.tag.as_deref()) == ChecksumMatch::Same {
             return Ok(());
         }
         let there = read.await?;
@@ -41,7 +41,7 @@ impl Found {
 
 /// What a store's checksum says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ChecksumMatch {
     /// It has these bytes.
     Same,
     /// It has others.
@@ -50,18 +50,18 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-impl<'b> Sum<'b> {
+impl<'b> Checksums<'b> {
     pub fn of(bytes: &'b [u8]) -> Self {
         Self(bytes)
     }
 
     /// Compares with the headers that are checksums by their name: S3's, Google's, Azure's.
-    pub fn of_headers(&self, headers: &HeaderMap) -> Verdict {
+    pub fn of_headers(&self, headers: &HeaderMap) -> ChecksumMatch {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(told) = text("x-amz-checksum-sha256") {
             // That of a file in parts ends in their number, and is a digest of digests.
             return if told.contains('-') {
-                Verdict::Unknown
+                ChecksumMatch::Unknown
             } else {
                 verdict(told == base64(&Sha256::digest(self.0)))
             };
@@ -70,22 +70,22 @@ impl<'b> Sum<'b> {
             text("x-goog-hash").and_then(|told| told.split(',').find_map(|part| part.trim().strip_prefix("md5=")));
         match google.or_else(|| text("content-md5")) {
             Some(told) => verdict(told == base64(&Md5::digest(self.0))),
-            None => Verdict::Unknown,
+            None => ChecksumMatch::Unknown,
         }
     }
 
     /// Compares with an ETag, where that looks like the MD5 of the bytes, as it mostly is for a file put at once.
-    pub fn of_tag(&self, tag: Option<&str>) -> Verdict {
+    pub fn of_tag(&self, tag: Option<&str>) -> ChecksumMatch {
         let tag = tag.map(|tag| tag.trim_start_matches("W/").trim_matches('"')).unwrap_or_default();
         match tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             true => verdict(tag.eq_ignore_ascii_case(&hex::encode(Md5::digest(self.0)))),
-            false => Verdict::Unknown,
+            false => ChecksumMatch::Unknown,
         }
     }
 }
 
-fn verdict(same: bool) -> Verdict {
-    if same { Verdict::Same } else { Verdict::Differs }
+fn verdict(same: bool) -> ChecksumMatch {
+    if same { ChecksumMatch::Same } else { ChecksumMatch::Differs }
 }
 
 /// Encodes bytes as the headers of stores do.
@@ -116,16 +116,16 @@ mod tests {
 
     #[test]
     fn what_a_store_tells_is_compared() {
-        let sum = Sum::of(BYTES);
+        let sum = Checksums::of(BYTES);
         for (name, value, expected) in [
-            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=", Verdict::Same),
-            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzeA=", Verdict::Differs),
-            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=-2", Verdict::Unknown),
-            ("x-goog-hash", "crc32c=yZRlqg==, md5=XrY7u+Ae7tCTyyK7j1rNww==", Verdict::Same),
-            ("x-goog-hash", "crc32c=yZRlqg==", Verdict::Unknown),
-            ("content-md5", "XrY7u+Ae7tCTyyK7j1rNww==", Verdict::Same),
-            ("content-md5", "XrY7u+Ae7tCTyyK7j1rNwA==", Verdict::Differs),
-            ("etag", "\"5eb63bbbe01eeed093cb22bb8f5acdc3\"", Verdict::Unknown),
+            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=", ChecksumMatch::Same),
+            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzeA=", ChecksumMatch::Differs),
+            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=-2", ChecksumMatch::Unknown),
+            ("x-goog-hash", "crc32c=yZRlqg==, md5=XrY7u+Ae7tCTyyK7j1rNww==", ChecksumMatch::Same),
+            ("x-goog-hash", "crc32c=yZRlqg==", ChecksumMatch::Unknown),
+            ("content-md5", "XrY7u+Ae7tCTyyK7j1rNww==", ChecksumMatch::Same),
+            ("content-md5", "XrY7u+Ae7tCTyyK7j1rNwA==", ChecksumMatch::Differs),
+            ("etag", "\"5eb63bbbe01eeed093cb22bb8f5acdc3\"", ChecksumMatch::Unknown),
         ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             assert_eq!(sum.of_headers(&headers), expected, "{name}: {value}");
@@ -134,14 +134,14 @@ mod tests {
 
     #[test]
     fn a_tag_counts_only_where_it_looks_like_a_digest() {
-        let sum = Sum::of(BYTES);
+        let sum = Checksums::of(BYTES);
         for (tag, expected) in [
-            (Some("\"5eb63bbbe01eeed093cb22bb8f5acdc3\""), Verdict::Same),
-            (Some("W/\"5EB63BBBE01EEED093CB22BB8F5ACDC3\""), Verdict::Same),
-            (Some("5eb63bbbe01eeed093cb22bb8f5acdc4"), Verdict::Differs),
-            (Some("\"5eb63bbbe01eeed093cb22bb8f5acdc3-2\""), Verdict::Unknown),
-            (Some("0x8D4BCC2E4835CD0"), Verdict::Unknown),
-            (None, Verdict::Unknown),
+            (Some("\"5eb63bbbe01eeed093cb22bb8f5acdc3\""), ChecksumMatch::Same),
+            (Some("W/\"5EB63BBBE01EEED093CB22BB8F5ACDC3\""), ChecksumMatch::Same),
+            (Some("5eb63bbbe01eeed093cb22bb8f5acdc4"), ChecksumMatch::Differs),
+            (Some("\"5eb63bbbe01eeed093cb22bb8f5acdc3-2\""), ChecksumMatch::Unknown),
+            (Some("0x8D4BCC2E4835CD0"), ChecksumMatch::Unknown),
+            (None, ChecksumMatch::Unknown),
         ] {
             assert_eq!(sum.of_tag(tag), expected, "{tag:?}");
         }

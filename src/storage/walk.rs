@@ -16,7 +16,7 @@ const PATH_BYTES_MAX: usize = 900;
 
 /// What the walk comes across, by its path relative to the root, with `/` between names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Found<'w> {
+pub(super) enum WalkEntry<'w> {
     /// A folder, before what is in it.
     Folder(&'w str),
     /// A regular file and its size in bytes.
@@ -34,7 +34,7 @@ pub(super) enum Found<'w> {
 pub(super) fn walk(
     root: &Path,
     folder: &str,
-    visitor: &mut dyn FnMut(Found<'_>) -> io::Result<ControlFlow<()>>,
+    visitor: &mut dyn FnMut(WalkEntry<'_>) -> io::Result<ControlFlow<()>>,
 ) -> Result<(), (String, io::Error)> {
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -52,11 +52,11 @@ fn walk_folder(
     root: &Path,
     folder: &str,
     open: &mut Vec<String>,
-    visitor: &mut dyn FnMut(Found<'_>) -> io::Result<ControlFlow<()>>,
+    visitor: &mut dyn FnMut(WalkEntry<'_>) -> io::Result<ControlFlow<()>>,
 ) -> io::Result<ControlFlow<()>> {
     let absolute = if folder.is_empty() { root.to_owned() } else { root.join(folder) };
     let Some(entries) = present(fs::read_dir(absolute))? else { return Ok(ControlFlow::Continue(())) };
-    if visitor(Found::Folder(folder))?.is_break() {
+    if visitor(WalkEntry::Folder(folder))?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
     let mut path = String::with_capacity(PATH_BYTES_MAX);
@@ -78,13 +78,13 @@ fn walk_folder(
         if kind.is_dir() {
             open.push(path.clone());
         } else if kind.is_file() && name.starts_with(TEMPORARY_PREFIX) {
-            if visitor(Found::Unfinished(&path))?.is_break() {
+            if visitor(WalkEntry::Unfinished(&path))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         } else if kind.is_file() {
             // Of the entry itself: a link that took the file's place meanwhile is not followed.
             let Some(metadata) = present(entry.metadata())? else { continue };
-            if metadata.is_file() && visitor(Found::File(&path, metadata.len()))?.is_break() {
+            if metadata.is_file() && visitor(WalkEntry::File(&path, metadata.len()))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

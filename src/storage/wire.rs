@@ -13,7 +13,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fault::{Fault, FaultKind, read_fault};
+use super::fault::{StoreFault, StoreFaultKind, read_fault};
 use super::health::{Health, Outlook};
 use super::{StorageError, is_of_the_moment};
 use crate::secret;
@@ -60,26 +60,26 @@ pub(super) struct Wire {
 
 /// One request.
 #[derive(Clone)]
-pub(super) struct Request {
+pub(super) struct StoreRequest {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Largest answer that is read.
     pub bytes_max: Option<AnswerMax>,
-    pub patience: Patience,
+    pub patience: RetryLimit,
 }
 
 /// How long a request is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum RetryLimit {
     /// So often, and for so long, that a hiccup passes.
     Usual,
     /// For as long as the store may come back: a run puts a file that it cannot do without, or makes sure that it arrived.
     Long,
 }
 
-impl Patience {
+impl RetryLimit {
     /// Returns the patience with a put at this path, or address.
     pub fn of_a_put(path: &str) -> Self {
         if is_of_the_moment(path) { Self::Usual } else { Self::Long }
@@ -91,7 +91,7 @@ impl Patience {
 pub(super) struct AnswerMax(pub u64);
 
 /// A whole answer, of a request that was granted.
-pub(super) struct Answer {
+pub(super) struct StoreAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -125,9 +125,9 @@ impl Wire {
     ///
     /// # Errors
     /// With what the last try came to.
-    pub async fn send(&self, request: &Request) -> Result<Answer, Fault> {
+    pub async fn send(&self, request: &StoreRequest) -> Result<StoreAnswer, StoreFault> {
         let metadata = request.url.host_str().is_some_and(|host| METADATA_HOSTS.contains(&host));
-        let is_put = request.patience == Patience::Long;
+        let is_put = request.patience == RetryLimit::Long;
         // What is looked at before or after a put says nothing about whether the store takes files.
         let writes = is_put && !matches!(request.method, Method::GET | Method::HEAD);
         let begun = Instant::now();
@@ -144,7 +144,7 @@ impl Wire {
             };
             tries += 1;
             if metadata {
-                return Err(Fault::of(FaultKind::Denied, NO_CREDENTIALS));
+                return Err(StoreFault::of(StoreFaultKind::Denied, NO_CREDENTIALS));
             }
             if !fault.may_pass() || !self.goes_on(request.patience, begun, tries) {
                 if (writes && fault.is_of_the_store()) || (is_put && fault.may_pass()) {
@@ -167,11 +167,11 @@ impl Wire {
     }
 
     /// Tells whether a request that failed so often, and may be granted later, is sent again.
-    fn goes_on(&self, patience: Patience, begun: Instant, tries: u32) -> bool {
+    fn goes_on(&self, patience: RetryLimit, begun: Instant, tries: u32) -> bool {
         let usual = tries < TRIES_MAX && begun.elapsed() < TIME_MAX;
         match patience {
-            Patience::Usual => usual,
-            Patience::Long => match self.health.outlook(begun) {
+            RetryLimit::Usual => usual,
+            RetryLimit::Long => match self.health.outlook(begun) {
                 Outlook::Good => true,
                 Outlook::Usual => usual,
                 Outlook::None => false,
@@ -179,20 +179,20 @@ impl Wire {
         }
     }
 
-    async fn try_once(&self, request: &Request, metadata: bool) -> Result<Answer, Fault> {
+    async fn try_once(&self, request: &StoreRequest, metadata: bool) -> Result<StoreAnswer, StoreFault> {
         let quiet_until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(instant) = quiet_until {
             sleep_until(instant).await;
         }
         // Given back between tries: others may have more luck.
         let _slot = self.slots.acquire().await;
-        let Request { method, url, headers, body, bytes_max, patience: _ } = request;
+        let StoreRequest { method, url, headers, body, bytes_max, patience: _ } = request;
         remember_keys(headers);
         let begun = Instant::now();
         let sent = self.client.request(method.clone(), url.clone()).headers(headers.clone()).body(body.clone());
         let sent = sent.timeout(if metadata { METADATA_TIME } else { TRY_TIME }).send().await;
         let shown = web::bare(url);
-        let response = sent.map_err(|error| Fault::broken(&shown, &error))?;
+        let response = sent.map_err(|error| StoreFault::broken(&shown, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes_max = bytes_max.map_or(ANSWER_BYTES_MAX, |most| most.0);
         let announced = response.content_length();
@@ -203,9 +203,9 @@ impl Wire {
         tracing::debug!(%method, url = %shown, status = status.as_u16(), ms, bytes, "answered");
         match whole {
             _ if !status.is_success() => Err(read_fault(status, &headers, &body)),
-            Whole::Yes => Ok(Answer { status, headers, body }),
-            Whole::TooLong => Err(Fault::too_large(announced.unwrap_or(bytes_max + 1), bytes_max)),
-            Whole::CutOff => Err(Fault::cut_off(&shown)),
+            Whole::Yes => Ok(StoreAnswer { status, headers, body }),
+            Whole::TooLong => Err(StoreFault::too_large(announced.unwrap_or(bytes_max + 1), bytes_max)),
+            Whole::CutOff => Err(StoreFault::cut_off(&shown)),
         }
     }
 

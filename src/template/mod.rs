@@ -83,21 +83,21 @@ pub enum TemplateError {
 pub struct Template {
     source: Box<str>,
     names: Vec<Box<str>>,
-    body: Body,
+    body: TemplateBody,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Body {
+enum TemplateBody {
     /// Text without holes.
     Literal,
     /// Text and names in turn, nothing else.
-    Plain(Vec<Piece>),
+    Plain(Vec<TemplatePiece>),
     /// Whatever else minijinja can do.
     General,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Piece {
+enum TemplatePiece {
     Text(Box<str>),
     Name(u16),
 }
@@ -112,10 +112,10 @@ impl Template {
             return Err(TemplateError::Syntax(format!("it is longer than {TEMPLATE_BYTES_MAX} bytes")));
         }
         if !source.contains('{') {
-            return Ok(Self { source: source.into(), names: Vec::new(), body: Body::Literal });
+            return Ok(Self { source: source.into(), names: Vec::new(), body: TemplateBody::Literal });
         }
         if let Some((names, pieces)) = plain(source) {
-            return Ok(Self { source: source.into(), names, body: Body::Plain(pieces) });
+            return Ok(Self { source: source.into(), names, body: TemplateBody::Plain(pieces) });
         }
         language::check(source).map_err(TemplateError::Syntax)?;
         let environment = environment();
@@ -123,7 +123,7 @@ impl Template {
         let mut names: Vec<Box<str>> =
             template.undeclared_variables(true).into_iter().map(String::into_boxed_str).collect();
         names.sort();
-        Ok(Self { source: source.into(), names, body: Body::General })
+        Ok(Self { source: source.into(), names, body: TemplateBody::General })
     }
 
     /// Returns the text that was parsed.
@@ -139,11 +139,11 @@ impl Template {
     /// Returns the name, where the template is exactly one name and nothing else.
     pub fn only_name(&self) -> Option<&str> {
         match &self.body {
-            Body::Plain(pieces) => match pieces.as_slice() {
-                [Piece::Name(name)] => Some(&self.names[usize::from(*name)]),
+            TemplateBody::Plain(pieces) => match pieces.as_slice() {
+                [TemplatePiece::Name(name)] => Some(&self.names[usize::from(*name)]),
                 _ => None,
             },
-            Body::Literal | Body::General => None,
+            TemplateBody::Literal | TemplateBody::General => None,
         }
     }
 
@@ -157,17 +157,17 @@ impl Template {
         fill: &mut dyn FnMut(usize, &mut String) -> Result<(), TemplateError>,
     ) -> Result<(), TemplateError> {
         match &self.body {
-            Body::Literal => out.push_str(without_line_end(&self.source)),
-            Body::Plain(pieces) => {
+            TemplateBody::Literal => out.push_str(without_line_end(&self.source)),
+            TemplateBody::Plain(pieces) => {
                 for piece in pieces {
                     match piece {
-                        Piece::Text(text) => out.push_str(text),
-                        Piece::Name(name) => fill(usize::from(*name), out)?,
+                        TemplatePiece::Text(text) => out.push_str(text),
+                        TemplatePiece::Name(name) => fill(usize::from(*name), out)?,
                     }
                     within_bounds(out)?;
                 }
             }
-            Body::General => {
+            TemplateBody::General => {
                 let mut values = BTreeMap::new();
                 for (index, name) in self.names.iter().enumerate() {
                     let mut value = String::new();
@@ -187,19 +187,19 @@ impl Template {
     pub fn render_with(&self, values: &BTreeMap<String, Filling>) -> Result<String, TemplateError> {
         let value = |name: &str| values.get(name).ok_or_else(|| TemplateError::Undefined(name.to_owned()));
         match &self.body {
-            Body::Literal => Ok(without_line_end(&self.source).to_owned()),
-            Body::Plain(pieces) => {
+            TemplateBody::Literal => Ok(without_line_end(&self.source).to_owned()),
+            TemplateBody::Plain(pieces) => {
                 let mut out = String::new();
                 for piece in pieces {
                     match piece {
-                        Piece::Text(text) => out.push_str(text),
-                        Piece::Name(name) => out.push_str(&value(&self.names[usize::from(*name)])?.text()),
+                        TemplatePiece::Text(text) => out.push_str(text),
+                        TemplatePiece::Name(name) => out.push_str(&value(&self.names[usize::from(*name)])?.text()),
                     }
                     within_bounds(&out)?;
                 }
                 Ok(out)
             }
-            Body::General => {
+            TemplateBody::General => {
                 let used: Result<BTreeMap<_, _>, _> =
                     self.names.iter().map(|name| Ok((name.to_string(), value(name)?.clone()))).collect();
                 self.general(&used?)
@@ -298,7 +298,7 @@ fn without_line_end(source: &str) -> &str {
 }
 
 /// Parses a template that only names values; `None` for anything else.
-fn plain(source: &str) -> Option<(Vec<Box<str>>, Vec<Piece>)> {
+fn plain(source: &str) -> Option<(Vec<Box<str>>, Vec<TemplatePiece>)> {
     let mut rest = without_line_end(source);
     let mut names: Vec<Box<str>> = Vec::new();
     let mut pieces = Vec::new();
@@ -324,18 +324,18 @@ fn plain(source: &str) -> Option<(Vec<Box<str>>, Vec<Piece>)> {
             names.push(name.into());
             names.len() - 1
         });
-        pieces.push(Piece::Name(u16::try_from(index).ok()?));
+        pieces.push(TemplatePiece::Name(u16::try_from(index).ok()?));
         rest = &inside[close + 2..];
     }
     push_text(&mut pieces, rest);
     Some((names, pieces))
 }
 
-fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+fn push_text(pieces: &mut Vec<TemplatePiece>, text: &str) {
     match pieces.last_mut() {
         _ if text.is_empty() => {}
-        Some(Piece::Text(before)) => *before = format!("{before}{text}").into_boxed_str(),
-        _ => pieces.push(Piece::Text(text.into())),
+        Some(TemplatePiece::Text(before)) => *before = format!("{before}{text}").into_boxed_str(),
+        _ => pieces.push(TemplatePiece::Text(text.into())),
     }
 }
 
@@ -406,7 +406,7 @@ mod tests {
             let source = pieces.concat();
             let values = values();
             let ours = Template::parse(&source).and_then(|template| template.render_with(&values));
-            let general = Template { source: source.as_str().into(), names: Vec::new(), body: Body::General };
+            let general = Template { source: source.as_str().into(), names: Vec::new(), body: TemplateBody::General };
             let theirs = general.general(&values);
             prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} {:?} {:?}", source, ours, theirs);
             if let Ok(ours) = ours {

@@ -98,7 +98,7 @@ pub fn proxies() -> Vec<String> {
 
 /// Who may be asked for a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FetchTarget {
     /// The service itself.
     Service,
     /// The service itself by another name: it is asked by its own, since a name may lead elsewhere the next time.
@@ -110,31 +110,31 @@ pub enum Place {
 }
 
 /// Tells where a URL leads, as far as it says so itself; a name is left to [`PublicOnly`].
-pub async fn place(url: &Url, service: &Url, proxies: &[String]) -> Place {
+pub async fn place(url: &Url, service: &Url, proxies: &[String]) -> FetchTarget {
     if !matches!(url.scheme(), "http" | "https") {
-        return Place::Forbidden;
+        return FetchTarget::Forbidden;
     }
     let same_port = url.port_or_known_default() == service.port_or_known_default();
     if same_port && url.host() == service.host() {
-        return Place::Service;
+        return FetchTarget::Service;
     }
     // A proxy's own host is let through by its name, which may lead anywhere.
     if url.host_str().is_some_and(|host| proxies.iter().any(|proxy| proxy == host)) {
-        return Place::Forbidden;
+        return FetchTarget::Forbidden;
     }
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
-        Some(Host::Domain(name)) if same_port && is_same(name, service).await => return Place::Alias,
-        Some(Host::Domain(_)) => return Place::Public,
-        None => return Place::Forbidden,
+        Some(Host::Domain(name)) if same_port && is_same(name, service).await => return FetchTarget::Alias,
+        Some(Host::Domain(_)) => return FetchTarget::Public,
+        None => return FetchTarget::Forbidden,
     };
     if is_public(address) {
-        return Place::Public;
+        return FetchTarget::Public;
     }
     // The service may be configured by name and call itself by number.
     let own = same_port && addresses(service).await.contains(&address);
-    if own { Place::Service } else { Place::Forbidden }
+    if own { FetchTarget::Service } else { FetchTarget::Forbidden }
 }
 
 /// Tells whether a name leads to the service, where that lies in our own network.
@@ -201,10 +201,10 @@ mod tests {
     async fn a_service_may_call_itself_by_name_and_be_configured_by_number() {
         let service = Url::parse("http://127.0.0.1:8080/v3").unwrap();
         for (url, wanted) in [
-            ("http://localhost:8080/x.png", Place::Alias),
-            ("http://localhost:8081/x.png", Place::Public),
-            ("http://127.0.0.1:8080/x.png", Place::Service),
-            ("http://127.0.0.2:8080/x.png", Place::Forbidden),
+            ("http://localhost:8080/x.png", FetchTarget::Alias),
+            ("http://localhost:8081/x.png", FetchTarget::Public),
+            ("http://127.0.0.1:8080/x.png", FetchTarget::Service),
+            ("http://127.0.0.2:8080/x.png", FetchTarget::Forbidden),
         ] {
             assert_eq!(place(&Url::parse(url).unwrap(), &service, &[]).await, wanted, "{url}");
         }
@@ -214,16 +214,16 @@ mod tests {
     async fn only_the_service_itself_may_be_private() {
         let service = Url::parse("http://localhost:8080/v3").unwrap();
         for (url, wanted) in [
-            ("http://localhost:8080/x.png", Place::Service),
-            ("http://127.0.0.1:8080/x.png", Place::Service),
-            ("http://127.0.0.1:8081/x.png", Place::Forbidden),
-            ("http://localhost:8081/x.png", Place::Public),
-            ("http://[::ffff:10.0.0.1]/x.png", Place::Forbidden),
-            ("http://2130706433:9/x.png", Place::Forbidden),
-            ("file:///etc/passwd", Place::Forbidden),
-            ("https://1.1.1.1/x.png", Place::Public),
-            ("https://cdn.example.com/x.png", Place::Public),
-            ("http://proxy.internal:9/x.png", Place::Forbidden),
+            ("http://localhost:8080/x.png", FetchTarget::Service),
+            ("http://127.0.0.1:8080/x.png", FetchTarget::Service),
+            ("http://127.0.0.1:8081/x.png", FetchTarget::Forbidden),
+            ("http://localhost:8081/x.png", FetchTarget::Public),
+            ("http://[::ffff:10.0.0.1]/x.png", FetchTarget::Forbidden),
+            ("http://2130706433:9/x.png", FetchTarget::Forbidden),
+            ("file:///etc/passwd", FetchTarget::Forbidden),
+            ("https://1.1.1.1/x.png", FetchTarget::Public),
+            ("https://cdn.example.com/x.png", FetchTarget::Public),
+            ("http://proxy.internal:9/x.png", FetchTarget::Forbidden),
         ] {
             assert_eq!(
                 place(&Url::parse(url).unwrap(), &service, &["proxy.internal".to_owned()]).await,

@@ -12,10 +12,10 @@ use url::Host;
 mod address;
 mod visit;
 
-pub use address::{Place, PublicOnly, place, proxies};
+pub use address::{FetchTarget, PublicOnly, place, proxies};
 pub use visit::{Visit, visit};
 
-use crate::secret::Said;
+use crate::secret::SafeText;
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ pub async fn read(mut response: Response, bytes_max: u64) -> (Bytes, Whole) {
 }
 
 /// Returns what an error came from, in the words of its last source: those before it only name layers of the library.
-pub fn words(error: &dyn std::error::Error) -> Said {
+pub fn words(error: &dyn std::error::Error) -> SafeText {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
@@ -101,10 +101,10 @@ pub fn words(error: &dyn std::error::Error) -> Said {
 }
 
 /// Returns a URL as it may be shown: without user, query, fragment, and what is secret in its path; of bounded length.
-pub fn bare(url: &Url) -> Said {
+pub fn bare(url: &Url) -> SafeText {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Said::of(&format!("{}://{host}{port}{}", url.scheme(), url.path()))
+    SafeText::of(&format!("{}://{host}{port}{}", url.scheme(), url.path()))
 }
 
 /// Reads `Retry-After`: seconds, or a date; never longer than a quarter of an hour.

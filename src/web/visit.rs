@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{StatusCode, Url};
 use tokio::time::timeout;
 
-use super::address::{Place, PublicOnly, place, proxies};
+use super::address::{FetchTarget, PublicOnly, place, proxies};
 use super::{Whole, bare, builder, client, is_local, read, words};
 
 /// Redirects that are followed.
@@ -50,9 +50,9 @@ async fn follow(home: &Url, bytes_max: u64) -> Result<Visit, String> {
     let mut url = home.clone();
     for _ in 0..=REDIRECTS_MAX {
         let client = match place(&url, home, &proxies).await {
-            Place::Service => &own,
-            Place::Public => &strangers,
-            Place::Alias | Place::Forbidden => {
+            FetchTarget::Service => &own,
+            FetchTarget::Public => &strangers,
+            FetchTarget::Alias | FetchTarget::Forbidden => {
                 return Err(format!("it leads to {}, which is no public address", bare(&url)));
             }
         };

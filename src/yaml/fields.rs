@@ -1,6 +1,6 @@
 //! Reading a map's fields: each once, with a word for those that do not belong.
 
-use super::{Entry, Mistakes, Node, Scalar, Span, Text, Value, nearest};
+use super::{MapEntry, Mistakes, Node, Scalar, Span, Text, Value, nearest};
 
 /// How many unknown fields of one map are compared with the known ones.
 const STRANGE_MAX: usize = 100;
@@ -9,7 +9,7 @@ const STRANGE_MAX: usize = 100;
 pub struct Fields<'s> {
     /// Where the map stands.
     pub span: Span,
-    entries: Vec<Entry<'s>>,
+    entries: Vec<MapEntry<'s>>,
 }
 
 impl<'s> Fields<'s> {
@@ -41,7 +41,7 @@ impl<'s> Fields<'s> {
             strange += 1;
             let Some(meant) = nearest(name, known.iter().copied()) else { continue };
             if fields.entries.iter().all(|entry| entry.key.text != meant) {
-                let Entry { key, value } = &mut fields.entries[index];
+                let MapEntry { key, value } = &mut fields.entries[index];
                 unknown_field(key, value, what, known, mistakes);
                 key.text = meant.to_owned().into();
             }
@@ -52,7 +52,7 @@ impl<'s> Fields<'s> {
     /// Takes a field; one that is missing is `None`.
     pub fn take(&mut self, name: &str) -> Option<(Text<'s>, Node<'s>)> {
         let at = self.entries.iter().position(|entry| entry.key.text == name)?;
-        let Entry { key, value } = self.entries.remove(at);
+        let MapEntry { key, value } = self.entries.remove(at);
         Some((key, value))
     }
 
@@ -67,13 +67,13 @@ impl<'s> Fields<'s> {
     }
 
     /// Takes whatever is left.
-    pub fn rest(&mut self) -> Vec<Entry<'s>> {
+    pub fn rest(&mut self) -> Vec<MapEntry<'s>> {
         std::mem::take(&mut self.entries)
     }
 
     /// Ends the reading: every field that is left over is a mistake, with the name that was probably meant.
     pub fn finish(self, what: &str, known: &[&str], mistakes: &mut Mistakes) {
-        for Entry { key, value } in self.entries {
+        for MapEntry { key, value } in self.entries {
             if mistakes.is_full() {
                 break;
             }

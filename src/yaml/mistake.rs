@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Lines, Span};
+use super::{LineIndex, Span};
 
 /// How many mistakes of one file are shown; more would scroll the first ones away.
 pub const MISTAKES_SHOWN_MAX: usize = 50;
@@ -104,7 +104,7 @@ impl ManifestError {
 
     /// Returns line and column of each mistake, with it.
     pub fn located(&self) -> impl Iterator<Item = (u32, u32, &Mistake)> {
-        let lines = Lines::of(&self.source_text);
+        let lines = LineIndex::of(&self.source_text);
         self.mistakes.iter().map(move |mistake| {
             let (line, column) = lines.locate(&self.source_text, mistake.span.start);
             (line, column, mistake)

@@ -11,8 +11,8 @@ mod tree;
 
 pub use fields::{Fields, cut_by_comma};
 pub use mistake::{MISTAKES_SHOWN_MAX, ManifestError, Mistake, Mistakes, nearest};
-pub use scalar::{Scalar, Style};
-pub use tree::{Entry, Limits, Node, Text, Value, parse, parse_with};
+pub use scalar::{Scalar, ScalarNotation};
+pub use tree::{MapEntry, Node, Text, Value, YamlLimits, parse, parse_with};
 
 /// A stretch of the source, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -43,11 +43,11 @@ impl Span {
 
 /// Finds lines and columns in a source; built once.
 #[derive(Debug, Clone)]
-pub struct Lines {
+pub struct LineIndex {
     starts: Vec<u32>,
 }
 
-impl Lines {
+impl LineIndex {
     /// Reads where the lines of a source begin.
     pub fn of(source: &str) -> Self {
         let mut starts = vec![0];

@@ -6,7 +6,7 @@ use super::Span;
 
 /// How a scalar was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub enum ScalarNotation {
     /// Without quotes.
     Plain,
     /// In single or double quotes.
@@ -21,13 +21,13 @@ pub struct Scalar<'s> {
     /// The text, without quotes and escapes; borrowed from the source where it stands there like this.
     pub text: Cow<'s, str>,
     /// How it was written.
-    pub style: Style,
+    pub style: ScalarNotation,
 }
 
 impl Scalar<'_> {
     /// Tells whether it is null: nothing, `~` or `null` without quotes.
     pub fn is_null(&self) -> bool {
-        self.style == Style::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+        self.style == ScalarNotation::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// Returns the whole number that is written here in plain digits.
@@ -36,7 +36,7 @@ impl Scalar<'_> {
     /// Says in our words why it is none: a sign, a fraction, an exponent, quotes, other text.
     pub fn integer(&self, max: u64) -> Result<u64, String> {
         let text = &*self.text;
-        if self.style != Style::Plain && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if self.style != ScalarNotation::Plain && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("must be a number, is the text \"{text}\""));
         }
         if text.starts_with('-') && text.len() > 1 && text[1..].bytes().all(|byte| byte.is_ascii_digit()) {
@@ -64,8 +64,10 @@ impl Scalar<'_> {
         let text = &*self.text;
         let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
         match text.parse::<f64>() {
-            Ok(number) if self.style == Style::Plain && digits && number.is_finite() => Ok(number),
-            Ok(_) if self.style != Style::Plain && digits => Err(format!("must be a number, is the text \"{text}\"")),
+            Ok(number) if self.style == ScalarNotation::Plain && digits && number.is_finite() => Ok(number),
+            Ok(_) if self.style != ScalarNotation::Plain && digits => {
+                Err(format!("must be a number, is the text \"{text}\""))
+            }
             _ => Err(format!("must be a number like 7.5, is {}", shown(text))),
         }
     }
@@ -76,8 +78,8 @@ impl Scalar<'_> {
     /// Says in our words why it is none; `yes` and `no` are text.
     pub fn truth(&self) -> Result<bool, String> {
         match (&*self.text, self.style) {
-            ("true", Style::Plain) => Ok(true),
-            ("false", Style::Plain) => Ok(false),
+            ("true", ScalarNotation::Plain) => Ok(true),
+            ("false", ScalarNotation::Plain) => Ok(false),
             (text, _) => Err(format!("must be `true` or `false`, is {}", shown(text))),
         }
     }
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Scalar<'_> {
-        Scalar { text: text.into(), style: Style::Plain }
+        Scalar { text: text.into(), style: ScalarNotation::Plain }
     }
 
     #[test]

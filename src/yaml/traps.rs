@@ -344,11 +344,11 @@ fn floor(source: &str, at: u32) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use crate::yaml::{Limits, parse};
+    use crate::yaml::{YamlLimits, parse};
 
     fn check(source: &str) -> String {
         let source: Arc<str> = source.into();
-        let error = parse(&"m.yaml".into(), &source, Limits::MANIFEST).unwrap_err();
+        let error = parse(&"m.yaml".into(), &source, YamlLimits::MANIFEST).unwrap_err();
         let (line, column, mistake) = error.located().next().unwrap();
         format!("{line}:{column} {}", mistake.message)
     }

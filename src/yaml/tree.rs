@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle};
 
-use super::{ManifestError, Mistakes, Scalar, Span, Style, traps};
+use super::{ManifestError, Mistakes, Scalar, ScalarNotation, Span, traps};
 
 /// What a file may hold at most; beyond it the file is refused before it costs memory or time.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct YamlLimits {
     /// Size of the file, in bytes.
     pub bytes: usize,
     /// Values, keys, lists and maps together, aliases counted each time they are used.
@@ -19,7 +19,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Limits {
+impl YamlLimits {
     /// For manifests: room for 100,000 explicit entries and more, far below what an alias bomb asks for.
     pub const MANIFEST: Self = Self { bytes: 32 * 1024 * 1024, nodes: 8_000_000, depth: 32 };
     /// For `pixform.yaml`.
@@ -46,7 +46,7 @@ pub enum Value<'s> {
     /// A list.
     List(Vec<Node<'s>>),
     /// A map, in the order of the source; keys are unique.
-    Map(Vec<Entry<'s>>),
+    Map(Vec<MapEntry<'s>>),
 }
 
 /// A key or another text with its place.
@@ -60,7 +60,7 @@ pub struct Text<'s> {
 
 /// One key of a map with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry<'s> {
+pub struct MapEntry<'s> {
     /// The key.
     pub key: Text<'s>,
     /// The value.
@@ -91,7 +91,7 @@ impl Node<'_> {
 ///
 /// # Errors
 /// With one mistake where the text is no YAML or breaks a limit, with all of them where keys repeat.
-pub fn parse<'s>(file: &Arc<str>, source: &'s Arc<str>, limits: Limits) -> Result<Node<'s>, ManifestError> {
+pub fn parse<'s>(file: &Arc<str>, source: &'s Arc<str>, limits: YamlLimits) -> Result<Node<'s>, ManifestError> {
     let mut mistakes = Mistakes::default();
     let root = parse_with(file, source, limits, &mut mistakes)?;
     mistakes.or(root, file, source)
@@ -105,7 +105,7 @@ pub fn parse<'s>(file: &Arc<str>, source: &'s Arc<str>, limits: Limits) -> Resul
 pub fn parse_with<'s>(
     file: &Arc<str>,
     source: &'s Arc<str>,
-    limits: Limits,
+    limits: YamlLimits,
     mistakes: &mut Mistakes,
 ) -> Result<Node<'s>, ManifestError> {
     let refused = |span: Span, message: &str, help: &str| ManifestError::one(file, source, span, message, help);
@@ -129,7 +129,7 @@ pub fn parse_with<'s>(
             start: span.start.byte_offset().unwrap_or_default() as u32,
             end: span.end.byte_offset().unwrap_or_default() as u32,
         };
-        builder.event(event, place).map_err(|Refusal { span, message, help }| refused(span, &message, help))?;
+        builder.event(event, place).map_err(|YamlRefusal { span, message, help }| refused(span, &message, help))?;
     }
     let Builder { root, mistakes: found, .. } = builder;
     mistakes.extend(found);
@@ -140,7 +140,7 @@ pub fn parse_with<'s>(
 }
 
 /// A limit was broken, or something stands here that is not read.
-struct Refusal {
+struct YamlRefusal {
     span: Span,
     message: String,
     help: &'static str,
@@ -149,10 +149,10 @@ struct Refusal {
 /// A list or map that is still open.
 enum Open<'s> {
     List(Vec<Node<'s>>),
-    Map { entries: Vec<Entry<'s>>, key: Option<Text<'s>>, seen: HashMap<Cow<'s, str>, ()>, merged: Vec<Node<'s>> },
+    Map { entries: Vec<MapEntry<'s>>, key: Option<Text<'s>>, seen: HashMap<Cow<'s, str>, ()>, merged: Vec<Node<'s>> },
 }
 
-struct Frame<'s> {
+struct OpenNode<'s> {
     open: Open<'s>,
     start: u32,
     anchor: usize,
@@ -160,8 +160,8 @@ struct Frame<'s> {
 
 struct Builder<'s> {
     source: &'s str,
-    limits: Limits,
-    stack: Vec<Frame<'s>>,
+    limits: YamlLimits,
+    stack: Vec<OpenNode<'s>>,
     anchors: HashMap<usize, Node<'s>>,
     root: Option<Node<'s>>,
     documents: usize,
@@ -174,7 +174,7 @@ impl Default for Builder<'_> {
     fn default() -> Self {
         Self {
             source: "",
-            limits: Limits::CONFIG,
+            limits: YamlLimits::CONFIG,
             stack: Vec::new(),
             anchors: HashMap::new(),
             root: None,
@@ -190,12 +190,12 @@ impl Default for Builder<'_> {
 const SCANNED_KEYS_MAX: usize = 16;
 
 impl<'s> Builder<'s> {
-    fn event(&mut self, event: Event<'s>, span: Span) -> Result<(), Refusal> {
+    fn event(&mut self, event: Event<'s>, span: Span) -> Result<(), YamlRefusal> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(Refusal {
+                    return Err(YamlRefusal {
                         span,
                         message: "a second document begins here".to_owned(),
                         help: "one file holds one document: remove the line `---`, or put the rest into a file of its own",
@@ -204,16 +204,16 @@ impl<'s> Builder<'s> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 if let Some(tag) = tag {
-                    return Err(Refusal {
+                    return Err(YamlRefusal {
                         span,
                         message: format!("the tag `{}` is not read here", tag.original()),
                         help: "remove the tag; quote the value where it is meant as text",
                     });
                 }
                 let style = match style {
-                    ScalarStyle::Plain => Style::Plain,
-                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    ScalarStyle::Plain => ScalarNotation::Plain,
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => ScalarNotation::Quoted,
+                    ScalarStyle::Literal | ScalarStyle::Folded => ScalarNotation::Block,
                 };
                 self.value(Node { span, value: Value::Scalar(Scalar { text, style }) }, anchor)?;
             }
@@ -226,7 +226,7 @@ impl<'s> Builder<'s> {
             Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
-                    return Err(Refusal {
+                    return Err(YamlRefusal {
                         span,
                         message: "this alias stands inside the value that it names".to_owned(),
                         help: "write the value out, or use `vars`",
@@ -235,7 +235,7 @@ impl<'s> Builder<'s> {
                 let count = node.count();
                 self.aliased += count;
                 if self.aliased > ALIASED_NODES_MAX {
-                    return Err(Refusal {
+                    return Err(YamlRefusal {
                         span,
                         message: format!("aliases repeat more than {ALIASED_NODES_MAX} values"),
                         help: "use `defaults`, `axes` and `vars` instead of aliases",
@@ -252,7 +252,7 @@ impl<'s> Builder<'s> {
 
     /// A text that begins with `{{` and has no quotes is a map of a map to YAML.
     fn begins_with_braces(&mut self, style: StructureStyle, span: Span) {
-        let in_key = matches!(self.stack.last(), Some(Frame { open: Open::Map { key: None, .. }, start, .. })
+        let in_key = matches!(self.stack.last(), Some(OpenNode { open: Open::Map { key: None, .. }, start, .. })
             if *start + 1 >= span.start);
         if style == StructureStyle::Flow && in_key {
             let start = span.start.saturating_sub(1);
@@ -264,20 +264,20 @@ impl<'s> Builder<'s> {
         }
     }
 
-    fn open(&mut self, open: Open<'s>, span: Span, anchor: usize) -> Result<(), Refusal> {
+    fn open(&mut self, open: Open<'s>, span: Span, anchor: usize) -> Result<(), YamlRefusal> {
         if self.stack.len() >= self.limits.depth {
-            return Err(Refusal {
+            return Err(YamlRefusal {
                 span,
                 message: format!("more than {} lists and maps within one another", self.limits.depth),
                 help: "nothing that is read here is nested so deep: check the brackets and the indentation",
             });
         }
-        self.stack.push(Frame { open, start: span.start, anchor });
+        self.stack.push(OpenNode { open, start: span.start, anchor });
         Ok(())
     }
 
-    fn close(&mut self, span: Span) -> Result<(), Refusal> {
-        let Some(Frame { open, start, anchor }) = self.stack.pop() else { return Ok(()) };
+    fn close(&mut self, span: Span) -> Result<(), YamlRefusal> {
+        let Some(OpenNode { open, start, anchor }) = self.stack.pop() else { return Ok(()) };
         let value = match open {
             Open::List(items) => Value::List(items),
             Open::Map { entries, merged, .. } => Value::Map(self.merge(entries, merged)),
@@ -286,7 +286,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Adds what `<<` brings in, for keys that the map does not have itself.
-    fn merge(&mut self, mut entries: Vec<Entry<'s>>, merged: Vec<Node<'s>>) -> Vec<Entry<'s>> {
+    fn merge(&mut self, mut entries: Vec<MapEntry<'s>>, merged: Vec<Node<'s>>) -> Vec<MapEntry<'s>> {
         for node in merged {
             let sources = match node.value {
                 Value::List(items) => items,
@@ -308,10 +308,10 @@ impl<'s> Builder<'s> {
         entries
     }
 
-    fn value(&mut self, node: Node<'s>, anchor: usize) -> Result<(), Refusal> {
+    fn value(&mut self, node: Node<'s>, anchor: usize) -> Result<(), YamlRefusal> {
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
-            return Err(Refusal {
+            return Err(YamlRefusal {
                 span: node.span,
                 message: format!("more than {} values", self.limits.nodes),
                 help: "split the file into several collections",
@@ -350,7 +350,7 @@ impl<'s> Builder<'s> {
                             "remove one of the two, or rename it",
                         );
                     } else {
-                        entries.push(Entry { key: name, value: node });
+                        entries.push(MapEntry { key: name, value: node });
                     }
                 }
             },
@@ -377,7 +377,7 @@ mod tests {
 
     fn check(source: &str) -> Result<String, Vec<String>> {
         let source: Arc<str> = source.into();
-        match parse(&"m.yaml".into(), &source, Limits::MANIFEST) {
+        match parse(&"m.yaml".into(), &source, YamlLimits::MANIFEST) {
             Ok(node) => Ok(show(&node)),
             Err(error) => Err(error
                 .located()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use pixform::yaml::{Limits, Node, Value, parse};
+use pixform::yaml::{Node, Value, YamlLimits, parse};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -515,8 +515,8 @@ fn no_script_holds_an_expression_and_no_workflow_trusts_a_fork() {
     let (workflows, actions) = files();
     for path in workflows.iter().chain(&actions) {
         let source: Arc<str> = read(path).into();
-        let tree =
-            parse(&path.as_str().into(), &source, Limits::CONFIG).unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let tree = parse(&path.as_str().into(), &source, YamlLimits::CONFIG)
+            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
         let mut scripts = 0;
         each(&tree, &mut |name, node| {
             assert_ne!(name, "pull_request_target", "{path}");

@@ -14,8 +14,8 @@ use pixform::apply::{self, Leases, Options, Outcome, Stop, Work};
 use pixform::asset::{AssetKey, ObjectPath};
 use pixform::digest::ContentDigest;
 use pixform::generator::PLACEHOLDER;
-use pixform::plan::{Action, Approved, Change, Limits, Looked, Plan, Verdicts};
-use pixform::planner::{self, AllManifests, Declared, Moves, PlannerError, Request, Selection};
+use pixform::plan::{Action, Approved, Change, Coverage, GuardLimits, Plan, Verdicts};
+use pixform::planner::{self, AllManifests, Declared, Moves, PlanRequest, PlannerError, Selection};
 use pixform::process::Process;
 use pixform::render;
 use pixform::state::{Access, Caps, Origin, Run};
@@ -140,16 +140,16 @@ impl Place {
 async fn plan(
     world: &World,
     declared: &[Declared],
-    (refresh, approved): (Looked, Option<&Approved>),
+    (refresh, approved): (Coverage, Option<&Approved>),
 ) -> Result<Plan, PlannerError> {
-    let request = Request {
+    let request = PlanRequest {
         declared,
         selection: &Selection::default(),
         refresh,
         depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
         originals: pixform::storage::Originals::Private,
-        limits: Limits { max_cost: None, month: None, max_deletions: 9 },
+        limits: GuardLimits { max_cost: None, month: None, max_deletions: 9 },
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
@@ -218,7 +218,7 @@ async fn live(world: &World, declared: &[Declared]) -> Live {
 /// Applies what a manifest asks for.
 async fn apply_all(place: &Place, text: &str) -> Live {
     let (world, declared) = (place.world().await, [load(text)]);
-    let planned = plan(&world, &declared, (Looked::At, None)).await.unwrap();
+    let planned = plan(&world, &declared, (Coverage::At, None)).await.unwrap();
     let outcome = carry_out(&world, &declared, &planned).await;
     assert!(outcome.failed.is_empty() && outcome.ended.is_none(), "{outcome:?}");
     live(&world, &declared).await
@@ -454,7 +454,7 @@ async fn check(begin: &Beginning, (drift, edit): (Drift, Edit), ways: &[Way]) {
     let text = edited(&begin.text, edit);
     let declared = [load(&text)];
     let undisturbed = begin.place.copy();
-    let reviewed = plan(&*undisturbed.world().await, &declared, (Looked::At, None)).await.unwrap();
+    let reviewed = plan(&*undisturbed.world().await, &declared, (Coverage::At, None)).await.unwrap();
     let digest = reviewed.digest();
     let approved = render::approved_plan(&render::plan_document(&reviewed)).unwrap();
     let comparable = |live: Live| if begin.same_urls { live } else { without_urls(live) };
@@ -468,9 +468,9 @@ async fn check(begin: &Beginning, (drift, edit): (Drift, Edit), ways: &[Way]) {
         let (place, pair) = (drifted.copy(), format!("{pair}, {way:?}"));
         let world = place.world().await;
         let (refresh, approved) = match way {
-            Way::Seen => (Looked::At, None),
-            Way::Approved => (Looked::At, Some(&approved)),
-            Way::Unseen => (Looked::NotAt, None),
+            Way::Seen => (Coverage::At, None),
+            Way::Approved => (Coverage::At, Some(&approved)),
+            Way::Unseen => (Coverage::NotAt, None),
         };
         let planned = match plan(&world, &declared, (refresh, approved)).await {
             Err(PlannerError::NotApproved(_)) if adopts(&reviewed) => continue,
@@ -482,12 +482,12 @@ async fn check(begin: &Beginning, (drift, edit): (Drift, Edit), ways: &[Way]) {
         }
         let outcome = carry_out(&world, &declared, &planned).await;
         if *way == Way::Unseen {
-            let looked = plan(&world, &declared, (Looked::At, None)).await.unwrap();
+            let looked = plan(&world, &declared, (Coverage::At, None)).await.unwrap();
             carry_out(&world, &declared, &looked).await;
         } else {
             assert!(outcome.failed.is_empty() && outcome.ended.is_none(), "{pair}: {outcome:?}");
         }
-        let again = plan(&world, &declared, (Looked::At, None)).await.unwrap();
+        let again = plan(&world, &declared, (Coverage::At, None)).await.unwrap();
         assert!(again.is_empty(), "{pair}: it left {}", told(&again));
         let live = comparable(live(&world, &declared).await);
         if !adopts {

@@ -9,7 +9,9 @@ use pixform::asset::{Assets, MicroUsd, SeedBase};
 use pixform::digest::ContentDigest;
 use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
-use pixform::plan::{CollectionPlan, Completeness, Picture, Plan, RowState, Seen, Sights, Subject, decide};
+use pixform::plan::{
+    AssetObservation, CollectionPlan, Completeness, PictureSource, Plan, RowState, Sights, Subject, decide,
+};
 
 /// One of everything that a digest covers.
 const MANIFEST: &str = r#"version: 1
@@ -166,12 +168,12 @@ fn the_digest_of_a_plan_stays_what_it_is() {
     let change = |index: usize| {
         let asset = manifest.asset(index);
         let subject = Subject { asset: &asset, index, key_axes: &manifest.key, price: MicroUsd(15_000) };
-        let seen = Seen {
+        let seen = AssetObservation {
             record: None,
             moved_from: None,
             faults: Vec::new(),
             row: RowState::NotLooked,
-            picture: Picture::ToMake,
+            picture: PictureSource::ToMake,
             decisions: Vec::new(),
         };
         decide(subject, seen)

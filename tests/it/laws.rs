@@ -10,8 +10,8 @@ use pixform::asset::{Assets, Recipe};
 use pixform::digest::{Changes, FIELDS, RecipeDigest};
 use pixform::generator::{Answer, Generator, GeneratorError, PLACEHOLDER, Placeholder, Progress, ResultUrl};
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
-use pixform::plan::{Action, Limits, Looked, Plan, Verdicts};
-use pixform::planner::{self, AllManifests, Comparing, Declared, Moves, Request, Selection};
+use pixform::plan::{Action, Coverage, GuardLimits, Plan, Verdicts};
+use pixform::planner::{self, AllManifests, Comparing, Declared, Moves, PlanRequest, Selection};
 use pixform::process::Process;
 use pixform::state::{Access, Caps, Origin, Run};
 use pixform::storage::{Stores, TakeStorage};
@@ -152,14 +152,14 @@ async fn world(generator: Arc<Counting>) -> Arc<World> {
 }
 
 async fn plan(world: &World, declared: &Declared) -> Plan {
-    let request = Request {
+    let request = PlanRequest {
         declared: std::slice::from_ref(declared),
         selection: &Selection::default(),
-        refresh: Looked::At,
+        refresh: Coverage::At,
         depth: pixform::planner::Depth::Remembered,
         take: TakeStorage::No,
         originals: pixform::storage::Originals::Private,
-        limits: Limits { max_cost: None, month: None, max_deletions: 3 },
+        limits: GuardLimits { max_cost: None, month: None, max_deletions: 3 },
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
@@ -286,7 +286,7 @@ async fn check_comparison(older: &Shape, newer: &Shape) {
         declared: std::slice::from_ref(&newer.0),
         older: std::slice::from_ref(&older.0),
         selection: &Selection::default(),
-        limits: Limits { max_cost: None, month: None, max_deletions: 3 },
+        limits: GuardLimits { max_cost: None, month: None, max_deletions: 3 },
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
         prices: &BTreeMap::new(),

@@ -10,7 +10,7 @@ use pixform::asset::{FieldSpec, Holds, Recipe};
 use pixform::config::{self, Known, Outside};
 use pixform::generator::{KINDS, PLACEHOLDER};
 use pixform::manifest::{self, GeneratorRules, Manifest, Rules};
-use pixform::yaml::{Limits, Node, Style, Value as Yaml, parse};
+use pixform::yaml::{Node, ScalarNotation, Value as Yaml, YamlLimits, parse};
 use serde_json::Value;
 
 /// A manifest with every field.
@@ -182,7 +182,7 @@ fn read_config(source: &str) -> Result<(), String> {
 /// Reads YAML as an editor does: by the core schema of YAML 1.2.
 fn json(source: &str) -> Value {
     let source: Arc<str> = source.into();
-    convert(&parse(&"f.yaml".into(), &source, Limits::MANIFEST).unwrap())
+    convert(&parse(&"f.yaml".into(), &source, YamlLimits::MANIFEST).unwrap())
 }
 
 fn convert(node: &Node<'_>) -> Value {
@@ -192,7 +192,7 @@ fn convert(node: &Node<'_>) -> Value {
             Value::Object(entries.iter().map(|entry| (entry.key.text.to_string(), convert(&entry.value))).collect())
         }
         Yaml::Scalar(scalar) if scalar.is_null() => Value::Null,
-        Yaml::Scalar(scalar) if scalar.style == Style::Plain => {
+        Yaml::Scalar(scalar) if scalar.style == ScalarNotation::Plain => {
             let text = &*scalar.text;
             let number = || text.starts_with(|first: char| "+-.0123456789".contains(first)).then_some(text);
             match text {

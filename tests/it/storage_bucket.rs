@@ -11,7 +11,8 @@ use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpClient, HttpConnector};
 use pixform::secret::SecretText;
 use pixform::storage::{
-    Divided, Files, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Settings, Storage, StorageError, open,
+    Divided, FilesToPut, MARKER_PATH, MissingBucket, Needs, Overwrite, Readers, Storage, StorageError, StoreOptions,
+    open,
 };
 
 use crate::storage_contract::{listed, path, put, servers};
@@ -159,12 +160,12 @@ async fn uploads_run_side_by_side_and_not_too_many() {
 async fn a_wrong_key_is_refused_at_once_with_what_to_check() {
     let (s3, supabase) = (S3::start(), Supabase::start());
     let wrong = |text: &str| Some(SecretText::new(text.to_owned()));
-    let settings = Settings { secret_access_key: wrong("another secret"), ..s3.settings("p") };
+    let settings = StoreOptions { secret_access_key: wrong("another secret"), ..s3.settings("p") };
     let error = open(&settings).unwrap().get(&path("a/b"), 10).await.unwrap_err();
     let StorageError::Denied { help, .. } = &error else { panic!("{error:?}") };
     assert!(help.contains("AWS_ACCESS_KEY_ID"), "{help}");
     assert_eq!(s3.front.seen().len(), 1, "it is not asked again");
-    let settings = Settings { key: wrong("sb_publishable_x"), ..supabase.settings("p") };
+    let settings = StoreOptions { key: wrong("sb_publishable_x"), ..supabase.settings("p") };
     let error = put(&*open(&settings).unwrap(), "a/b", "bytes", Overwrite::Never).await.unwrap_err();
     let StorageError::Denied { help, .. } = &error else { panic!("{error:?}") };
     assert!(help.contains("sb_secret_"), "{help}");
@@ -177,7 +178,7 @@ async fn a_wrong_key_is_refused_at_once_with_what_to_check() {
 async fn a_bucket_that_is_missing_is_told_with_the_way_to_one() {
     // Not at `s3s-fs`, which calls a key missing whose bucket is.
     let ((_, moto, _), supabase) = (servers(), Supabase::empty());
-    let elsewhere = Settings { url: "s3://nowhere/p".to_owned(), ..moto.settings("") };
+    let elsewhere = StoreOptions { url: "s3://nowhere/p".to_owned(), ..moto.settings("") };
     for settings in [elsewhere, supabase.settings("p")] {
         let storage = open(&settings).unwrap();
         let errors = [
@@ -202,7 +203,7 @@ async fn a_missing_bucket_is_made_when_asked_to_and_is_empty_until_then() {
     for (needs, public) in [(needs(&["image/jpeg"], &["image/png"], 10), true), (needs(&[], &["image/png"], 10), false)]
     {
         let supabase = Supabase::empty();
-        let storage = open(&Settings { missing_bucket: MissingBucket::Make, ..supabase.settings("p") }).unwrap();
+        let storage = open(&StoreOptions { missing_bucket: MissingBucket::Make, ..supabase.settings("p") }).unwrap();
         assert_eq!(listed(&*storage, "").await.unwrap(), []);
         assert_eq!(storage.size(&path("a/b")).await.unwrap(), None);
         let error = storage.get(&path("a/b"), 10).await.unwrap_err();
@@ -217,7 +218,7 @@ async fn a_missing_bucket_is_made_when_asked_to_and_is_empty_until_then() {
 }
 
 fn needs(published: &[&'static str], originals: &[&'static str], bytes: u64) -> Needs {
-    let files = |types: &[&'static str]| Files { content_types: types.iter().copied().collect(), bytes };
+    let files = |types: &[&'static str]| FilesToPut { content_types: types.iter().copied().collect(), bytes };
     Needs { published: files(published), originals: files(originals), readers: Readers::Nobody }
 }
 
@@ -258,7 +259,7 @@ async fn a_bucket_with_limits_is_looked_at_before_it_refuses() {
 async fn each_kind_of_supabase_key_goes_where_it_belongs() {
     let supabase = Supabase::start();
     for (key, authorization) in [(JWT, Some(format!("Bearer {JWT}"))), (supabase::SECRET, None)] {
-        let settings = Settings { key: Some(SecretText::new(key.to_owned())), ..supabase.settings("p") };
+        let settings = StoreOptions { key: Some(SecretText::new(key.to_owned())), ..supabase.settings("p") };
         put(&*open(&settings).unwrap(), "a/b", "bytes", Overwrite::Never).await.unwrap();
         for seen in supabase.front.seen() {
             assert_eq!(seen.headers.get("apikey").map(String::as_str), Some(key));
@@ -272,9 +273,9 @@ async fn each_kind_of_supabase_key_goes_where_it_belongs() {
 #[tokio::test]
 async fn a_store_without_any_key_is_refused_before_it_is_asked() {
     let supabase = Supabase::start();
-    let error = open(&Settings { key: None, ..supabase.settings("p") }).err().unwrap();
+    let error = open(&StoreOptions { key: None, ..supabase.settings("p") }).err().unwrap();
     insta::assert_snapshot!(told(&error), @"the storage has no `key`");
-    let half = Settings { secret_access_key: None, ..S3::start().settings("p") };
+    let half = StoreOptions { secret_access_key: None, ..S3::start().settings("p") };
     // Half of a key is not made whole by looking for it on the machine; pixform.yaml refuses it with its place.
     assert!(open(&half).is_ok());
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use pixform::asset::ObjectPath;
-use pixform::storage::{Divided, Moving, Needs, Overwrite, Settings, Storage, StorageError, open};
+use pixform::storage::{Divided, Moving, Needs, Overwrite, Storage, StorageError, StoreOptions, open};
 use proptest::prelude::*;
 
 use crate::stores::moto::Moto;
@@ -39,14 +39,14 @@ struct Opened {
 fn local() -> Vec<Opened> {
     let root = tempfile::tempdir().unwrap();
     let file = format!("file:{}", root.path().join("made/by the first put").display());
-    let memory = || open(&Settings::of("memory:")).unwrap();
+    let memory = || open(&StoreOptions::of("memory:")).unwrap();
     let of = |storage: Box<dyn Storage>, needs: Vec<Box<dyn Any>>| Opened {
         storage,
         writers: Writers::ToldApart,
         _needs: needs,
     };
     vec![
-        of(open(&Settings::of(file)).unwrap(), vec![Box::new(root)]),
+        of(open(&StoreOptions::of(file)).unwrap(), vec![Box::new(root)]),
         of(memory(), Vec::new()),
         of(Box::new(Divided::new(memory(), memory())), Vec::new()),
         of(Box::new(Moving::new(memory(), memory())), Vec::new()),
@@ -67,7 +67,7 @@ async fn remote(prefix: &str) -> Vec<Opened> {
     let (s3, moto, supabase) = servers();
     let mut opened = Vec::new();
     for settings in [s3.settings(prefix), moto.settings(prefix), supabase.settings(prefix)] {
-        let neighbour = Settings { url: format!("{}-neighbour", settings.url), ..settings.clone() };
+        let neighbour = StoreOptions { url: format!("{}-neighbour", settings.url), ..settings.clone() };
         put(&*open(&neighbour).unwrap(), "a/b.png", "other people's", Overwrite::Replace).await.unwrap();
         let storage = open(&settings).unwrap();
         opened.push(Opened { storage, writers: Writers::LastWins, _needs: Vec::new() });
@@ -301,7 +301,7 @@ fn a_path_with_other_bytes_is_told_with_both() {
 
 #[test]
 fn a_url_of_an_unknown_kind_is_refused_without_its_secrets() {
-    let told = |url: &str| match open(&Settings::of(url)) {
+    let told = |url: &str| match open(&StoreOptions::of(url)) {
         Ok(_) => "opened".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -311,7 +311,7 @@ fn a_url_of_an_unknown_kind_is_refused_without_its_secrets() {
         told("pictures"), @"the value of `storage` is no URL that pixform knows; it knows `file:`, `s3:`, `gs:`, `az:`, `supabase:` and `memory:`");
     insta::assert_snapshot!(told("file:"), @"the storage `file:` cannot be used");
     for (url, shown) in [("file:a/b", "file:a/b"), ("file:///srv/a", "file:/srv/a"), ("memory:", "memory:")] {
-        assert_eq!(open(&Settings::of(url)).unwrap().describe(), shown);
+        assert_eq!(open(&StoreOptions::of(url)).unwrap().describe(), shown);
     }
 }
 

@@ -7,12 +7,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use pixform::storage::{Overwrite, Settings, Storage, StorageError, open};
+use pixform::storage::{Overwrite, Storage, StorageError, StoreOptions, open};
 
 use crate::storage_contract::{listed, path, put};
 
 fn file_storage(root: &Path) -> Box<dyn Storage> {
-    open(&Settings::of(format!("file:{}", root.display()))).unwrap()
+    open(&StoreOptions::of(format!("file:{}", root.display()))).unwrap()
 }
 
 /// Tells an error with all its sources, as a person will read it, with `ROOT` for the root.

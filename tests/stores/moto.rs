@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::http::response;
-use pixform::storage::Settings;
+use pixform::storage::StoreOptions;
 use pixform::web;
 
 use super::front::{Backend, Front};
@@ -57,7 +57,7 @@ impl Moto {
         moto
     }
 
-    pub fn settings(&self, prefix: &str) -> Settings {
+    pub fn settings(&self, prefix: &str) -> StoreOptions {
         super::s3::settings(self.front.address(), prefix)
     }
 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::response;
 use http_body_util::BodyExt as _;
 use pixform::secret::SecretText;
-use pixform::storage::Settings;
+use pixform::storage::StoreOptions;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
@@ -60,20 +60,20 @@ impl S3 {
     }
 
     /// Returns how to reach a prefix of the bucket.
-    pub fn settings(&self, prefix: &str) -> Settings {
+    pub fn settings(&self, prefix: &str) -> StoreOptions {
         settings(self.front.address(), prefix)
     }
 }
 
 /// Returns how to reach a prefix of the bucket `pictures` of any S3 server.
-pub fn settings(address: &str, prefix: &str) -> Settings {
+pub fn settings(address: &str, prefix: &str) -> StoreOptions {
     let secret = |text: &str| Some(SecretText::new(text.to_owned()));
-    Settings {
+    StoreOptions {
         endpoint: Some(address.to_owned()),
         region: Some("us-east-1".to_owned()),
         access_key_id: secret(KEY),
         secret_access_key: secret(SECRET),
-        ..Settings::of(format!("s3://pictures/{prefix}"))
+        ..StoreOptions::of(format!("s3://pictures/{prefix}"))
     }
 }
 

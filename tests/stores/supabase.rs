@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::response;
 use md5::{Digest as _, Md5};
 use pixform::secret::SecretText;
-use pixform::storage::Settings;
+use pixform::storage::StoreOptions;
 use serde_json::{Value, json};
 
 use super::front::{Backend, Front};
@@ -86,11 +86,11 @@ impl Supabase {
         Self { front: Front::start(Server(Arc::clone(&memory))), memory }
     }
 
-    pub fn settings(&self, prefix: &str) -> Settings {
+    pub fn settings(&self, prefix: &str) -> StoreOptions {
         let host = self.front.address().trim_start_matches("http://");
-        Settings {
+        StoreOptions {
             key: Some(SecretText::new(JWT.to_owned())),
-            ..Settings::of(format!("supabase://{host}/pictures/{prefix}"))
+            ..StoreOptions::of(format!("supabase://{host}/pictures/{prefix}"))
         }
     }
 

@@ -1,8 +1,8 @@
 //! `pixform explain KEY`
 
 use crate::asset::Asset;
-use crate::plan::{Action, Change, Limits, Looked, Note, Reason, Snapshot, Verdicts};
-use crate::planner::{self, AllManifests, Depth, Pattern, Request, Selection};
+use crate::plan::{Action, AssetSnapshot, Change, Coverage, GuardLimits, Note, Reason, Verdicts};
+use crate::planner::{self, AllManifests, Depth, Pattern, PlanRequest, Selection};
 use crate::record::Record;
 use crate::render::{self, terminal};
 use crate::state::Access;
@@ -33,14 +33,14 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let pattern: Pattern = format!("{name}:{}", asset.key)
         .parse()
         .map_err(|error: crate::glob::GlobError| Failure::usage(error.to_string(), "name one key"))?;
-    let request = Request {
+    let request = PlanRequest {
         declared: &loaded.declared,
         selection: &Selection { only: vec![pattern].into(), ..Selection::default() },
-        refresh: if args.no_refresh { Looked::NotAt } else { Looked::At },
+        refresh: if args.no_refresh { Coverage::NotAt } else { Coverage::At },
         depth: Depth::Remembered,
         take: TakeStorage::No,
         originals: Originals::Private,
-        limits: Limits { max_cost: None, month: None, max_deletions: u64::MAX },
+        limits: GuardLimits { max_cost: None, month: None, max_deletions: u64::MAX },
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: AllManifests::Some,
@@ -90,7 +90,7 @@ fn text(
     }
     text.push_str(accepted);
     text.push_str("\n  digest       declared               recorded\n");
-    let recorded = record.map(Snapshot::of);
+    let recorded = record.map(AssetSnapshot::of);
     let none = || "none".to_owned();
     let row = asset.row.as_ref().map(|row| row.digest().short());
     for (name, declared, recorded) in [

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::apply::{self, ApplyError, Garbage, Policy, Unpublished, Verdict};
 use crate::asset::ObjectPath;
 use crate::config::Settings;
-use crate::render::{self, Deleted, Event, GarbageFate, GarbageFile, GarbageKind, GarbageSum};
+use crate::render::{self, Deleted, EventLine, GarbageFile, GarbageKind, GarbageOutcome, GarbageSum};
 use crate::state::{Access, Loose, LooseKind};
 use crate::storage::{Remnant, StoreDecision, TakeStorage};
 
@@ -53,7 +53,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let garbage = apply::look(&world, policy).await?;
     let files = files(&garbage);
     tell(&files, policy, output);
-    let going = |file: &&GarbageFile<'_>| file.fate == GarbageFate::Goes;
+    let going = |file: &&GarbageFile<'_>| file.fate == GarbageOutcome::Goes;
     summary(files.iter().filter(going), Deleted::NotYet, output);
     if files.iter().any(|file| going(&file)) {
         output.talk("nothing was deleted: the help says how these files are");
@@ -86,7 +86,7 @@ async fn delete(args: &Args, policy: Policy, settings: &Settings, output: &Outpu
     let files = files(&garbage);
     let is_gone = |file: &&GarbageFile<'_>| is_among(&gone, file.path);
     summary(files.iter().filter(is_gone), Deleted::Done, output);
-    let spared = files.iter().filter(|file| file.fate == GarbageFate::Goes && !is_among(&gone, file.path)).count();
+    let spared = files.iter().filter(|file| file.fate == GarbageOutcome::Goes && !is_among(&gone, file.path)).count();
     if spared > 0 {
         let files = if spared == 1 { "1 file was".to_owned() } else { format!("{spared} files were") };
         output.talk(&format!("{files} left alone: somebody has begun to refer to them meanwhile"));
@@ -106,11 +106,11 @@ fn files(garbage: &Garbage) -> Vec<GarbageFile<'_>> {
             LooseKind::Leftover { .. } => GarbageKind::Leftover,
         };
         let fate = match verdict {
-            Verdict::Goes => GarbageFate::Goes,
-            Verdict::Recent => GarbageFate::Recent,
-            Verdict::Unpublished => GarbageFate::Unpublished,
-            Verdict::UnderWay => GarbageFate::UnderWay,
-            Verdict::NamedByRow => GarbageFate::NamedByRow,
+            Verdict::Goes => GarbageOutcome::Goes,
+            Verdict::Recent => GarbageOutcome::Recent,
+            Verdict::Unpublished => GarbageOutcome::Unpublished,
+            Verdict::UnderWay => GarbageOutcome::UnderWay,
+            Verdict::NamedByRow => GarbageOutcome::NamedByRow,
         };
         (kind, fate)
     };
@@ -119,7 +119,7 @@ fn files(garbage: &Garbage) -> Vec<GarbageFile<'_>> {
         kind: GarbageKind::Remnant,
         bytes: *bytes,
         age: age.as_secs(),
-        fate: GarbageFate::Goes,
+        fate: GarbageOutcome::Goes,
     });
     garbage
         .files
@@ -141,7 +141,7 @@ fn tell(files: &[GarbageFile<'_>], policy: Policy, output: &Output) {
         return;
     }
     for GarbageFile { path, kind, bytes, age, fate } in files.iter().copied() {
-        output.event(&Event::GcFile { path, kind, bytes, unreferenced_seconds: age, fate });
+        output.event(&EventLine::GcFile { path, kind, bytes, unreferenced_seconds: age, fate });
     }
 }
 
@@ -153,7 +153,7 @@ fn summary<'g>(files: impl Iterator<Item = &'g GarbageFile<'g>>, deleted: Delete
         return;
     }
     let of = |kind: GarbageKind| GarbageSum::of(files.iter().copied().filter(|file| file.kind == kind));
-    output.event(&Event::GcSummary {
+    output.event(&EventLine::GcSummary {
         deleted: deleted == Deleted::Done,
         originals: of(GarbageKind::Original),
         objects: of(GarbageKind::Object),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::asset::{AssetKey, CollectionName};
 use crate::process::Liveness;
 use crate::record::CallStatus;
-use crate::render::{self, Event, HistoryCosts, HistoryEntry, HistoryGroup};
+use crate::render::{self, EventLine, HistoryCosts, HistoryEntry, HistoryGroup};
 use crate::state::{self, Access, HistoryLine, HistoryQuery};
 
 use crate::cli::{Failure, Global, Output, context};
@@ -85,9 +85,11 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         (false, false) => output.data(&render::history_text(&shown, all)),
         (false, true) => output.data(&render::history_costs_text(&headings, &groups, all)),
         (true, _) => {
-            shown.iter().for_each(|entry| output.event(&Event::history_call(entry)));
-            groups.iter().for_each(|group| output.event(&Event::history_cost(&headings, &group.values, group.costs)));
-            output.event(&Event::history_cost(&[], &[], all));
+            shown.iter().for_each(|entry| output.event(&EventLine::history_call(entry)));
+            groups
+                .iter()
+                .for_each(|group| output.event(&EventLine::history_cost(&headings, &group.values, group.costs)));
+            output.event(&EventLine::history_cost(&[], &[], all));
         }
     }
     Ok(0)

@@ -9,11 +9,11 @@ use crate::asset::MicroUsd;
 use crate::config::{OnUnknown, Settings};
 use crate::files;
 use crate::plan::{
-    Action, Cap, CapSetter, Change, Doubt, Limits, Looked, MAX_DELETIONS_DEFAULT, Month, Note, Plan, Verdicts,
+    Action, Cap, CapSetter, Change, Coverage, Doubt, GuardLimits, MAX_DELETIONS_DEFAULT, Month, Note, Plan, Verdicts,
 };
-use crate::planner::{self, Depth, Request, Selection};
+use crate::planner::{self, Depth, PlanRequest, Selection};
 use crate::record::Decision;
-use crate::render::{self, ReportFacts, Severity, Stage};
+use crate::render::{self, ReportFacts, ReportStage, Severity};
 use crate::state::Access;
 use crate::storage::TakeStorage;
 use crate::world::World;
@@ -137,14 +137,14 @@ impl LookArgs {
     }
 
     /// Returns what a plan may not exceed: the lowest cap wins.
-    pub fn limits(&self, settings: &Settings) -> Result<Limits, Failure> {
+    pub fn limits(&self, settings: &Settings) -> Result<GuardLimits, Failure> {
         let caps = [
             (self.max_cost, CapSetter::Argument),
             (cap_variable()?, CapSetter::Variable),
             (settings.guards.max_cost, CapSetter::Guards),
         ];
         let caps = caps.into_iter().filter_map(|(most, set_by)| Some(Cap { most: most?, set_by }));
-        Ok(Limits {
+        Ok(GuardLimits {
             max_cost: caps.min(),
             month: None,
             max_deletions: settings.guards.max_deletions.unwrap_or(MAX_DELETIONS_DEFAULT),
@@ -239,7 +239,7 @@ pub async fn make(
     let about = About { selection: &selection, prices: &prices, verdicts: &verdicts };
     let reading = Reading::new(&talk);
     let read = || reading.read();
-    let request = Request {
+    let request = PlanRequest {
         depth: if look.deep { Depth::All(&read) } else { Depth::Remembered },
         sample: part.sample,
         approved: approved.as_ref(),
@@ -267,15 +267,15 @@ pub async fn request<'r>(
     loaded: &'r Loaded,
     look: &LookArgs,
     About { selection, prices, verdicts }: About<'r>,
-) -> Result<Request<'r>, Failure> {
-    Ok(Request {
+) -> Result<PlanRequest<'r>, Failure> {
+    Ok(PlanRequest {
         declared: &loaded.declared,
         selection,
-        refresh: if look.no_refresh { Looked::NotAt } else { Looked::At },
+        refresh: if look.no_refresh { Coverage::NotAt } else { Coverage::At },
         depth: Depth::Remembered,
         take: look.take(),
         originals: exposed::originals(settings)?,
-        limits: Limits { month: month(world, settings).await?, ..look.limits(settings)? },
+        limits: GuardLimits { month: month(world, settings).await?, ..look.limits(settings)? },
         now: context::now(),
         created_at: context::timestamp(),
         all_manifests: loaded.all,
@@ -344,7 +344,7 @@ async fn show(args: &Args, prepared: &Prepared, begun: Instant, output: &Output)
     let facts = match facts {
         true => {
             let arguments = args.look.selection.arguments();
-            Some(args.report.facts(prepared, args.format, (Stage::Planned, &arguments), output).await?)
+            Some(args.report.facts(prepared, args.format, (ReportStage::Planned, &arguments), output).await?)
         }
         false => None,
     };

@@ -9,7 +9,7 @@ use crate::asset::Seed;
 use crate::generator::http::{Reply, Whole};
 use crate::generator::trouble::{CallError, Trouble};
 use crate::generator::{Progress, ResultUrl};
-use crate::secret::{self, Said};
+use crate::secret::{self, SafeText};
 
 /// Longest task id that is taken, in bytes.
 const TASK_BYTES_MAX: usize = 512;
@@ -64,7 +64,7 @@ pub fn progress(reply: &Reply) -> Result<Progress, Box<CallError>> {
         "TASK_STATUS_SUCCEED" => {}
         "TASK_STATUS_FAILED" => {
             let reason = task.and_then(|task| text(task.get("reason"))).unwrap_or_default();
-            let reason = if reason.is_empty() { "it gave no reason".into() } else { Said::of(&reason) };
+            let reason = if reason.is_empty() { "it gave no reason".into() } else { SafeText::of(&reason) };
             return Ok(Progress::Failed { meaning: meaning(&reason), why: reason });
         }
         // Queued, processing, or a status that nobody documents: bounded by the deadline.
@@ -93,7 +93,7 @@ fn seed(value: &Value) -> Option<Seed> {
 /// Tells why a picture must not be published: its own detection found something, or the task's list says so.
 ///
 /// The documentation gives `valid` and `confidence` without a threshold; clients take both together, and so do we.
-fn flagged(value: &Value, image: &Value) -> Option<Said> {
+fn flagged(value: &Value, image: &Value) -> Option<SafeText> {
     let words = "the detection of unsafe pictures flags it";
     let listed = value.get("extra").and_then(|extra| extra.get("has_nsfw_contents")).and_then(Value::as_array);
     if listed.is_some_and(|listed| listed.iter().any(|flag| flag.as_bool() == Some(true))) {

@@ -10,7 +10,7 @@ use crate::generator::Progress;
 use crate::generator::http::Reply;
 use crate::generator::trouble::{CallError, Trouble};
 use crate::generator::verdict::{self, Meaning, Saying};
-use crate::secret::Said as Words;
+use crate::secret::SafeText as Words;
 
 /// What is told of a request that does not fit.
 const MISFIT: &str = "the request does not fit: correct its recipe";

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::yaml::{Limits, Node, Span, Style, Value, parse};
+use crate::yaml::{Node, ScalarNotation, Span, Value, YamlLimits, parse};
 
 /// Returns the text in which the cell of a key sets a field.
 pub fn set(text: &str, key: &str, field: &str, value: &str) -> Option<String> {
     let source: Arc<str> = text.into();
-    let root = parse(&"".into(), &source, Limits::MANIFEST).ok()?;
+    let root = parse(&"".into(), &source, YamlLimits::MANIFEST).ok()?;
     let pair = format!("{field}: {value}");
     let with = format!("with: {{ {pair} }}");
     let entry = format!("{}: {{ {with} }}", key_text(key));
@@ -36,7 +36,7 @@ pub fn set(text: &str, key: &str, field: &str, value: &str) -> Option<String> {
         return added(text, layer, &pair);
     };
     match &old.value {
-        Value::Scalar(scalar) if scalar.style != Style::Block && old.span.start < old.span.end => {
+        Value::Scalar(scalar) if scalar.style != ScalarNotation::Block && old.span.start < old.span.end => {
             Some(replaced(text, old.span, value))
         }
         Value::Scalar(_) | Value::List(_) | Value::Map(_) => None,

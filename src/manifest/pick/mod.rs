@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::asset::{AssetKey, Heads, Seed};
-use crate::yaml::{Limits, Node, Value, parse};
+use crate::yaml::{Node, Value, YamlLimits, parse};
 
 use super::Manifest;
 
@@ -118,7 +118,7 @@ fn to_type(key: &AssetKey, fields: &[(&'static str, String)]) -> String {
 /// Finds the last entry of `cells` that matches the key, stands behind the key's own entry, and sets one of the fields.
 fn overruling(text: &str, key: &str, fields: &[(&'static str, String)]) -> Option<String> {
     let source: Arc<str> = text.into();
-    let root = parse(&"".into(), &source, Limits::MANIFEST).ok()?;
+    let root = parse(&"".into(), &source, YamlLimits::MANIFEST).ok()?;
     let cells = edit::find(&root, "cells")?;
     let Value::Map(entries) = &cells.value else { return None };
     let sets = |node: &Node<'_>| {

@@ -11,17 +11,17 @@ use crate::asset::MicroUsd;
 use crate::plan::{Action, Change, CollectionPlan, Plan, Reason};
 
 use super::super::count;
-use super::super::difference::{Fate, words};
+use super::super::difference::{WordChange, words};
 use super::super::edit::{Edit, Values, edits, shown_value};
 use super::super::escape::terminal;
 use super::super::json::public_name;
-use super::super::legend::{Before, sign};
+use super::super::legend::{EarlierPicture, sign};
 use super::super::note;
 use super::super::remark::remarks;
 use super::super::report::{
-    AssetFacts, ChangeCosts, MistakeFacts, PictureFacts, ReportFacts, Spot, Stage, live_since, sentence, tally,
+    AssetFacts, ChangeCosts, MistakeFacts, PictureFacts, ReportFacts, ReportStage, Spot, live_since, sentence, tally,
 };
-use super::super::style::Listing;
+use super::super::style::ListLength;
 use super::{SCRIPT, STYLE, Thumbnails};
 
 /// The most characters of one text that the page shows.
@@ -30,7 +30,7 @@ const TEXT_MAX: usize = 2_000;
 const LISTED_MAX: usize = 200;
 
 #[derive(Serialize)]
-pub(super) struct Page {
+pub(super) struct PageView {
     policy: String,
     style: &'static str,
     script: &'static str,
@@ -86,10 +86,10 @@ struct Card {
     action: &'static str,
     sign: &'static str,
     price: Option<String>,
-    /// The values of the labels, in the order of [`Page::labels`], as JSON.
+    /// The values of the labels, in the order of [`PageView::labels`], as JSON.
     labels: String,
-    before: Side,
-    after: Side,
+    before: PictureView,
+    after: PictureView,
     /// Both are pictures.
     compares: bool,
     edits: Vec<EditView>,
@@ -101,7 +101,7 @@ struct Card {
 
 /// A picture, or the words in its place.
 #[derive(Serialize, Default)]
-struct Side {
+struct PictureView {
     /// The picture itself as an address, all of whose characters are harmless.
     data: Option<String>,
     /// Where it lies.
@@ -139,8 +139,8 @@ pub(super) fn page(
     facts: &ReportFacts,
     thumbnails: &mut Thumbnails,
     policy: impl Fn(bool) -> String,
-) -> Page {
-    let applied = matches!(facts.stage, Stage::Applied { .. });
+) -> PageView {
+    let applied = matches!(facts.stage, ReportStage::Applied { .. });
     let names = plan.map(label_names).unwrap_or_default();
     let changes = || plan.into_iter().flat_map(Plan::changes);
     let several = changes().map(|(collection, _)| &collection.name).collect::<BTreeSet<_>>().len() > 1;
@@ -152,9 +152,9 @@ pub(super) fn page(
         }
     });
     let cards: Vec<Card> = cards.collect();
-    let fetches = |side: &Side| side.data.is_none() && side.link.is_some();
+    let fetches = |side: &PictureView| side.data.is_none() && side.link.is_some();
     let labels = names.iter().map(|name| LabelView { name: safe(name), values: values_of(plan, name) });
-    Page {
+    PageView {
         policy: policy(cards.iter().any(|card| fetches(&card.before) || fetches(&card.after))),
         style: STYLE,
         script: SCRIPT,
@@ -188,10 +188,10 @@ fn safe(text: &str) -> String {
 fn counts(plan: &Plan, facts: &ReportFacts) -> Vec<Count> {
     let split = |told: &String| told.split_once(' ').map(|(number, thing)| (number.to_owned(), thing.to_owned()));
     let (cost, thing) = match (&facts.stage, facts.paid) {
-        (Stage::Applied { .. }, paid) => (paid.unwrap_or(plan.cost()), "paid"),
-        (Stage::Planned | Stage::Previewed, _) => (plan.cost(), "to merge"),
+        (ReportStage::Applied { .. }, paid) => (paid.unwrap_or(plan.cost()), "paid"),
+        (ReportStage::Planned | ReportStage::Previewed, _) => (plan.cost(), "to merge"),
     };
-    let paid = facts.paid.filter(|_| facts.stage == Stage::Previewed);
+    let paid = facts.paid.filter(|_| facts.stage == ReportStage::Previewed);
     let paid = paid.map(|paid| (format!("${paid}"), "paid for this preview".to_owned()));
     let all = tally(plan).iter().filter_map(split).collect::<Vec<_>>().into_iter();
     let all = all.chain(paid).chain([(format!("${cost}"), thing.to_owned())]);
@@ -293,7 +293,7 @@ fn card(
     Card {
         name: if several { format!("{}:{}", collection.name, change.key) } else { change.key.to_string() },
         action: change.action.name(),
-        sign: sign(change.action, Before::of(change)).sign,
+        sign: sign(change.action, EarlierPicture::of(change)).sign,
         price: (change.price > MicroUsd(0)).then(|| format!("${}", change.price)),
         labels: String::new(),
         compares: before.is_picture() && after.is_picture(),
@@ -323,16 +323,16 @@ fn absent_after(change: &Change) -> &'static str {
     }
 }
 
-fn side(picture: Option<&PictureFacts>, words: &str, thumbnails: &mut Thumbnails) -> Side {
+fn side(picture: Option<&PictureFacts>, words: &str, thumbnails: &mut Thumbnails) -> PictureView {
     let Some(PictureFacts { url, width, height, thumbnail }) = picture else {
-        return Side { words: words.to_owned(), ..Side::default() };
+        return PictureView { words: words.to_owned(), ..PictureView::default() };
     };
     let link = url.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     let data = thumbnail.as_deref().and_then(|bytes| thumbnails.embed(bytes));
-    Side { data, link, width: *width, height: *height, words: words.to_owned() }
+    PictureView { data, link, width: *width, height: *height, words: words.to_owned() }
 }
 
-impl Side {
+impl PictureView {
     fn is_picture(&self) -> bool {
         self.data.is_some() || self.link.is_some()
     }
@@ -344,15 +344,15 @@ fn edit_view(edit: &Edit<'_>, facts: &ReportFacts) -> EditView {
     match edit.values {
         Values::Field { old, new } | Values::Text { old, new } if old == new => told = "written another way",
         Values::Field { old, new } => arrow = Some([safe(&value(old)), safe(&value(new))]),
-        Values::Text { old, new } => spans = words(old.unwrap_or_default(), new.unwrap_or_default(), Listing::Short),
+        Values::Text { old, new } => spans = words(old.unwrap_or_default(), new.unwrap_or_default(), ListLength::Short),
         Values::Added => told = "added",
         Values::Removed => told = "removed",
         Values::Told => {}
     }
     let tag = |fate| match fate {
-        Fate::Stays => "span",
-        Fate::Goes => "del",
-        Fate::Comes => "ins",
+        WordChange::Stays => "span",
+        WordChange::Goes => "del",
+        WordChange::Comes => "ins",
     };
     EditView {
         label: safe(&edit.label),

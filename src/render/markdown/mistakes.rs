@@ -3,10 +3,10 @@
 use super::super::count;
 use super::super::json::public_name;
 use super::super::report::{MistakeFacts, ReportFacts, Spot};
-use super::{Shape, escape, parts};
+use super::{ReportShape, escape, parts};
 
 /// Returns all mistakes, or as many as there is room for.
-pub(super) fn mistakes(facts: &ReportFacts, shape: Shape) -> String {
+pub(super) fn mistakes(facts: &ReportFacts, shape: ReportShape) -> String {
     let all = &facts.mistakes;
     if all.is_empty() {
         return String::new();
@@ -20,7 +20,7 @@ pub(super) fn mistakes(facts: &ReportFacts, shape: Shape) -> String {
     text.join("\n")
 }
 
-fn one(mistake: &MistakeFacts, facts: &ReportFacts, shape: Shape) -> String {
+fn one(mistake: &MistakeFacts, facts: &ReportFacts, shape: ReportShape) -> String {
     let MistakeFacts { message, help, spot } = mistake;
     let message = escape::marked("**", &escape::text(message, shape.characters));
     let help = help.as_ref().map(|help| escape::text(help, shape.characters));

@@ -10,7 +10,7 @@ mod rows;
 
 use crate::plan::Plan;
 
-use super::report::{ReportFacts, Stage, live_since, sentence};
+use super::report::{ReportFacts, ReportStage, live_since, sentence};
 
 /// How a picture is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ enum Pictures {
 
 /// How long a report gets.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+struct ReportShape {
     pictures: Pictures,
     /// Rows of the table.
     rows: usize,
@@ -37,12 +37,12 @@ struct Shape {
     characters: usize,
 }
 
-const fn shape(pictures: Pictures, [rows, edits, details, characters]: [usize; 4]) -> Shape {
-    Shape { pictures, rows, edits, details, characters }
+const fn shape(pictures: Pictures, [rows, edits, details, characters]: [usize; 4]) -> ReportShape {
+    ReportShape { pictures, rows, edits, details, characters }
 }
 
 /// All shapes, the longest first.
-const SHAPES: [Shape; 16] = [
+const SHAPES: [ReportShape; 16] = [
     shape(Pictures::Shown, [1_000_000, 200, 60, 600]),
     shape(Pictures::Linked, [1_000_000, 200, 60, 600]),
     shape(Pictures::Linked, [1_000_000, 60, 0, 400]),
@@ -85,7 +85,7 @@ pub fn report_markdown(plan: Option<&Plan>, facts: &ReportFacts) -> String {
 struct Report<'r> {
     plan: Option<&'r Plan>,
     facts: &'r ReportFacts,
-    shape: Shape,
+    shape: ReportShape,
     /// The number of the shape; 0 is the whole report.
     number: usize,
 }
@@ -118,7 +118,7 @@ impl Report<'_> {
         let live = live_since(self.facts).map(|at| format!("Live since {at}. ")).unwrap_or_default();
         let sentence = match self.plan {
             Some(plan) => sentence(plan, self.facts),
-            None if self.facts.stage == Stage::Planned => "Nothing could be planned.".to_owned(),
+            None if self.facts.stage == ReportStage::Planned => "Nothing could be planned.".to_owned(),
             None => "Nothing was done.".to_owned(),
         };
         format!("{marker}{plan}{head}-->\n### Pictures · {environment}\n**{live}{sentence}**\n")

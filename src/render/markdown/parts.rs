@@ -6,16 +6,16 @@ use crate::asset::{FieldName, MicroUsd};
 use crate::plan::{Action, Plan};
 
 use super::super::count;
-use super::super::difference::{Fate, words};
+use super::super::difference::{WordChange, words};
 use super::super::edit::{Edit, Values, edits as edits_of, shown_value};
 use super::super::json::public_name;
 use super::super::note;
-use super::super::report::{ChangeCosts, MonthFacts, ReportFacts, Stage};
-use super::super::style::Listing;
-use super::{Shape, escape, rows};
+use super::super::report::{ChangeCosts, MonthFacts, ReportFacts, ReportStage};
+use super::super::style::ListLength;
+use super::{ReportShape, escape, rows};
 
 /// Returns why the plan may not be carried out.
-pub(super) fn refusals(plan: &Plan, shape: Shape) -> String {
+pub(super) fn refusals(plan: &Plan, shape: ReportShape) -> String {
     let shown = plan.refusals.len().min(shape.edits.max(1));
     let mut lines: Vec<String> = plan.refusals[..shown]
         .iter()
@@ -45,7 +45,7 @@ pub(super) fn place(file: &str, line: u32, facts: &ReportFacts) -> String {
 }
 
 /// Returns each edit once, with the words that changed, in the order of the assets that it first concerns.
-pub(super) fn edits(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
+pub(super) fn edits(plan: &Plan, facts: &ReportFacts, shape: ReportShape) -> String {
     let mut order: Vec<(Edit<'_>, u64)> = Vec::new();
     let mut numbers: HashMap<Edit<'_>, usize> = HashMap::new();
     for (_, change) in plan.changes() {
@@ -67,7 +67,7 @@ pub(super) fn edits(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
     lines.join("\n")
 }
 
-fn edit_line(edit: &Edit<'_>, (users, changes): (u64, usize), facts: &ReportFacts, shape: Shape) -> String {
+fn edit_line(edit: &Edit<'_>, (users, changes): (u64, usize), facts: &ReportFacts, shape: ReportShape) -> String {
     let label = escape::text(&edit.label, shape.characters);
     let value = |value: Option<&str>| escape::text(&shown_value(value), shape.characters);
     let told = match edit.values {
@@ -77,13 +77,13 @@ fn edit_line(edit: &Edit<'_>, (users, changes): (u64, usize), facts: &ReportFact
             format!("{label}: {old} → {new}")
         }
         Values::Text { old, new } => {
-            let words = words(old.unwrap_or_default(), new.unwrap_or_default(), Listing::Short);
+            let words = words(old.unwrap_or_default(), new.unwrap_or_default(), ListLength::Short);
             let words = words.into_iter().map(|words| {
                 let safe = escape::text(&words.text, shape.characters);
                 match words.fate {
-                    Fate::Stays => safe,
-                    Fate::Goes => escape::marked("~~", &safe),
-                    Fate::Comes => escape::marked("**", &safe),
+                    WordChange::Stays => safe,
+                    WordChange::Goes => escape::marked("~~", &safe),
+                    WordChange::Comes => escape::marked("**", &safe),
                 }
             });
             format!("{label}: {}", words.collect::<String>())
@@ -103,10 +103,10 @@ fn edit_line(edit: &Edit<'_>, (users, changes): (u64, usize), facts: &ReportFact
 }
 
 /// Returns how to ask for another take of a new picture.
-pub(super) fn another(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
+pub(super) fn another(plan: &Plan, facts: &ReportFacts, shape: ReportShape) -> String {
     let is_new = |action| matches!(action, Action::Generate | Action::Reuse);
     let mut new = plan.changes().filter(|(_, change)| is_new(change.action));
-    let (Some((collection, change)), false) = (new.next(), matches!(facts.stage, Stage::Applied { .. })) else {
+    let (Some((collection, change)), false) = (new.next(), matches!(facts.stage, ReportStage::Applied { .. })) else {
         return String::new();
     };
     let known = facts.asset(&collection.name, &change.key);
@@ -126,7 +126,7 @@ pub(super) fn another(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String 
 }
 
 /// Returns what is told and changes nothing.
-pub(super) fn notes(plan: &Plan, shape: Shape) -> String {
+pub(super) fn notes(plan: &Plan, shape: ReportShape) -> String {
     let notes: Vec<String> = note::sentences(plan).collect();
     let shown = notes.len().min(shape.edits);
     let mut lines: Vec<String> =
@@ -138,7 +138,7 @@ pub(super) fn notes(plan: &Plan, shape: Shape) -> String {
 }
 
 /// Returns recipes and digests, folded.
-pub(super) fn details(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
+pub(super) fn details(plan: &Plan, facts: &ReportFacts, shape: ReportShape) -> String {
     if shape.details == 0 || plan.changes().next().is_none() {
         return String::new();
     }
@@ -177,7 +177,7 @@ fn cut(mut lines: Vec<String>, shown: usize, thing: &str) -> Vec<String> {
 }
 
 /// Returns what a recipe says besides its prompts and its seed: `sd_xl · DPM++ 2M Karras · 30 steps · 512 x 768`.
-fn recipe(fields: &[(FieldName, String)], shape: Shape) -> Option<String> {
+fn recipe(fields: &[(FieldName, String)], shape: ReportShape) -> Option<String> {
     let field = |name: &str| fields.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.as_str());
     let size = field("width").zip(field("height")).map(|(width, height)| format!("{width} x {height}"));
     let told = fields.iter().filter_map(|(name, value)| match name.as_str() {

@@ -5,18 +5,18 @@ use crate::plan::{Action, Change, CollectionPlan, Plan};
 
 use super::super::count;
 use super::super::remark::remarks;
-use super::super::report::{PictureFacts, ReportFacts, Stage};
-use super::{Pictures, Shape, escape};
+use super::super::report::{PictureFacts, ReportFacts, ReportStage};
+use super::{Pictures, ReportShape, escape};
 
 /// How wide a picture is shown, in pixels.
 const WIDTH: u32 = 200;
 
 /// Returns the table, and in words what it leaves out; empty where nothing changes.
-pub(super) fn table(plan: &Plan, facts: &ReportFacts, shape: Shape) -> String {
+pub(super) fn table(plan: &Plan, facts: &ReportFacts, shape: ReportShape) -> String {
     let amount = plan.changes().count();
     let mut text = String::new();
     if amount > 0 && shape.rows > 0 {
-        let after = if matches!(facts.stage, Stage::Applied { .. }) { "now" } else { "after merge" };
+        let after = if matches!(facts.stage, ReportStage::Applied { .. }) { "now" } else { "after merge" };
         let before = if after == "now" { "before" } else { "live now" };
         text.push_str(&format!("| | {before} | {after} |\n|---|---|---|\n"));
         for (collection, change) in plan.changes().take(shape.rows) {
@@ -43,7 +43,7 @@ pub(super) fn name(plan: &Plan, collection: &CollectionPlan, change: &Change) ->
     }
 }
 
-fn heading(plan: &Plan, collection: &CollectionPlan, change: &Change, shape: Shape) -> String {
+fn heading(plan: &Plan, collection: &CollectionPlan, change: &Change, shape: ReportShape) -> String {
     let name = escape::code(&name(plan, collection, change), 300);
     // The pictures say that one is new, and the sentence above that it is kept.
     let told =
@@ -56,7 +56,7 @@ fn heading(plan: &Plan, collection: &CollectionPlan, change: &Change, shape: Sha
     [name].into_iter().chain(action).chain(told).collect::<Vec<_>>().join(" · ")
 }
 
-fn cell(picture: Option<&PictureFacts>, otherwise: &str, alt: &str, shape: Shape) -> String {
+fn cell(picture: Option<&PictureFacts>, otherwise: &str, alt: &str, shape: ReportShape) -> String {
     let url = picture.and_then(|picture| picture.url.as_deref()).map(escape::address);
     match (url, shape.pictures) {
         (Some(url), Pictures::Shown) => {
@@ -78,9 +78,9 @@ fn absent_before(change: &Change) -> String {
     }
 }
 
-fn absent_after(change: &Change, stage: &Stage) -> String {
+fn absent_after(change: &Change, stage: &ReportStage) -> String {
     match change.action {
-        Action::Generate | Action::Reuse if matches!(stage, Stage::Applied { .. }) => "not made".to_owned(),
+        Action::Generate | Action::Reuse if matches!(stage, ReportStage::Applied { .. }) => "not made".to_owned(),
         Action::Generate if change.price > MicroUsd(0) => format!("to be made, ${}", change.price),
         Action::Generate => "to be made".to_owned(),
         Action::Reuse => "there already, $0.00".to_owned(),

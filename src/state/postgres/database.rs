@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Error, Row};
 use super::address::Address;
 use super::failure::{Again, Failure};
 use super::proof;
-use crate::secret::Said;
+use crate::secret::SafeText;
 use crate::state::{Access, StateError};
 
 /// Connections of one run: a pooler has few to share.
@@ -112,7 +112,8 @@ impl Database {
         let manager = Manager::from_config(config, proof::tls(&proof)?, recycling);
         let timeouts = Timeouts { wait: None, create: Some(time), recycle: None };
         let pool = Pool::builder(manager).max_size(CONNECTIONS_MAX).runtime(Runtime::Tokio1).timeouts(timeouts).build();
-        let pool = pool.map_err(|error| StateError::Database { action: "be opened", source: Said::error(&error) })?;
+        let pool =
+            pool.map_err(|error| StateError::Database { action: "be opened", source: SafeText::error(&error) })?;
         let (answered, current) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self { pool, access, place, host, answered, current })
     }

@@ -8,7 +8,7 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::secret::Said;
+use crate::secret::SafeText;
 use crate::state::StateError;
 
 /// A failure before it was given the words for the user.
@@ -83,7 +83,7 @@ impl Failure {
 
     /// Returns the words for the user; `place` names the database, `host` its host.
     pub(super) fn told(self, action: &'static str, place: &str, host: &str) -> StateError {
-        let server = |what: &'static str, help: String, source: Said| StateError::Server {
+        let server = |what: &'static str, help: String, source: SafeText| StateError::Server {
             server: place.to_owned(),
             what,
             help,
@@ -98,37 +98,39 @@ impl Failure {
             Self::Pool(PoolError::Timeout(_)) => {
                 return server("cannot be reached", unreachable(host), "it took too long to connect".into());
             }
-            Self::Pool(error) => return StateError::Database { action, source: Said::error(&error) },
+            Self::Pool(error) => return StateError::Database { action, source: SafeText::error(&error) },
             Self::Postgres(error) => error,
         };
         let Some(code) = error.code() else {
             return match is_tls(&error) {
-                true => server("offers no TLS that can be used", tls_help(&error), Said::error(&error)),
-                false => server("cannot be reached", unreachable(host), Said::error(&error)),
+                true => server("offers no TLS that can be used", tls_help(&error), SafeText::error(&error)),
+                false => server("cannot be reached", unreachable(host), SafeText::error(&error)),
             };
         };
         match code {
             code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                server("refused the login", LOGIN.to_owned(), Said::error(&error))
+                server("refused the login", LOGIN.to_owned(), SafeText::error(&error))
             }
             code if *code == SqlState::INVALID_CATALOG_NAME => server(
                 "is not there",
                 "create it, or correct the name after the last `/`".to_owned(),
-                Said::error(&error),
+                SafeText::error(&error),
             ),
             code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-                StateError::Denied { action, source: Said::error(&error) }
+                StateError::Denied { action, source: SafeText::error(&error) }
             }
-            code if *code == SqlState::DISK_FULL => StateError::Full { source: Said::error(&error) },
+            code if *code == SqlState::DISK_FULL => StateError::Full { source: SafeText::error(&error) },
             code if *code == SqlState::LOCK_NOT_AVAILABLE => {
                 StateError::Busy { seconds: super::database::LOCK_SECONDS }
             }
-            code if action == super::COMMIT && is_rule(code.code()) => StateError::Row { source: Said::error(&error) },
-            _ if self_says(&error, "Tenant or user not found") => {
-                server("refused the login", LOGIN.to_owned(), Said::error(&error))
+            code if action == super::COMMIT && is_rule(code.code()) => {
+                StateError::Row { source: SafeText::error(&error) }
             }
-            _ if Self::is_down(code) => server("broke the connection off", unreachable(host), Said::error(&error)),
-            _ => StateError::Database { action, source: Said::error(&error) },
+            _ if self_says(&error, "Tenant or user not found") => {
+                server("refused the login", LOGIN.to_owned(), SafeText::error(&error))
+            }
+            _ if Self::is_down(code) => server("broke the connection off", unreachable(host), SafeText::error(&error)),
+            _ => StateError::Database { action, source: SafeText::error(&error) },
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use crate::secret::Said;
+use crate::secret::SafeText;
 use crate::state::StateError;
 
 /// A failure before it was given the words for the user.
@@ -61,25 +61,25 @@ impl Failure {
         let error = match self {
             Self::State(error) => return error,
             Self::File(error) if error.kind() == io::ErrorKind::StorageFull => {
-                return StateError::Full { source: Said::error(&error) };
+                return StateError::Full { source: SafeText::error(&error) };
             }
-            Self::File(error) => return StateError::Open { path: path(), source: Said::error(&error) },
+            Self::File(error) => return StateError::Open { path: path(), source: SafeText::error(&error) },
             Self::Sqlite(error) => error,
         };
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StateError::Busy { seconds: patience.as_secs() }
             }
-            Some(ErrorCode::DiskFull) => StateError::Full { source: Said::error(&error) },
+            Some(ErrorCode::DiskFull) => StateError::Full { source: SafeText::error(&error) },
             Some(ErrorCode::DatabaseCorrupt) => {
-                StateError::Unreadable { place: format!("`{}`", path()), source: Said::error(&error) }
+                StateError::Unreadable { place: format!("`{}`", path()), source: SafeText::error(&error) }
             }
             Some(ErrorCode::NotADatabase) => StateError::NotADatabase { path: path() },
-            Some(ErrorCode::CannotOpen) => StateError::Open { path: path(), source: Said::error(&error) },
+            Some(ErrorCode::CannotOpen) => StateError::Open { path: path(), source: SafeText::error(&error) },
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) if action == super::COMMIT => {
-                StateError::Row { source: Said::error(&error) }
+                StateError::Row { source: SafeText::error(&error) }
             }
-            _ => StateError::Database { action, source: Said::error(&error) },
+            _ => StateError::Database { action, source: SafeText::error(&error) },
         }
     }
 }

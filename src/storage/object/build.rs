@@ -17,33 +17,33 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 
 use super::super::health::Health;
-use super::super::settings::{Service, in_host, trimmed};
-use super::super::wire::{Answer, AnswerMax, Patience, Request, Wire};
-use super::super::{Addressing, Settings, StorageError};
+use super::super::settings::{BucketService, in_host, trimmed};
+use super::super::wire::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
+use super::super::{Addressing, StorageError, StoreOptions};
 use super::listing::without_strange_keys;
 
 /// The headers of an answer, handed through `object_store` to whoever wants to compare checksums.
 #[derive(Debug, Clone)]
-pub(super) struct Seen(pub HeaderMap);
+pub(super) struct CapturedHeaders(pub HeaderMap);
 
 /// Speaks HTTP for `object_store`: with our bounds, our repeats and our errors.
 #[derive(Clone)]
-pub(super) struct Line(Arc<Wire>);
+pub(super) struct StoreConnector(Arc<Wire>);
 
-impl fmt::Debug for Line {
+impl fmt::Debug for StoreConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl HttpConnector for Line {
+impl HttpConnector for StoreConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl HttpService for Line {
+impl HttpService for StoreConnector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
@@ -51,20 +51,20 @@ impl HttpService for Line {
         let bytes_max = parts.extensions.get::<AnswerMax>().copied();
         let lists = url.query_pairs().any(|(name, _)| name == "list-type");
         let patience = match parts.method == http::Method::PUT {
-            true => Patience::of_a_put(url.path()),
-            false => parts.extensions.get::<Patience>().copied().unwrap_or(Patience::Usual),
+            true => RetryLimit::of_a_put(url.path()),
+            false => parts.extensions.get::<RetryLimit>().copied().unwrap_or(RetryLimit::Usual),
         };
-        let request = Request { method: parts.method, url, headers: parts.headers, body, bytes_max, patience };
+        let request = StoreRequest { method: parts.method, url, headers: parts.headers, body, bytes_max, patience };
         // Repeated below already, so whatever it is, `object_store` is not to repeat it.
         let answer = self.0.send(&request).await.map_err(|fault| HttpError::new(HttpErrorKind::Unknown, fault))?;
-        let Answer { status, mut headers, body } = answer;
+        let StoreAnswer { status, mut headers, body } = answer;
         let body = if lists { without_strange_keys(body) } else { body };
         // A store need not name a version, nor a length before it sends; `object_store` wants both all the same.
         headers.entry(ETAG).or_insert(HeaderValue::from_static("-"));
         headers.entry(CONTENT_LENGTH).or_insert(body.len().into());
         let mut response = http::Response::new(body.into());
         *response.status_mut() = status;
-        response.extensions_mut().insert(Seen(headers.clone()));
+        response.extensions_mut().insert(CapturedHeaders(headers.clone()));
         *response.headers_mut() = headers;
         Ok(response)
     }
@@ -72,35 +72,35 @@ impl HttpService for Line {
 
 /// Makes a client of a bucket; nothing is sent.
 pub(super) fn build(
-    settings: &Settings,
-    (service, bucket): (Service, &str),
+    settings: &StoreOptions,
+    (service, bucket): (BucketService, &str),
     health: &Arc<Health>,
 ) -> Result<Arc<dyn ObjectStore>, StorageError> {
     let endpoint = settings.endpoint()?;
     let usual = Url::parse("https://s3.amazonaws.com").expect("it is a URL");
     let wire = Wire::new(endpoint.as_ref().unwrap_or(&usual), Arc::clone(health))?;
-    let line = Line(Arc::new(wire));
+    let line = StoreConnector(Arc::new(wire));
     match service {
-        Service::S3 => s3(settings, bucket, endpoint.as_ref(), line),
-        Service::Google => google(settings, bucket, endpoint.as_ref(), line),
-        Service::Azure => azure(settings, bucket, endpoint.as_ref(), line),
+        BucketService::S3 => s3(settings, bucket, endpoint.as_ref(), line),
+        BucketService::Google => google(settings, bucket, endpoint.as_ref(), line),
+        BucketService::Azure => azure(settings, bucket, endpoint.as_ref(), line),
     }
     .map_err(|error| misfit(service, &error))
 }
 
 /// What cannot be used is told without values: one of them may be a key.
-fn misfit(service: Service, error: &object_store::Error) -> StorageError {
+fn misfit(service: BucketService, error: &object_store::Error) -> StorageError {
     let said = error.to_string();
     let help = match service {
-        Service::S3 => {
+        BucketService::S3 => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, both of them, or `access_key_id` and \
                         `secret_access_key` in pixform.yaml"
         }
-        Service::Google => {
+        BucketService::Google => {
             "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or `key` in \
                             pixform.yaml to its JSON"
         }
-        Service::Azure => {
+        BucketService::Azure => {
             "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or `account` and `key` in \
                            pixform.yaml"
         }
@@ -119,8 +119,8 @@ fn never() -> RetryConfig {
 
 type Built = object_store::Result<Arc<dyn ObjectStore>>;
 
-fn s3(settings: &Settings, bucket: &str, endpoint: Option<&Url>, line: Line) -> Built {
-    let Settings { region, access_key_id, secret_access_key, session_token, addressing, .. } = settings;
+fn s3(settings: &StoreOptions, bucket: &str, endpoint: Option<&Url>, line: StoreConnector) -> Built {
+    let StoreOptions { region, access_key_id, secret_access_key, session_token, addressing, .. } = settings;
     let mut builder =
         AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(never()).with_http_connector(line);
     let in_host_name = match (endpoint, addressing) {
@@ -153,7 +153,7 @@ fn has_endpoint(builder: &AmazonS3Builder) -> bool {
         .any(|key| builder.get_config_value(key).is_some())
 }
 
-fn google(settings: &Settings, bucket: &str, endpoint: Option<&Url>, line: Line) -> Built {
+fn google(settings: &StoreOptions, bucket: &str, endpoint: Option<&Url>, line: StoreConnector) -> Built {
     let mut builder =
         GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(never()).with_http_connector(line);
     if let Some(key) = &settings.key {
@@ -165,7 +165,7 @@ fn google(settings: &Settings, bucket: &str, endpoint: Option<&Url>, line: Line)
     Ok(Arc::new(builder.build()?))
 }
 
-fn azure(settings: &Settings, container: &str, endpoint: Option<&Url>, line: Line) -> Built {
+fn azure(settings: &StoreOptions, container: &str, endpoint: Option<&Url>, line: StoreConnector) -> Built {
     let mut builder =
         MicrosoftAzureBuilder::from_env().with_container_name(container).with_retry(never()).with_http_connector(line);
     if let Some(account) = &settings.account {
@@ -181,7 +181,7 @@ fn azure(settings: &Settings, container: &str, endpoint: Option<&Url>, line: Lin
 }
 
 /// Returns what a request can tell the line beneath it.
-pub(super) fn with(bytes_max: Option<u64>, patience: Patience) -> object_store::Extensions {
+pub(super) fn with(bytes_max: Option<u64>, patience: RetryLimit) -> object_store::Extensions {
     let mut extensions = object_store::Extensions::new();
     extensions.insert(patience);
     if let Some(bytes_max) = bytes_max {

@@ -17,27 +17,27 @@ use object_store::{
 };
 use reqwest::Url;
 
-use super::fault::{Fault, FaultKind, Speaker, WRITE};
+use super::fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
 use super::health::Health;
 use super::mistaken::{self, Api, Mistaken};
-use super::settings::{Prefix, Service};
-use super::sum::{Found, Sum, Verdict};
-use super::wire::Patience;
+use super::settings::{BucketService, Prefix};
+use super::sum::{ChecksumMatch, Checksums, StoredFile};
+use super::wire::RetryLimit;
 use super::{
-    FileVisitor, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError, WRITES_MAX, cache_control,
-    check_folder, too_large,
+    FileVisitor, Needs, Overwrite, Remnant, RemoteStore, Storage, StorageError, StoreOptions, WRITES_MAX,
+    cache_control, check_folder, too_large,
 };
 use crate::asset::ObjectPath;
 
 mod build;
 mod listing;
 
-use build::{Seen, build, payload, with};
+use build::{CapturedHeaders, build, payload, with};
 
 /// Files below a prefix of a bucket.
 pub(super) struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
-    place: Place,
+    place: RemoteStore,
     prefix: Prefix,
     /// Where S3 is spoken, if an address was given.
     endpoint: Option<Url>,
@@ -48,34 +48,34 @@ pub(super) struct ObjectStorage {
 impl ObjectStorage {
     /// Prepares a client; nothing is sent.
     pub(super) fn new(
-        settings: &Settings,
-        (service, bucket, prefix): (Service, &str, Prefix),
+        settings: &StoreOptions,
+        (service, bucket, prefix): (BucketService, &str, Prefix),
         health: &Arc<Health>,
     ) -> Result<Self, StorageError> {
         let store = build(settings, (service, bucket), health)?;
         let scheme = service.scheme();
         let at = settings.endpoint()?.map(|url| format!(" at {}", crate::web::bare(&url))).unwrap_or_default();
         let check = match service {
-            Service::S3 => {
+            BucketService::S3 => {
                 "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or `access_key_id` and `secret_access_key` in \
                  pixform.yaml), `region`, the clock of this machine, and that the key may list the bucket and get, put and delete its objects"
             }
-            Service::Google => {
+            BucketService::Google => {
                 "check GOOGLE_APPLICATION_CREDENTIALS (or `key` in pixform.yaml), and that the account has the role \
                  Storage Object User on the bucket"
             }
-            Service::Azure => {
+            BucketService::Azure => {
                 "check AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or `account` and `key` in \
                  pixform.yaml), and that they may read, write, list and delete"
             }
         };
-        let place = Place {
+        let place = RemoteStore {
             root: format!("{scheme}://{bucket}{prefix}{at}"),
             bucket: bucket.to_owned(),
             check,
             make: "make it at the service, or correct `storage.url` and `endpoint` in pixform.yaml",
         };
-        let endpoint = settings.endpoint()?.filter(|_| service == Service::S3);
+        let endpoint = settings.endpoint()?.filter(|_| service == BucketService::S3);
         Ok(Self { store, place, prefix, endpoint, tags_are_sums: AtomicBool::new(true) })
     }
 
@@ -88,12 +88,12 @@ impl ObjectStorage {
     fn failure(&self, action: &'static str, path: &str, error: &object_store::Error) -> StorageError {
         let mut source = error.source();
         while let Some(inner) = source {
-            if let Some(fault) = inner.downcast_ref::<Fault>() {
+            if let Some(fault) = inner.downcast_ref::<StoreFault>() {
                 return match &self.endpoint {
                     // A store without a bucket says so to who lists it: this is none.
                     Some(endpoint)
                         if action == "list"
-                            && fault.kind == FaultKind::Missing
+                            && fault.kind == StoreFaultKind::Missing
                             && fault.speaker == Speaker::Anybody =>
                     {
                         let Mistaken { what, help } = mistaken::unknown_there(endpoint, Api::S3);
@@ -104,13 +104,13 @@ impl ObjectStorage {
             }
             source = inner.source();
         }
-        self.place.failure(action, path, &Fault::of(FaultKind::Refused, crate::web::words(error)))
+        self.place.failure(action, path, &StoreFault::of(StoreFaultKind::Refused, crate::web::words(error)))
     }
 
-    async fn look(&self, path: &ObjectPath, patience: Patience) -> Result<Option<Found>, StorageError> {
+    async fn look(&self, path: &ObjectPath, patience: RetryLimit) -> Result<Option<StoredFile>, StorageError> {
         let options = GetOptions { head: true, extensions: with(None, patience), ..GetOptions::default() };
         match self.store.get_opts(&self.at(path.as_str()), options).await.map(|found| found.meta) {
-            Ok(ObjectMeta { size: bytes, e_tag: tag, .. }) => Ok(Some(Found { bytes, tag })),
+            Ok(ObjectMeta { size: bytes, e_tag: tag, .. }) => Ok(Some(StoredFile { bytes, tag })),
             Err(error) => match self.failure("look at", path.as_str(), &error) {
                 StorageError::Missing { .. } => Ok(None),
                 error => Err(error),
@@ -122,7 +122,7 @@ impl ObjectStorage {
         &self,
         path: &ObjectPath,
         bytes_max: u64,
-        patience: Patience,
+        patience: RetryLimit,
     ) -> Result<(Bytes, Option<String>), StorageError> {
         let failure = |error: object_store::Error| self.failure("read", path.as_str(), &error);
         let options = GetOptions { extensions: with(Some(bytes_max), patience), ..GetOptions::default() };
@@ -136,8 +136,8 @@ impl ObjectStorage {
     }
 
     /// Tells whether a tag contradicts bytes that came with it.
-    fn contradicts(&self, tag: Option<&str>, sum: &Sum) -> bool {
-        self.tags_are_sums.load(Ordering::Relaxed) && sum.of_tag(tag) == Verdict::Differs
+    fn contradicts(&self, tag: Option<&str>, sum: &Checksums) -> bool {
+        self.tags_are_sums.load(Ordering::Relaxed) && sum.of_tag(tag) == ChecksumMatch::Differs
     }
 
     /// Makes sure that what was put arrived as it was sent: by the store's digest where it tells one, by its size and
@@ -146,28 +146,29 @@ impl ObjectStorage {
         &self,
         path: &ObjectPath,
         bytes: &Bytes,
-        sum: &Sum<'_>,
+        sum: &Checksums<'_>,
         put: &PutResult,
     ) -> Result<bool, StorageError> {
-        let told = put.extensions.get::<Seen>().map_or(Verdict::Unknown, |seen| sum.of_headers(&seen.0));
+        let told =
+            put.extensions.get::<CapturedHeaders>().map_or(ChecksumMatch::Unknown, |seen| sum.of_headers(&seen.0));
         let by_tag = if self.tags_are_sums.load(Ordering::Relaxed) {
             sum.of_tag(put.e_tag.as_deref())
         } else {
-            Verdict::Unknown
+            ChecksumMatch::Unknown
         };
         match (told, by_tag) {
-            (Verdict::Same, _) | (Verdict::Unknown, Verdict::Same) => Ok(true),
-            (Verdict::Differs, _) => Ok(false),
-            (Verdict::Unknown, Verdict::Differs) => {
-                let (there, _) = self.read(path, bytes.len() as u64, Patience::of_a_put(path.as_str())).await?;
+            (ChecksumMatch::Same, _) | (ChecksumMatch::Unknown, ChecksumMatch::Same) => Ok(true),
+            (ChecksumMatch::Differs, _) => Ok(false),
+            (ChecksumMatch::Unknown, ChecksumMatch::Differs) => {
+                let (there, _) = self.read(path, bytes.len() as u64, RetryLimit::of_a_put(path.as_str())).await?;
                 let arrived = there == *bytes;
                 if arrived {
                     self.tags_are_sums.store(false, Ordering::Relaxed);
                 }
                 Ok(arrived)
             }
-            (Verdict::Unknown, Verdict::Unknown) => {
-                let found = self.look(path, Patience::of_a_put(path.as_str())).await?;
+            (ChecksumMatch::Unknown, ChecksumMatch::Unknown) => {
+                let found = self.look(path, RetryLimit::of_a_put(path.as_str())).await?;
                 let tag = put.e_tag.as_deref().filter(|tag| *tag != "-");
                 Ok(found.is_some_and(|found| {
                     found.bytes == bytes.len() as u64
@@ -214,17 +215,17 @@ impl Storage for ObjectStorage {
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
-        Ok(self.look(path, Patience::Usual).await?.map(|found| found.bytes))
+        Ok(self.look(path, RetryLimit::Usual).await?.map(|found| found.bytes))
     }
 
     async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
-        let (bytes, tag) = self.read(path, bytes_max, Patience::Usual).await?;
-        if !self.contradicts(tag.as_deref(), &Sum::of(&bytes)) {
+        let (bytes, tag) = self.read(path, bytes_max, RetryLimit::Usual).await?;
+        if !self.contradicts(tag.as_deref(), &Checksums::of(&bytes)) {
             return Ok(bytes);
         }
         // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
         tracing::info!(%path, "what came does not fit its ETag: read again");
-        let (bytes, _) = self.read(path, bytes_max, Patience::Usual).await?;
+        let (bytes, _) = self.read(path, bytes_max, RetryLimit::Usual).await?;
         Ok(bytes)
     }
 
@@ -235,8 +236,8 @@ impl Storage for ObjectStorage {
         content_type: &str,
         overwrite: Overwrite,
     ) -> Result<(), StorageError> {
-        let sum = Sum::of(&bytes);
-        let patience = Patience::of_a_put(path.as_str());
+        let sum = Checksums::of(&bytes);
+        let patience = RetryLimit::of_a_put(path.as_str());
         if overwrite == Overwrite::Never
             && let Some(found) = self.look(path, patience).await?
         {

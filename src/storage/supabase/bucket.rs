@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::fault::{Fault, FaultKind};
-use super::super::wire::Patience;
-use super::super::{Bar, Needs, Place, Readers, StorageError};
+use super::super::fault::{StoreFault, StoreFaultKind};
+use super::super::wire::RetryLimit;
+use super::super::{Needs, PutObstacle, Readers, RemoteStore, StorageError};
 use super::{SupabaseStorage, number};
 
 /// What a bucket says of itself.
@@ -28,11 +28,11 @@ impl Bucket {
     }
 
     /// Refuses a bucket that does not take what is going to be put, before that costs anything.
-    pub(super) fn admits(&self, place: &Place, needs: &Needs) -> Result<(), StorageError> {
+    pub(super) fn admits(&self, place: &RemoteStore, needs: &Needs) -> Result<(), StorageError> {
         let bucket = &place.bucket;
         if needs.readers == Readers::Everybody && !self.open {
             return Err(StorageError::NotAdmitted {
-                bar: Bar::Readers,
+                bar: PutObstacle::Readers,
                 what: format!(
                     "the bucket `{bucket}` is private, and rows would get its public URL, which nobody could fetch"
                 ),
@@ -42,7 +42,7 @@ impl Bucket {
         for (what, files) in [("published files", &needs.published), ("originals", &needs.originals)] {
             if let Some(refused) = files.content_types.iter().find(|content_type| !self.takes(content_type)) {
                 return Err(StorageError::NotAdmitted {
-                    bar: Bar::Type,
+                    bar: PutObstacle::Type,
                     what: format!("the bucket `{bucket}` takes no `{refused}`, as which {what} may be put"),
                     help: "add it to the bucket's allowed MIME types, or publish in a format that it takes; originals can \
                            have a store of their own: `storage.originals: { url: … }`",
@@ -50,7 +50,7 @@ impl Bucket {
             }
             if let Some(most) = self.bytes_max.filter(|most| *most < files.bytes) {
                 return Err(StorageError::NotAdmitted {
-                    bar: Bar::Size,
+                    bar: PutObstacle::Size,
                     what: format!(
                         "the bucket `{bucket}` takes files of at most {most} bytes, and {what} may have about {} bytes",
                         files.bytes
@@ -74,23 +74,23 @@ impl Bucket {
 }
 
 impl SupabaseStorage {
-    pub(super) async fn bucket(&self) -> Result<Value, Fault> {
+    pub(super) async fn bucket(&self) -> Result<Value, StoreFault> {
         let found = self.ask(Method::GET, self.route(&format!("bucket/{}", self.place.bucket)), None).await;
         // A bucket is what is asked for, so it is what is missing.
         found.map_err(|fault| match fault.kind {
-            FaultKind::Missing => Fault { kind: FaultKind::NoBucket, ..fault },
+            StoreFaultKind::Missing => StoreFault { kind: StoreFaultKind::NoBucket, ..fault },
             _ => fault,
         })
     }
 
-    pub(super) async fn make_bucket(&self, needs: &Needs) -> Result<(), Fault> {
+    pub(super) async fn make_bucket(&self, needs: &Needs) -> Result<(), StoreFault> {
         let bucket = &self.place.bucket;
         // Nobody reads originals but pixform.
         let public = !needs.published.content_types.is_empty();
         let body = json!({ "id": bucket, "name": bucket, "public": public });
-        match self.send(Patience::Usual, (Method::POST, self.route("bucket")?), Some(body)).await {
+        match self.send(RetryLimit::Usual, (Method::POST, self.route("bucket")?), Some(body)).await {
             // Another run was faster.
-            Err(fault) if fault.kind != FaultKind::Exists => Err(fault),
+            Err(fault) if fault.kind != StoreFaultKind::Exists => Err(fault),
             Ok(_) | Err(_) => {
                 tracing::info!(bucket, public, "the bucket was made");
                 Ok(())
@@ -105,18 +105,20 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::super::Files;
+    use super::super::super::FilesToPut;
     use super::*;
 
     fn verdict(bucket: Value, readers: Readers) -> String {
-        let files =
-            |types: &[&'static str], bytes| Files { content_types: BTreeSet::from_iter(types.iter().copied()), bytes };
+        let files = |types: &[&'static str], bytes| FilesToPut {
+            content_types: BTreeSet::from_iter(types.iter().copied()),
+            bytes,
+        };
         let needs = Needs {
             published: files(&["image/jpeg"], 100),
             originals: files(&["image/png", "image/webp"], 1_000),
             readers,
         };
-        let place = Place { root: "supabase://h/b".into(), bucket: "b".into(), check: "", make: "" };
+        let place = RemoteStore { root: "supabase://h/b".into(), bucket: "b".into(), check: "", make: "" };
         Bucket::read(&bucket).admits(&place, &needs).map_or_else(|error| error.to_string(), |()| "fine".into())
     }
 

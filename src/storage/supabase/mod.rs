@@ -13,15 +13,15 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::fault::{Fault, FaultKind, Speaker, WRITE};
+use super::fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
 use super::health::Health;
 use super::mistaken::{self, Api, Mistaken};
 use super::settings::{Prefix, supabase_base, trimmed};
-use super::sum::{Found, Sum, Verdict};
-use super::wire::{Answer, AnswerMax, Patience, Request, Wire};
+use super::sum::{ChecksumMatch, Checksums, StoredFile};
+use super::wire::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
 use super::{
-    FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Place, Remnant, Settings, Storage, StorageError,
-    WRITES_MAX, cache_control, check_folder,
+    FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Remnant, RemoteStore, Storage, StorageError,
+    StoreOptions, WRITES_MAX, cache_control, check_folder,
 };
 use crate::asset::ObjectPath;
 
@@ -44,7 +44,7 @@ const KEY_VARIABLES: [&str; 2] = ["SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_
 pub(super) struct SupabaseStorage {
     wire: Wire,
     base: String,
-    place: Place,
+    place: RemoteStore,
     prefix: Prefix,
     keys: HeaderMap,
     role: KeyRole,
@@ -56,7 +56,7 @@ pub(super) struct SupabaseStorage {
 impl SupabaseStorage {
     /// Prepares a client; nothing is sent.
     pub(super) fn new(
-        settings: &Settings,
+        settings: &StoreOptions,
         (host, bucket, prefix): (&str, &str, Prefix),
         health: &Arc<Health>,
     ) -> Result<Self, StorageError> {
@@ -72,7 +72,7 @@ impl SupabaseStorage {
             let what = "the storage has no `key`".to_owned();
             wrong(what, "set `key: \"${SUPABASE_SERVICE_ROLE_KEY}\"` beside its `url`: the project's service key")
         })?;
-        let place = Place {
+        let place = RemoteStore {
             root: format!("supabase://{host}/{bucket}{prefix}"),
             bucket: bucket.to_owned(),
             check: "check `storage.key`: it has to be the secret key (`sb_secret_…`) or the service_role key of this \
@@ -86,8 +86,8 @@ impl SupabaseStorage {
     }
 
     /// Puts a fault into the words of the room; where something else than a Storage answers, the address is what is wrong.
-    fn failure(&self, action: &'static str, path: &str, fault: &Fault) -> StorageError {
-        let is_missing = matches!(fault.kind, FaultKind::Missing | FaultKind::NoBucket);
+    fn failure(&self, action: &'static str, path: &str, fault: &StoreFault) -> StorageError {
+        let is_missing = matches!(fault.kind, StoreFaultKind::Missing | StoreFaultKind::NoBucket);
         match Url::parse(&self.base) {
             Ok(base) if is_missing && fault.speaker == Speaker::Anybody => {
                 let Mistaken { what, help } = mistaken::unknown_there(&base, Api::Supabase);
@@ -108,10 +108,10 @@ impl SupabaseStorage {
                 self.sees.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Err(fault) if fault.kind == FaultKind::NoBucket && fault.speaker == Speaker::Store => {
+            Err(fault) if fault.kind == StoreFaultKind::NoBucket && fault.speaker == Speaker::Store => {
                 match self.role.limited() {
                     Some(said) => {
-                        let fault = Fault::of(FaultKind::Denied, said);
+                        let fault = StoreFault::of(StoreFaultKind::Denied, said);
                         Err(self.place.failure(action, path, &fault))
                     }
                     None if self.is_not_made_yet(&fault) => Ok(()),
@@ -123,67 +123,72 @@ impl SupabaseStorage {
     }
 
     /// Returns the address of something below the base; each segment is encoded, for `+` and `=` are legal in names.
-    fn url(&self, route: &str, path: &str) -> Result<Url, Fault> {
+    fn url(&self, route: &str, path: &str) -> Result<Url, StoreFault> {
         let path = self.prefix.join(path).parse::<ObjectPath>().map(|path| path.url("/"));
         self.route(&format!("{route}/{}{}", self.place.bucket, path.unwrap_or_default()))
     }
 
     /// Returns the address of something that names no file.
-    fn route(&self, route: &str) -> Result<Url, Fault> {
+    fn route(&self, route: &str) -> Result<Url, StoreFault> {
         let url = Url::parse(&format!("{}/{route}", self.base));
-        url.map_err(|error| Fault::of(FaultKind::Refused, error.to_string()))
+        url.map_err(|error| StoreFault::of(StoreFaultKind::Refused, error.to_string()))
     }
 
     async fn send(
         &self,
-        patience: Patience,
+        patience: RetryLimit,
         (method, url): (Method, Url),
         body: Option<Value>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<StoreAnswer, StoreFault> {
         let mut headers = self.keys.clone();
         let body = body.map(|body| body.to_string());
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let body = body.unwrap_or_default().into();
-        self.wire.send(&Request { method, url, headers, body, bytes_max: None, patience }).await
+        self.wire.send(&StoreRequest { method, url, headers, body, bytes_max: None, patience }).await
     }
 
-    async fn ask(&self, method: Method, url: Result<Url, Fault>, body: Option<Value>) -> Result<Value, Fault> {
-        self.ask_with(Patience::Usual, method, url, body).await
+    async fn ask(
+        &self,
+        method: Method,
+        url: Result<Url, StoreFault>,
+        body: Option<Value>,
+    ) -> Result<Value, StoreFault> {
+        self.ask_with(RetryLimit::Usual, method, url, body).await
     }
 
     async fn ask_with(
         &self,
-        patience: Patience,
+        patience: RetryLimit,
         method: Method,
-        url: Result<Url, Fault>,
+        url: Result<Url, StoreFault>,
         body: Option<Value>,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Value, StoreFault> {
         let answer = self.send(patience, (method, url?), body).await?;
         serde_json::from_slice(&answer.body).map_err(|_| {
-            Fault::of(
-                FaultKind::Refused,
+            StoreFault::of(
+                StoreFaultKind::Refused,
                 "the answer is no JSON: is `endpoint` the address of a Supabase Storage?".to_owned(),
             )
         })
     }
 
     /// A bucket that is going to be made is empty until then.
-    fn is_not_made_yet(&self, fault: &Fault) -> bool {
-        fault.kind == FaultKind::NoBucket && self.missing_bucket == MissingBucket::Make
+    fn is_not_made_yet(&self, fault: &StoreFault) -> bool {
+        fault.kind == StoreFaultKind::NoBucket && self.missing_bucket == MissingBucket::Make
     }
 
-    async fn look(&self, path: &ObjectPath, patience: Patience) -> Result<Option<Found>, StorageError> {
+    async fn look(&self, path: &ObjectPath, patience: RetryLimit) -> Result<Option<StoredFile>, StorageError> {
         match self.ask_with(patience, Method::GET, self.url("object/info", path.as_str()), None).await {
             Ok(info) => {
                 let metadata = &info["metadata"];
                 let bytes = number(&info["size"]).or_else(|| number(&metadata["size"]));
                 let bytes = bytes.or_else(|| number(&metadata["contentLength"])).unwrap_or_default();
                 let tag = info["etag"].as_str().or_else(|| metadata["eTag"].as_str());
-                Ok(Some(Found { bytes, tag: tag.map(str::to_owned) }))
+                Ok(Some(StoredFile { bytes, tag: tag.map(str::to_owned) }))
             }
-            Err(fault) if fault.kind == FaultKind::Missing || self.is_not_made_yet(&fault) => Ok(None),
+            Err(fault) if fault.kind == StoreFaultKind::Missing || self.is_not_made_yet(&fault) => Ok(None),
             Err(fault) => Err(self.failure("look at", path.as_str(), &fault)),
         }
     }
@@ -194,26 +199,26 @@ impl SupabaseStorage {
         bytes: Bytes,
         content_type: &str,
         upsert: &'static str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), StoreFault> {
         let mut headers = self.keys.clone();
         let content_type = HeaderValue::from_str(content_type);
         headers.insert(CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control(path)));
         headers.insert(HeaderName::from_static("x-upsert"), HeaderValue::from_static(upsert));
         let url = self.url("object", path.as_str())?;
-        let patience = Patience::of_a_put(path.as_str());
-        let request = Request { method: Method::POST, url, headers, body: bytes, bytes_max: None, patience };
+        let patience = RetryLimit::of_a_put(path.as_str());
+        let request = StoreRequest { method: Method::POST, url, headers, body: bytes, bytes_max: None, patience };
         self.wire.send(&request).await.map(|_| ())
     }
 
-    async fn read(&self, path: &ObjectPath, bytes_max: u64, patience: Patience) -> Result<Bytes, StorageError> {
-        let failure = |fault: Fault| match self.is_not_made_yet(&fault) {
+    async fn read(&self, path: &ObjectPath, bytes_max: u64, patience: RetryLimit) -> Result<Bytes, StorageError> {
+        let failure = |fault: StoreFault| match self.is_not_made_yet(&fault) {
             true => StorageError::Missing { path: path.to_string() },
             false => self.failure("read", path.as_str(), &fault),
         };
         let url = self.url("object", path.as_str()).map_err(failure)?;
         let (headers, bytes_max) = (self.keys.clone(), Some(AnswerMax(bytes_max)));
-        let request = Request { method: Method::GET, url, headers, body: Bytes::new(), bytes_max, patience };
+        let request = StoreRequest { method: Method::GET, url, headers, body: Bytes::new(), bytes_max, patience };
         let answer = match self.wire.send(&request).await.map_err(failure) {
             // Everything that is planned begins with the marker.
             Err(error @ StorageError::Missing { .. }) if path.as_str() == MARKER_PATH => {
@@ -223,7 +228,7 @@ impl SupabaseStorage {
             answer => answer?,
         };
         let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
-        if Sum::of(&answer.body).of_tag(tag) != Verdict::Differs {
+        if Checksums::of(&answer.body).of_tag(tag) != ChecksumMatch::Differs {
             return Ok(answer.body);
         }
         // Either the bytes changed on their way, or the tag is no digest. Who knows the digest decides.
@@ -232,20 +237,20 @@ impl SupabaseStorage {
     }
 
     /// Makes sure that what was put arrived as it was sent.
-    async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Sum<'_>) -> Result<bool, StorageError> {
-        let patience = Patience::of_a_put(path.as_str());
+    async fn arrived(&self, path: &ObjectPath, bytes: &Bytes, sum: &Checksums<'_>) -> Result<bool, StorageError> {
+        let patience = RetryLimit::of_a_put(path.as_str());
         let Some(found) = self.look(path, patience).await? else { return Ok(false) };
         if found.bytes != bytes.len() as u64 {
             return Ok(false);
         }
         match sum.of_tag(found.tag.as_deref()) {
-            Verdict::Same | Verdict::Unknown => Ok(true),
+            ChecksumMatch::Same | ChecksumMatch::Unknown => Ok(true),
             // A tag that looks like a digest need not be one.
-            Verdict::Differs => Ok(self.read(path, found.bytes, patience).await? == *bytes),
+            ChecksumMatch::Differs => Ok(self.read(path, found.bytes, patience).await? == *bytes),
         }
     }
 
-    async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Value, Fault> {
+    async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Value, StoreFault> {
         let mut body = json!({ "prefix": prefix, "limit": PAGE, "with_delimiter": false });
         if let Some(cursor) = cursor {
             body["cursor"] = cursor.into();
@@ -260,7 +265,7 @@ impl SupabaseStorage {
             root if root.is_empty() => root,
             folder => format!("{folder}/"),
         };
-        let failure = |fault: &Fault| self.failure("list", folder, fault);
+        let failure = |fault: &StoreFault| self.failure("list", folder, fault);
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let page = match self.page(&prefix, cursor.as_deref()).await {
@@ -287,7 +292,7 @@ impl SupabaseStorage {
                 next => cursor = next,
             }
         }
-        Err(failure(&Fault::of(FaultKind::Refused, "the listing does not end".to_owned())))
+        Err(failure(&StoreFault::of(StoreFaultKind::Refused, "the listing does not end".to_owned())))
     }
 }
 
@@ -314,11 +319,11 @@ impl Storage for SupabaseStorage {
     }
 
     async fn size(&self, path: &ObjectPath) -> Result<Option<u64>, StorageError> {
-        Ok(self.look(path, Patience::Usual).await?.map(|found| found.bytes))
+        Ok(self.look(path, RetryLimit::Usual).await?.map(|found| found.bytes))
     }
 
     async fn get(&self, path: &ObjectPath, bytes_max: u64) -> Result<Bytes, StorageError> {
-        self.read(path, bytes_max, Patience::Usual).await
+        self.read(path, bytes_max, RetryLimit::Usual).await
     }
 
     async fn put(
@@ -328,7 +333,7 @@ impl Storage for SupabaseStorage {
         content_type: &str,
         overwrite: Overwrite,
     ) -> Result<(), StorageError> {
-        let sum = Sum::of(&bytes);
+        let sum = Checksums::of(&bytes);
         let mut upsert = match overwrite {
             Overwrite::Never => "false",
             Overwrite::Replace => "true",
@@ -336,8 +341,8 @@ impl Storage for SupabaseStorage {
         for _ in 0..WRITES_MAX {
             match self.post(path, bytes.clone(), content_type, upsert).await {
                 Ok(()) => {}
-                Err(fault) if fault.kind == FaultKind::Exists && overwrite == Overwrite::Never => {
-                    let patience = Patience::of_a_put(path.as_str());
+                Err(fault) if fault.kind == StoreFaultKind::Exists && overwrite == Overwrite::Never => {
+                    let patience = RetryLimit::of_a_put(path.as_str());
                     let found = self.look(path, patience).await?;
                     let found = found.ok_or_else(|| StorageError::Missing { path: path.to_string() })?;
                     return found.compare(path, &bytes, self.read(path, found.bytes, patience)).await;
@@ -359,11 +364,11 @@ impl Storage for SupabaseStorage {
             let names: Vec<String> = chunk.iter().map(|path| self.prefix.join(path.as_str())).collect();
             let url = self.route(&format!("object/{}", self.place.bucket));
             let body = Some(json!({ "prefixes": names }));
-            let deleted = async { self.send(Patience::Usual, (Method::DELETE, url?), body).await }.await;
+            let deleted = async { self.send(RetryLimit::Usual, (Method::DELETE, url?), body).await }.await;
             let first = chunk.first().map(ObjectPath::as_str).unwrap_or_default();
             match deleted {
                 Ok(_) => {}
-                Err(fault) if fault.kind == FaultKind::Missing => {}
+                Err(fault) if fault.kind == StoreFaultKind::Missing => {}
                 Err(fault) => return Err(self.failure("delete", first, &fault)),
             }
         }
@@ -371,7 +376,7 @@ impl Storage for SupabaseStorage {
     }
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StorageError> {
-        let failure = |fault: Fault| self.failure("look at", &self.place.bucket, &fault);
+        let failure = |fault: StoreFault| self.failure("look at", &self.place.bucket, &fault);
         let found = match self.bucket().await {
             Err(fault) if self.is_not_made_yet(&fault) => {
                 self.make_bucket(needs).await.map_err(failure)?;

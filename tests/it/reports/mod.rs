@@ -11,7 +11,7 @@ use comrak::{Arena, Options, parse_document};
 use pixform::digest::ContentDigest;
 use pixform::plan::Plan;
 use pixform::render::{
-    MistakeFacts, PlanFacts, ReportFacts, Spot, Style, plan_document, plan_text, report_html, report_markdown,
+    MistakeFacts, PlanFacts, PlanStyle, ReportFacts, Spot, plan_document, plan_text, report_html, report_markdown,
     report_marker,
 };
 
@@ -57,7 +57,7 @@ fn ten_plans_are_told_as_their_golden_files_tell_them() {
     for Case { name, plan, facts } in &cases {
         golden(
             &format!("{name}.txt"),
-            &plan_text(plan, PlanFacts { elapsed: Duration::from_millis(440) }, Style::default()),
+            &plan_text(plan, PlanFacts { elapsed: Duration::from_millis(440) }, PlanStyle::default()),
         );
         golden(&format!("{name}.json"), &plan_document(plan));
         golden(&format!("{name}.md"), &report_markdown(Some(plan), facts));

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use pixform::asset::{FieldName, MicroUsd, Place};
 use pixform::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use pixform::plan::{
-    Action, Cause, Change, CollectionPlan, Completeness, Doubt, Note, Plan, Reason, Refusal, Sights, Snapshot,
+    Action, AssetSnapshot, Cause, Change, CollectionPlan, Completeness, Doubt, Note, Plan, PlanRefusal, Reason, Sights,
 };
 use pixform::render::{
-    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MonthFacts, PictureFacts, ReportFacts, Stage,
+    AssetFacts, ChangeCosts, ChangeWhole, MARKDOWN_LIMIT, MonthFacts, PictureFacts, ReportFacts, ReportStage,
 };
 
 /// A plan by its name, with what its report says besides.
@@ -51,7 +51,7 @@ fn case(name: &'static str, plan: Plan) -> Case {
 }
 
 fn preview(mut case: Case) -> Case {
-    case.facts.stage = Stage::Previewed;
+    case.facts.stage = ReportStage::Previewed;
     case.facts.paid = Some(MicroUsd(630_000));
     case.facts.change =
         Some(ChangeCosts { whole: ChangeWhole::PullRequest, charged: MicroUsd(660_000), maybe: MicroUsd(0) });
@@ -65,7 +65,7 @@ fn preview(mut case: Case) -> Case {
 }
 
 fn applied(mut case: Case) -> Case {
-    case.facts.stage = Stage::Applied { at: "2026-11-22T10:03:12Z".to_owned(), undone: 1 };
+    case.facts.stage = ReportStage::Applied { at: "2026-11-22T10:03:12Z".to_owned(), undone: 1 };
     case.facts.paid = Some(MicroUsd(15_000));
     case
 }
@@ -101,7 +101,7 @@ pub fn facts(plan: &Plan) -> ReportFacts {
     });
     ReportFacts {
         environment: "production".to_owned(),
-        stage: Stage::Planned,
+        stage: ReportStage::Planned,
         head: Some("9c1e2ab0d7f3".to_owned()),
         lines: Some("https://github.com/team/product/blob/9c1e2ab0d7f3/".to_owned()),
         assets: assets.collect::<HashMap<_, _>>(),
@@ -119,8 +119,8 @@ pub fn facts(plan: &Plan) -> ReportFacts {
     }
 }
 
-fn snapshot(byte: u8) -> Snapshot {
-    Snapshot {
+fn snapshot(byte: u8) -> AssetSnapshot {
+    AssetSnapshot {
         recipe: RecipeDigest::from_bytes([byte; 32]),
         renditions: RenditionsDigest::from_bytes([2; 32]),
         row: Some(RowDigest::from_bytes([3; 32])),
@@ -204,7 +204,7 @@ fn plan(changes: Vec<Change>, kept: u64) -> Plan {
 
 fn refused() -> Plan {
     let mut plan = plan(vec![change("body/slim/anime", Action::Delete, vec![Cause::NotDeclared])], 41);
-    plan.refusals = vec![Refusal {
+    plan.refusals = vec![PlanRefusal {
         code: "deletions",
         message: format!("12 assets would be deleted, 10 may be {HOSTILE}"),
         way_out: "list them under `removed:`".to_owned(),
