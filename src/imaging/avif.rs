@@ -10,10 +10,9 @@ use re_rav1d::dav1d::{self, Decoder, Picture, PixelLayout, PlanarImageComponent,
 use zenavif_parse::{AV1Metadata, AvifParser, ColorInformation, DecodeConfig, Unstoppable};
 
 use super::colour::Space;
-use super::header::broken;
 use super::whole::boxes_end;
 use super::yuv::{Matrix, Planes, Range, Samples, Sharing, YuvCanvas};
-use super::{BYTES_MAX, ImagingError, PIXELS_MAX};
+use super::{BYTES_MAX, ImagingError, PIXELS_MAX, broken};
 
 /// Tiles of one picture at most; each is a picture of its own.
 const TILES_MAX: u32 = 256;

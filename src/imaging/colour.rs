@@ -11,7 +11,7 @@ use moxcms::{
     MatrixCoefficients, ToneReprCurve, TransferCharacteristics, TransformExecutor, TransformOptions, XyY,
 };
 
-use super::inspect::Remark;
+use super::Remark;
 use super::whole::chunks;
 
 /// Pixels that are converted at once.

@@ -13,7 +13,8 @@ use image::codecs::png::{CompressionType, FilterType as RowFilter, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::header::check_size;
-use super::inspect::{Channels, Decoded, Pixels};
+use super::inspect::Decoded;
+use super::pixels::{Channels, Pixels};
 use super::{ImagingError, SIDE_MAX};
 use crate::asset::{Encoding, Fit, Format, Resize};
 

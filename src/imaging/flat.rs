@@ -3,7 +3,7 @@
 //! Nearly flat is flat: an encoder's noise, or a single pixel, is no picture. What stands out must do so by more than a
 //! hair and in more places than a speck has, so that stars in a night sky, or a white product on white, still count.
 
-use super::inspect::Pixels;
+use super::pixels::Pixels;
 
 /// How far a pixel may be from the middle one, of 255 in each channel, and still show nothing.
 const HAIR: u8 = 2;
@@ -58,7 +58,7 @@ fn middle(pixels: impl Iterator<Item = [u8; 4]>, total: usize) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::inspect::Channels;
+    use super::super::pixels::Channels;
     use super::*;
 
     fn check(width: u32, height: u32, flat: bool, words: &str, paint: impl Fn(u32, u32) -> [u8; 4]) {

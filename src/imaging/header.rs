@@ -3,7 +3,6 @@
 //! A file of a hundred bytes can claim gigabytes, and a picture of the wrong size need not be decoded to be refused. So
 //! size, depth and turning come first, and with them what decoding will take.
 
-use std::error::Error;
 use std::io::Cursor;
 
 use image::codecs::bmp::BmpDecoder;
@@ -17,9 +16,8 @@ use image::{ExtendedColorType, ImageDecoder, Limits};
 
 use super::avif::Container;
 use super::format::begins;
-use super::inspect::Facts;
 use super::whole::{chunks, is_whole, markers};
-use super::{BYTES_MAX, FileFormat, ImagingError, PIXELS_MAX, SIDE_MAX};
+use super::{BYTES_MAX, Facts, FileFormat, ImagingError, PIXELS_MAX, SIDE_MAX, broken};
 
 /// Memory that a decoder may use beside the pixels, in bytes: text chunks, colour profiles, tables.
 const OVERHEAD_MAX: u64 = 32 * 1024 * 1024;
@@ -119,10 +117,6 @@ pub(super) fn check_size(width: u32, height: u32) -> Result<(), ImagingError> {
         return Err(ImagingError::TooLarge { width, height });
     }
     Ok(())
-}
-
-pub(super) fn broken(source: impl Into<Box<dyn Error + Send + Sync>>) -> ImagingError {
-    ImagingError::Broken(source.into())
 }
 
 /// Opens a decoder whose limits are those of the size that the file claims; AVIF has its own.

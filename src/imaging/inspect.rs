@@ -9,50 +9,9 @@ use image::{DynamicImage, ImageDecoder as _};
 use super::avif::Container;
 use super::colour::{Space, converts, to_srgb};
 use super::flat::is_flat;
-use super::header::{Header, broken, open};
-use super::{FileFormat, ImagingError, RENDERER};
-use crate::asset::Format;
-
-/// What a picture is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// Its file format, by how the file begins.
-    pub format: FileFormat,
-    /// Its width as it is seen, in pixels.
-    pub width: u32,
-    /// Its height as it is seen, in pixels.
-    pub height: u32,
-}
-
-impl Facts {
-    /// Returns the format of a rendition that the picture is as it lies there.
-    ///
-    /// # Errors
-    /// No rendition has its format.
-    pub fn published(&self) -> Result<Format, ImagingError> {
-        self.format.published().ok_or(ImagingError::NeverPublished { format: self.format.name() })
-    }
-}
-
-/// What is remarkable about a picture that can be used all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remark {
-    /// Its colour profile is broken, or of another kind than the picture: the numbers were taken for sRGB.
-    ProfileIgnored,
-    /// It cannot be seen through anywhere, though that was asked for.
-    Opaque,
-    /// It is made of inks, whose own profile is not followed: they were mixed by the usual rule.
-    InksByRule,
-}
-
-/// Whether a picture can be seen through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transparency {
-    /// Somewhere it can.
-    Some,
-    /// Nowhere.
-    None,
-}
+use super::header::{Header, open};
+use super::pixels::{Channels, Pixels};
+use super::{Facts, FileFormat, ImagingError, RENDERER, Remark, Transparency, broken};
 
 /// A picture, decoded once, for all that is to be done with it.
 #[derive(Debug, Clone)]
@@ -60,34 +19,6 @@ pub struct Decoded {
     pub(super) facts: Facts,
     pub(super) pixels: Pixels,
     pub(super) remarks: Vec<Remark>,
-}
-
-/// The pixels, eight bits a channel, row by row without gaps.
-#[derive(Debug, Clone)]
-pub(super) struct Pixels {
-    pub width: u32,
-    pub height: u32,
-    pub channels: Channels,
-    pub bytes: Vec<u8>,
-}
-
-/// What a pixel is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Channels {
-    /// Red, green, blue.
-    Rgb,
-    /// Red, green, blue, and an alpha that is not 255 everywhere.
-    Rgba,
-}
-
-impl Channels {
-    /// Returns the bytes of a pixel.
-    pub fn count(self) -> usize {
-        match self {
-            Self::Rgb => 3,
-            Self::Rgba => 4,
-        }
-    }
 }
 
 /// Decodes a picture and says what it is.
@@ -233,6 +164,7 @@ mod tests {
 
     use super::super::BYTES_MAX;
     use super::*;
+    use crate::asset::Format;
     use crate::asset::{Encoding, Resize};
 
     fn picture(width: u32, height: u32) -> DynamicImage {

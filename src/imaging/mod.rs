@@ -7,20 +7,23 @@ mod avif;
 mod canvas;
 mod colour;
 mod encode;
+mod facts;
 mod flat;
 mod format;
 mod header;
 mod inspect;
 mod mosaic;
+mod pixels;
 mod placeholder;
 mod sheet;
 mod whole;
 mod yuv;
 
 pub use encode::{Encoded, encode, fitted};
+pub use facts::{Facts, Remark, Transparency};
 pub use format::FileFormat;
 pub use header::{Header, undecodable};
-pub use inspect::{Decoded, Facts, Remark, Transparency, inspect, renders_otherwise, verify};
+pub use inspect::{Decoded, inspect, renders_otherwise, verify};
 pub use placeholder::paint;
 pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet, sheet_copy};
 
@@ -113,4 +116,8 @@ pub enum ImagingError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn broken(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImagingError {
+    ImagingError::Broken(source.into())
 }

@@ -2,7 +2,9 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-use super::inspect::{Channels, Decoded, Facts, Pixels};
+use super::Facts;
+use super::inspect::Decoded;
+use super::pixels::{Channels, Pixels};
 use super::{FileFormat, ImagingError};
 use crate::asset::{Encoding, Fit, Format, Resize};
 

@@ -13,8 +13,8 @@ use crate::asset::{
 };
 use crate::digest::SeenDigest;
 
-use super::decide::beyond_key;
 use super::pointer::{PointerTarget, pointers};
+use super::subject::beyond_key;
 use super::{Action, AssetSnapshot, Cause, Change, Reason, Subject};
 
 /// A row that no record owns.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::asset::{Asset, AssetKey, CollectionName, Labels, MicroUsd, ObjectPath, RenditionName, SeedBase, SeedFrom};
+use crate::asset::{Asset, AssetKey, CollectionName, MicroUsd, ObjectPath, RenditionName, SeedBase, SeedFrom};
 use crate::record::{Decision, Original, Record};
 
 use super::differences::differences;
+use super::subject::{Subject, beyond_key};
 use super::{Action, AssetSnapshot, Cause, Change, Decisions, Doubt, Provenance, Reason};
 
 /// A published file that is not as recorded.
@@ -118,19 +119,6 @@ pub struct AssetObservation<'s> {
     pub picture: PictureSource,
     /// Earlier calls for the picture that are decided about.
     pub decisions: Decisions,
-}
-
-/// An asset under decision.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'s> {
-    /// The asset, its seed settled.
-    pub asset: &'s Asset,
-    /// Its number in its manifest.
-    pub index: usize,
-    /// Its key axes.
-    pub key_axes: &'s [String],
-    /// What a new picture would cost.
-    pub price: MicroUsd,
 }
 
 /// Gives an asset the seed that its record keeps: a derived seed belongs to the first key, and an edited take is counted
@@ -297,12 +285,6 @@ pub fn delete(record: &Record, key_axes: &[String], expected: bool) -> Change {
         adoption: None,
         accepted: None,
     }
-}
-
-/// Returns the labels beyond the key.
-pub(super) fn beyond_key(labels: &Labels, key_axes: &[String]) -> Vec<(String, String)> {
-    let beyond = labels.iter().filter(|(name, _)| !key_axes.contains(name));
-    beyond.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A placeholder never takes the place of a real picture by itself.

@@ -1,11 +1,11 @@
 //! The guard: looks at a finished plan and says, in one sentence each, why it must not be carried out.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use crate::asset::{AssetKey, MicroUsd};
 
 use super::misfit::misfits;
+use super::refusal::PlanRefusal;
 use super::{Action, CollectionPlan, Plan};
 
 /// What may not be exceeded.
@@ -66,23 +66,6 @@ pub enum StoreFinding {
         /// What to do.
         way_out: String,
     },
-}
-
-/// One reason not to carry a plan out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanRefusal {
-    /// Its code in plan documents.
-    pub code: &'static str,
-    /// What is wrong, one sentence without a full stop.
-    pub message: String,
-    /// What to do.
-    pub way_out: String,
-}
-
-impl fmt::Display for PlanRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.message, self.way_out)
-    }
 }
 
 /// Returns every reason why the plan must not be carried out.

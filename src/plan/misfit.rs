@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::asset::AssetKey;
 
-use super::{CollectionPlan, PlanRefusal};
+use super::CollectionPlan;
+use super::refusal::PlanRefusal;
 
 /// Rules that are told, each by itself.
 const RULES_MAX: usize = 10;

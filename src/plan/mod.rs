@@ -21,8 +21,10 @@ mod misfit;
 mod name;
 mod pointer;
 mod reason;
+mod refusal;
 mod sample;
 mod standing;
+mod subject;
 
 pub use adopt::{Adoptability, AdoptedObject, Adoption, FoundRow, adopt, judge, named_files, with_taken_seed};
 pub use approved::{
@@ -31,19 +33,21 @@ pub use approved::{
 };
 pub use compare::{Coverage, HeadComparison, Suspects};
 pub use decide::{
-    AssetObservation, ColumnEdit, Edited, FoundObject, ObjectFault, PictureSource, Rerender, RowState, Subject, decide,
-    delete, settle_seed,
+    AssetObservation, ColumnEdit, Edited, FoundObject, ObjectFault, PictureSource, Rerender, RowState, decide, delete,
+    settle_seed,
 };
 pub use differences::row_inputs;
-pub use guard::{Cap, CapSetter, GuardLimits, MAX_DELETIONS_DEFAULT, Month, PlanRefusal, StoreFinding, guard};
+pub use guard::{Cap, CapSetter, GuardLimits, MAX_DELETIONS_DEFAULT, Month, StoreFinding, guard};
 pub use kept::{is_kept, kept_columns, kept_input, kept_value};
 pub use lost::{LostOriginal, LostState, Rebuy};
 pub use misfit::Misfit;
 pub use name::{Beyond, digest, is_outside};
 pub use pointer::{Pointer, PointerTarget, pointers};
 pub use reason::{Cause, Reason};
+pub use refusal::PlanRefusal;
 pub use sample::sample;
 pub use standing::{Decisions, Doubt, LedgerLine, Standing, Verdicts, standing};
+pub use subject::Subject;
 
 /// What is done about one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

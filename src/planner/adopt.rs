@@ -7,8 +7,7 @@ use crate::plan::{Action, Adoptability, CollectionPlan, FoundRow, Subject, Suspe
 use crate::state::RowSeen;
 use crate::world::{Elsewhere, Listing};
 
-use super::second::CHUNK;
-use super::{Declared, Gathering, Moves, PlannerError};
+use super::{CHUNK, Declared, Gathering, Moves, PlannerError};
 
 /// Rows that cannot be taken over, by the asset's number.
 pub(super) type Unfit = HashMap<usize, Adoptability>;

@@ -12,8 +12,7 @@ use crate::record::{Published, outputs};
 use crate::state::{Breach, RowAhead};
 use crate::world::World;
 
-use super::PlannerError;
-use super::second::CHUNK;
+use super::{CHUNK, PlannerError};
 
 /// Returns the rows that the table of a collection would not take.
 pub(super) async fn misfits(

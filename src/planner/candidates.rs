@@ -6,8 +6,8 @@ use crate::plan::{AssetObservation, CollectionPlan, Completeness, Plan, RowState
 use crate::state::records_of;
 use crate::world::World;
 
-use super::second::{AssetBatch, CHUNK, price};
-use super::{Declared, Gathering, Moves, PlanRequest, PlannerError, refusals};
+use super::second::{AssetBatch, price};
+use super::{CHUNK, Declared, Gathering, Moves, PlanRequest, PlannerError, refusals};
 
 /// A manifest's assets in another take, without anything that is published of them.
 pub struct CandidateTake<'m> {

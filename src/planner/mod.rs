@@ -43,6 +43,9 @@ pub use moves::Moves;
 pub use routes::{Conflict, TwoLines};
 pub use selection::{Pattern, Patterns, Selection};
 
+/// Assets that the second pass takes at a time.
+const CHUNK: usize = 1_000;
+
 /// A manifest with the heads of its assets.
 pub struct Declared {
     /// The manifest.

@@ -18,10 +18,7 @@ use super::adopt::Unfit;
 use super::deep::Damaged;
 use super::drift::row_state;
 use super::standings::Standings;
-use super::{Declared, Gathering, Moves, PlannerError, Selection};
-
-/// Assets that the second pass takes at a time.
-pub(super) const CHUNK: usize = 1_000;
+use super::{CHUNK, Declared, Gathering, Moves, PlannerError, Selection};
 
 /// Everything that was read for one batch of assets.
 pub(super) struct AssetBatch {

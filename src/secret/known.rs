@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::form::forms;
+use super::secret_name::is_secret_name;
 use super::{MASK, part};
 
 /// Secrets that are remembered at most: a service that hands out tokens must not fill the memory.
@@ -21,29 +22,6 @@ const PIECE_OF_OURS: usize = 16;
 const WORD_MIN: usize = 6;
 /// A shorter secret is none.
 const SECRET_MIN: usize = 3;
-
-/// Words of which the name of a secret setting or variable is made.
-const SECRET_WORDS: [&str; 19] = [
-    "key",
-    "apikey",
-    "secret",
-    "token",
-    "password",
-    "passwd",
-    "passphrase",
-    "pass",
-    "pgpassword",
-    "sslpassword",
-    "pwd",
-    "credential",
-    "credentials",
-    "auth",
-    "authorization",
-    "cookie",
-    "signature",
-    "sig",
-    "dsn",
-];
 
 static KNOWN: RwLock<KnownSecrets> = RwLock::new(KnownSecrets { texts: BTreeSet::new(), sieves: None });
 
@@ -79,14 +57,6 @@ pub fn remember_environment() {
             false => remember_parts(value),
         }
     }
-}
-
-/// Tells whether a setting or variable of this name holds a secret: `api_key`, `AWS_SECRET_ACCESS_KEY`, `X-Amz-Signature`.
-pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let ends = |end: &str| name.ends_with(end);
-    name.split(['_', '-', '.']).any(|word| SECRET_WORDS.contains(&word))
-        || ["key", "token", "secret", "password"].into_iter().any(ends)
 }
 
 /// Tells whether a text holds a secret, whole or in part, in any form.

@@ -1,9 +1,9 @@
 //! Secrets, and the words of strangers, who may repeat them.
 //!
 //! A [`SecretText`] is never shown. What comes from outside (a service's answer, a database's error, what another program
-//! printed) is shown as [`SafeText`] only, and a `Said` can be made in no other way than by taking out every secret that this
+//! printed) is shown as [`SafeText`] only, and a `SafeText` can be made in no other way than by taking out every secret that this
 //! process knows, in whatever form it is repeated, and everything that looks like a credential. So errors of adapters hold
-//! `Said`, and an adapter that is written tomorrow cannot forget it. Doors [`remember`] what they are handed: a key's
+//! `SafeText`, and an adapter that is written tomorrow cannot forget it. Doors [`remember`] what they are handed: a key's
 //! client, a database's URL, the variables of the environment. That this is known to the process, and not handed around,
 //! is on purpose: a store may repeat the key of a generator.
 
@@ -15,10 +15,12 @@ mod known;
 mod part;
 mod said;
 mod scheme;
+mod secret_name;
 
-pub use known::{holds, is_secret_name, remember, remember_environment, remember_parts, shade, without_secrets};
+pub use known::{holds, remember, remember_environment, remember_parts, shade, without_secrets};
 pub use said::{SafeText, chain, prepare};
 pub use scheme::{known_scheme, unknown_scheme};
+pub use secret_name::is_secret_name;
 
 /// Stands in the place of a secret.
 pub const MASK: &str = "***";

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::known::is_secret_name;
+use super::secret_name::is_secret_name;
 
 /// Returns the parts of a key that are secret: of JSON its secret leaves, of a URL its password; else the whole.
 pub fn of_key(text: &str) -> Vec<String> {

@@ -2,21 +2,8 @@
 
 use std::io::ErrorKind;
 
-use super::StorageError;
 use super::fault::StoreFault;
-
-/// What is in the way of a file that a store does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutObstacle {
-    /// Its size.
-    Size,
-    /// Its type.
-    Type,
-    /// Its name.
-    Name,
-    /// The readers that it is for: they could not fetch it.
-    Readers,
-}
+use super::{PutObstacle, StorageError};
 
 impl StorageError {
     /// Tells whether every other file would meet the same, until somebody mends the settings or the place.

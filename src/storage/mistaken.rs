@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use super::settings::trimmed;
+use super::endpoint::trimmed;
 
 /// The path of the Storage API behind the gateway of a Supabase project.
 const STORAGE: &str = "/storage/v1";

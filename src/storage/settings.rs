@@ -7,6 +7,7 @@ use std::fmt;
 use url::Url;
 
 use super::StorageError;
+use super::endpoint::trimmed;
 use super::mistaken::{self, Api, Mistaken};
 use crate::asset::ObjectPath;
 use crate::secret::{self, SecretText};
@@ -290,11 +291,6 @@ pub(super) fn in_host(endpoint: &Url, bucket: &str) -> Url {
     // A host that is a number takes no name before it: then the endpoint stays, and the first request tells.
     let _ = url.set_host(Some(&host));
     url
-}
-
-/// Returns a URL without a slash at its end.
-pub(super) fn trimmed(url: &Url) -> String {
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// Reads an address of a service; says what is wrong with it without repeating it.

@@ -16,8 +16,9 @@ use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 
+use super::super::endpoint::trimmed;
 use super::super::health::Health;
-use super::super::settings::{BucketService, in_host, trimmed};
+use super::super::settings::{BucketService, in_host};
 use super::super::wire::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
 use super::super::{Addressing, StorageError, StoreOptions};
 use super::listing::without_strange_keys;

@@ -13,10 +13,11 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use super::endpoint::trimmed;
 use super::fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
 use super::health::Health;
 use super::mistaken::{self, Api, Mistaken};
-use super::settings::{Prefix, supabase_base, trimmed};
+use super::settings::{Prefix, supabase_base};
 use super::sum::{ChecksumMatch, Checksums, StoredFile};
 use super::wire::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
 use super::{
