@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use crate::asset::{Asset, AssetKey, CollectionName, GeneratorName, MicroUsd, Seed};
+use crate::asset::{Asset, AssetKey, CollectionName, Cost, GeneratorName, MicroUsd, Seed};
 use crate::digest::RecipeDigest;
 use crate::generator::{Answer, Generator, GeneratorError};
-use crate::record::{Call, CallStatus};
+use crate::record::{CallAttempt, CallStatus, Estimate, NewCall};
 use crate::state::{CallFact, Intent, Right};
 use crate::storage::Condition;
 use crate::world::World;
@@ -109,6 +109,7 @@ pub struct Order<'o> {
 /// A service as one picture sees it.
 pub(super) struct Service<'s> {
     pub generator: &'s Arc<dyn Generator>,
+    pub cost: Cost,
     pub pacing: &'s Pacing,
     pub name: &'s GeneratorName,
 }
@@ -131,8 +132,8 @@ impl<'b> Buyer<'b> {
     pub async fn buy(&self, order: &Order<'_>) -> Result<Bought<'b>, ApplyError> {
         let name = &order.asset.generator;
         let missing = || ApplyError::NoGenerator(name.clone());
-        let generator = &self.world.service(name).ok_or_else(missing)?.generator;
-        let service = Service { generator, pacing: self.pacings.get(name).ok_or_else(missing)?, name };
+        let crate::world::Service { generator, cost, pace: _ } = self.world.service(name).ok_or_else(missing)?;
+        let service = Service { generator, cost: *cost, pacing: self.pacings.get(name).ok_or_else(missing)?, name };
         let (mut busy, mut unreachable) = (0, 0);
         let mut elsewhere = Elsewhere::default();
         // What is only asked for again takes no turn: it is not asked for anew. Once it may be, it does.
@@ -140,9 +141,9 @@ impl<'b> Buyer<'b> {
         loop {
             let slot = self.begin(&service, order, turn).await?;
             turn = Turn::Taken;
-            let call = Call { sha256: elsewhere.gone, ..self.call(order) };
+            let call = NewCall { gone: elsewhere.gone, ..self.call(order, &service) };
             let (call, answer) = match self.journal.intend(call).await? {
-                Intent::Ours(call) => match self.submit(&service, order, &call).await {
+                Intent::Ours(CallAttempt { call, number: _ }) => match self.submit(&service, order, &call).await {
                     Ok(answer) => (call, answer),
                     Err(error) => {
                         // Before the slot is free: who gets it next must know what the service said.
@@ -224,9 +225,13 @@ impl<'b> Buyer<'b> {
         }
     }
 
-    fn call(&self, order: &Order<'_>) -> Call {
+    fn call(&self, order: &Order<'_>, service: &Service<'_>) -> NewCall {
         let Order { asset, recipe, price: _ } = *order;
-        intended(self.right.run(), self.collection, &Wanted { asset, recipe }, self.list_price(asset))
+        let estimate = match service.cost {
+            Cost::Free => Estimate::Free,
+            Cost::Paid => Estimate::Paid(self.list_price(asset)),
+        };
+        intended(self.collection, &Wanted { asset, recipe }, estimate)
     }
 
     /// Sends the one request that may be charged.

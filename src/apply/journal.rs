@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::asset::{AssetKey, ObjectPath, TableSpec};
 use crate::digest::{ContentDigest, RenditionDigest};
 use crate::process::Process;
-use crate::record::{Call, Original, Published};
+use crate::record::{NewCall, Original, Published};
 use crate::state::{CallFact, Caps, Commit, Intent, Lease, Put, Right, StateError};
 use crate::world::{World, WorldError};
 
@@ -44,7 +44,7 @@ type Files = Vec<(ContentDigest, Published)>;
 type Wanted = Vec<(ContentDigest, RenditionDigest)>;
 
 enum Entry {
-    Intend(Box<Call>, Reply<Intent>),
+    Intend(Box<NewCall>, Reply<Intent>),
     Fact(Box<CallFact>, Reply<()>),
     /// A fact that names a file: files are synced first.
     Stored(Box<CallFact>, Reply<()>),
@@ -91,7 +91,7 @@ impl Journal {
     }
 
     /// Writes down that a call is about to be sent, unless something stands in its way.
-    pub async fn intend(&self, call: Call) -> Result<Intent, ApplyError> {
+    pub async fn intend(&self, call: NewCall) -> Result<Intent, ApplyError> {
         self.enter(|reply| Entry::Intend(Box::new(call), reply)).await
     }
 
@@ -140,7 +140,7 @@ impl Journal {
 /// What is written next, by kind.
 #[derive(Default)]
 struct Page {
-    intents: Vec<(Call, Reply<Intent>)>,
+    intents: Vec<(NewCall, Reply<Intent>)>,
     facts: Vec<(CallFact, Reply<()>)>,
     /// Facts that name a file.
     stored: Vec<(CallFact, Reply<()>)>,

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use crate::asset::{Asset, AssetKey, CollectionName, MicroUsd, ObjectPath};
+use crate::asset::{Asset, AssetKey, CollectionName, ObjectPath};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::{Answer, CallError, Generator, GeneratorError, Picture, Trouble};
 use crate::imaging;
 use crate::memory::Held;
 use crate::process::Process;
-use crate::record::{Call, CallStatus, Original};
+use crate::record::{CallAttempt, CallStatus, Estimate, NewCall, Original};
 use crate::state::{CallFact, Caps, Intent, Right};
 use crate::storage::{Overwrite, StorageError};
 use crate::world::{World, original_path, rejected_path};
@@ -62,7 +62,7 @@ pub async fn make(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let calls: Vec<Call> = wanted.iter().map(|wanted| intended(right.run(), collection, wanted, MicroUsd(0))).collect();
+    let calls: Vec<NewCall> = wanted.iter().map(|wanted| intended(collection, wanted, Estimate::Free)).collect();
     let ours = world.state.intend(right, &calls, Caps::default(), &Process::liveness).await?;
     crash_point("intended");
     let waiting_max = world.memory.waiting_max() / wanted.len() as u64;
@@ -100,7 +100,7 @@ pub async fn make(
     crash_point("originals-put");
     world.storage.sync().await?;
     let facts = made.iter().zip(ours).filter_map(|(made, intent)| match intent {
-        Intent::Ours(call) => Some(fact(call, made)),
+        Intent::Ours(CallAttempt { call, number: _ }) => Some(fact(call, made)),
         Intent::Resumed { .. } | Intent::Elsewhere | Intent::Undecided | Intent::Capped => None,
     });
     world.state.settle(&facts.collect::<Vec<_>>()).await?;
@@ -108,26 +108,20 @@ pub async fn make(
     Ok(made)
 }
 
-/// Returns the ledger line of a call that is about to be made.
-pub fn intended(run: &str, collection: &CollectionName, wanted: &Wanted<'_>, price: MicroUsd) -> Call {
+/// Returns a call that is about to be made.
+pub fn intended(collection: &CollectionName, wanted: &Wanted<'_>, estimate: Estimate) -> NewCall {
     let Wanted { asset, recipe } = wanted;
-    Call {
+    NewCall {
         id: Uuid::now_v7().to_string(),
-        run: run.to_owned(),
         collection: collection.clone(),
         key: asset.key.clone(),
         recipe: *recipe,
         generator: asset.recipe.generator.clone(),
         service: asset.generator.to_string(),
         model: asset.recipe.model.clone(),
-        price,
-        status: CallStatus::Intended,
-        task: None,
-        reason: None,
-        sha256: None,
-        decision: None,
-        created_at: 0,
-        updated_at: 0,
+        estimate,
+        account: None,
+        gone: None,
     }
 }
 

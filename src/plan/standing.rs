@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::asset::MicroUsd;
     use crate::digest::RecipeDigest;
+    use crate::record::Estimate;
 
     fn call(id: &str, status: CallStatus) -> Call {
         Call {
@@ -177,7 +178,10 @@ mod tests {
             generator: "novita".to_owned(),
             service: "novita".to_owned(),
             model: None,
-            price: MicroUsd(15_000),
+            estimate: Estimate::Paid(MicroUsd(15_000)),
+            cost: None,
+            attempt: 1,
+            account: None,
             status,
             task: None,
             reason: Some("why".to_owned()),

@@ -1,9 +1,11 @@
-//! Calls: one line of the ledger, what became of it, and what people decided about it.
+//! Calls: what is written of one before it is sent, one line of the ledger, and what people decided about it.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
-use crate::digest::{ContentDigest, RecipeDigest};
+use crate::digest::{ContentDigest, RecipeDigest, domain_digest};
 
 /// How many paid calls for one recipe may fail until somebody has to decide whether to go on.
 pub const FAILED_MAX: usize = 3;
@@ -115,6 +117,105 @@ impl Decision {
     }
 }
 
+/// What a call costs as far as is known before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Estimate {
+    /// Nothing, whatever becomes of it: the generator is a free one.
+    Free,
+    /// As much, by the configured price.
+    Paid(MicroUsd),
+}
+
+impl Estimate {
+    /// Returns the money, of which a free call costs none.
+    pub fn amount(self) -> MicroUsd {
+        match self {
+            Self::Free => MicroUsd(0),
+            Self::Paid(amount) => amount,
+        }
+    }
+
+    /// Tells whether the call is free, which one at a price of nothing is not.
+    pub fn is_free(self) -> bool {
+        self == Self::Free
+    }
+}
+
+/// The account of a service that pays for calls, and whose pace they share: an HMAC, so that a state tells nobody its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Account([u8; 32]);
+
+impl Account {
+    /// Returns the account of that key at that address, as the store of that id knows it.
+    pub fn of(store: &str, kind: &str, address: &str, key: &str) -> Self {
+        let mut hmac = Hmac::<Sha256>::new_from_slice(store.as_bytes()).expect("a key of any length is taken");
+        for part in [kind, address, key] {
+            // Lengths keep parts apart, so that no two accounts read alike.
+            hmac.update(&(part.len() as u64).to_be_bytes());
+            hmac.update(part.as_bytes());
+        }
+        Self(hmac.finalize().into_bytes().into())
+    }
+
+    /// Takes 32 bytes that were an account before, as a database keeps them.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 bytes, as a database keeps them.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The domain of the ids that services are sent.
+const SERVICE_ID_DOMAIN: &str = "pixform:service-id:v1";
+
+/// One request of a call: only a free call has several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallAttempt {
+    /// The ledger line.
+    pub call: String,
+    /// The request's number, counted from 1.
+    pub number: u32,
+}
+
+impl CallAttempt {
+    /// Returns the id that the service is sent: a UUID of version 4's form, always the same for the same request.
+    pub fn service_id(&self) -> String {
+        let Self { call, number } = self;
+        let digest = domain_digest(SERVICE_ID_DOMAIN, format!("{call}\n{number}").as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        uuid::Builder::from_random_bytes(id).into_uuid().to_string()
+    }
+}
+
+/// A call that is about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCall {
+    /// Its id, a UUID of version 7: ids sort by time.
+    pub id: String,
+    /// The collection.
+    pub collection: CollectionName,
+    /// The asset.
+    pub key: AssetKey,
+    /// The recipe.
+    pub recipe: RecipeDigest,
+    /// The generator's kind.
+    pub generator: String,
+    /// The generator's name in the manifest.
+    pub service: String,
+    /// The model, where the recipe names one.
+    pub model: Option<String>,
+    /// What it will cost.
+    pub estimate: Estimate,
+    /// The account that pays, where the generator has one.
+    pub account: Option<Account>,
+    /// The original of the recipe that whoever asks knows to be gone.
+    pub gone: Option<ContentDigest>,
+}
+
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -134,8 +235,14 @@ pub struct Call {
     pub service: String,
     /// The model, where the recipe names one.
     pub model: Option<String>,
-    /// What it costs by the configured price.
-    pub price: MicroUsd,
+    /// What it was to cost.
+    pub estimate: Estimate,
+    /// What it cost, once the service told.
+    pub cost: Option<MicroUsd>,
+    /// The number of its last request, counted from 1.
+    pub attempt: u32,
+    /// The account that pays; lines of earlier versions have none.
+    pub account: Option<Account>,
     /// What became of it.
     pub status: CallStatus,
     /// The service's id of the task, once it is known.
@@ -146,8 +253,96 @@ pub struct Call {
     pub sha256: Option<ContentDigest>,
     /// What people decided about it.
     pub decision: Option<Decision>,
-    /// When it was written: milliseconds since 1970 by the state's clock; ignored when it is written.
+    /// When it was written: milliseconds since 1970 by the state's clock.
     pub created_at: i64,
     /// When it was last changed, likewise.
     pub updated_at: i64,
+}
+
+/// Whether the run that sent a call may still be at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// It may.
+    AtWork,
+    /// It ended, or is dead.
+    Ended,
+}
+
+/// What was paid for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// As much, as the service told or else by the estimate.
+    Charged(MicroUsd),
+    /// As much or nothing: nobody knows.
+    Maybe(MicroUsd),
+    /// Nothing, or nothing yet.
+    Nothing,
+}
+
+impl Charge {
+    /// Returns the name that events use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Charged(_) => "charged",
+            Self::Maybe(_) => "maybe",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl Call {
+    /// Returns what was paid for it.
+    pub fn charge(&self, sender: Sender) -> Charge {
+        let estimate = self.estimate.amount();
+        match (self.status, self.cost) {
+            // What the service told while it was still at it may grow.
+            (status, Some(cost)) if status.is_open() => Charge::Charged(cost.max(estimate)),
+            (CallStatus::Refused, Some(MicroUsd(0))) => Charge::Nothing,
+            (_, Some(cost)) => Charge::Charged(cost),
+            (
+                CallStatus::Finished
+                | CallStatus::Submitted
+                | CallStatus::Received
+                | CallStatus::Rejected
+                | CallStatus::Lost,
+                None,
+            ) => Charge::Charged(estimate),
+            (CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged, None) => Charge::Maybe(estimate),
+            (CallStatus::Intended, None) if sender == Sender::Ended => Charge::Maybe(estimate),
+            (CallStatus::Intended | CallStatus::Refused, None) => Charge::Nothing,
+        }
+    }
+
+    /// Returns its last request.
+    pub fn last_attempt(&self) -> CallAttempt {
+        CallAttempt { call: self.id.clone(), number: self.attempt }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_same_id_for_ever_and_no_other_has_it() {
+        let id = |call: &str, number| CallAttempt { call: call.to_owned(), number }.service_id();
+        insta::assert_snapshot!(id("0197f1", 1), @"d4b577b5-6d58-4df1-855a-89bea8a60198");
+        let ids = [id("0197f1", 1), id("0197f1", 2), id("0197f", 11), id("0197f11", 1)];
+        let different: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len());
+        assert_eq!(uuid::Uuid::parse_str(&ids[0]).unwrap().get_version_num(), 4);
+    }
+
+    #[test]
+    fn an_account_is_known_by_store_kind_address_and_key() {
+        let account = Account::of("store", "kind", "https://api.example.com", "key");
+        assert_eq!(account, Account::of("store", "kind", "https://api.example.com", "key"));
+        for other in [
+            Account::of("stores", "kind", "https://api.example.com", "key"),
+            Account::of("store", "kin", "dhttps://api.example.com", "key"),
+            Account::of("store", "kind", "https://api.example.com", "keys"),
+        ] {
+            assert_ne!(account, other);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::record::Decision;
 use crate::yaml::ManifestError;
 
 use super::garbage::{GarbageKind, GarbageOutcome, GarbageSum};
-use super::history::{Charge, HistoryCosts, HistoryEntry};
+use super::history::{HistoryCosts, HistoryEntry};
 use super::json::{ChangeDocument, PlanTotals, line};
 use super::note;
 
@@ -147,7 +147,10 @@ pub enum EventLine<'e> {
         group: Vec<(&'e str, Option<&'e str>)>,
         /// How many they are.
         calls: u64,
-        /// What was charged, by the configured price.
+        /// What those that were charged were to cost, by the configured price.
+        #[serde(serialize_with = "money")]
+        estimated: MicroUsd,
+        /// What was charged: what services told, or else the estimate.
         #[serde(serialize_with = "money")]
         charged: MicroUsd,
         /// What may have been charged beside it.
@@ -213,8 +216,14 @@ pub struct CallDocument<'e> {
     kind: &'e str,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'e str>,
-    price: String,
-    charge: Charge,
+    /// By the configured price, in dollars.
+    estimated: String,
+    /// As the service told; null until it does.
+    cost: Option<String>,
+    free: bool,
+    charge: &'static str,
+    /// The id that the service was sent with the last request, where it takes one.
+    service_id: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
@@ -255,8 +264,11 @@ impl<'e> EventLine<'e> {
             generator: &call.service,
             kind: &call.generator,
             model: call.model.as_deref(),
-            price: call.price.to_string(),
-            charge: entry.charge(),
+            estimated: call.estimate.amount().to_string(),
+            cost: call.cost.map(|cost| cost.to_string()),
+            free: call.estimate.is_free(),
+            charge: entry.charge().name(),
+            service_id: call.last_attempt().service_id(),
             status: call.status.name(),
             decision: call.decision.map(Decision::name),
             task: call.task.as_deref(),
@@ -273,9 +285,9 @@ impl<'e> EventLine<'e> {
 
     /// Makes the event of what calls cost that have these values in common.
     pub fn history_cost(headings: &[&'e str], values: &'e [Option<String>], costs: HistoryCosts) -> Self {
-        let HistoryCosts { calls, charged, maybe } = costs;
+        let HistoryCosts { calls, estimated, charged, maybe } = costs;
         let group = headings.iter().copied().zip(values.iter().map(Option::as_deref)).collect();
-        Self::HistoryCost { group, calls, charged, maybe_charged: maybe }
+        Self::HistoryCost { group, calls, estimated, charged, maybe_charged: maybe }
     }
 }
 
@@ -386,10 +398,10 @@ mod tests {
             EventLine::history_cost(&[], &[], HistoryCosts { charged: MicroUsd(1_230_000), ..costs }).line(),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","price":"0.015","charge":"maybe","status":"failed","run":"0197f0"}
-        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","model":"sd_xl","price":"0.015","charge":"maybe","status":"failed","decision":"retried","task":"task","reason":"their\n\u009b2J","sha256":"sha256:0808080808080808080808080808080808080808080808080808080808080808","run":"0197f0","command":"apply","host":"ci-1","actor":"ann","commit":"0123","run_url":"https://b/1"}
-        {"type":"history_cost","group":{"collection":"heroes","model":null},"calls":1,"charged":"0.00","maybe_charged":"0.015"}
-        {"type":"history_cost","group":{},"calls":1,"charged":"1.23","maybe_charged":"0.015"}
+        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","estimated":"0.015","cost":null,"free":false,"charge":"maybe","service_id":"d4b577b5-6d58-4df1-855a-89bea8a60198","status":"failed","run":"0197f0"}
+        {"type":"history_call","call":"0197f1","created_at":"2026-11-22T10:03:12Z","collection":"heroes","key":"hero/dark","recipe":"sha256:0707070707070707070707070707070707070707070707070707070707070707","generator":"painter","kind":"novita","model":"sd_xl","estimated":"0.015","cost":null,"free":false,"charge":"maybe","service_id":"d4b577b5-6d58-4df1-855a-89bea8a60198","status":"failed","decision":"retried","task":"task","reason":"their\n\u009b2J","sha256":"sha256:0808080808080808080808080808080808080808080808080808080808080808","run":"0197f0","command":"apply","host":"ci-1","actor":"ann","commit":"0123","run_url":"https://b/1"}
+        {"type":"history_cost","group":{"collection":"heroes","model":null},"calls":1,"estimated":"0.00","charged":"0.00","maybe_charged":"0.015"}
+        {"type":"history_cost","group":{},"calls":1,"estimated":"0.00","charged":"1.23","maybe_charged":"0.015"}
         "#);
     }
 

@@ -1,12 +1,10 @@
 //! The ledger in words: one line a call, or what groups of calls cost.
 //!
-//! No service says what it charged, so all money here is the configured price, and what a call may have cost without
-//! anybody knowing is counted apart.
-
-use serde::Serialize;
+//! A call costs what its service told, or else the configured price; what a call may have cost without anybody knowing is
+//! counted apart.
 
 use crate::asset::MicroUsd;
-use crate::record::{Call, CallStatus, Decision};
+use crate::record::{Call, CallStatus, Charge, Decision, Sender};
 
 use super::count;
 use super::escape::terminal;
@@ -37,24 +35,14 @@ pub struct HistoryEntry {
     pub run_url: Option<String>,
 }
 
-/// Whether a call was paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Charge {
-    /// It was.
-    Charged,
-    /// Nobody knows.
-    Maybe,
-    /// It was not, or not yet.
-    Nothing,
-}
-
 /// What several calls cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HistoryCosts {
     /// How many calls.
     pub calls: u64,
-    /// What was charged, by the configured price.
+    /// What those that were charged were to cost, by the configured price.
+    pub estimated: MicroUsd,
+    /// What was charged: what services told, or else the estimate.
     pub charged: MicroUsd,
     /// What may have been charged beside it.
     pub maybe: MicroUsd,
@@ -70,29 +58,23 @@ pub struct HistoryGroup {
 }
 
 impl HistoryEntry {
-    /// Tells whether the call was paid for.
+    /// Returns what was paid for the call.
     pub fn charge(&self) -> Charge {
-        match self.call.status {
-            CallStatus::Finished
-            | CallStatus::Submitted
-            | CallStatus::Received
-            | CallStatus::Rejected
-            | CallStatus::Lost => Charge::Charged,
-            CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged => Charge::Maybe,
-            CallStatus::Intended if self.ended => Charge::Maybe,
-            CallStatus::Intended | CallStatus::Refused => Charge::Nothing,
-        }
+        self.call.charge(if self.ended { Sender::Ended } else { Sender::AtWork })
     }
 }
 
 impl HistoryCosts {
     /// Counts one call more.
     pub fn add(&mut self, entry: &HistoryEntry) {
-        let MicroUsd(price) = entry.call.price;
+        let add = |sum: &mut MicroUsd, MicroUsd(more): MicroUsd| sum.0 = sum.0.saturating_add(more);
         self.calls += 1;
         match entry.charge() {
-            Charge::Charged => self.charged.0 = self.charged.0.saturating_add(price),
-            Charge::Maybe => self.maybe.0 = self.maybe.0.saturating_add(price),
+            Charge::Charged(cost) => {
+                add(&mut self.charged, cost);
+                add(&mut self.estimated, entry.call.estimate.amount());
+            }
+            Charge::Maybe(estimate) => add(&mut self.maybe, estimate),
             Charge::Nothing => {}
         }
     }
@@ -103,11 +85,11 @@ pub fn history_text(entries: &[HistoryEntry], all: HistoryCosts) -> String {
     if entries.is_empty() {
         return "No calls.\n".to_owned();
     }
-    let headings = ["time (UTC)", "key", "status", "configured price", "generator", "actor", "commit"];
+    let headings = ["time (UTC)", "key", "status", "estimated", "cost", "generator", "actor", "commit"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
     rows.extend(entries.iter().map(cells));
     let mut text = String::new();
-    for (at, line) in table(&rows, &[3]).into_iter().enumerate() {
+    for (at, line) in table(&rows, &[3, 4]).into_iter().enumerate() {
         text.push_str(&line);
         let Some(entry) = at.checked_sub(1).map(|at| &entries[at]) else { continue };
         for (label, value) in [("reason", &entry.call.reason), ("run", &entry.run_url)] {
@@ -124,7 +106,7 @@ pub fn history_costs_text(headings: &[&str], groups: &[HistoryGroup], all: Histo
     if groups.is_empty() {
         return "No calls.\n".to_owned();
     }
-    let money = ["calls", "charged", "maybe charged"];
+    let money = ["calls", "estimated", "charged", "maybe charged"];
     let mut rows = vec![headings.iter().chain(&money).map(|heading| (*heading).to_owned()).collect()];
     rows.extend(groups.iter().map(|group| {
         let values = group.values.iter().map(|value| shown(value.as_deref()));
@@ -133,7 +115,10 @@ pub fn history_costs_text(headings: &[&str], groups: &[HistoryGroup], all: Histo
     let total = std::iter::once("total".to_owned()).chain((1..headings.len()).map(|_| String::new()));
     rows.push(total.chain(costs_cells(all)).collect());
     let right: Vec<usize> = (headings.len()..headings.len() + money.len()).collect();
-    format!("At the configured price, for services tell none:\n\n{}", table(&rows, &right).concat())
+    format!(
+        "Estimated at the configured price; charged is what services told, or else the estimate:\n\n{}",
+        table(&rows, &right).concat()
+    )
 }
 
 fn cells(entry: &HistoryEntry) -> Vec<String> {
@@ -147,7 +132,8 @@ fn cells(entry: &HistoryEntry) -> Vec<String> {
         time.replace('T', " ").trim_end_matches('Z').to_owned(),
         terminal(&format!("{}:{}", call.collection, call.key)).into_owned(),
         status_words(entry),
-        format!("${}", call.price),
+        format!("${}", call.estimate.amount()),
+        call.cost.map_or_else(|| "-".to_owned(), |cost| format!("${cost}")),
         terminal(&generator).into_owned(),
         shown(actor.as_deref()),
         shown(commit.as_deref()),
@@ -178,7 +164,7 @@ fn status_words(entry: &HistoryEntry) -> String {
 }
 
 fn last_line(shown: u64, all: HistoryCosts) -> String {
-    let HistoryCosts { calls, charged, maybe } = all;
+    let HistoryCosts { calls, estimated, charged, maybe } = all;
     let newest = match shown < calls {
         true => format!(", the newest {} shown", count::number(shown)),
         false => String::new(),
@@ -187,12 +173,16 @@ fn last_line(shown: u64, all: HistoryCosts) -> String {
         MicroUsd(0) => String::new(),
         maybe => format!(", maybe charged ${maybe} more"),
     };
-    format!("{}{newest}. Charged ${charged}{maybe}, at the configured price.\n", count::count(calls, "call"))
+    let estimated = match estimated == charged {
+        true => ", at the configured price".to_owned(),
+        false => format!("; ${estimated} was estimated"),
+    };
+    format!("{}{newest}. Charged ${charged}{maybe}{estimated}.\n", count::count(calls, "call"))
 }
 
-fn costs_cells(costs: HistoryCosts) -> [String; 3] {
-    let HistoryCosts { calls, charged, maybe } = costs;
-    [count::number(calls), format!("${charged}"), format!("${maybe}")]
+fn costs_cells(costs: HistoryCosts) -> [String; 4] {
+    let HistoryCosts { calls, estimated, charged, maybe } = costs;
+    [count::number(calls), format!("${estimated}"), format!("${charged}"), format!("${maybe}")]
 }
 
 fn shown(value: Option<&str>) -> String {
@@ -245,22 +235,22 @@ mod tests {
         let mut costs = all(&entries);
         costs.calls += 1_000;
         insta::assert_snapshot!(history_text(&entries, costs), @r"
-        time (UTC)           key               status                            configured price  generator         actor  commit
-        2026-11-22 10:03:12  heroes:hero/dark  about to be sent                            $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  sent, in the making                         $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  received, not stored yet                    $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  finished                                    $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  refused                                     $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  failed                                      $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  judged, no picture                          $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected                              $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  paid, lost                                  $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  sent, no answer                             $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  sent or not: unknown                        $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; to be made again            $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; forgotten                   $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; accepted                    $0.015  painter           -      -
-        2026-11-22 10:03:12  heroes:hero/dark  failed                                      $0.015  painter (sd␛[2J)  ann␉b  01234567
+        time (UTC)           key               status                            estimated  cost  generator         actor  commit
+        2026-11-22 10:03:12  heroes:hero/dark  about to be sent                     $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  sent, in the making                  $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  received, not stored yet             $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  finished                             $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  refused                              $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  failed                               $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  judged, no picture                   $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected                       $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  paid, lost                           $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  sent, no answer                      $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  sent or not: unknown                 $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; to be made again     $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; forgotten            $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  paid, rejected; accepted             $0.015     -  painter           -      -
+        2026-11-22 10:03:12  heroes:hero/dark  failed                               $0.015     -  painter (sd␛[2J)  ann␉b  01234567
             reason: their␊words \u{202e}
             run: https://ci.example.com/1
 
@@ -271,15 +261,29 @@ mod tests {
     #[test]
     fn what_is_charged_what_may_be_and_what_is_not() {
         let charges = CallStatus::ALL.map(|status| (status.name(), entry(status).charge()));
+        let estimate = MicroUsd(15_000);
         let of = |charge| charges.iter().filter(|(_, is)| *is == charge).map(|(name, _)| *name).collect::<Vec<_>>();
-        assert_eq!(of(Charge::Charged), ["submitted", "received", "finished", "rejected", "lost"]);
-        assert_eq!(of(Charge::Maybe), ["failed", "judged", "unknown"]);
+        assert_eq!(of(Charge::Charged(estimate)), ["submitted", "received", "finished", "rejected", "lost"]);
+        assert_eq!(of(Charge::Maybe(estimate)), ["failed", "judged", "unknown"]);
         assert_eq!(of(Charge::Nothing), ["intended", "refused"]);
-        assert_eq!(HistoryEntry { ended: true, ..entry(CallStatus::Intended) }.charge(), Charge::Maybe);
-        let huge = |price| HistoryEntry {
-            call: Call { price: MicroUsd(price), ..entry(CallStatus::Lost).call },
-            ..entry(CallStatus::Lost)
+        assert_eq!(HistoryEntry { ended: true, ..entry(CallStatus::Intended) }.charge(), Charge::Maybe(estimate));
+        let told = |status, cost| {
+            let call = Call { cost: Some(MicroUsd(cost)), ..entry(status).call };
+            HistoryEntry { call, ..entry(status) }
         };
+        for (status, cost, charge) in [
+            (CallStatus::Finished, 9_000, Charge::Charged(MicroUsd(9_000))),
+            (CallStatus::Failed, 9_000, Charge::Charged(MicroUsd(9_000))),
+            (CallStatus::Refused, 9_000, Charge::Charged(MicroUsd(9_000))),
+            (CallStatus::Refused, 0, Charge::Nothing),
+            (CallStatus::Submitted, 9_000, Charge::Charged(estimate)),
+            (CallStatus::Submitted, 20_000, Charge::Charged(MicroUsd(20_000))),
+        ] {
+            assert_eq!(told(status, cost).charge(), charge, "{status:?}");
+        }
+        let both = all(&[told(CallStatus::Finished, 9_000), entry(CallStatus::Finished)]);
+        assert_eq!((both.estimated, both.charged), (MicroUsd(30_000), MicroUsd(24_000)));
+        let huge = |cost| told(CallStatus::Lost, cost);
         assert_eq!(all(&[huge(u64::MAX), huge(1)]).charged, MicroUsd(u64::MAX));
     }
 
@@ -294,12 +298,12 @@ mod tests {
             },
         ];
         insta::assert_snapshot!(history_costs_text(&["actor", "collection"], &groups, all(&entries)), @r"
-        At the configured price, for services tell none:
+        Estimated at the configured price; charged is what services told, or else the estimate:
 
-        actor    collection  calls  charged  maybe charged
-        -        heroes          1   $0.015          $0.00
-        a\u{9b}  others          2    $0.00         $0.015
-        total                    3   $0.015         $0.015
+        actor    collection  calls  estimated  charged  maybe charged
+        -        heroes          1     $0.015   $0.015          $0.00
+        a\u{9b}  others          2      $0.00    $0.00         $0.015
+        total                    3     $0.015   $0.015         $0.015
         ");
         assert_eq!(history_costs_text(&["actor"], &[], HistoryCosts::default()), "No calls.\n");
         assert_eq!(history_text(&[], HistoryCosts::default()), "No calls.\n");

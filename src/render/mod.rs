@@ -39,7 +39,7 @@ pub use approved::{DocumentError, approved_plan};
 pub use escape::terminal;
 pub use events::{CallDocument, EventLine, Severity, error_events, plan_events};
 pub use garbage::{Deleted, GarbageFile, GarbageKind, GarbageOutcome, GarbageSum, garbage_summary, garbage_text};
-pub use history::{Charge, HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
+pub use history::{HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use html::{report_html, visible};
 pub use json::{ChangeDocument, FORMAT_VERSION, PlanTotals, Summary, plan_document, plan_document_parts};
 pub use listed::{accept_text, kept_rows_text};

@@ -9,7 +9,7 @@ use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use crate::plan::{
     Action, AssetSnapshot, Cause, Change, CollectionPlan, Completeness, Note, Plan, PlanRefusal, Reason, Sights,
 };
-use crate::record::{Call, CallStatus};
+use crate::record::{Call, CallStatus, Estimate};
 
 use super::*;
 
@@ -675,7 +675,10 @@ pub(super) fn entry(status: CallStatus) -> HistoryEntry {
             generator: "novita".to_owned(),
             service: "painter".to_owned(),
             model: None,
-            price: MicroUsd(15_000),
+            estimate: Estimate::Paid(MicroUsd(15_000)),
+            cost: None,
+            attempt: 1,
+            account: None,
             status,
             task: None,
             reason: None,

@@ -8,7 +8,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use crate::record::CallStatus;
+use crate::asset::MicroUsd;
+use crate::record::{Charge, Sender};
 use crate::state::{HistoryLine, HistoryQuery, Shows};
 
 use super::answer::Keep;
@@ -70,16 +71,11 @@ async fn costs(app: &App) -> Result<Costs, crate::state::StateError> {
     let mut costs = Costs::default();
     let mut add = |line: HistoryLine| {
         costs.calls += 1;
-        let ended = line.run.is_none_or(|run| run.ended);
-        match line.call.status {
-            CallStatus::Finished
-            | CallStatus::Submitted
-            | CallStatus::Received
-            | CallStatus::Rejected
-            | CallStatus::Lost => costs.charged += line.call.price.0,
-            CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged => costs.maybe += line.call.price.0,
-            CallStatus::Intended if ended => costs.maybe += line.call.price.0,
-            CallStatus::Intended | CallStatus::Refused => {}
+        let sender = if line.run.is_none_or(|run| run.ended) { Sender::Ended } else { Sender::AtWork };
+        match line.call.charge(sender) {
+            Charge::Charged(MicroUsd(cost)) => costs.charged += cost,
+            Charge::Maybe(MicroUsd(estimate)) => costs.maybe += estimate,
+            Charge::Nothing => {}
         }
     };
     app.served.world.state.history(&HistoryQuery::default(), &mut add).await?;

@@ -126,8 +126,8 @@ fn call(line: &HistoryLine, call: &Call) -> Value {
     // Only what a browser may follow; a run's address comes from a variable that anybody can set.
     let run_url = run_url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     context! {
-        time => time(call.created_at), price => format!("${}", call.price), status => call.status.name(),
-        free => call.price.0 == 0,
+        time => time(call.created_at), price => format!("${}", call.cost.unwrap_or(call.estimate.amount())), status => call.status.name(),
+        free => call.estimate.is_free(),
         generator => call.generator.as_str(), model => call.model.as_deref(), actor => actor.as_deref(),
         commit => commit.map(|commit| commit.chars().take(10).collect::<String>()), run_url => run_url.as_deref(),
     }

@@ -5,7 +5,7 @@
 use crate::asset::{AssetKey, CollectionName, MicroUsd};
 use crate::digest::ContentDigest;
 use crate::process::Process;
-use crate::record::{Call, CallStatus, Original};
+use crate::record::{Call, CallAttempt, CallStatus, Original};
 
 use super::{ChangeSet, Origin};
 
@@ -25,12 +25,14 @@ pub struct CallFact {
     pub original: Option<Original>,
     /// Why, with a failure; holds no secret.
     pub reason: Option<String>,
+    /// What the call cost in all, where the service told.
+    pub cost: Option<MicroUsd>,
 }
 
 impl CallFact {
     /// Returns the fact that a call has this status, and nothing more.
     pub fn new(call: impl Into<String>, status: CallStatus) -> Self {
-        Self { call: call.into(), status, task: None, sha256: None, original: None, reason: None }
+        Self { call: call.into(), status, task: None, sha256: None, original: None, reason: None, cost: None }
     }
 }
 
@@ -46,8 +48,8 @@ pub struct Caps {
 /// What came of asking whether a call may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
-    /// Send it: the line of this id is ours. A free line of a dead run is taken over and sent again.
-    Ours(String),
+    /// Send it: the line is ours. A free line of a dead run is taken over and sent again.
+    Ours(CallAttempt),
     /// Poll it: we, or a dead run, sent it already and its task is known.
     Resumed {
         /// The line's id.
@@ -58,7 +60,7 @@ pub enum Intent {
         submitted_at: i64,
     },
     /// A living run is making it, or we are and there is no task to poll; or it was made since whoever asks looked: the
-    /// recipe has a current original, and it is not the one that [`Call::sha256`] names as known to be gone.
+    /// recipe has a current original, and it is not the one that [`NewCall::gone`](crate::record::NewCall::gone) names.
     Elsewhere,
     /// A call for the recipe was or may have been paid for, and somebody has to decide what becomes of it.
     Undecided,

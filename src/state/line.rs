@@ -3,10 +3,7 @@
 use super::stored::{signed, unsigned};
 use super::{Caps, Intent};
 use crate::asset::MicroUsd;
-use crate::record::CallStatus;
-
-/// The kind of generator whose calls cost nothing, so that a dead run's call is simply made again.
-pub(super) const FREE: &str = "placeholder";
+use crate::record::{CallAttempt, CallStatus, Estimate};
 
 /// The statuses of an open line, as SQL; the unique index on open lines names the same.
 pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
@@ -20,8 +17,13 @@ pub(super) const ENDED: &str = "the run ended before an answer came";
 /// Why a line does not become open again.
 const RIVAL: &str = "an answer came when another call for the recipe was open";
 
-/// Which lines count as spent, as SQL: what was refused was not charged.
-pub(super) const SPENT: &str = "price > 0 AND status <> 'refused'";
+/// What lines that are not free count for a cap, as SQL: what the service told of a call that is over, and until then the
+/// larger of that and the estimate. What was refused was not charged, unless the service told so.
+pub(super) const SPENT: &str = "sum(CASE
+  WHEN cost IS NOT NULL AND status NOT IN ('intended', 'submitted', 'received') THEN cost
+  WHEN status = 'refused' THEN 0
+  WHEN cost > estimate THEN cost
+  ELSE estimate END)";
 
 /// What may still be spent.
 pub(super) struct Purse {
@@ -44,8 +46,9 @@ impl Purse {
         Self { spent, caps }
     }
 
-    /// Reserves a price, unless it would cost more than a cap leaves.
-    pub(super) fn pays(&mut self, price: MicroUsd) -> bool {
+    /// Reserves what a call will cost, unless that is more than a cap leaves.
+    pub(super) fn pays(&mut self, estimate: Estimate) -> bool {
+        let price = estimate.amount();
         let add = |spent: i64| spent.saturating_add(signed(price.0));
         let spent = Spent { run: add(self.spent.run), month: add(self.spent.month) };
         let over = |cap: Option<MicroUsd>, spent: i64| cap.is_some_and(|cap| unsigned(spent) > cap.0);
@@ -66,6 +69,8 @@ pub(super) struct Line {
     pub holder: String,
     /// Whether its call costs nothing.
     pub is_free: bool,
+    /// The number of its last request.
+    pub attempt: u32,
     /// Whether it was not sent yet, as far as is known.
     pub is_intended: bool,
     /// The service's task, once it is known.
@@ -79,7 +84,7 @@ impl Line {
     pub(super) fn ours(self) -> Intent {
         match self.task {
             Some(task) if !self.is_intended => Intent::Resumed { call: self.id, task, submitted_at: self.submitted_at },
-            _ if self.is_free => Intent::Ours(self.id),
+            _ if self.is_free => Intent::Ours(CallAttempt { call: self.id, number: self.attempt }),
             // Another of our own pictures is at it: whether it was sent is for that one to say.
             _ => Intent::Elsewhere,
         }

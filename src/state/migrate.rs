@@ -29,6 +29,7 @@ pub(super) const SQLITE: &[Migration] = &[
     Migration { version: 8, sql: include_str!("../../migrations/sqlite/0008_adopted.sql") },
     Migration { version: 9, sql: include_str!("../../migrations/sqlite/0009_repair.sql") },
     Migration { version: 10, sql: include_str!("../../migrations/sqlite/0010_readers.sql") },
+    Migration { version: 11, sql: include_str!("../../migrations/sqlite/0011_costs.sql") },
 ];
 
 /// The migrations of Postgres, in order, under the same numbers.
@@ -43,6 +44,7 @@ pub(super) const POSTGRES: &[Migration] = &[
     Migration { version: 8, sql: include_str!("../../migrations/postgres/0008_adopted.sql") },
     Migration { version: 9, sql: include_str!("../../migrations/postgres/0009_repair.sql") },
     Migration { version: 10, sql: include_str!("../../migrations/postgres/0010_readers.sql") },
+    Migration { version: 11, sql: include_str!("../../migrations/postgres/0011_costs.sql") },
 ];
 
 /// A migration that the database says was run.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
-use crate::record::{Call, Decision, Original, Published, Record};
+use crate::record::{Decision, NewCall, Original, Published, Record};
 
 use super::{
     Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Collector, Commit, Damages, HistoryLine,
@@ -79,7 +79,7 @@ pub trait State: Collector + Damages + Send + Sync {
     /// Returns what was accepted of those keys, what was accepted of one key together and oldest first.
     async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError>;
 
-    /// Returns what the calls of this calendar month cost, refused ones left out: in UTC by the state's clock.
+    /// Returns what the calls of this calendar month cost, as [`State::intend`] counts it: in UTC by the state's clock.
     async fn spent_this_month(&self) -> Result<MicroUsd, StateError>;
 
     /// Returns a plan that was kept under its digest.
@@ -203,23 +203,26 @@ pub trait State: Collector + Damages + Send + Sync {
     /// line, a paid line of status unknown, rejected or lost without a decision stands in the way, as do
     /// [`FAILED_MAX`](crate::record::FAILED_MAX) paid lines of status failed without one.
     ///
-    /// A line is written or taken over only if its price and those of all lines of this run, except refused ones, stay
-    /// within the run's cap, and with those of all lines that were written this month within the month's. What costs
-    /// nothing is never capped.
+    /// A line is written or taken over only if its estimate and what all lines of this run cost stay within the run's cap,
+    /// and with what all lines cost that were written this month within the month's. A line costs what the service told once
+    /// it is over; until then, and where it told nothing, the larger of that and the estimate; a refused one costs nothing
+    /// unless the service told so. What costs nothing is never capped.
+    ///
+    /// Each request has a number of its own: a free line that is sent again has one more.
     ///
     /// A run is dead if its process is, if it has ended, or if its process cannot be looked at and it was silent for
     /// [`RUN_SILENT_SECONDS`](super::RUN_SILENT_SECONDS); one that was never remembered is not.
     async fn intend(
         &self,
         right: Right<'_>,
-        calls: &[Call],
+        calls: &[NewCall],
         caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError>;
 
     /// Writes facts about calls, and the originals that they made. Never fenced.
     ///
-    /// Task and digest stay where a fact has none. A finished call stays finished whatever a run that lost it says
+    /// Task, digest and cost stay where a fact has none. A finished call stays finished whatever a run that lost it says
     /// later; any other line takes what a run tells late. Where another line of the recipe is open, a fact opens none:
     /// its task is kept, with a reason, and the line stays rejected or lost, or is unknown. An original is kept even if
     /// nothing is known of its call; it becomes the current one with `Finished` only.

@@ -3,9 +3,11 @@
 //! The SQL is that which every database reads alike. Tables that an older pixform made are read as they are; what they lack
 //! is empty.
 
+use super::line::SPENT;
 use super::{RUN_SILENT_SECONDS, Schema, StateError, Worth};
+use crate::asset::MicroUsd;
 use crate::process::Liveness;
-use crate::record::{CallStatus, Decision, Published, Record, published_from_json};
+use crate::record::{CallStatus, Decision, Estimate, Published, Record, published_from_json};
 
 /// The migration that brought the columns of a paid call, and of where a run came from.
 const PAID_SINCE: u32 = 2;
@@ -28,6 +30,9 @@ const REPAIRED_SINCE: u32 = 9;
 /// The version since which files that were taken over are remembered.
 const ADOPTED_SINCE: u32 = 8;
 
+/// The migration that brought what a call cost, whether it is free, its requests and its account.
+const COSTS_SINCE: u32 = 11;
+
 /// The bit of `flags` that says `protect`.
 pub(super) const PROTECT: i32 = 1;
 /// The bit of `flags` that says `hold`.
@@ -37,13 +42,16 @@ pub(super) const HOLD: i32 = 2;
 pub(super) const ORIGINAL: &str = "o.recipe, o.sha256, o.path, o.bytes, o.width, o.height, o.seed";
 
 /// How many columns [`call_columns`] names.
-pub(super) const CALL_COLUMNS: usize = 16;
+pub(super) const CALL_COLUMNS: usize = 20;
 
 /// How many columns [`run_columns`] names.
 pub(super) const RUN_COLUMNS: usize = 11;
 
 /// What stands for a text that older tables lack.
 const NOTHING: &str = "CAST(NULL AS text)";
+
+/// Whether a ledger line `c` of a table that does not say so is free: what costs nothing.
+const FREE_BEFORE: &str = "(c.price = 0)";
 
 /// Whether an original becomes the one that its recipe is published with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +74,33 @@ pub(super) fn call_columns(schema: Schema) -> String {
     let [service, model, task, decision] =
         [("c.service", "c.generator"), ("c.model", NOTHING), ("c.task", NOTHING), ("c.decision", NOTHING)]
             .map(|(name, before)| paid(schema, name, before));
+    let free = call_is_free(schema);
+    let costs = match lacks(schema, COSTS_SINCE) {
+        true => format!("c.price, {free}, CAST(NULL AS bigint), CAST(1 AS bigint), CAST(NULL AS bytea)"),
+        false => format!("c.estimate, {free}, c.cost, c.attempt, c.account"),
+    };
     format!(
-        "c.id, c.run, c.collection, c.key, c.recipe, c.generator, {service}, {model}, c.price, c.status, {task}, \
-         c.reason, c.sha256, {decision}, c.created_at, c.updated_at"
+        "c.id, c.run, c.collection, c.key, c.recipe, c.generator, {service}, {model}, c.status, {task}, \
+         c.reason, c.sha256, {decision}, c.created_at, c.updated_at, {costs}"
     )
+}
+
+/// The condition that a ledger line `c` is of a free call.
+pub(super) fn call_is_free(schema: Schema) -> &'static str {
+    if lacks(schema, COSTS_SINCE) { FREE_BEFORE } else { "c.free" }
+}
+
+/// What lines of the ledger count for a cap, and which of them: those of older tables tell no cost.
+pub(super) fn call_spent(schema: Schema) -> [&'static str; 2] {
+    match lacks(schema, COSTS_SINCE) {
+        true => ["sum(price)", "price > 0 AND status <> 'refused'"],
+        false => [SPENT, "NOT free"],
+    }
+}
+
+/// Reads what a call was to cost.
+pub(super) fn estimate(free: bool, amount: i64) -> Estimate {
+    if free { Estimate::Free } else { Estimate::Paid(MicroUsd(unsigned(amount))) }
 }
 
 /// The column of the run that holds a ledger line `c`.
@@ -198,6 +229,11 @@ pub(super) fn signed(number: u64) -> i64 {
 /// Reads what [`signed`] wrote.
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+/// Reads the number of a request.
+pub(super) fn attempt(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Parses a name that was stored.

@@ -945,7 +945,7 @@ fn with_a_ledger() -> Project {
         let values = rusqlite::params![id, run, key, model, status, decision, reason, day - days * 86_400_000];
         database
             .execute(
-                "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, price,
+                "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, estimate,
                    status, decision, reason, created_at)
                  VALUES (?1, ?2, ?2, 'people', ?3, randomblob(32), 'novita', 'painter', ?4, 15000, ?5, ?6, ?7, ?8)",
                 values,
@@ -962,24 +962,24 @@ fn history_tells_each_call_and_counts_them() {
     fs::remove_dir_all(project.root().join("manifests")).unwrap();
     let before = project.listing();
     insta::assert_snapshot!(project.ok(&["history"]), @r"
-    time (UTC)           key                     status                             configured price  generator        actor    commit
-    2024-11-22 10:03:12  people:body/tall/photo  sent, in the making                          $0.015  painter (other)  ann␛[1m  01234567
+    time (UTC)           key                     status                             estimated  cost  generator        actor    commit
+    2024-11-22 10:03:12  people:body/tall/photo  sent, in the making                   $0.015     -  painter (other)  ann␛[1m  01234567
         run: https://ci.example.com/1
-    2024-11-21 10:03:12  people:body/tall/photo  refused                                      $0.015  painter (sd_xl)  ann␛[1m  01234567
+    2024-11-21 10:03:12  people:body/tall/photo  refused                               $0.015     -  painter (sd_xl)  ann␛[1m  01234567
         reason: their filter
         run: https://ci.example.com/1
-    2024-11-20 10:03:12  people:age/aged/photo   finished                                     $0.015  painter (sd_xl)  ann␛[1m  01234567
+    2024-11-20 10:03:12  people:age/aged/photo   finished                              $0.015     -  painter (sd_xl)  ann␛[1m  01234567
         run: https://ci.example.com/1
-    2024-11-19 10:03:12  people:age/aged/photo   sent, no answer; to be made again            $0.015  painter (sd_xl)  ann␛[1m  01234567
+    2024-11-19 10:03:12  people:age/aged/photo   sent, no answer; to be made again     $0.015     -  painter (sd_xl)  ann␛[1m  01234567
         reason: no answer␊within 60 s
         run: https://ci.example.com/1
-    2024-10-13 10:03:12  people:age/aged/photo   sent or not: unknown                         $0.015  painter          -        -
+    2024-10-13 10:03:12  people:age/aged/photo   sent or not: unknown                  $0.015     -  painter          -        -
 
     5 calls. Charged $0.03, maybe charged $0.03 more, at the configured price.
     ");
     insta::assert_snapshot!(project.ok(&["history", "people:age/aged/photo", "--limit", "1"]), @r"
-    time (UTC)           key                    status    configured price  generator        actor    commit
-    2024-11-20 10:03:12  people:age/aged/photo  finished            $0.015  painter (sd_xl)  ann␛[1m  01234567
+    time (UTC)           key                    status    estimated  cost  generator        actor    commit
+    2024-11-20 10:03:12  people:age/aged/photo  finished     $0.015     -  painter (sd_xl)  ann␛[1m  01234567
         run: https://ci.example.com/1
 
     3 calls, the newest 1 shown. Charged $0.015, maybe charged $0.03 more, at the configured price.
@@ -994,24 +994,24 @@ fn history_tells_each_call_and_counts_them() {
 fn history_tells_what_calls_cost_by_what_they_have_in_common() {
     let project = with_a_ledger();
     insta::assert_snapshot!(project.ok(&["history", "--cost"]), @r"
-    At the configured price, for services tell none:
+    Estimated at the configured price; charged is what services told, or else the estimate:
 
-    collection  calls  charged  maybe charged
-    people          5    $0.03          $0.03
-    total           5    $0.03          $0.03
+    collection  calls  estimated  charged  maybe charged
+    people          5      $0.03    $0.03          $0.03
+    total           5      $0.03    $0.03          $0.03
     ");
     insta::assert_snapshot!(project.ok(&["history", "--cost", "--by", "month,actor,month"]), @r"
-    At the configured price, for services tell none:
+    Estimated at the configured price; charged is what services told, or else the estimate:
 
-    month    actor    calls  charged  maybe charged
-    2024-10  -            1    $0.00         $0.015
-    2024-11  ann␛[1m      4    $0.03         $0.015
-    total                 5    $0.03          $0.03
+    month    actor    calls  estimated  charged  maybe charged
+    2024-10  -            1      $0.00    $0.00         $0.015
+    2024-11  ann␛[1m      4      $0.03    $0.03         $0.015
+    total                 5      $0.03    $0.03          $0.03
     ");
     for by in ["model", "generator", "status", "day", "run"] {
         let told = project.ok(&["history", "--cost", "--by", by]);
         let total = told.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
-        assert_eq!(total, ["total", "5", "$0.03", "$0.03"], "{told}");
+        assert_eq!(total, ["total", "5", "$0.03", "$0.03", "$0.03"], "{told}");
     }
     assert_eq!(project.ok(&["history", "--cost", "nothing/is/here"]), "No calls.\n");
 }
@@ -1031,8 +1031,11 @@ fn the_events_of_history_are_calls_and_sums() {
         "generator",
         "kind",
         "model?",
-        "price",
+        "estimated",
+        "cost",
+        "free",
         "charge",
+        "service_id",
         "status",
         "decision?",
         "task?",
@@ -1051,8 +1054,8 @@ fn the_events_of_history_are_calls_and_sums() {
     }
     let told = |field: &str| calls[1..3].iter().map(|call| call[field].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!((told("call"), told("charge")), (vec!["c5", "c4"], vec!["charged", "nothing"]));
-    assert_eq!((told("created_at")[0], told("price")[0]), ("2024-11-22T10:03:12Z", "0.015"));
-    let sums = json!({ "type": "history_cost", "group": {}, "calls": 5, "charged": "0.03", "maybe_charged": "0.03" });
+    assert_eq!((told("created_at")[0], told("estimated")[0]), ("2024-11-22T10:03:12Z", "0.015"));
+    let sums = json!({ "type": "history_cost", "group": {}, "calls": 5, "estimated": "0.03", "charged": "0.03", "maybe_charged": "0.03" });
     assert_eq!(calls[3], sums);
     let costs = events(&project, &["history", "--json", "--cost", "--by", "model"], 0);
     let groups: Vec<_> = costs[1..].iter().map(|event| event["group"].clone()).collect();

@@ -93,7 +93,7 @@ async fn what_the_last_record_leaves_is_unreferenced_from_then_on(make: Maker<'_
 async fn an_original_is_worth_what_its_calls_say(make: Maker<'_>) {
     let state = make().await;
     let lease = ready(&*state).await;
-    let asked = [call("c1", "run-1", 1), paid("c2", "run-1", 2), paid("c3", "run-1", 3)];
+    let asked = [call("c1", 1), paid("c2", 2), paid("c3", 3)];
     let intents = state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap();
     assert!(intents.iter().all(|intent| matches!(intent, Intent::Ours(_))), "{intents:?}");
     state.announce_originals(&[original(1), original(2), original(3)], &alive).await.unwrap();

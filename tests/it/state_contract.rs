@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use pixform::asset::{
-    AssetKey, CollectionName, ColumnType, Encoding, FieldMap, Format, MicroUsd, PathPattern, Recipe, Rendition, Resize,
-    Seed, SeedBase, TableName, TableSpec,
+    AssetKey, CollectionName, ColumnType, Encoding, FieldMap, Format, PathPattern, Recipe, Rendition, Resize, Seed,
+    SeedBase, TableName, TableSpec,
 };
 use pixform::digest::{ContentDigest, RecipeDigest, RenditionDigest, RowDigest, SeenDigest};
 use pixform::process::{Liveness, Process};
 use pixform::record::{
-    Call, CallStatus, Decision, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
+    Decision, Estimate, NewCall, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
     Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, Origin, Put, Right, Run, Schema,
@@ -222,24 +222,18 @@ async fn one(state: &dyn State, at: &str) -> Record {
     state.records(&collection("pictures"), &[key(at)]).await.unwrap().pop().unwrap()
 }
 
-pub fn call(id: &str, who: &str, number: u32) -> Call {
-    Call {
+pub fn call(id: &str, number: u32) -> NewCall {
+    NewCall {
         id: id.to_owned(),
-        run: who.to_owned(),
         collection: collection("pictures"),
         key: key("a/x"),
         recipe: recipe(number),
         generator: "placeholder".to_owned(),
         service: "painter".to_owned(),
         model: Some("a \"model\"".to_owned()),
-        price: MicroUsd(15_000),
-        status: CallStatus::Intended,
-        task: None,
-        reason: None,
-        sha256: None,
-        decision: None,
-        created_at: 0,
-        updated_at: 0,
+        estimate: Estimate::Free,
+        account: None,
+        gone: None,
     }
 }
 
@@ -534,7 +528,7 @@ async fn who_lost_the_lease_is_fenced(make: Maker<'_>) {
     };
     let commit = Commit { put: vec![put("a/x", 2)], ..Commit::default() };
     assert!(is_fenced(&state.commit(&lost, Some(&spec()), &commit).await));
-    assert!(is_fenced(&state.intend(Right::Lease(&lost), &[call("c1", "run-1", 1)], Caps::default(), &alive).await));
+    assert!(is_fenced(&state.intend(Right::Lease(&lost), &[call("c1", 1)], Caps::default(), &alive).await));
     assert!(is_fenced(&state.decide(Right::Lease(&lost), &[("c1".to_owned(), Decision::Retried)]).await));
     assert!(is_fenced(&state.remember_collection(&lost, &axes(), None).await));
     assert!(is_fenced(&state.forget_collection(&lost).await));

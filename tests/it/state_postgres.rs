@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use pixform::process::Liveness;
 use pixform::record::CallStatus;
 use pixform::state::{
-    Access, CallFact, Caps, Commit, Intent, Lease, LeaseAnswer, Put, Right, Schema, State, StateError, TableProblem,
-    TableSeen, open, setup_sql,
+    Access, CallFact, Caps, Commit, Lease, LeaseAnswer, Put, Right, Schema, State, StateError, TableProblem, TableSeen,
+    open, setup_sql,
 };
 
 use crate::postgres::{self, Durability, Server, execute, pooler, psql, shared, sql, through};
@@ -15,7 +15,7 @@ use crate::state_contract::{
     Seen, alive, call, collection, dead, ids, key, lease_of, moved, put, ready, recipe, record, run, scan, spec,
     values, write,
 };
-use crate::state_ledger::{history, paid};
+use crate::state_ledger::{history, ours, paid};
 
 async fn state_at(url: &str) -> Box<dyn State> {
     open(url, Access::Write).await.unwrap()
@@ -278,11 +278,8 @@ async fn each_role_has_exactly_its_rights() {
     let lease = ready(&*applier).await;
     write(&*applier, &lease, vec![put("a/x", 1), put("b/x", 2)], &[]).await;
     write(&*applier, &lease, vec![put("a/x", 3)], &["b/x"]).await;
-    let asked = [paid("c1", "run-1", 1)];
-    assert_eq!(
-        applier.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap(),
-        [Intent::Ours("c1".to_owned())]
-    );
+    let asked = [paid("c1", 1)];
+    assert_eq!(applier.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap(), [ours("c1")]);
     assert_eq!(applier.known().await.unwrap().id, before.id, "the state keeps its id");
 
     let planner = state_at(&plan).await;
@@ -498,9 +495,9 @@ async fn a_commit_whose_answer_is_lost_is_done_once() {
     assert_eq!(state.known().await.unwrap().collections[0].records, 2);
     // An intention that was written and not heard of is still ours to send; it was not sent.
     proxy.lose_answer_to("COMMIT");
-    let asked = [paid("c1", "run-1", 1), paid("c2", "run-1", 2)];
+    let asked = [paid("c1", 1), paid("c2", 2)];
     let intents = state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap();
-    assert_eq!((proxy.cuts(), intents), (2, ["c1", "c2"].map(|id| Intent::Ours(id.to_owned())).into()));
+    assert_eq!((proxy.cuts(), intents), (2, ["c1", "c2"].map(ours).into()));
     assert_eq!(history(&*state).await.len(), 2);
 }
 
@@ -518,11 +515,7 @@ async fn a_connection_that_is_cut_in_the_middle_is_made_again() {
         assert_eq!(state.records(&collection("pictures"), &[key(&at)]).await.unwrap().len(), 1);
         proxy.cut();
         assert_eq!(
-            state
-                .intend(Right::Lease(&lease), &[call(&at, "run-1", number)], Caps::default(), &alive)
-                .await
-                .unwrap()
-                .len(),
+            state.intend(Right::Lease(&lease), &[call(&at, number)], Caps::default(), &alive).await.unwrap().len(),
             1
         );
     }

@@ -10,8 +10,9 @@ use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pixform::asset::{ColumnType, TableSpec};
+use pixform::asset::{ColumnType, MicroUsd, TableSpec};
 use pixform::process::{Liveness, Process};
+use pixform::record::Estimate;
 use pixform::state::{
     Access, Caps, Commit, Intent, Known, Lease, Origin, Put, RUN_SILENT_SECONDS, Right, Schema, State, StateError,
     TableProblem, TableSeen, open,
@@ -26,7 +27,7 @@ use crate::state_contract::{
     Seen, alive, axes, call, collection, dead, ids, key, lease_of, moved, put, ready, recipe, record, scan, spec,
     values, write,
 };
-use crate::state_ledger::{history, paid};
+use crate::state_ledger::{again, history, paid};
 
 /// Names the database that this test binary, started again, is to leave with a hot journal.
 const DIE: &str = "PIXFORM_TEST_DIE_IN";
@@ -144,7 +145,7 @@ async fn a_newer_schema_is_neither_read_nor_written() {
     one_record(&folder).await;
     let database = Connection::open(folder.file()).unwrap();
     database.execute("INSERT INTO pixform_migrations (version, sha256) VALUES (99, '')", []).unwrap();
-    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 10 }));
+    let newer = |answer| matches!(answer, Err(StateError::Newer { found: 99, known: 11 }));
     for access in [Access::Read, Access::Write] {
         let state = open_at(&folder.file(), access).await.unwrap();
         assert!(newer(state.known().await.map(drop)));
@@ -474,15 +475,17 @@ fn first_version(file: &Path) {
     database
         .execute_batch("INSERT INTO pixform_leases VALUES ('pictures', 7, 'run-1', unixepoch(), unixepoch() + 60)")
         .unwrap();
-    for (number, id, generator, status) in
-        [(1, "c1", "novita", "intended"), (2, "c2", "placeholder", "received"), (1, "c0", "novita", "failed")]
-    {
+    for (number, id, generator, price, status) in [
+        (1, "c1", "novita", 15_000, "intended"),
+        (2, "c2", "placeholder", 0, "received"),
+        (1, "c0", "novita", 15_000, "failed"),
+    ] {
         let recipe = recipe(number);
         database
             .execute(
                 "INSERT INTO pixform_calls (id, run, collection, key, recipe, generator, price, status, reason)
-                 VALUES (?1, 'run-1', 'pictures', 'a/x', ?2, ?3, 15000, ?4, 'why')",
-                params![id, recipe.as_bytes(), generator, status],
+                 VALUES (?1, 'run-1', 'pictures', 'a/x', ?2, ?3, ?4, ?5, 'why')",
+                params![id, recipe.as_bytes(), generator, price, status],
             )
             .unwrap();
     }
@@ -498,6 +501,9 @@ async fn the_first_version_is_read_as_it_is_and_upgraded_with_all_it_holds() {
     let (old_lines, old_calls) = (history(&*reader).await, reader.calls(&[recipe(1)], &dead).await.unwrap());
     let told: Vec<_> = old_lines.iter().map(|line| (line.call.id.as_str(), line.call.service.as_str())).collect();
     assert_eq!(told, [("c2", "placeholder"), ("c1", "novita"), ("c0", "novita")]);
+    let free: Vec<_> = old_lines.iter().map(|line| line.call.estimate).collect();
+    let paid_before = Estimate::Paid(MicroUsd(15_000));
+    assert_eq!(free, [Estimate::Free, paid_before, paid_before]);
     let told: Vec<_> = old_calls.iter().map(|seen| (seen.call.id.as_str(), seen.abandoned)).collect();
     assert_eq!(told, [("c0", false), ("c1", true)]);
     let run_of_old = old_lines[0].run.clone().unwrap();
@@ -512,13 +518,13 @@ async fn the_first_version_is_read_as_it_is_and_upgraded_with_all_it_holds() {
     assert_eq!((history(&*state).await, history(&*reader).await), (old_lines.clone(), old_lines));
     assert_eq!(state.calls(&[recipe(1)], &dead).await.unwrap(), old_calls);
     let lease = lease_of(&*state, "other", "run-2").await;
-    let asked = [paid("c3", "run-2", 1), call("c4", "run-2", 2)];
+    let asked = [paid("c3", 1), call("c4", 2)];
     assert_eq!(
         state.intend(Right::Lease(&lease), &asked, Caps::default(), &alive).await.unwrap(),
         [Intent::Elsewhere, Intent::Elsewhere]
     );
     let taken = state.intend(Right::Lease(&lease), &asked, Caps::default(), &dead).await.unwrap();
-    assert_eq!(taken, [Intent::Undecided, Intent::Ours("c2".to_owned())]);
+    assert_eq!(taken, [Intent::Undecided, again("c2", 2)]);
     let broken = state.break_lease(&collection("pictures")).await.unwrap();
     assert_eq!(broken.map(|holder| holder.run.id), Some("run-1".to_owned()));
 }
@@ -537,9 +543,9 @@ async fn a_run_that_cannot_be_looked_at_is_dead_once_it_is_silent() {
     let folder = Folder::new();
     let state = open_at(&folder.file(), Access::Write).await.unwrap();
     let lease = ready(&*state).await;
-    state.intend(Right::Lease(&lease), &[paid("c1", "run-1", 1)], Caps::default(), &alive).await.unwrap();
+    state.intend(Right::Lease(&lease), &[paid("c1", 1)], Caps::default(), &alive).await.unwrap();
     let other = lease_of(&*state, "other", "run-2").await;
-    let asked = [paid("c2", "run-2", 1)];
+    let asked = [paid("c2", 1)];
     let unknown = |_: &Process| Liveness::Unknown;
     let database = Connection::open(folder.file()).unwrap();
     let heard_ago = |seconds: i64| {
@@ -585,7 +591,7 @@ async fn a_line_that_cannot_be_read_is_told() {
     let folder = Folder::new();
     let state = open_at(&folder.file(), Access::Write).await.unwrap();
     let lease = ready(&*state).await;
-    state.intend(Right::Lease(&lease), &[paid("c1", "run-1", 1)], Caps::default(), &alive).await.unwrap();
+    state.intend(Right::Lease(&lease), &[paid("c1", 1)], Caps::default(), &alive).await.unwrap();
     Connection::open(folder.file()).unwrap().execute("UPDATE pixform_calls SET status = 'odd'", []).unwrap();
     let answer = state.calls(&[recipe(1)], &alive).await;
     let Err(StateError::Unreadable { place, .. }) = answer else { panic!("{answer:?}") };

@@ -52,7 +52,7 @@ fn an_edited_description_is_painted_for_exactly_the_assets_that_use_it() {
     for key in KEYS {
         assert_eq!(rows[key] == first[key], !key.starts_with("age/young"), "{key}");
     }
-    let calls = project.query("SELECT key, status, generator, price FROM pixform_calls ORDER BY created_at, key");
+    let calls = project.query("SELECT key, status, generator, estimate FROM pixform_calls ORDER BY created_at, key");
     assert_eq!(calls.len(), 10);
     assert!(calls[8..].iter().all(|call| call.starts_with("age/young/")), "{calls:?}");
     assert!(calls.iter().all(|call| call.ends_with(" | finished | placeholder | 0")), "{calls:?}");

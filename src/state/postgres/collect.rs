@@ -14,22 +14,29 @@ use super::schema::{NOW, lock_ledger};
 use super::table::full_name;
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::ContentDigest;
-use crate::state::line::{FREE, OPEN};
-use crate::state::stored::{self, RUN_COLUMNS, is_abandoned, parsed, run_columns, signed, unsigned, worth};
+use crate::state::line::OPEN;
+use crate::state::stored::{
+    self, RUN_COLUMNS, call_is_free, is_abandoned, parsed, run_columns, signed, unsigned, worth,
+};
 use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
 
 /// The tables whose lines are condemned.
 const TABLES: [&str; 2] = ["pixform.originals", "pixform.objects"];
 
 /// Returns every file that no record refers to.
-pub(super) async fn unreferenced(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<Unreferenced, Failure> {
+pub(super) async fn unreferenced(
+    transaction: &Transaction,
+    schema: Schema,
+    liveness: IsAlive<'_>,
+) -> Result<Unreferenced, Failure> {
+    let free = call_is_free(schema);
     let now = transaction.query_typed_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
     let place = || "what is unreferenced".to_owned();
     let mut files = Vec::new();
     let sql = format!(
         "SELECT o.path, o.bytes, o.unreferenced_at, o.sha256, o.published,
            EXISTS (SELECT FROM pixform.calls AS c WHERE c.recipe = o.recipe AND c.status IN ({OPEN})),
-           EXISTS (SELECT FROM pixform.calls AS c WHERE c.recipe = o.recipe AND c.generator = '{FREE}')
+           EXISTS (SELECT FROM pixform.calls AS c WHERE c.recipe = o.recipe AND {free})
          FROM pixform.originals AS o WHERE o.unreferenced_at IS NOT NULL AND NOT {NAMED_ORIGINAL}"
     );
     for row in transaction.query_typed(&sql, &[]).await? {

@@ -17,7 +17,7 @@ impl Collector for Postgres {
     async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError> {
         recall!(self, Read, "read what is unreferenced", |transaction, schema| async {
             match has_references(schema) {
-                true => collect::unreferenced(&transaction, liveness).await,
+                true => collect::unreferenced(&transaction, schema, liveness).await,
                 false => Ok(Unreferenced::default()),
             }
         })

@@ -14,16 +14,16 @@ use super::read::bytes;
 use super::runs::{self, Fates};
 use super::schema::{NOW, lock_ledger};
 use crate::digest::RecipeDigest;
-use crate::record::{Call, Decision, FAILED_MAX};
-use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, SPENT, Spent, UNDECIDED};
-use crate::state::stored::signed;
-use crate::state::{Caps, Intent, IsAlive, Right};
+use crate::record::{CallAttempt, Decision, FAILED_MAX, NewCall};
+use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED};
+use crate::state::stored::{attempt, call_spent, signed};
+use crate::state::{Caps, Intent, IsAlive, Right, Schema};
 
 /// Makes paid `intended` lines of dead runs `unknown`.
 pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {
     lock_ledger(transaction).await?;
     // `status IN` the open ones is what lets the partial index find them among many.
-    let doubtful = format!("status IN ({OPEN}) AND status = 'intended' AND generator <> '{FREE}'");
+    let doubtful = format!("status IN ({OPEN}) AND status = 'intended' AND NOT free");
     let sql = format!("SELECT DISTINCT holder FROM pixform.calls WHERE {doubtful}");
     let holders = transaction.query_typed(&sql, &[]).await?;
     let holders: BTreeSet<&str> = holders.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
@@ -76,7 +76,7 @@ pub(super) enum Asked {
 pub(super) async fn intend(
     transaction: &Transaction,
     right: Right<'_>,
-    calls: &[Call],
+    calls: &[NewCall],
     (caps, liveness): (Caps, IsAlive<'_>),
     (name, asked): (&str, Asked),
 ) -> Result<Vec<Intent>, Failure> {
@@ -95,20 +95,22 @@ pub(super) async fn intend(
 async fn spent(transaction: &Transaction, run: &str, caps: Caps) -> Result<Spent, Failure> {
     let run = match caps.run {
         Some(_) => {
-            let sql = format!("SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls WHERE run = $1 AND {SPENT}");
+            let [sum, counted] = call_spent(Schema::Current);
+            let sql = format!("SELECT coalesce({sum}, 0)::bigint FROM pixform.calls WHERE run = $1 AND {counted}");
             transaction.query_typed_one(&sql, &[(&run, Type::TEXT)]).await?.try_get(0)?
         }
         None => 0,
     };
-    let month = if caps.month.is_some() { spent_this_month(transaction).await? } else { 0 };
+    let month = if caps.month.is_some() { spent_this_month(transaction, Schema::Current).await? } else { 0 };
     Ok(Spent { run, month })
 }
 
 /// Counts what the calls of this month cost.
-pub(super) async fn spent_this_month(transaction: &Transaction) -> Result<i64, Failure> {
+pub(super) async fn spent_this_month(transaction: &Transaction, schema: Schema) -> Result<i64, Failure> {
+    let [sum, counted] = call_spent(schema);
     let sql = format!(
-        "SELECT coalesce(sum(price), 0)::bigint FROM pixform.calls
-         WHERE created_at >= extract(epoch FROM date_trunc('month', clock_timestamp(), 'UTC')) * 1000 AND {SPENT}"
+        "SELECT coalesce({sum}, 0)::bigint FROM pixform.calls
+         WHERE created_at >= extract(epoch FROM date_trunc('month', clock_timestamp(), 'UTC')) * 1000 AND {counted}"
     );
     Ok(transaction.query_typed_one(&sql, &[]).await?.try_get(0)?)
 }
@@ -123,8 +125,8 @@ struct Ledger<'c> {
     made: HashMap<RecipeDigest, [u8; 32]>,
     /// Open questions and failures of each recipe.
     questions: HashMap<RecipeDigest, (i64, i64)>,
-    begun: Vec<&'c Call>,
-    taken_over: Vec<(String, &'c Call)>,
+    begun: Vec<&'c NewCall>,
+    taken_over: Vec<(String, &'c NewCall)>,
     resumed: Vec<String>,
     doubted: Vec<String>,
 }
@@ -133,7 +135,7 @@ impl<'c> Ledger<'c> {
     async fn read(
         transaction: &Transaction,
         run: &'c str,
-        calls: &[Call],
+        calls: &[NewCall],
         caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Self, Failure> {
@@ -142,7 +144,8 @@ impl<'c> Ledger<'c> {
         let recipe =
             |row: &tokio_postgres::Row| bytes(row, 0, || "the ledger".to_owned()).map(RecipeDigest::from_bytes);
         let sql = format!(
-            "SELECT recipe, id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)
+            "SELECT recipe, id, holder, free, status = 'intended', task, coalesce(submitted_at, created_at),
+               attempt
              FROM pixform.calls WHERE recipe = ANY($1) AND status IN ({OPEN})"
         );
         let mut open = HashMap::new();
@@ -154,6 +157,7 @@ impl<'c> Ledger<'c> {
                 is_intended: row.try_get(4)?,
                 task: row.try_get(5)?,
                 submitted_at: row.try_get(6)?,
+                attempt: attempt(row.try_get(7)?),
             };
             open.insert(recipe(&row)?, line);
         }
@@ -165,7 +169,7 @@ impl<'c> Ledger<'c> {
         let sql = format!(
             "SELECT recipe, count(*) FILTER (WHERE status IN ('unknown', 'rejected', 'lost', 'judged')),
                     count(*) FILTER (WHERE status = 'failed')
-             FROM pixform.calls WHERE recipe = ANY($1) AND generator <> '{FREE}' AND {UNDECIDED} GROUP BY recipe"
+             FROM pixform.calls WHERE recipe = ANY($1) AND NOT free AND {UNDECIDED} GROUP BY recipe"
         );
         let mut questions = HashMap::new();
         for row in transaction.query_typed(&sql, &params).await? {
@@ -178,9 +182,11 @@ impl<'c> Ledger<'c> {
         Ok(Self { run, purse, fates, open, made, questions, begun, taken_over, resumed, doubted })
     }
 
-    fn intend(&mut self, call: &'c Call, asked: Asked) -> Intent {
+    fn intend(&mut self, call: &'c NewCall, asked: Asked) -> Intent {
         match self.open.get(&call.recipe).cloned() {
-            Some(line) if asked == Asked::Again && line.id == call.id => Intent::Ours(line.id),
+            Some(line) if asked == Asked::Again && line.id == call.id => {
+                Intent::Ours(CallAttempt { call: line.id, number: line.attempt })
+            }
             Some(line) if line.holder == self.run => line.ours(),
             Some(line) if !self.fates.is_dead(&line.holder) => Intent::Elsewhere,
             Some(line) => self.inherit(line, call),
@@ -191,14 +197,15 @@ impl<'c> Ledger<'c> {
     }
 
     /// Goes on with the line of a dead run, where that can be done.
-    fn inherit(&mut self, line: Line, call: &'c Call) -> Intent {
+    fn inherit(&mut self, line: Line, call: &'c NewCall) -> Intent {
         let line = Line { holder: self.run.to_owned(), ..line };
         if line.is_free {
-            if !self.purse.pays(call.price) {
+            if !self.purse.pays(call.estimate) {
                 return Intent::Capped;
             }
             self.taken_over.push((line.id.clone(), call));
-            return self.hold(call, Line { is_intended: true, ..line });
+            let attempt = line.attempt.saturating_add(1);
+            return self.hold(call, Line { is_intended: true, attempt, ..line });
         }
         if line.is_intended || line.task.is_none() {
             self.doubted.push(line.id);
@@ -211,31 +218,38 @@ impl<'c> Ledger<'c> {
     }
 
     /// Holds an open line from now on.
-    fn hold(&mut self, call: &Call, line: Line) -> Intent {
+    fn hold(&mut self, call: &NewCall, line: Line) -> Intent {
         self.open.insert(call.recipe, line.clone());
         line.ours()
     }
 
     /// Tells whether a paid picture is there by now that whoever asks has not seen.
-    fn is_made(&self, call: &Call) -> bool {
-        let seen = call.sha256.as_ref().map(|digest| digest.as_bytes());
-        call.generator != FREE && self.made.get(&call.recipe).is_some_and(|made| Some(made) != seen)
+    fn is_made(&self, call: &NewCall) -> bool {
+        let seen = call.gone.as_ref().map(|digest| digest.as_bytes());
+        !call.estimate.is_free() && self.made.get(&call.recipe).is_some_and(|made| Some(made) != seen)
     }
 
-    fn is_undecided(&self, call: &Call) -> bool {
+    fn is_undecided(&self, call: &NewCall) -> bool {
         let (open_questions, failed) = self.questions.get(&call.recipe).copied().unwrap_or_default();
         open_questions > 0 || failed >= FAILED_MAX as i64
     }
 
-    fn begin(&mut self, call: &'c Call) -> Intent {
-        if !self.purse.pays(call.price) {
+    fn begin(&mut self, call: &'c NewCall) -> Intent {
+        if !self.purse.pays(call.estimate) {
             return Intent::Capped;
         }
         self.begun.push(call);
-        let (id, is_free) = (call.id.clone(), call.generator == FREE);
-        let line = Line { id, holder: self.run.to_owned(), is_free, is_intended: true, task: None, submitted_at: 0 };
+        let line = Line {
+            id: call.id.clone(),
+            holder: self.run.to_owned(),
+            is_free: call.estimate.is_free(),
+            attempt: 1,
+            is_intended: true,
+            task: None,
+            submitted_at: 0,
+        };
         self.open.insert(call.recipe, line);
-        Intent::Ours(call.id.clone())
+        Intent::Ours(CallAttempt { call: call.id.clone(), number: 1 })
     }
 
     async fn write(self, transaction: &Transaction) -> Result<(), Failure> {
@@ -255,16 +269,20 @@ impl<'c> Ledger<'c> {
             let lines = Lines::of(taken_over.iter().map(|(_, call)| *call));
             let sql = format!(
                 "UPDATE pixform.calls AS c SET run = $1, holder = $1, collection = w.collection, key = w.key,
-                   service = w.service, price = w.price, status = 'intended', updated_at = {NOW}
-                 FROM unnest($2, $3, $4, $5, $6) AS w (id, collection, key, service, price) WHERE c.id = w.id"
+                   service = w.service, free = w.free, estimate = w.estimate, account = w.account,
+                   attempt = c.attempt + 1, status = 'intended', updated_at = {NOW}
+                 FROM unnest($2, $3, $4, $5, $6, $7, $8) AS w (id, collection, key, service, free, estimate, account)
+                 WHERE c.id = w.id"
             );
-            let params: [Param<'_>; 6] = [
+            let params: [Param<'_>; 8] = [
                 (&run, Type::TEXT),
                 (&ids, Type::TEXT_ARRAY),
                 (&lines.collections, Type::TEXT_ARRAY),
                 (&lines.keys, Type::TEXT_ARRAY),
                 (&lines.services, Type::TEXT_ARRAY),
-                (&lines.prices, Type::INT8_ARRAY),
+                (&lines.free, Type::BOOL_ARRAY),
+                (&lines.estimates, Type::INT8_ARRAY),
+                (&lines.accounts, Type::BYTEA_ARRAY),
             ];
             transaction.execute_typed(&sql, &params).await?;
         }
@@ -272,9 +290,10 @@ impl<'c> Ledger<'c> {
             return Ok(());
         }
         let lines = Lines::of(begun.iter().copied());
-        let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model, price)
-                   SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS w";
-        let params: [Param<'_>; 9] = [
+        let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model, free,
+                     estimate, account)
+                   SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS w";
+        let params: [Param<'_>; 11] = [
             (&run, Type::TEXT),
             (&lines.ids, Type::TEXT_ARRAY),
             (&lines.collections, Type::TEXT_ARRAY),
@@ -283,7 +302,9 @@ impl<'c> Ledger<'c> {
             (&lines.generators, Type::TEXT_ARRAY),
             (&lines.services, Type::TEXT_ARRAY),
             (&lines.models, Type::TEXT_ARRAY),
-            (&lines.prices, Type::INT8_ARRAY),
+            (&lines.free, Type::BOOL_ARRAY),
+            (&lines.estimates, Type::INT8_ARRAY),
+            (&lines.accounts, Type::BYTEA_ARRAY),
         ];
         transaction.execute_typed(sql, &params).await?;
         Ok(())
@@ -300,11 +321,13 @@ struct Lines<'c> {
     generators: Vec<&'c str>,
     services: Vec<&'c str>,
     models: Vec<Option<&'c str>>,
-    prices: Vec<i64>,
+    free: Vec<bool>,
+    estimates: Vec<i64>,
+    accounts: Vec<Option<&'c [u8]>>,
 }
 
 impl<'c> Lines<'c> {
-    fn of(calls: impl Iterator<Item = &'c Call>) -> Self {
+    fn of(calls: impl Iterator<Item = &'c NewCall>) -> Self {
         let mut lines = Self::default();
         for call in calls {
             lines.ids.push(&call.id);
@@ -314,7 +337,9 @@ impl<'c> Lines<'c> {
             lines.generators.push(&call.generator);
             lines.services.push(&call.service);
             lines.models.push(call.model.as_deref());
-            lines.prices.push(signed(call.price.0));
+            lines.free.push(call.estimate.is_free());
+            lines.estimates.push(signed(call.estimate.amount().0));
+            lines.accounts.push(call.account.as_ref().map(|account| account.as_bytes().as_slice()));
         }
         lines
     }

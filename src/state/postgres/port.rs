@@ -13,7 +13,7 @@ use super::{
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
-use crate::record::{Call, Decision, Original, Published, Record};
+use crate::record::{Decision, NewCall, Original, Published, Record};
 use crate::state::stored::unsigned;
 use crate::state::{
     Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Commit, HistoryLine, HistoryQuery, Holder,
@@ -133,8 +133,8 @@ impl State for Postgres {
     }
 
     async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
-        let spent: Result<i64, StateError> = recall!(self, Statement, "read the ledger", |transaction, _schema| {
-            ledger::spent_this_month(&transaction)
+        let spent: Result<i64, StateError> = recall!(self, Statement, "read the ledger", |transaction, schema| {
+            ledger::spent_this_month(&transaction, schema)
         });
         Ok(MicroUsd(unsigned(spent?)))
     }
@@ -309,7 +309,7 @@ impl State for Postgres {
     async fn intend(
         &self,
         right: Right<'_>,
-        calls: &[Call],
+        calls: &[NewCall],
         caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {

@@ -14,7 +14,7 @@ use super::schema::{NOW, lock_ledger};
 use crate::record::CallStatus;
 use crate::state::CallFact;
 use crate::state::line::{OPEN, beside_a_rival};
-use crate::state::stored::{self, Place};
+use crate::state::stored::{self, Place, signed};
 
 /// Writes facts about calls, and the originals that they made.
 pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Result<(), Failure> {
@@ -43,6 +43,7 @@ struct Settling<'f> {
     task: Option<&'f str>,
     sha256: Option<&'f [u8]>,
     is_submitted: bool,
+    cost: Option<i64>,
 }
 
 /// Lines by id.
@@ -70,6 +71,7 @@ impl<'f> Settled<'f> {
                 task: None,
                 sha256: None,
                 is_submitted: false,
+                cost: None,
             };
             lines.insert(id, line);
         }
@@ -78,7 +80,7 @@ impl<'f> Settled<'f> {
 
     /// Takes a fact; returns the status that it comes to.
     fn take(&mut self, fact: &'f CallFact) -> CallStatus {
-        let CallFact { call, status, task, sha256, original, reason } = fact;
+        let CallFact { call, status, task, sha256, original, reason, cost } = fact;
         let (mut status, mut reason) = (*status, reason.as_deref());
         if status.is_open()
             && let Some(line) = self.0.get(call)
@@ -95,6 +97,7 @@ impl<'f> Settled<'f> {
             line.task = task.as_deref().or(line.task);
             let sha256 = sha256.as_ref().or(original.as_ref().map(|original| &original.sha256));
             line.sha256 = sha256.map(|digest| digest.as_bytes().as_slice()).or(line.sha256);
+            line.cost = cost.map(|cost| signed(cost.0)).or(line.cost);
             line.is_submitted |= status == CallStatus::Submitted || task.is_some();
         }
         status
@@ -103,10 +106,11 @@ impl<'f> Settled<'f> {
     async fn write(&self, transaction: &Transaction) -> Result<(), Failure> {
         let sql = format!(
             "UPDATE pixform.calls AS c SET status = w.status, reason = w.reason, task = coalesce(w.task, c.task),
-               sha256 = coalesce(w.sha256, c.sha256),
+               sha256 = coalesce(w.sha256, c.sha256), cost = coalesce(w.cost, c.cost),
                submitted_at = CASE WHEN w.is_submitted THEN coalesce(c.submitted_at, {NOW}) ELSE c.submitted_at END,
                updated_at = {NOW}
-             FROM unnest($1, $2, $3, $4, $5, $6) AS w (id, status, reason, task, sha256, is_submitted) WHERE c.id = w.id"
+             FROM unnest($1, $2, $3, $4, $5, $6, $7) AS w (id, status, reason, task, sha256, is_submitted, cost)
+             WHERE c.id = w.id"
         );
         // Those that close come first: a recipe has one open line at any instant.
         for open in [false, true] {
@@ -121,13 +125,15 @@ impl<'f> Settled<'f> {
             let tasks: Vec<Option<&str>> = lines.iter().map(|(_, line)| line.task).collect();
             let contents: Vec<Option<&[u8]>> = lines.iter().map(|(_, line)| line.sha256).collect();
             let submitted: Vec<bool> = lines.iter().map(|(_, line)| line.is_submitted).collect();
-            let params: [Param<'_>; 6] = [
+            let costs: Vec<Option<i64>> = lines.iter().map(|(_, line)| line.cost).collect();
+            let params: [Param<'_>; 7] = [
                 (&ids, Type::TEXT_ARRAY),
                 (&statuses, Type::TEXT_ARRAY),
                 (&reasons, Type::TEXT_ARRAY),
                 (&tasks, Type::TEXT_ARRAY),
                 (&contents, Type::BYTEA_ARRAY),
                 (&submitted, Type::BOOL_ARRAY),
+                (&costs, Type::INT8_ARRAY),
             ];
             transaction.execute_typed(&sql, &params).await?;
         }

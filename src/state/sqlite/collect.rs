@@ -11,8 +11,8 @@ use super::runs::{self, Fates};
 use super::schema::NOW;
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::ContentDigest;
-use crate::state::line::{FREE, OPEN};
-use crate::state::stored::{self, is_abandoned, json, parsed, run_columns, signed, worth};
+use crate::state::line::OPEN;
+use crate::state::stored::{self, call_is_free, is_abandoned, json, parsed, run_columns, signed, worth};
 use crate::state::table::quoted;
 use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
 
@@ -20,14 +20,19 @@ use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisit
 const TABLES: [&str; 2] = ["pixform_originals", "pixform_objects"];
 
 /// Returns every file that no record refers to.
-pub(super) fn unreferenced(connection: &Connection, liveness: IsAlive<'_>) -> Result<Unreferenced, Failure> {
+pub(super) fn unreferenced(
+    connection: &Connection,
+    schema: Schema,
+    liveness: IsAlive<'_>,
+) -> Result<Unreferenced, Failure> {
+    let free = call_is_free(schema);
     let now = connection.query_row(&format!("SELECT {NOW}"), [], |row| row.get(0))?;
     let mut files = Vec::new();
     let place = || "what is unreferenced".to_owned();
     let mut statement = connection.prepare(&format!(
         "SELECT o.path, o.bytes, o.unreferenced_at, o.sha256, o.published,
            EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND c.status IN ({OPEN})),
-           EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND c.generator = '{FREE}')
+           EXISTS (SELECT 1 FROM pixform_calls AS c WHERE c.recipe = o.recipe AND {free})
          FROM pixform_originals AS o WHERE o.unreferenced_at IS NOT NULL AND NOT {NAMED_ORIGINAL}"
     ))?;
     let mut rows = statement.query([])?;

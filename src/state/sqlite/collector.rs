@@ -13,7 +13,7 @@ use crate::state::{Claim, Collector, IsAlive, Loose, Run, StateError, TextVisito
 impl Collector for Sqlite {
     async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError> {
         self.recall("read what is unreferenced", |connection, schema| match has_references(schema) {
-            true => collect::unreferenced(connection, liveness),
+            true => collect::unreferenced(connection, schema, liveness),
             false => Ok(Unreferenced::default()),
         })
     }

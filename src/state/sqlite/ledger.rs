@@ -9,16 +9,16 @@ use super::lease;
 use super::originals::Keeper;
 use super::runs::{self, Fates};
 use super::schema::NOW;
-use crate::record::{Call, CallStatus, Decision, FAILED_MAX};
-use crate::state::line::{ENDED, FREE, Line, OPEN, Purse, SPENT, Spent, UNDECIDED, beside_a_rival};
-use crate::state::stored::{Place, signed};
-use crate::state::{CallFact, Caps, Intent, IsAlive, Right};
+use crate::record::{Account, CallAttempt, CallStatus, Decision, FAILED_MAX, NewCall};
+use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED, beside_a_rival};
+use crate::state::stored::{Place, call_spent, signed};
+use crate::state::{CallFact, Caps, Intent, IsAlive, Right, Schema};
 
 /// Asks for the right to send calls.
 pub(super) fn intend(
     transaction: &Transaction<'_>,
     right: Right<'_>,
-    calls: &[Call],
+    calls: &[NewCall],
     caps: Caps,
     liveness: IsAlive<'_>,
 ) -> Result<Vec<Intent>, Failure> {
@@ -35,13 +35,14 @@ pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Resul
     ))?;
     let mut update = transaction.prepare(&format!(
         "UPDATE pixform_calls SET status = ?2, reason = ?3, task = coalesce(?4, task), sha256 = coalesce(?5, sha256),
+           cost = coalesce(?6, cost),
            submitted_at = CASE WHEN ?2 = 'submitted' OR ?4 IS NOT NULL THEN coalesce(submitted_at, {NOW})
                                ELSE submitted_at END,
            updated_at = {NOW}
          WHERE id = ?1 AND (status <> 'finished' OR ?2 = 'finished')"
     ))?;
     let mut keeper = Keeper::new(transaction)?;
-    for CallFact { call, status, task, sha256, original, reason } in facts {
+    for CallFact { call, status, task, sha256, original, reason, cost } in facts {
         let (mut status, mut reason) = (*status, reason.as_deref());
         if status.is_open()
             && let Some(was) = rival.query_row([call], |row| row.get::<_, String>(0)).optional()?
@@ -49,7 +50,8 @@ pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Resul
             (status, reason) = beside_a_rival(CallStatus::parse(&was), reason);
         }
         let sha256 = sha256.or(original.as_ref().map(|original| original.sha256));
-        update.execute(params![call, status.name(), reason, task, sha256.as_ref().map(|digest| digest.as_bytes())])?;
+        let sha256 = sha256.as_ref().map(|digest| digest.as_bytes());
+        update.execute(params![call, status.name(), reason, task, sha256, cost.map(|cost| signed(cost.0))])?;
         if let Some(original) = original {
             keeper.keep(original, Place::of(status))?;
         }
@@ -63,13 +65,13 @@ pub(super) fn doubt(transaction: &Transaction<'_>, liveness: IsAlive<'_>) -> Res
     let holders: Vec<String> = transaction
         .prepare(&format!(
             "SELECT DISTINCT holder FROM pixform_calls
-             WHERE status IN ({OPEN}) AND status = 'intended' AND generator <> '{FREE}'"
+             WHERE status IN ({OPEN}) AND status = 'intended' AND NOT free"
         ))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut doubt = transaction.prepare(&format!(
         "UPDATE pixform_calls SET status = 'unknown', reason = ?2, updated_at = {NOW}
-         WHERE status IN ({OPEN}) AND status = 'intended' AND generator <> '{FREE}' AND holder = ?1"
+         WHERE status IN ({OPEN}) AND status = 'intended' AND NOT free AND holder = ?1"
     ))?;
     let (mut fates, mut doubted) = (Fates::new(transaction, liveness), 0);
     for holder in holders {
@@ -109,20 +111,22 @@ fn check(transaction: &Transaction<'_>, right: Right<'_>) -> Result<(), Failure>
 fn spent(transaction: &Transaction<'_>, run: &str, caps: Caps) -> Result<Spent, Failure> {
     let run = match caps.run {
         Some(_) => {
-            let sql = format!("SELECT coalesce(sum(price), 0) FROM pixform_calls WHERE run = ?1 AND {SPENT}");
+            let [sum, counted] = call_spent(Schema::Current);
+            let sql = format!("SELECT coalesce({sum}, 0) FROM pixform_calls WHERE run = ?1 AND {counted}");
             transaction.query_row(&sql, [run], |row| row.get(0))?
         }
         None => 0,
     };
-    let month = if caps.month.is_some() { spent_this_month(transaction)? } else { 0 };
+    let month = if caps.month.is_some() { spent_this_month(transaction, Schema::Current)? } else { 0 };
     Ok(Spent { run, month })
 }
 
 /// Counts what the calls of this month cost.
-pub(super) fn spent_this_month(connection: &Connection) -> Result<i64, Failure> {
+pub(super) fn spent_this_month(connection: &Connection, schema: Schema) -> Result<i64, Failure> {
+    let [sum, counted] = call_spent(schema);
     let sql = format!(
-        "SELECT coalesce(sum(price), 0) FROM pixform_calls
-         WHERE created_at >= unixepoch('now', 'start of month') * 1000 AND {SPENT}"
+        "SELECT coalesce({sum}, 0) FROM pixform_calls
+         WHERE created_at >= unixepoch('now', 'start of month') * 1000 AND {counted}"
     );
     Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
@@ -148,22 +152,23 @@ impl<'t> Ledger<'t> {
             purse: Purse::new(spent(transaction, run, caps)?, caps),
             fates: Fates::new(transaction, liveness),
             open: transaction.prepare(&format!(
-                "SELECT id, holder, generator = '{FREE}', status = 'intended', task, coalesce(submitted_at, created_at)
+                "SELECT id, holder, free, status = 'intended', task, coalesce(submitted_at, created_at), attempt
                  FROM pixform_calls WHERE recipe = ?1 AND status IN ({OPEN})"
             ))?,
             made: transaction
                 .prepare("SELECT 1 FROM pixform_originals WHERE recipe = ?1 AND current = 1 AND sha256 IS NOT ?2")?,
             undecided: transaction.prepare(&format!(
                 "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost', 'judged')), 0), coalesce(sum(status = 'failed'), 0)
-                 FROM pixform_calls WHERE recipe = ?1 AND generator <> '{FREE}' AND {UNDECIDED}"
+                 FROM pixform_calls WHERE recipe = ?1 AND NOT free AND {UNDECIDED}"
             ))?,
             insert: transaction.prepare(
-                "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, price,
-                   status) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'intended')",
+                "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, free,
+                   estimate, account, status) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'intended')",
             )?,
             take_over: transaction.prepare(&format!(
-                "UPDATE pixform_calls SET run = ?2, holder = ?2, collection = ?3, key = ?4, service = ?5, price = ?6,
-                   status = 'intended', updated_at = {NOW} WHERE id = ?1"
+                "UPDATE pixform_calls SET run = ?2, holder = ?2, collection = ?3, key = ?4, service = ?5, free = ?6,
+                   estimate = ?7, account = ?8, attempt = attempt + 1, status = 'intended', updated_at = {NOW}
+                 WHERE id = ?1"
             ))?,
             resume: transaction.prepare("UPDATE pixform_calls SET holder = ?2 WHERE id = ?1 AND holder = ?3")?,
             doubt: transaction.prepare(&format!(
@@ -172,7 +177,7 @@ impl<'t> Ledger<'t> {
         })
     }
 
-    fn intend(&mut self, call: &Call) -> Result<Intent, Failure> {
+    fn intend(&mut self, call: &NewCall) -> Result<Intent, Failure> {
         let open = self.open.query_row([call.recipe.as_bytes()], |row| {
             Ok(Line {
                 id: row.get(0)?,
@@ -181,6 +186,7 @@ impl<'t> Ledger<'t> {
                 is_intended: row.get(3)?,
                 task: row.get(4)?,
                 submitted_at: row.get(5)?,
+                attempt: row.get(6)?,
             })
         });
         match open.optional()? {
@@ -194,16 +200,24 @@ impl<'t> Ledger<'t> {
     }
 
     /// Goes on with the line of a dead run, where that can be done.
-    fn inherit(&mut self, line: Line, call: &Call) -> Result<Intent, Failure> {
-        let Line { id, holder, is_free, is_intended, task, submitted_at } = line;
+    fn inherit(&mut self, line: Line, call: &NewCall) -> Result<Intent, Failure> {
+        let Line { id, holder, is_free, attempt, is_intended, task, submitted_at } = line;
         if is_free {
-            if !self.purse.pays(call.price) {
+            if !self.purse.pays(call.estimate) {
                 return Ok(Intent::Capped);
             }
-            let Call { collection, key, service, price, .. } = call;
-            let price = signed(price.0);
-            self.take_over.execute(params![id, self.run, collection.as_str(), key.as_str(), service, price])?;
-            return Ok(Intent::Ours(id));
+            let NewCall { collection, key, service, estimate, account, .. } = call;
+            self.take_over.execute(params![
+                id,
+                self.run,
+                collection.as_str(),
+                key.as_str(),
+                service,
+                estimate.is_free(),
+                signed(estimate.amount().0),
+                account.as_ref().map(Account::as_bytes),
+            ])?;
+            return Ok(Intent::Ours(CallAttempt { call: id, number: attempt.saturating_add(1) }));
         }
         let Some(task) = task.filter(|_| !is_intended) else {
             self.doubt.execute([id.as_str(), ENDED])?;
@@ -216,23 +230,23 @@ impl<'t> Ledger<'t> {
     }
 
     /// Tells whether a paid picture is there by now that whoever asks has not seen.
-    fn is_made(&mut self, call: &Call) -> Result<bool, Failure> {
-        let seen = call.sha256.as_ref().map(|digest| digest.as_bytes());
-        Ok(call.generator != FREE && self.made.exists(params![call.recipe.as_bytes(), seen])?)
+    fn is_made(&mut self, call: &NewCall) -> Result<bool, Failure> {
+        let seen = call.gone.as_ref().map(|digest| digest.as_bytes());
+        Ok(!call.estimate.is_free() && self.made.exists(params![call.recipe.as_bytes(), seen])?)
     }
 
-    fn is_undecided(&mut self, call: &Call) -> Result<bool, Failure> {
+    fn is_undecided(&mut self, call: &NewCall) -> Result<bool, Failure> {
         let (open_questions, failed) = self
             .undecided
             .query_row([call.recipe.as_bytes()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         Ok(open_questions > 0 || failed >= FAILED_MAX as i64)
     }
 
-    fn begin(&mut self, call: &Call) -> Result<Intent, Failure> {
-        if !self.purse.pays(call.price) {
+    fn begin(&mut self, call: &NewCall) -> Result<Intent, Failure> {
+        if !self.purse.pays(call.estimate) {
             return Ok(Intent::Capped);
         }
-        let Call { id, collection, key, recipe, generator, service, model, price, .. } = call;
+        let NewCall { id, collection, key, recipe, generator, service, model, estimate, account, gone: _ } = call;
         self.insert.execute(params![
             id,
             self.run,
@@ -242,8 +256,10 @@ impl<'t> Ledger<'t> {
             generator,
             service,
             model,
-            signed(price.0),
+            estimate.is_free(),
+            signed(estimate.amount().0),
+            account.as_ref().map(Account::as_bytes),
         ])?;
-        Ok(Intent::Ours(id.clone()))
+        Ok(Intent::Ours(CallAttempt { call: id.clone(), number: 1 }))
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::asset::{AssetKey, CollectionName, MicroUsd, ObjectPath, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest, RenditionDigest};
-use crate::record::{Call, Decision, Original, Published, Record};
+use crate::record::{Decision, NewCall, Original, Published, Record};
 use crate::state::stored::unsigned;
 
 mod accepted;
@@ -166,7 +166,7 @@ impl State for Sqlite {
     }
 
     async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
-        let spent = self.recall("read the ledger", |connection, _| ledger::spent_this_month(connection))?;
+        let spent = self.recall("read the ledger", ledger::spent_this_month)?;
         Ok(MicroUsd(unsigned(spent)))
     }
 
@@ -292,7 +292,7 @@ impl State for Sqlite {
     async fn intend(
         &self,
         right: Right<'_>,
-        calls: &[Call],
+        calls: &[NewCall],
         caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {
