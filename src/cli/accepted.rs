@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::apply::{self, KeptRow, Leases};
 use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd};
 use crate::plan::{Action, Cause, Edited, Plan, RowState, settle_seed};
-use crate::planner::{Declared, row_state};
+use crate::planner::{DeclaredManifest, row_state};
 use crate::render::{self, EventLine, Severity, terminal};
 use crate::state::{Acceptance, Accepted, Access};
 use crate::world::World;
@@ -54,7 +54,7 @@ impl Refusals {
 
 /// The rows of one collection that are kept.
 struct Rows<'d> {
-    declared: &'d Declared,
+    declared: &'d DeclaredManifest,
     rows: Vec<KeptRow>,
 }
 
@@ -133,7 +133,7 @@ async fn write(world: &World, leases: &Leases, kept: &[Rows<'_>]) -> Result<(usi
 /// Finds the rows of a collection that were edited; says why one that is not as it was cannot be kept.
 async fn edited<'d>(
     world: &World,
-    declared: &'d Declared,
+    declared: &'d DeclaredManifest,
     plan: &Plan,
     refusals: &mut Refusals,
 ) -> Result<Rows<'d>, Failure> {

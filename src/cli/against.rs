@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::files;
 use crate::manifest::{Manifest, Rules};
 use crate::plan::Plan;
-use crate::planner::{self, Comparing, Declared};
+use crate::planner::{self, Comparing, DeclaredManifest};
 use crate::render::{self, EventLine};
 
 use super::commands::plan::{self as planning, Args};
@@ -23,7 +23,7 @@ const FOLDER: &str = "manifests/";
 struct Older {
     /// As the user named them; a commit with its number.
     name: String,
-    declared: Vec<Declared>,
+    declared: Vec<DeclaredManifest>,
 }
 
 /// Shows what would change if the older manifests were what is published.
@@ -120,13 +120,13 @@ fn older(against: &str, project: &Path, rules: &Rules, output: &Output) -> Resul
         }
         (None, false) => return Err(git::unknown(against, project)?),
     };
-    let mut declared: Vec<Declared> = Vec::new();
+    let mut declared: Vec<DeclaredManifest> = Vec::new();
     for OldFile { path, bytes } in files {
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let loaded = text.and_then(|text| Manifest::load(&path, &text, rules.clone()).ok());
         match loaded {
             Some((manifest, heads)) if !declared.iter().any(|known| known.manifest.name == manifest.name) => {
-                declared.push(Declared { manifest, heads });
+                declared.push(DeclaredManifest { manifest, heads });
             }
             Some(_) | None => output.warn(
                 &format!("the older manifest `{path}` cannot be used"),

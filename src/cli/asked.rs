@@ -2,20 +2,20 @@
 
 use crate::asset::Asset;
 use crate::asset::Assets;
-use crate::planner::Declared;
+use crate::planner::DeclaredManifest;
 use crate::yaml::nearest;
 
 use super::Failure;
 use super::context::Loaded;
 
 /// Finds a declared asset by `key` or `collection:key`.
-pub fn find<'l>(key: &str, loaded: &'l Loaded) -> Result<(&'l Declared, usize, Asset), Failure> {
+pub fn find<'l>(key: &str, loaded: &'l Loaded) -> Result<(&'l DeclaredManifest, usize, Asset), Failure> {
     let (collection, bare) = match key.split_once(':') {
         Some((collection, bare)) => (Some(collection), bare),
         None => (None, key),
     };
-    let meant = |declared: &&Declared| collection.is_none_or(|name| name == declared.manifest.name.as_str());
-    let mut hits: Vec<(&Declared, usize)> = loaded
+    let meant = |declared: &&DeclaredManifest| collection.is_none_or(|name| name == declared.manifest.name.as_str());
+    let mut hits: Vec<(&DeclaredManifest, usize)> = loaded
         .declared
         .iter()
         .filter(meant)

@@ -13,7 +13,7 @@ use crate::files;
 use crate::generator::{KINDS, PLACEHOLDER, kind};
 use crate::manifest::{GeneratorRules, Manifest, Rules};
 use crate::memory::Memory;
-use crate::planner::{AllManifests, Declared};
+use crate::planner::{AllManifests, DeclaredManifest};
 use crate::state::Access;
 use crate::world::{Addresses, Generators, World};
 use crate::yaml::{ManifestError, Span};
@@ -26,7 +26,7 @@ pub const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// The manifests of a command.
 pub struct Loaded {
     /// Those that can be used, by collection name.
-    pub declared: Vec<Declared>,
+    pub declared: Vec<DeclaredManifest>,
     /// How many cannot; each was told of.
     pub broken: usize,
     /// Whether that is all there are.
@@ -153,7 +153,7 @@ pub fn manifests_without_secrets(args: &ManifestArgs, settings: &Settings, outpu
 fn manifests_with(args: &ManifestArgs, settings: &Settings, rules: &Rules, output: &Output) -> Result<Loaded, Failure> {
     let paths = paths(args, settings)?;
     let mut all = if args.manifests.is_empty() { AllManifests::Read } else { AllManifests::Some };
-    let mut loaded: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+    let mut loaded: BTreeMap<String, Vec<DeclaredManifest>> = BTreeMap::new();
     let mut broken = 0;
     for path in paths {
         let result = read(&path).and_then(|source| {
@@ -169,7 +169,7 @@ fn manifests_with(args: &ManifestArgs, settings: &Settings, rules: &Rules, outpu
                 for warning in &manifest.warnings {
                     output.warn(&warning.message, &warning.help, Some(&manifest.place(warning.span)));
                 }
-                loaded.entry(manifest.name.to_string()).or_default().push(Declared { manifest, heads });
+                loaded.entry(manifest.name.to_string()).or_default().push(DeclaredManifest { manifest, heads });
             }
             Err(failure) => {
                 broken += 1;

@@ -3,7 +3,7 @@
 
 use crate::asset::{CollectionName, Labels};
 use crate::digest::SeenDigest;
-use crate::planner::{Declared, Pattern, Patterns, Selection};
+use crate::planner::{DeclaredManifest, Pattern, Patterns, Selection};
 use crate::record::RecordHead;
 use crate::state::Visitor;
 use crate::world::World;
@@ -45,7 +45,7 @@ impl<'s> Idle<'s> {
     }
 
     /// Takes out what matches a declared asset.
-    pub fn meet_declared(&mut self, declared: &[Declared]) {
+    pub fn meet_declared(&mut self, declared: &[DeclaredManifest]) {
         for declared in declared {
             for (index, head) in declared.heads.all().iter().enumerate() {
                 if self.is_empty() {

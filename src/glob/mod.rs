@@ -6,9 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-mod index;
+mod glob_index;
 
-pub use index::GlobIndex;
+pub use glob_index::GlobIndex;
 
 /// The text is no key glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use re_rav1d::dav1d::{self, Decoder, Picture, PixelLayout, PlanarImageComponent,
 use zenavif_parse::{AV1Metadata, AvifParser, ColorInformation, DecodeConfig, Unstoppable};
 
 use super::colour::Space;
-use super::whole::boxes_end;
+use super::completeness::boxes_end;
 use super::yuv::{Matrix, Planes, Range, Samples, Sharing, YuvCanvas};
 use super::{BYTES_MAX, ImagingError, PIXELS_MAX, broken};
 

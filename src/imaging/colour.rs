@@ -12,7 +12,7 @@ use moxcms::{
 };
 
 use super::Remark;
-use super::whole::chunks;
+use super::completeness::chunks;
 
 /// Pixels that are converted at once.
 const PIXELS_AT_ONCE: usize = 4096;

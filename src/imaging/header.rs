@@ -15,8 +15,8 @@ use image::metadata::Orientation;
 use image::{ExtendedColorType, ImageDecoder, Limits};
 
 use super::avif::Container;
+use super::completeness::{chunks, is_whole, markers};
 use super::format::begins;
-use super::whole::{chunks, is_whole, markers};
 use super::{BYTES_MAX, Facts, FileFormat, ImagingError, PIXELS_MAX, SIDE_MAX, broken};
 
 /// Memory that a decoder may use beside the pixels, in bytes: text chunks, colour profiles, tables.

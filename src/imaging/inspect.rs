@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder as _};
 
 use super::avif::Container;
 use super::colour::{Space, converts, to_srgb};
-use super::flat::is_flat;
+use super::flatness::is_flat;
 use super::header::{Header, open};
 use super::pixels::{Channels, Pixels};
 use super::{Facts, FileFormat, ImagingError, RENDERER, Remark, Transparency, broken};

@@ -6,26 +6,26 @@
 mod avif;
 mod canvas;
 mod colour;
+mod completeness;
+mod contact_sheet;
 mod encode;
 mod facts;
-mod flat;
+mod flatness;
 mod format;
 mod header;
 mod inspect;
-mod mosaic;
 mod pixels;
 mod placeholder;
-mod sheet;
-mod whole;
+mod placeholder_mosaic;
 mod yuv;
 
+pub use contact_sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet, sheet_copy};
 pub use encode::{Encoded, encode, fitted};
 pub use facts::{Facts, Remark, Transparency};
 pub use format::FileFormat;
 pub use header::{Header, undecodable};
 pub use inspect::{Decoded, inspect, renders_otherwise, verify};
 pub use placeholder::paint;
-pub use sheet::{SHEET_COLUMNS_MAX, SheetRow, contact_sheet, sheet_copy};
 
 /// The version of the renderer: of how a file is made of an original. Another one may make other bytes of the same picture,
 /// and what is published stays as it is until it is lost. The second turns pictures, converts colours and reads more formats.

@@ -8,7 +8,7 @@ use noto_sans_mono_bitmap::FontWeight;
 use super::ImagingError;
 use super::canvas::{Area, Canvas, Face, Ink, PackedColour, TurnedOver};
 use super::header::check_size;
-use super::mosaic::{Colours, Dice, MOSAIC_INKS, lay};
+use super::placeholder_mosaic::{Colours, Dice, MOSAIC_INKS, lay};
 use crate::asset::Recipe;
 
 /// The word that says what this is.

@@ -8,45 +8,45 @@ use crate::asset::{AssetKey, CollectionName, GeneratorName, MicroUsd, ObjectPath
 use crate::digest::{RecipeDigest, RenditionsDigest, RowDigest};
 use crate::record::{Original, Record};
 
-mod adopt;
-mod approved;
-mod compare;
-mod decide;
-mod differences;
-mod drift;
+mod adoption;
+mod approval;
+mod decision;
+mod drift_reasons;
 mod guard;
-mod kept;
-mod lost;
+mod head_comparison;
+mod kept_columns;
+mod ledger_standing;
+mod lost_original;
 mod misfit;
-mod name;
+mod plan_digest;
 mod pointer;
 mod reason;
+mod recipe_differences;
 mod refusal;
 mod sample;
-mod standing;
 mod subject;
 
-pub use adopt::{Adoptability, AdoptedObject, Adoption, FoundRow, adopt, judge, named_files, with_taken_seed};
-pub use approved::{
+pub use adoption::{Adoptability, AdoptedObject, Adoption, FoundRow, adopt, judge, named_files, with_taken_seed};
+pub use approval::{
     Approved, ApprovedChange, ApprovedField, Narrowed, RecordedAssets, Stray, Strayed, StrayedField, narrow,
     strayed_fields,
 };
-pub use compare::{Coverage, HeadComparison, Suspects};
-pub use decide::{
+pub use decision::{
     AssetObservation, ColumnEdit, Edited, FoundObject, ObjectFault, PictureSource, Rerender, RowState, decide, delete,
     settle_seed,
 };
-pub use differences::row_inputs;
 pub use guard::{Cap, CapSetter, GuardLimits, MAX_DELETIONS_DEFAULT, Month, StoreFinding, guard};
-pub use kept::{is_kept, kept_columns, kept_input, kept_value};
-pub use lost::{LostOriginal, LostState, Rebuy};
+pub use head_comparison::{Coverage, HeadComparison, Suspects};
+pub use kept_columns::{is_kept, kept_columns, kept_input, kept_value};
+pub use ledger_standing::{Decisions, Doubt, LedgerLine, Standing, Verdicts, standing};
+pub use lost_original::{LostOriginal, LostState, Rebuy};
 pub use misfit::Misfit;
-pub use name::{Beyond, digest, is_outside};
+pub use plan_digest::{Beyond, digest, is_outside};
 pub use pointer::{Pointer, PointerTarget, pointers};
 pub use reason::{Cause, Reason};
+pub use recipe_differences::row_inputs;
 pub use refusal::PlanRefusal;
 pub use sample::sample;
-pub use standing::{Decisions, Doubt, LedgerLine, Standing, Verdicts, standing};
 pub use subject::Subject;
 
 /// What is done about one asset.

@@ -18,43 +18,43 @@ use crate::state::{Arrangement, Known, KnownCollection, Schema, TableProblem, Ta
 use crate::storage::{Originals, StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
-mod adopt;
-mod against;
-mod ahead;
-mod approved;
-mod candidates;
-mod deep;
-mod drift;
-mod faults;
-mod first;
-mod looks;
+mod adoptable_rows;
+mod approved_plans;
+mod candidate_takes;
+mod deep_check;
+mod file_faults;
+mod first_pass;
+mod ledger_standings;
+mod move_routes;
 mod moves;
-mod owners;
-mod routes;
-mod second;
+mod older_manifests;
+mod original_lookup;
+mod row_drift;
+mod row_owners;
+mod rows_to_write;
+mod second_pass;
 mod selection;
-mod standings;
 
-pub use against::{Comparing, against};
-pub use candidates::{CandidateTake, candidates};
-pub use deep::{Depth, all as damaged, remembered};
-pub use drift::row_state;
+pub use candidate_takes::{CandidateTake, candidates};
+pub use deep_check::{Depth, all as damaged, remembered};
+pub use move_routes::{Conflict, TwoLines};
 pub use moves::Moves;
-pub use routes::{Conflict, TwoLines};
+pub use older_manifests::{Comparing, against};
+pub use row_drift::row_state;
 pub use selection::{Pattern, Patterns, Selection};
 
 /// Assets that the second pass takes at a time.
 const CHUNK: usize = 1_000;
 
 /// A manifest with the heads of its assets.
-pub struct Declared {
+pub struct DeclaredManifest {
     /// The manifest.
     pub manifest: Manifest,
     /// Its heads.
     pub heads: Heads,
 }
 
-impl Declared {
+impl DeclaredManifest {
     /// Returns its order and columns, for whoever shows it.
     pub fn arrangement(&self) -> Arrangement {
         let columns = self.manifest.table().into_iter().flat_map(|table| &table.columns);
@@ -68,7 +68,7 @@ impl Declared {
 /// What is to be planned.
 pub struct PlanRequest<'r> {
     /// The manifests, by collection name.
-    pub declared: &'r [Declared],
+    pub declared: &'r [DeclaredManifest],
     /// Which assets are meant.
     pub selection: &'r Selection,
     /// Whether objects and rows are looked at.
@@ -185,7 +185,7 @@ struct Gathering<'r> {
     /// All originals, once they were listed.
     originals: OnceCell<Listing>,
     /// Files that were read and are not as they should be.
-    damaged: deep::Damaged,
+    damaged: deep_check::Damaged,
 }
 
 /// Makes a plan.
@@ -193,7 +193,7 @@ struct Gathering<'r> {
 /// # Errors
 /// When the world cannot be looked at, or a published table does not fit.
 pub async fn plan(world: &World, request: &PlanRequest<'_>) -> Result<Plan, PlannerError> {
-    owners::check_declared(request.declared)?;
+    row_owners::check_declared(request.declared)?;
     let mut known = world.state.known().await?;
     let (mut marker, mut decision) = world.store(&known, request.now, request.take).await?;
     if matches!(decision, StoreDecision::Refused(_)) {
@@ -234,7 +234,7 @@ pub async fn plan(world: &World, request: &PlanRequest<'_>) -> Result<Plan, Plan
         plan.completeness = Completeness::Partial;
     }
     if let Some(approved) = request.approved {
-        approved::hold_to(world, &mut plan, approved).await?;
+        approved_plans::hold_to(world, &mut plan, approved).await?;
     }
     plan.refusals = refusals(&plan, request.limits, decision);
     Ok(plan)
@@ -287,25 +287,25 @@ fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
 
 impl<'r> Gathering<'r> {
     fn new(world: &'r World, request: &'r PlanRequest<'r>, known: &'r Known) -> Self {
-        let (making, damaged) = (HashMap::new(), deep::Damaged::new());
+        let (making, damaged) = (HashMap::new(), deep_check::Damaged::new());
         Self { world, request, known, making, originals: OnceCell::new(), damaged }
     }
 
     /// Plans one collection; tells too how many records leave which other collection.
     async fn collection(
         &mut self,
-        declared: &Declared,
+        declared: &DeclaredManifest,
     ) -> Result<(CollectionPlan, BTreeMap<CollectionName, u64>), PlannerError> {
-        let Declared { manifest, heads } = declared;
+        let DeclaredManifest { manifest, heads } = declared;
         let looked = self.request.refresh;
         let recorded = self.known.collections.iter().find(|collection| collection.name == manifest.name);
         let table = manifest.table().filter(|_| looked == Coverage::At);
         let foreign = match table {
             Some(table) => self.foreign(manifest, table).await?,
-            None => owners::Foreign::default(),
+            None => row_owners::Foreign::default(),
         };
-        let mut visitor = first::FirstPass::new(heads, looked, &foreign);
-        visitor.others = owners::others(self.request.declared, manifest);
+        let mut visitor = first_pass::FirstPass::new(heads, looked, &foreign);
+        visitor.others = row_owners::others(self.request.declared, manifest);
         let folders = manifest.folders();
         let listing = async {
             match looked {
@@ -354,11 +354,11 @@ impl<'r> Gathering<'r> {
             .filter(|recorded| recorded.key != manifest.key && !moves.deleted.is_empty())
             .map(|recorded| recorded.key.clone());
         let mut plan = CollectionPlan {
-            notes: first::row_notes(heads, &suspects, recorded.map_or(0, |recorded| recorded.records)),
+            notes: first_pass::row_notes(heads, &suspects, recorded.map_or(0, |recorded| recorded.records)),
             sights,
             uncovered_key,
             table: manifest.table().map(|table| table.name.clone()),
-            case_twins: first::case_twins(heads, &suspects),
+            case_twins: first_pass::case_twins(heads, &suspects),
             ..CollectionPlan::new(manifest.name.clone(), manifest.key.clone())
         };
         self.second_pass(declared, &suspects, &moves, listing.as_ref(), &mut plan).await?;
@@ -370,7 +370,7 @@ impl<'r> Gathering<'r> {
         }
         self.deletions(manifest, &moves, &mut plan).await?;
         if is_there {
-            plan.misfits = ahead::misfits(self.world, manifest, &plan).await?;
+            plan.misfits = rows_to_write::misfits(self.world, manifest, &plan).await?;
         }
         Ok((plan, left))
     }

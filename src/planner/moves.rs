@@ -11,7 +11,7 @@ use crate::state::{AppliedMove, RenameMemory, StateError, Visitor};
 use crate::world::World;
 
 use super::PlannerError;
-use super::routes::{Conflict, Route, Routes, TwoLines};
+use super::move_routes::{Conflict, Route, Routes, TwoLines};
 
 /// Which records go where.
 #[derive(Debug, Default)]

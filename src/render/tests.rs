@@ -351,7 +351,7 @@ fn only_edits_that_nothing_else_explains_are_told() {
     let same = Cause::RowChanged { field: "outfit".into(), old: some("a navy shirt"), new: some("a brown jacket") };
     let told = |causes: Vec<(Cause, u32)>| {
         let change = change("a/b/c", Action::Generate, causes);
-        edit::edits(&change).into_iter().map(|edit| edit.label.into_owned()).collect::<Vec<_>>().join(" ")
+        change_edits::edits(&change).into_iter().map(|edit| edit.label.into_owned()).collect::<Vec<_>>().join(" ")
     };
     let follows = "a man, fully clothed in a brown jacket, standing";
     assert_eq!(told(vec![clothed(""), outfit(), prompt(follows), (caption, 0), (same, 0)]), "outfit");
@@ -658,7 +658,7 @@ proptest! {
         let around = |text: &str| format!("{before}{text}{after}");
         let causes = [(var("leaf", &old, &new), 1), (var("outer", &around(&old), &around(&new)), 2)];
         let change = change("a/b/c", Action::Generate, causes);
-        prop_assert!(!edit::edits(&change).is_empty());
+        prop_assert!(!change_edits::edits(&change).is_empty());
     }
 }
 

@@ -10,17 +10,17 @@
 use std::fmt;
 
 mod credential;
-mod form;
-mod known;
-mod part;
-mod said;
-mod scheme;
+mod known_secrets;
+mod safe_text;
+mod secret_forms;
 mod secret_name;
+mod secret_parts;
+mod url_scheme;
 
-pub use known::{holds, remember, remember_environment, remember_parts, shade, without_secrets};
-pub use said::{SafeText, chain, prepare};
-pub use scheme::{known_scheme, unknown_scheme};
+pub use known_secrets::{holds, remember, remember_environment, remember_parts, shade, without_secrets};
+pub use safe_text::{SafeText, chain, prepare};
 pub use secret_name::is_secret_name;
+pub use url_scheme::{known_scheme, unknown_scheme};
 
 /// Stands in the place of a secret.
 pub const MASK: &str = "***";

@@ -15,48 +15,50 @@ use crate::asset::ObjectPath;
 use crate::digest::ContentDigest;
 use crate::secret::{self, SafeText};
 
-mod batch;
-mod blame;
-mod divided;
-mod durable;
+mod checksum;
+mod divided_storage;
+mod durability;
 mod endpoint;
-mod fault;
-mod file;
-mod health;
+mod failure_scope;
+mod file_storage;
+mod file_verification;
+mod folder_walk;
+mod listing_batch;
 mod marker;
-mod memory;
-mod mistaken;
-mod moving;
+mod memory_storage;
+mod mistaken_address;
+mod moving_storage;
 mod object;
-mod owner;
-mod prove;
-mod public;
+mod public_files;
 mod put_obstacle;
 mod remnant;
-mod settings;
+mod store_fault;
+mod store_health;
+mod store_http;
+mod store_options;
+mod store_ownership;
 mod stores;
-mod sum;
 mod supabase;
-mod verify;
-mod walk;
-mod wire;
+mod write_proof;
 
-pub use divided::Divided;
-pub use health::{Condition, Health};
+pub use divided_storage::Divided;
+pub use file_verification::{Expected, FileFault, verify};
 pub use marker::{MARKER_PATH, Marker, MarkerCreation, MarkerError, make_marker, read_marker, write_marker};
-pub use moving::{Moving, content_type_of};
-pub use owner::{IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide};
-pub use prove::probe;
-pub use public::PublicFiles;
+pub use moving_storage::{Moving, content_type_of};
+pub use public_files::PublicFiles;
 pub use put_obstacle::PutObstacle;
 pub use remnant::{REMNANT_AGE, Remnant};
-pub use settings::{Addressing, MissingBucket, StoreOptions};
+pub use store_health::{Condition, Health};
+pub use store_options::{Addressing, MissingBucket, StoreOptions};
+pub use store_ownership::{
+    IDLE_SECONDS_MIN, StateRecords, StateView, StoreDecision, StoreRefusal, TakeStorage, decide,
+};
 pub use stores::{Opened, Stores};
-pub use verify::{Expected, FileFault, verify};
+pub use write_proof::probe;
 
-use fault::RemoteStore;
-use prove::PROBE_PREFIX;
-use settings::Location;
+use store_fault::RemoteStore;
+use store_options::Location;
+use write_proof::PROBE_PREFIX;
 
 /// The folder of the originals, which may lie in a store of its own.
 pub const ORIGINALS: &str = "originals";
@@ -324,8 +326,8 @@ pub fn open_watched(settings: &StoreOptions, health: &Arc<Health>) -> Result<Box
         Location::File(path) if path.is_empty() => {
             return Err(StorageError::Unusable { root: "file:".to_owned(), source: complaint("a folder is missing") });
         }
-        Location::File(path) => Box::new(file::FileStorage::new(path)),
-        Location::Memory => Box::new(memory::MemoryStorage::default()),
+        Location::File(path) => Box::new(file_storage::FileStorage::new(path)),
+        Location::Memory => Box::new(memory_storage::MemoryStorage::default()),
         Location::Bucket { service, bucket, prefix } => {
             Box::new(object::ObjectStorage::new(settings, (service, &bucket, prefix), health)?)
         }

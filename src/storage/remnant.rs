@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::prove::PROBE_PREFIX;
-use super::walk::{TEMPORARY_PREFIX, WalkEntry, present, walk};
+use super::folder_walk::{TEMPORARY_PREFIX, WalkEntry, present, walk};
+use super::write_proof::PROBE_PREFIX;
 use crate::asset::ObjectPath;
 
 /// How old a file must be before nobody can be at work with it any more.

@@ -9,12 +9,12 @@ use std::io;
 
 use minijinja::ErrorKind;
 
-mod language;
-mod literal;
+mod literal_text;
+mod template_language;
 
-pub use literal::{literal, meant_braces};
+pub use literal_text::{literal, meant_braces};
 
-use language::environment;
+use template_language::environment;
 
 /// Longest rendered text, in bytes.
 pub const RENDERED_BYTES_MAX: usize = 64 * 1024;
@@ -117,7 +117,7 @@ impl Template {
         if let Some((names, pieces)) = plain(source) {
             return Ok(Self { source: source.into(), names, body: TemplateBody::Plain(pieces) });
         }
-        language::check(source).map_err(TemplateError::Syntax)?;
+        template_language::check(source).map_err(TemplateError::Syntax)?;
         let environment = environment();
         let template = environment.template_from_str(source).map_err(|error| TemplateError::Syntax(words(&error)))?;
         let mut names: Vec<Box<str>> =

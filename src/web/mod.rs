@@ -9,11 +9,11 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use url::Host;
 
-mod address;
-mod visit;
+mod fetch_target;
+mod visitor;
 
-pub use address::{FetchTarget, PublicOnly, place, proxies};
-pub use visit::{Visit, visit};
+pub use fetch_target::{FetchTarget, PublicOnly, place, proxies};
+pub use visitor::{Visit, visit};
 
 use crate::secret::SafeText;
 

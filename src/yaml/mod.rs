@@ -6,13 +6,13 @@
 mod fields;
 mod mistake;
 pub mod scalar;
-mod traps;
-mod tree;
+mod yaml_traps;
+mod yaml_tree;
 
 pub use fields::{Fields, cut_by_comma};
 pub use mistake::{MISTAKES_SHOWN_MAX, ManifestError, Mistake, Mistakes, nearest};
 pub use scalar::{Scalar, ScalarNotation};
-pub use tree::{MapEntry, Node, Text, Value, YamlLimits, parse, parse_with};
+pub use yaml_tree::{MapEntry, Node, Text, Value, YamlLimits, parse, parse_with};
 
 /// A stretch of the source, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

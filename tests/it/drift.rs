@@ -15,7 +15,7 @@ use pixform::asset::{AssetKey, ObjectPath};
 use pixform::digest::ContentDigest;
 use pixform::generator::PLACEHOLDER;
 use pixform::plan::{Action, Approved, Change, Coverage, GuardLimits, Plan, Verdicts};
-use pixform::planner::{self, AllManifests, Declared, Moves, PlanRequest, PlannerError, Selection};
+use pixform::planner::{self, AllManifests, DeclaredManifest, Moves, PlanRequest, PlannerError, Selection};
 use pixform::process::Process;
 use pixform::render;
 use pixform::state::{Access, Caps, Origin, Run};
@@ -139,7 +139,7 @@ impl Place {
 
 async fn plan(
     world: &World,
-    declared: &[Declared],
+    declared: &[DeclaredManifest],
     (refresh, approved): (Coverage, Option<&Approved>),
 ) -> Result<Plan, PlannerError> {
     let request = PlanRequest {
@@ -162,7 +162,7 @@ async fn plan(
     planner::plan(world, &request).await
 }
 
-async fn carry_out(world: &Arc<World>, declared: &[Declared], plan: &Plan) -> Outcome {
+async fn carry_out(world: &Arc<World>, declared: &[DeclaredManifest], plan: &Plan) -> Outcome {
     let run = Run {
         id: uuid::Uuid::now_v7().to_string(),
         command: "apply".to_owned(),
@@ -175,7 +175,7 @@ async fn carry_out(world: &Arc<World>, declared: &[Declared], plan: &Plan) -> Ou
     }
     let leases = Leases::take(&*world.state, &apply::collections(plan), &run, 0).await.unwrap();
     let mut works = Vec::new();
-    for (plan, Declared { manifest, .. }) in plan.collections.iter().zip(declared) {
+    for (plan, DeclaredManifest { manifest, .. }) in plan.collections.iter().zip(declared) {
         let moves = Moves::to_remember(world, manifest, plan).await.unwrap();
         works.push(Work { arrangement: None, plan, assets: Some(manifest), table: manifest.table(), moves });
     }
@@ -195,9 +195,9 @@ async fn carry_out(world: &Arc<World>, declared: &[Declared], plan: &Plan) -> Ou
 /// What a visitor sees of each asset: the row's values, and the bytes of the files that it names.
 type Live = BTreeMap<String, (Vec<serde_json::Value>, Vec<ContentDigest>)>;
 
-async fn live(world: &World, declared: &[Declared]) -> Live {
+async fn live(world: &World, declared: &[DeclaredManifest]) -> Live {
     let mut live = Live::new();
-    for Declared { manifest, heads } in declared {
+    for DeclaredManifest { manifest, heads } in declared {
         let keys: Vec<AssetKey> = heads.all().iter().map(|head| head.key.clone()).collect();
         for row in world.state.rows(manifest.table().unwrap(), &keys).await.unwrap() {
             let mut files = Vec::new();

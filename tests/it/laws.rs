@@ -11,7 +11,7 @@ use pixform::digest::{Changes, FIELDS, RecipeDigest};
 use pixform::generator::{Answer, Generator, GeneratorError, PLACEHOLDER, Placeholder, Progress, ResultUrl};
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Coverage, GuardLimits, Plan, Verdicts};
-use pixform::planner::{self, AllManifests, Comparing, Declared, Moves, PlanRequest, Selection};
+use pixform::planner::{self, AllManifests, Comparing, DeclaredManifest, Moves, PlanRequest, Selection};
 use pixform::process::Process;
 use pixform::state::{Access, Caps, Origin, Run};
 use pixform::storage::{Stores, TakeStorage};
@@ -105,7 +105,7 @@ impl Shape {
 }
 
 /// Loads a manifest that has to be right.
-pub fn load(text: &str) -> Declared {
+pub fn load(text: &str) -> DeclaredManifest {
     let any = GeneratorRules { kind: PLACEHOLDER, checks: PLACEHOLDER };
     let rules = Rules {
         environment: "local".to_owned(),
@@ -117,7 +117,7 @@ pub fn load(text: &str) -> Declared {
     };
     let (manifest, heads) =
         Manifest::load("laws.yaml", text, rules).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-    Declared { manifest, heads }
+    DeclaredManifest { manifest, heads }
 }
 
 /// Paints, and remembers what.
@@ -151,7 +151,7 @@ async fn world(generator: Arc<Counting>) -> Arc<World> {
     Arc::new(world)
 }
 
-async fn plan(world: &World, declared: &Declared) -> Plan {
+async fn plan(world: &World, declared: &DeclaredManifest) -> Plan {
     let request = PlanRequest {
         declared: std::slice::from_ref(declared),
         selection: &Selection::default(),
@@ -172,7 +172,7 @@ async fn plan(world: &World, declared: &Declared) -> Plan {
     planner::plan(world, &request).await.unwrap()
 }
 
-async fn carry_out(world: &Arc<World>, declared: &Declared, plan: &Plan, number: usize) -> Outcome {
+async fn carry_out(world: &Arc<World>, declared: &DeclaredManifest, plan: &Plan, number: usize) -> Outcome {
     let run = Run {
         id: format!("run-{number}"),
         command: "apply".to_owned(),

@@ -8,7 +8,7 @@ use crate::apply::{ApplyError, Ended, Outcome, Why};
 use crate::asset::{Assets, MicroUsd};
 use crate::digest::ContentDigest;
 use crate::plan::{AcceptedPicture, Action, Cause, Change, Plan, Subject, adopt};
-use crate::planner::{Declared, Pattern};
+use crate::planner::{DeclaredManifest, Pattern};
 use crate::record::{Original, Record};
 use crate::render;
 use crate::state::Access;
@@ -121,7 +121,7 @@ async fn pictures(
 /// Turns a change that would take another picture into one that keeps it; says why that is not possible.
 fn accepted(
     change: Change,
-    declared: &Declared,
+    declared: &DeclaredManifest,
     record: Option<&Record>,
     originals: &HashMap<ContentDigest, Original>,
 ) -> Result<Option<Change>, String> {

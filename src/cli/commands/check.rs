@@ -6,7 +6,7 @@ use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd, ObjectPath};
 use crate::config::Settings;
 use crate::digest::{ContentDigest, SeenDigest};
 use crate::plan::{Edited, RowState, settle_seed};
-use crate::planner::{self, Declared, row_state};
+use crate::planner::{self, DeclaredManifest, row_state};
 use crate::record::{Original, Published, Record, RecordHead};
 use crate::render::{Severity, terminal};
 use crate::secret::chain;
@@ -197,12 +197,12 @@ fn tell(output: &Output, (checked, seen): (usize, visited::Looked), findings: &[
 /// Checks one collection; returns how many assets that were, and what is to be remembered.
 async fn collection<'d>(
     world: &World,
-    (declared, price): (&'d Declared, &dyn Fn(&str) -> MicroUsd),
+    (declared, price): (&'d DeclaredManifest, &dyn Fn(&str) -> MicroUsd),
     listing: &Listing,
     args: &Args,
     (findings, output, visited): (&mut Vec<Finding>, &Output, &mut Option<Published>),
 ) -> Result<(usize, Looked<'d>), Failure> {
-    let Declared { manifest, heads } = declared;
+    let DeclaredManifest { manifest, heads } = declared;
     let selection = args.selection.selection();
     let mut looked = Looked { name: &manifest.name, found: Vec::new(), well: Vec::new() };
     let mut seen_keys = HashSet::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::asset::Seed;
 use crate::config::Settings;
 use crate::manifest::{COUNT_MAX, Pick, PickError, Picked, pick};
-use crate::planner::Declared;
+use crate::planner::DeclaredManifest;
 
 use crate::cli::context::Loaded;
 use crate::cli::saved::Locked;
@@ -89,7 +89,7 @@ fn load(args: &Args, settings: &Settings, output: &Output) -> Result<Loaded, Fai
 
 /// Returns the file that declares the asset, and what it says.
 fn text(args: &Args, loaded: &Loaded) -> Result<(Arc<str>, Arc<str>), Failure> {
-    let (Declared { manifest, .. }, ..) = asked::find(&args.key, loaded)?;
+    let (DeclaredManifest { manifest, .. }, ..) = asked::find(&args.key, loaded)?;
     Ok((Arc::clone(&manifest.file), Arc::clone(&manifest.source)))
 }
 

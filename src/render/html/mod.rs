@@ -3,7 +3,7 @@
 //! Everything is in the file: style, script and thumbnails; a policy in its head forbids the browser all else, whatever a
 //! prompt says. It reads without scripts, too: these only filter and compare.
 
-mod view;
+mod page_view;
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::plan::Plan;
 
-use super::escape::terminal;
-use super::report::ReportFacts;
+use super::report_facts::ReportFacts;
+use super::visible_text::terminal;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -27,7 +27,7 @@ const THUMBNAILS_MAX: usize = 24_000_000;
 /// Returns the report on a plan, or on why there is none, as an HTML document.
 pub fn report_html(plan: Option<&Plan>, facts: &ReportFacts) -> String {
     let mut thumbnails = Thumbnails { left: THUMBNAILS_MAX };
-    let page = view::page(plan, facts, &mut thumbnails, policy);
+    let page = page_view::page(plan, facts, &mut thumbnails, policy);
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(visible);

@@ -3,14 +3,14 @@
 //! A host takes so many characters and no more, so a report is written in shapes, each shorter than the one before, until
 //! one fits: pictures become links, then details become counts. A shape is whole by itself, so nothing is ever cut.
 
-mod escape;
-mod mistakes;
-mod parts;
-mod rows;
+mod asset_table;
+mod markdown_escape;
+mod mistake_section;
+mod report_sections;
 
 use crate::plan::Plan;
 
-use super::report::{ReportFacts, ReportStage, live_since, sentence};
+use super::report_facts::{ReportFacts, ReportStage, live_since, sentence};
 
 /// How a picture is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,16 +94,16 @@ impl Report<'_> {
     fn write(&self) -> String {
         let parts = [
             self.head(),
-            mistakes::mistakes(self.facts, self.shape),
-            self.plan.map(|plan| parts::refusals(plan, self.shape)).unwrap_or_default(),
-            self.plan.map(|plan| rows::table(plan, self.facts, self.shape)).unwrap_or_default(),
-            self.plan.map(|plan| parts::edits(plan, self.facts, self.shape)).unwrap_or_default(),
-            self.plan.map(|plan| parts::another(plan, self.facts, self.shape)).unwrap_or_default(),
-            self.plan.map(|plan| parts::notes(plan, self.shape)).unwrap_or_default(),
-            self.plan.map(|plan| parts::details(plan, self.facts, self.shape)).unwrap_or_default(),
-            parts::commands(self.facts),
+            mistake_section::mistakes(self.facts, self.shape),
+            self.plan.map(|plan| report_sections::refusals(plan, self.shape)).unwrap_or_default(),
+            self.plan.map(|plan| asset_table::table(plan, self.facts, self.shape)).unwrap_or_default(),
+            self.plan.map(|plan| report_sections::edits(plan, self.facts, self.shape)).unwrap_or_default(),
+            self.plan.map(|plan| report_sections::another(plan, self.facts, self.shape)).unwrap_or_default(),
+            self.plan.map(|plan| report_sections::notes(plan, self.shape)).unwrap_or_default(),
+            self.plan.map(|plan| report_sections::details(plan, self.facts, self.shape)).unwrap_or_default(),
+            report_sections::commands(self.facts),
             self.shortened(),
-            parts::foot(self.facts),
+            report_sections::foot(self.facts),
         ];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join("\n")
@@ -113,8 +113,8 @@ impl Report<'_> {
     fn head(&self) -> String {
         let marker = report_marker(&self.facts.environment);
         let plan = self.plan.map(|plan| format!("plan={} ", plan.digest())).unwrap_or_default();
-        let head = parts::head_commit(self.facts).map(|head| format!("head={head} ")).unwrap_or_default();
-        let environment = escape::text(&self.facts.environment, 60);
+        let head = report_sections::head_commit(self.facts).map(|head| format!("head={head} ")).unwrap_or_default();
+        let environment = markdown_escape::text(&self.facts.environment, 60);
         let live = live_since(self.facts).map(|at| format!("Live since {at}. ")).unwrap_or_default();
         let sentence = match self.plan {
             Some(plan) => sentence(plan, self.facts),

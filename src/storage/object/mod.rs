@@ -17,22 +17,22 @@ use object_store::{
 };
 use reqwest::Url;
 
-use super::fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
-use super::health::Health;
-use super::mistaken::{self, Api, Mistaken};
-use super::settings::{BucketService, Prefix};
-use super::sum::{ChecksumMatch, Checksums, StoredFile};
-use super::wire::RetryLimit;
+use super::checksum::{ChecksumMatch, Checksums, StoredFile};
+use super::mistaken_address::{self, Api, Mistaken};
+use super::store_fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
+use super::store_health::Health;
+use super::store_http::RetryLimit;
+use super::store_options::{BucketService, Prefix};
 use super::{
     FileVisitor, Needs, Overwrite, Remnant, RemoteStore, Storage, StorageError, StoreOptions, WRITES_MAX,
     cache_control, check_folder, too_large,
 };
 use crate::asset::ObjectPath;
 
-mod build;
-mod listing;
+mod client_build;
+mod s3_listing;
 
-use build::{CapturedHeaders, build, payload, with};
+use client_build::{CapturedHeaders, build, payload, with};
 
 /// Files below a prefix of a bucket.
 pub(super) struct ObjectStorage {
@@ -96,7 +96,7 @@ impl ObjectStorage {
                             && fault.kind == StoreFaultKind::Missing
                             && fault.speaker == Speaker::Anybody =>
                     {
-                        let Mistaken { what, help } = mistaken::unknown_there(endpoint, Api::S3);
+                        let Mistaken { what, help } = mistaken_address::unknown_there(endpoint, Api::S3);
                         StorageError::Settings { what: format!("`{}` {what}", crate::web::bare(endpoint)), help }
                     }
                     Some(_) | None => self.place.failure(action, path, fault),

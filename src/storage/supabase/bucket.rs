@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::fault::{StoreFault, StoreFaultKind};
-use super::super::wire::RetryLimit;
+use super::super::store_fault::{StoreFault, StoreFaultKind};
+use super::super::store_http::RetryLimit;
 use super::super::{Needs, PutObstacle, Readers, RemoteStore, StorageError};
 use super::{SupabaseStorage, number};
 

@@ -13,13 +13,13 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use super::checksum::{ChecksumMatch, Checksums, StoredFile};
 use super::endpoint::trimmed;
-use super::fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
-use super::health::Health;
-use super::mistaken::{self, Api, Mistaken};
-use super::settings::{Prefix, supabase_base};
-use super::sum::{ChecksumMatch, Checksums, StoredFile};
-use super::wire::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
+use super::mistaken_address::{self, Api, Mistaken};
+use super::store_fault::{Speaker, StoreFault, StoreFaultKind, WRITE};
+use super::store_health::Health;
+use super::store_http::{AnswerMax, RetryLimit, StoreAnswer, StoreRequest, Wire};
+use super::store_options::{Prefix, supabase_base};
 use super::{
     FileVisitor, MARKER_PATH, MissingBucket, Needs, Overwrite, Remnant, RemoteStore, Storage, StorageError,
     StoreOptions, WRITES_MAX, cache_control, check_folder,
@@ -27,10 +27,10 @@ use super::{
 use crate::asset::ObjectPath;
 
 mod bucket;
-mod role;
+mod key_role;
 
 use bucket::Bucket;
-use role::{KeyRole, keys};
+use key_role::{KeyRole, keys};
 
 /// Files of one page of a listing: the most that the server gives.
 const PAGE: usize = 1_000;
@@ -91,7 +91,7 @@ impl SupabaseStorage {
         let is_missing = matches!(fault.kind, StoreFaultKind::Missing | StoreFaultKind::NoBucket);
         match Url::parse(&self.base) {
             Ok(base) if is_missing && fault.speaker == Speaker::Anybody => {
-                let Mistaken { what, help } = mistaken::unknown_there(&base, Api::Supabase);
+                let Mistaken { what, help } = mistaken_address::unknown_there(&base, Api::Supabase);
                 StorageError::Settings { what: format!("`{}` {what}", crate::web::bare(&base)), help }
             }
             Ok(_) | Err(_) => self.place.failure(action, path, fault),
