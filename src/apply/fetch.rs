@@ -187,7 +187,7 @@ impl<'r> Fetch<'_, 'r> {
             Trouble::Gone if course.begun.elapsed() < GRACE => {}
             Trouble::Gone => return Some(Came::Lost(message)),
             Trouble::Judged => return Some(Came::Failed { why: message, meaning: Meaning::Verdict }),
-            Trouble::Refused => return Some(Came::NotYet(message)),
+            Trouble::Refused | Trouble::NoModel => return Some(Came::NotYet(message)),
             Trouble::Closed => {
                 self.pacing.close();
                 return Some(Came::NotYet(message));
@@ -258,9 +258,12 @@ impl<'r> Fetch<'_, 'r> {
             Err(error) => {
                 return match error.trouble() {
                     Trouble::Busy(_) | Trouble::Unreachable | Trouble::Ambiguous => Attempt::Passing(error),
-                    Trouble::Gone | Trouble::Broken | Trouble::Refused | Trouble::Judged | Trouble::Closed => {
-                        Attempt::Miss(error.to_string(), None)
-                    }
+                    Trouble::Gone
+                    | Trouble::Broken
+                    | Trouble::Refused
+                    | Trouble::NoModel
+                    | Trouble::Judged
+                    | Trouble::Closed => Attempt::Miss(error.to_string(), None),
                 };
             }
         };

@@ -123,9 +123,10 @@ impl Pacing {
     }
 
     /// Lets nobody ask for so long. Returns the pause's end where people have to be told of it: once for a pause, however
-    /// many pictures met it, and once more where it is drawn out.
+    /// many pictures met it, and once more where it is drawn out. Nobody is waited for beyond the deadline of a picture.
     #[must_use]
     pub fn pause(&self, pause: Duration) -> Option<SystemTime> {
+        let pause = pause.min(self.pace.deadline);
         let now = Instant::now();
         let until = now + pause;
         let mut turns = self.turns();
@@ -239,7 +240,7 @@ mod tests {
             concurrency: 4,
             images_per_minute,
             min_interval: Duration::from_millis(min_interval),
-            deadline: Duration::from_secs(1),
+            deadline: Duration::from_secs(100),
         }
     }
 

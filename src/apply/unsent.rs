@@ -26,6 +26,7 @@ impl Buyer<'_> {
             Trouble::Unreachable
             | Trouble::Ambiguous
             | Trouble::Refused
+            | Trouble::NoModel
             | Trouble::Judged
             | Trouble::Gone
             | Trouble::Broken => {}
@@ -73,7 +74,9 @@ impl Buyer<'_> {
         let status = match error.trouble() {
             Trouble::Ambiguous | Trouble::Broken | Trouble::Gone => CallStatus::Unknown,
             Trouble::Judged => CallStatus::Judged,
-            Trouble::Busy(_) | Trouble::Unreachable | Trouble::Refused | Trouble::Closed => CallStatus::Refused,
+            Trouble::Busy(_) | Trouble::Unreachable | Trouble::Refused | Trouble::NoModel | Trouble::Closed => {
+                CallStatus::Refused
+            }
         };
         self.settle(call, status, &message).await?;
         match error.trouble() {
@@ -89,7 +92,7 @@ impl Buyer<'_> {
                 service.pacing.close();
                 Err(ApplyError::Service { key, source: error })
             }
-            Trouble::Refused | Trouble::Closed => Err(ApplyError::Service { key, source: error }),
+            Trouble::Refused | Trouble::NoModel | Trouble::Closed => Err(ApplyError::Service { key, source: error }),
             Trouble::Judged => {
                 self.tally.failed.fetch_add(1, Ordering::Relaxed);
                 Err(ApplyError::Judged { key, why: message })

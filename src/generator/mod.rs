@@ -10,16 +10,17 @@ use bytes::Bytes;
 use crate::asset::{KindSpec, Recipe, Seed};
 use crate::secret::SafeText;
 
-mod http;
+pub mod http;
 mod novita;
 mod placeholder;
+pub mod refusal;
 mod trouble;
 mod verdict;
 
 pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
 pub use trouble::{CallError, Retry, Trouble};
-pub use verdict::Meaning;
+pub use verdict::{Meaning, Saying};
 
 /// The kinds of generator that this program knows, in the order in which messages list them.
 pub static KINDS: [&KindSpec; 2] = [&placeholder::SPEC, &novita::SPEC];

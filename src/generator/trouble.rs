@@ -31,6 +31,8 @@ pub enum Trouble {
     Judged,
     /// A clean no to every request: a bad key, an empty balance, an endpoint that is gone.
     Closed,
+    /// A clean no to every request for this model: there is no such model, or not any more.
+    NoModel,
     /// There is no such task or file, or not any more.
     Gone,
     /// What came is not what was promised: cut off, too much, or from where nothing may be fetched.
@@ -43,7 +45,7 @@ impl Trouble {
         match self {
             Self::Busy(_) | Self::Unreachable => Retry::Safe,
             Self::Ambiguous => Retry::Ambiguous,
-            Self::Refused | Self::Judged | Self::Closed | Self::Gone | Self::Broken => Retry::Never,
+            Self::Refused | Self::Judged | Self::Closed | Self::NoModel | Self::Gone | Self::Broken => Retry::Never,
         }
     }
 }

@@ -16,9 +16,10 @@ pub enum Meaning {
 
 /// What some words mean, wherever they stand in what a service says.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Saying {
+pub struct Saying {
     /// Lower-case words, and a blank for whatever stands between them.
     pub words: &'static str,
+    /// What they mean.
     pub meaning: Meaning,
 }
 
@@ -114,7 +115,7 @@ pub(super) fn meaning(said: &str, own: &[Saying]) -> Meaning {
 }
 
 /// Returns a text in lower case with one blank for whatever is no letter and no digit: codes and words look the same then.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let letters = |c: char| if c.is_alphanumeric() { c } else { ' ' };
     let text: String = text.chars().map(letters).collect();
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -109,17 +109,21 @@ pub fn bare(url: &Url) -> SafeText {
 
 /// Reads `Retry-After`: seconds, or a date; never longer than a quarter of an hour.
 pub fn pause(headers: &HeaderMap) -> Option<Duration> {
+    Some(retry_after(headers)?.min(PAUSE_MAX))
+}
+
+/// Reads `Retry-After`, however long it is.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Duration::from_secs_f64(seconds.min(1e6)),
-        Ok(_) => return None,
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Some(Duration::from_secs_f64(seconds.min(1e6))),
+        Ok(_) => None,
         Err(_) => {
             let date = httpdate::parse_http_date(text).ok()?;
             // A date has whole seconds: one more, so that the second has passed.
-            date.duration_since(SystemTime::now()).unwrap_or_default() + Duration::from_secs(1)
+            Some(date.duration_since(SystemTime::now()).unwrap_or_default() + Duration::from_secs(1))
         }
-    };
-    Some(pause.min(PAUSE_MAX))
+    }
 }
 
 #[cfg(test)]

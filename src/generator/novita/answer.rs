@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
-use super::said::{envelope_refused, looks, meaning};
+use super::refusals::REFUSALS;
 use crate::asset::Seed;
-use crate::generator::http::{Reply, Whole};
+use crate::generator::http::{Reply, Whole, looks};
 use crate::generator::trouble::{CallError, Trouble};
 use crate::generator::{Progress, ResultUrl};
 use crate::secret::{self, SafeText};
@@ -35,7 +35,7 @@ pub fn task(reply: &Reply) -> Result<String, Box<CallError>> {
     }
     let refused = value.as_ref().and_then(|value| value.get("code")?.as_i64()).is_some_and(|code| code != 0);
     if refused {
-        return Err(envelope_refused(reply));
+        return Err(REFUSALS.in_success(reply));
     }
     // A task may have been made, and charged, whose id we do not know.
     let what = match reply.whole {
@@ -65,7 +65,7 @@ pub fn progress(reply: &Reply) -> Result<Progress, Box<CallError>> {
         "TASK_STATUS_FAILED" => {
             let reason = task.and_then(|task| text(task.get("reason"))).unwrap_or_default();
             let reason = if reason.is_empty() { "it gave no reason".into() } else { SafeText::of(&reason) };
-            return Ok(Progress::Failed { meaning: meaning(&reason), why: reason });
+            return Ok(Progress::Failed { meaning: REFUSALS.meaning(&reason), why: reason });
         }
         // Queued, processing, or a status that nobody documents: bounded by the deadline.
         _ => return Ok(Progress::Running),

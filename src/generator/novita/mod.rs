@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 
-use super::http::{Http, Question, Reply, Whole};
-use super::trouble::{CallError, Trouble};
+use super::http::{Auth, Bounds, Http, HttpRequest, HttpSettings, RequestBody, Target};
+use super::refusal::downloaded;
 use super::{Answer, Generator, GeneratorError, Progress, ResultUrl};
 use crate::asset::{MicroUsd, Recipe};
 
 mod answer;
+mod refusals;
 mod request;
-mod said;
 mod table;
+
+use refusals::REFUSALS;
 
 pub(super) use table::SPEC;
 
@@ -30,6 +32,8 @@ const RESULT_PATH: &str = "/v3/async/task-result";
 /// How long the answer to a submit may take. Source: <https://novita.ai/docs/guides/error>, which advises more than 60
 /// seconds, read 2026-11-22.
 const REQUEST_TIME: Duration = Duration::from_secs(90);
+/// How much of an answer is read: a few lines, and no pictures.
+const BOUNDS: Bounds = Bounds { text: 8 * 1024 * 1024, pictures: 0 };
 /// What moderation costs for each picture unless another price is configured.
 ///
 /// Source: <https://novita.ai/docs/api-reference/model-apis-txt2img>, read 2026-11-22.
@@ -89,7 +93,15 @@ impl Novita {
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err(SettingsError::BaseUrl);
         }
-        let http = Http::new(base, &api_key, request_time.unwrap_or(REQUEST_TIME)).map_err(SettingsError::Client)?;
+        let http = Http::new(HttpSettings {
+            base,
+            auth: Auth::Bearer,
+            key: &api_key,
+            domains: &[],
+            paying_time: request_time.unwrap_or(REQUEST_TIME),
+            bounds: BOUNDS,
+        });
+        let http = http.map_err(SettingsError::Client)?;
         Ok(Self {
             http,
             path: path.unwrap_or_else(|| SUBMIT_PATH.to_owned()),
@@ -102,46 +114,22 @@ impl Novita {
 #[async_trait]
 impl Generator for Novita {
     async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
-        let body = request::Body::new(recipe, self.moderation);
-        let reply = self.http.ask(Question::Pay { path: &self.path, body: &body }).await?;
+        let body = RequestBody::json(&request::Body::new(recipe, self.moderation));
+        let reply = self.http.ask(HttpRequest::paid(&self.path, body)).await?;
         if !reply.status.is_success() {
-            return Err(said::submit_refused(&reply).into());
+            return Err(REFUSALS.submit(&reply).into());
         }
         Ok(Answer::Task(answer::task(&reply)?))
     }
 
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
-        let question: Question<'_, ()> = Question::Ask { path: &self.result_path, query: &[("task_id", task)] };
-        let reply = self.http.ask(question).await?;
-        if reply.status.is_success() {
-            return Ok(answer::progress(&reply)?);
-        }
-        match said::poll_refused(&reply) {
-            Ok(failed) => Ok(failed),
-            Err(error) => Err(error.into()),
-        }
+        let question = HttpRequest::question(Target::Path(&self.result_path));
+        let reply = self.http.ask(HttpRequest { query: &[("task_id", task)], ..question }).await?;
+        let progress = if reply.status.is_success() { answer::progress(&reply) } else { REFUSALS.poll(&reply) };
+        Ok(progress?)
     }
 
     async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError> {
-        let reply = self.http.fetch(&result.0).await?;
-        let Reply { status, pause, body, whole, .. } = reply;
-        let trouble = match status {
-            // A signed URL that has run out answers 403 with XML, not 404.
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::Gone,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Busy(pause),
-            status if status.is_server_error() => Trouble::Ambiguous,
-            status if !status.is_success() => Trouble::Broken,
-            _ if whole != Whole::Yes => {
-                let message = format!("the picture was cut off after {} bytes", body.len());
-                return Err(CallError::new(Trouble::Broken, message).into());
-            }
-            _ => return Ok(body),
-        };
-        let message = format!("the picture cannot be fetched: {}", said::answered(&reply_of(status, body)));
-        Err(CallError::new(trouble, message).into())
+        downloaded(self.http.fetch(&result.0).await?, &REFUSALS)
     }
-}
-
-fn reply_of(status: StatusCode, body: Bytes) -> Reply {
-    Reply { status, pause: None, body, whole: Whole::Yes, location: None }
 }

@@ -1,34 +1,49 @@
-//! HTTP as every service needs it: one request, bounded in time and bytes, told of in the log without its secrets.
-//!
-//! What an answer means is left to the adapter. What is decided here is whether a request that brought no answer was
-//! sent at all. Nothing is repeated and no redirect is followed without looking at where it leads.
+//! The client of one service: how it is asked, and how pictures are fetched from wherever they lie.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
-use serde::Serialize;
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Url};
 
 use crate::secret::{self, SafeText};
-pub use crate::web::Whole;
-use crate::web::{self, FetchTarget, PublicOnly, bare, pause, place, proxies, read, words};
+use crate::web::{self, FetchTarget, PublicOnly, bare, place, proxies, words};
 
-use super::trouble::{CallError, Trouble};
+use super::auth::{Auth, Credentials, may_have_key};
+use super::body::RequestBody;
+use super::inline::Bounds;
+use super::reply::{BodyForm, ReadBody, Reply, read};
+use super::wait::again;
+use crate::generator::trouble::{CallError, Trouble};
 
-/// Largest answer of a service that is read, in bytes.
-const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Largest picture that is fetched, in bytes.
 pub const PICTURE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Redirects that are followed when a picture is fetched.
 const REDIRECTS_MAX: usize = 5;
+/// How much of a file is fetched.
+const FETCHED: Bounds = Bounds { text: PICTURE_BYTES_MAX, pictures: 0 };
 /// How long an answer to a question that costs nothing may take.
 const QUESTION_TIME: Duration = Duration::from_secs(30);
 /// How long a picture may take to arrive; also how long a server may drip.
 const DOWNLOAD_TIME: Duration = Duration::from_secs(60);
 /// How long a server may be silent in the middle of an answer.
 const SILENCE_TIME: Duration = Duration::from_secs(20);
+
+/// How a service is asked.
+pub struct HttpSettings<'s> {
+    /// Its address.
+    pub base: Url,
+    /// Where the key stands.
+    pub auth: Auth,
+    /// The key.
+    pub key: &'s str,
+    /// Domains of the service's own, at which its answers may say that more can be asked.
+    pub domains: &'static [&'static str],
+    /// How long the answer to a request that may be charged may take.
+    pub paying_time: Duration,
+    /// How much of an answer is read.
+    pub bounds: Bounds,
+}
 
 /// One service.
 pub struct Http {
@@ -41,58 +56,70 @@ pub struct Http {
     base: Url,
     /// The hosts of configured proxies, from which nothing is fetched.
     proxies: Arc<[String]>,
-    authorization: HeaderValue,
+    credentials: Credentials,
+    domains: &'static [&'static str],
     paying_time: Duration,
+    bounds: Bounds,
 }
 
-/// An answer, whatever it says.
-pub struct Reply {
-    /// Its status.
-    pub status: StatusCode,
-    /// How long the service wants to be left alone.
-    pub pause: Option<Duration>,
-    /// Its body; what had come of it where it was cut off.
-    pub body: Bytes,
-    /// Whether the body is whole.
-    pub whole: Whole,
-    /// Where it leads, for a redirect.
-    pub location: Option<SafeText>,
+/// Whether a request may be charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// It may: it is sent once, on a connection of its own, and given time.
+    Possible,
+    /// It costs nothing.
+    Never,
 }
 
-/// What is asked, and where.
+/// Where a request goes.
 #[derive(Debug, Clone, Copy)]
-pub enum Question<'q, B> {
-    /// A request that may be charged.
-    Pay {
-        /// Path below the base URL.
-        path: &'q str,
-        /// Its body.
-        body: &'q B,
-    },
-    /// A request that is not.
-    Ask {
-        /// Path below the base URL.
-        path: &'q str,
-        /// The query's parameters.
-        query: &'q [(&'q str, &'q str)],
-    },
+pub enum Target<'t> {
+    /// A path below the configured address.
+    Path(&'t str),
+    /// A URL that the service named.
+    Named(&'t str),
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct HttpRequest<'r> {
+    /// Whether it may be charged.
+    pub charge: Charge,
+    /// How it is asked.
+    pub method: Method,
+    /// Where.
+    pub target: Target<'r>,
+    /// The query's parameters.
+    pub query: &'r [(&'r str, &'r str)],
+    /// Headers beside those that every request has.
+    pub headers: &'r [(&'static str, &'r str)],
+    /// What is sent with it.
+    pub body: Option<RequestBody>,
+}
+
+impl<'r> HttpRequest<'r> {
+    /// Asks for something that may be charged.
+    pub fn paid(path: &'r str, body: RequestBody) -> Self {
+        let (method, target) = (Method::POST, Target::Path(path));
+        Self { charge: Charge::Possible, method, target, query: &[], headers: &[], body: Some(body) }
+    }
+
+    /// Asks a question that costs nothing.
+    pub fn question(target: Target<'r>) -> Self {
+        Self { charge: Charge::Never, method: Method::GET, target, query: &[], headers: &[], body: None }
+    }
 }
 
 impl Http {
     /// Prepares the clients; nothing is sent.
     ///
     /// # Errors
-    /// In words, where the key cannot be a header, or the system's certificates cannot be read.
-    pub fn new(base: Url, key: &str, paying_time: Duration) -> Result<Self, String> {
-        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("its `api_key` holds a blank, or a character that is not ASCII".to_owned());
-        }
-        secret::remember(key);
+    /// In words, where the key cannot be sent, or the system's certificates cannot be read.
+    pub fn new(settings: HttpSettings<'_>) -> Result<Self, String> {
+        let HttpSettings { base, auth, key, domains, paying_time, bounds } = settings;
+        let credentials = Credentials::new(&auth, key)?;
         secret::remember_parts(base.as_str());
         secret::prepare();
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
-            .map_err(|_| "its `api_key` holds a character that no HTTP header can have".to_owned())?;
-        authorization.set_sensitive(true);
         let local = web::is_local(&base);
         let own = |client: ClientBuilder| if local { client.no_proxy() } else { client };
         let builder = || web::builder().read_timeout(SILENCE_TIME);
@@ -106,31 +133,54 @@ impl Http {
             fetching: built(&|| builder().dns_resolver(resolver.clone()).no_gzip())?,
             base,
             proxies,
-            authorization,
+            credentials,
+            domains,
             paying_time,
+            bounds,
         })
     }
 
     /// Sends one request with the key.
     ///
     /// # Errors
-    /// [`Trouble::Unreachable`] where nothing was sent, [`Trouble::Ambiguous`] where no answer came.
-    pub async fn ask<B: Serialize + Sync>(&self, question: Question<'_, B>) -> Result<Reply, Box<CallError>> {
-        let (client, method, path, time) = match question {
-            Question::Pay { path, .. } => (&self.paying, Method::POST, path, self.paying_time),
-            Question::Ask { path, .. } => (&self.asking, Method::GET, path, QUESTION_TIME),
+    /// [`Trouble::Unreachable`] where nothing was sent, [`Trouble::Ambiguous`] where no answer came, or the service named
+    /// an address to which its key must not go.
+    pub async fn ask(&self, asked: HttpRequest<'_>) -> Result<Reply, Box<CallError>> {
+        let HttpRequest { charge, method, target, query, headers, body } = asked;
+        let (client, time) = match charge {
+            Charge::Possible => (&self.paying, self.paying_time),
+            Charge::Never => (&self.asking, QUESTION_TIME),
         };
-        let url = join(&self.base, path);
-        let request = client.request(method.clone(), url.clone()).timeout(time);
-        let request = request.header(AUTHORIZATION, self.authorization.clone());
-        let request = match question {
-            Question::Pay { body, .. } => {
-                tracing::debug!(body = %SafeText::body(&serde_json::to_vec(body).unwrap_or_default()), "request");
-                request.json(body)
+        let url = self.url(target)?;
+        let mut request = client.request(method.clone(), url.clone()).timeout(time).query(query);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            tracing::debug!(body = %body.shown(), "request");
+            request = body.send(request);
+        }
+        let request = self.credentials.sign(request);
+        self.exchange(request, &method, &url, self.bounds).await.map(|(reply, _)| reply)
+    }
+
+    /// Returns where a request goes, if the key may go there.
+    fn url(&self, target: Target<'_>) -> Result<Url, Box<CallError>> {
+        let named = match target {
+            Target::Path(path) => return Ok(join(&self.base, path)),
+            Target::Named(named) => named,
+        };
+        let ambiguous = |message: String| CallError::new(Trouble::Ambiguous, message);
+        let url = Url::parse(named).map_err(|_| ambiguous("the service names an address that is no URL".to_owned()))?;
+        match may_have_key(&url, &self.base, self.domains) {
+            true => Ok(url),
+            false => {
+                let host = bare(&url);
+                Err(ambiguous(format!(
+                    "the service says to ask at {host}, where its key must not go: it was not asked"
+                )))
             }
-            Question::Ask { query, .. } => request.query(query),
-        };
-        self.send(request, &method, &url, ANSWER_BYTES_MAX).await
+        }
     }
 
     /// Fetches a file, without the key; follows redirects to where it may.
@@ -155,7 +205,7 @@ impl Http {
                 }
             };
             let request = client.get(url.clone()).timeout(DOWNLOAD_TIME);
-            let (reply, next) = self.exchange(request, &Method::GET, &url, PICTURE_BYTES_MAX).await?;
+            let (reply, next) = self.exchange(request, &Method::GET, &url, FETCHED).await?;
             match next.filter(|_| reply.status.is_redirection()) {
                 Some(location) => {
                     url = url.join(&location).map_err(|_| broken("it is redirected to no URL".to_owned()))?;
@@ -166,23 +216,13 @@ impl Http {
         Err(broken(format!("it is redirected more than {REDIRECTS_MAX} times")))
     }
 
-    async fn send(
-        &self,
-        request: RequestBuilder,
-        method: &Method,
-        url: &Url,
-        bytes_max: u64,
-    ) -> Result<Reply, Box<CallError>> {
-        self.exchange(request, method, url, bytes_max).await.map(|(reply, _)| reply)
-    }
-
     /// Sends a request and reads the answer; returns with it where it leads.
     async fn exchange(
         &self,
         request: RequestBuilder,
         method: &Method,
         url: &Url,
-        bytes_max: u64,
+        bounds: Bounds,
     ) -> Result<(Reply, Option<String>), Box<CallError>> {
         let begun = Instant::now();
         let shown = bare(url);
@@ -195,17 +235,20 @@ impl Http {
                 return Err(error);
             }
         };
-        let (status, pause) = (response.status(), pause(response.headers()));
-        let next = response.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned()));
-        let picture = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
-        let (body, whole) = read(response, bytes_max).await;
-        let (ms, bytes) = (begun.elapsed().as_millis(), body.len());
-        tracing::info!(%method, url = %shown, status = status.as_u16(), ms, bytes, ?whole, "answered");
-        if !picture {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let next = headers.get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        let is_picture = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
+        let form = if is_picture { BodyForm::Picture } else { BodyForm::Text };
+        let ReadBody { body, pictures, whole } = read(response, form, bounds).await;
+        let (ms, bytes, pictured) = (begun.elapsed().as_millis(), body.len(), pictures.len());
+        tracing::info!(%method, url = %shown, status = status.as_u16(), ms, bytes, pictured, ?whole, "answered");
+        if !is_picture {
             tracing::debug!(body = %SafeText::body(&body), "answer");
         }
+        // A yes says nothing in its body about asking again.
+        let again = again(&headers, if is_picture || status.is_success() { &[] } else { &body });
         let location = next.as_deref().map(SafeText::of);
-        Ok((Reply { status, pause, body, whole, location }, next))
+        Ok((Reply { status, again, body, pictures, whole, location }, next))
     }
 }
 
