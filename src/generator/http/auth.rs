@@ -99,8 +99,8 @@ pub(super) fn may_have_key(url: &Url, base: &Url, domains: &[&str]) -> bool {
         && url.host() == base.host()
         && url.port_or_known_default() == base.port_or_known_default();
     let Some(url::Host::Domain(host)) = url.host() else { return is_base };
-    let below = |domain: &&str| host == *domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    is_base || (url.scheme() == "https" && url.port().is_none() && domains.iter().any(|domain| below(&domain)))
+    let below = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    is_base || (url.scheme() == "https" && url.port().is_none() && domains.iter().any(|domain| below(domain)))
 }
 
 #[cfg(test)]

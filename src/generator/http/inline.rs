@@ -160,7 +160,8 @@ impl InlineReader {
         let before: u64 = self.pictures.iter().map(|picture| picture.len() as u64).sum();
         let ReaderState::Picture { decoder, head } = &mut self.state else { return Ok(0) };
         let escaped = decoder.escaped;
-        let quote = chunk.iter().position(|byte| *byte == b'"');
+        // Mostly there is none, which is found out fast.
+        let quote = if chunk.contains(&b'"') { chunk.iter().position(|byte| *byte == b'"') } else { None };
         let mut decoded = decoder.feed(&chunk[..quote.unwrap_or(chunk.len())]);
         if quote.is_some() {
             decoded = decoded.and_then(|()| decoder.end());
@@ -222,16 +223,33 @@ struct Base64Decoder {
     letters: Vec<u8>,
     padding: usize,
     escaped: Escaped,
+    lettering: Lettering,
+}
+
+/// Whether all letters so far were of the usual alphabet, without escapes and line breaks: then they need no copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Lettering {
+    #[default]
+    Usual,
+    Mixed,
 }
 
 impl Base64Decoder {
     /// Reads letters of a JSON text.
     fn feed(&mut self, mut text: &[u8]) -> Result<(), NotBase64> {
         while let Some(first) = text.first() {
+            if self.lettering == Lettering::Usual && self.letters.is_empty() && text.len() >= 4 {
+                text = self.feed_usual(text)?;
+                continue;
+            }
             let plain = text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len());
             let read = match (self.escaped, *first) {
                 (Escaped::No, _) if plain > 0 => {
-                    let room = BLOCK - self.letters.len();
+                    // Where all is usual, only what is missing to four letters: the rest is decoded where it stands.
+                    let room = match self.lettering {
+                        Lettering::Usual => 4 - self.letters.len() % 4,
+                        Lettering::Mixed => BLOCK - self.letters.len(),
+                    };
                     self.letters(&text[..plain.min(room)])?;
                     plain.min(room)
                 }
@@ -253,12 +271,34 @@ impl Base64Decoder {
         Ok(())
     }
 
+    /// Decodes letters where they stand, as far as they are all of the usual alphabet; returns what is left.
+    fn feed_usual<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], NotBase64> {
+        if self.padding > 0 {
+            return Err(NotBase64);
+        }
+        let (whole, rest) = text.split_at(text.len() / 4 * 4);
+        let before = self.bytes.len();
+        self.grow(whole.len());
+        match ENGINE.decode_vec(whole, &mut self.bytes) {
+            Ok(()) => Ok(rest),
+            Err(_) => {
+                self.bytes.truncate(before);
+                self.lettering = Lettering::Mixed;
+                Ok(text)
+            }
+        }
+    }
+
     fn letters(&mut self, letters: &[u8]) -> Result<(), NotBase64> {
         if self.padding > 0 {
             return Err(NotBase64);
         }
         self.letters.extend_from_slice(letters);
-        if self.letters.len() < BLOCK { Ok(()) } else { self.decode() }
+        let full = match self.lettering {
+            Lettering::Usual => self.letters.len().is_multiple_of(4),
+            Lettering::Mixed => self.letters.len() == BLOCK,
+        };
+        if full { self.decode() } else { Ok(()) }
     }
 
     /// Decodes what is left.
@@ -267,14 +307,21 @@ impl Base64Decoder {
     }
 
     fn decode(&mut self) -> Result<(), NotBase64> {
-        let room = self.letters.len() / 4 * 3 + 3;
-        if self.bytes.capacity() - self.bytes.len() < room {
-            // By a quarter, for all of it is in memory, and moved by the system where it is large.
-            self.bytes.reserve_exact((self.bytes.len() / 4).max(GROWTH_MIN));
-        }
+        self.grow(self.letters.len());
         ENGINE.decode_vec(&self.letters, &mut self.bytes).map_err(|_| NotBase64)?;
         self.letters.clear();
         Ok(())
+    }
+}
+
+impl Base64Decoder {
+    /// Makes room for what so many letters decode to.
+    fn grow(&mut self, letters: usize) {
+        let room = letters / 4 * 3 + 3;
+        if self.bytes.capacity() - self.bytes.len() < room {
+            // By a quarter, for all of it is in memory, and moved by the system where it is large.
+            self.bytes.reserve_exact((self.bytes.len() / 4).max(GROWTH_MIN).max(room));
+        }
     }
 }
 

@@ -277,7 +277,7 @@ fn a_picture_of_64_mib_in_base64_takes_at_most_twice_its_size() {
     assert!(child.status.success(), "{text}{}", String::from_utf8_lossy(&child.stderr));
     let grown = text.split("grown by ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let grown: usize = grown.unwrap().parse().unwrap();
-    assert!(grown >= LARGE && grown <= 2 * LARGE, "{} MiB", grown >> 20);
+    assert!((LARGE..=2 * LARGE).contains(&grown), "{} MiB", grown >> 20);
 }
 
 /// Reads a large picture and prints by how much this process grew.

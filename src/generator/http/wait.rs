@@ -71,7 +71,7 @@ fn search(value: &Value, depth: u32, longest: &mut Option<Duration>) {
         Value::String(text) => {
             let text = text.to_ascii_lowercase();
             for words in WORDS {
-                let told = text.split(words).skip(1).filter_map(|rest| in_words(rest)).max();
+                let told = text.split(words).skip(1).filter_map(in_words).max();
                 *longest = (*longest).max(told);
             }
         }
