@@ -11,6 +11,7 @@
 //! | --- | --- |
 //! | [`cli`] | commands: the only room that prints |
 //! | [`server`] | the API that the product reads, and pages to look at: only reads |
+//! | [`engine`] | what commands, the server and embedders share: prepares a plan, carries it out; tells one listener |
 //! | [`apply`] | carries a plan out, step by durable step |
 //! | [`planner`] | gathers what a plan needs, in as few questions as there can be |
 //! | [`world`] | an environment, opened |
@@ -42,6 +43,7 @@ pub mod asset;
 pub mod cli;
 pub mod config;
 pub mod digest;
+pub mod engine;
 pub mod files;
 pub mod generator;
 pub mod glob;

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use crate::apply::{self, KeptRow, Leases};
 use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd};
+use crate::engine::{self, PreparedPlan, RunOptions};
 use crate::plan::{Action, Cause, Edited, Plan, RowState, settle_seed};
 use crate::planner::{DeclaredManifest, row_state};
 use crate::render::{self, EventLine, Severity, terminal};
 use crate::state::{Acceptance, Accepted, Access};
 use crate::world::World;
 
-use super::carry::{Asked, Going, begin, confirm};
-use super::commands::plan::Prepared;
-use super::{Failure, Output, context};
+use super::confirm::{Confirmation, Consent, confirm};
+use super::{Failure, Output};
 
 /// Assets that were asked for and cannot be accepted, with why.
 #[derive(Debug, Default)]
@@ -61,9 +61,9 @@ struct Rows<'d> {
 /// Keeps the rows of a plan that were edited by hand.
 pub async fn keep_rows(
     world: &World,
-    mut prepared: Prepared,
-    yes: bool,
-    going: Going<'_>,
+    mut prepared: PreparedPlan,
+    consent: Consent,
+    options: &RunOptions<'_>,
     output: &Output,
 ) -> Result<u8, Failure> {
     let mut refusals = Refusals::default();
@@ -92,16 +92,14 @@ pub async fn keep_rows(
         false => output.data(&render::kept_rows_text(&prepared.plan, output.style())),
     }
     let question = format!("Keep these rows of `{}` as they are?", prepared.plan.environment);
-    confirm(yes, Asked { command: going.command, question: &question }, output)?;
-    let world = context::world(&prepared.settings, Access::Write).await?;
-    let run = begin(&world, &prepared.settings, going.take, (going.command, None), output).await?;
+    confirm(Confirmation { command: "accept", words: &question, consent }, output)?;
+    let world = prepared.environment.open(Access::Write).await?;
+    let run = engine::begin_run(&world, &prepared.environment, &options.start, None, output).await?;
     let names: Vec<CollectionName> = apply::collections(&prepared.plan);
-    let leases = Leases::take(&*world.state, &names, &run, going.wait_seconds).await?;
+    let leases = Leases::take(&*world.state, &names, &run, options.wait_seconds).await?;
     let result = write(&world, &leases, &kept).await;
     leases.release(&*world.state).await;
-    // The run's end is for people who read the history: it must not hide what went wrong.
-    let _ = world.state.finish_run(&run.id, if result.is_ok() { "done" } else { "failed" }).await;
-    let (count, changed) = result?;
+    let (count, changed) = engine::end_run(&world, &run, result).await?;
     if !output.is_json() {
         let rows = if count == 1 { "row" } else { "rows" };
         output.data(&format!("\nKept: {count} {rows} as edited. Cost: $0.00.\n"));

@@ -4,20 +4,34 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::engine::{self, IdlePatterns, LoadedManifests};
 use crate::files;
 use crate::manifest::{Manifest, Rules};
 use crate::plan::Plan;
 use crate::planner::{self, Comparing, DeclaredManifest};
 use crate::render::{self, EventLine};
 
-use super::commands::plan::{self as planning, Args};
-use super::context::{self, Loaded};
 use super::git::{self, OldFile};
-use super::selected::Idle;
-use super::{Failure, Global, Output, selected, services};
+use super::plan_arguments::LookArgs;
+use super::plan_output::{self, PlanReports};
+use super::{Failure, Global, Output, context};
 
 /// The folder of the manifests.
 const FOLDER: &str = "manifests/";
+
+/// What is compared with older manifests, and where it goes.
+pub struct AgainstOptions<'a> {
+    /// The older manifests: a folder, or a commit.
+    pub older: &'a str,
+    /// The manifests.
+    pub manifests: &'a [PathBuf],
+    /// Which assets are meant, and what they may cost.
+    pub look: &'a LookArgs,
+    /// What is printed and written.
+    pub reports: PlanReports<'a>,
+    /// Where the plan is written as a document.
+    pub out: Option<&'a Path>,
+}
 
 /// Older manifests, and what they are called.
 struct Older {
@@ -27,21 +41,23 @@ struct Older {
 }
 
 /// Shows what would change if the older manifests were what is published.
-pub fn run(against: &str, args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
+///
+/// Returns whether anything would.
+pub fn run(options: &AgainstOptions<'_>, global: &Global, output: &Output) -> Result<Differs, Failure> {
+    let AgainstOptions { older: against, reports, .. } = *options;
     let begun = Instant::now();
     let named = global.env.as_deref().unwrap_or("local");
-    let compared = compare(against, args, global, output);
-    let Compared { loaded, older, plan } =
-        compared.map_err(|failure| args.report.failed(failure, named, args.format, output))?;
-    if let Some(path) = &args.out {
+    let compared = compare(options, global, output);
+    let Compared { loaded, older, plan } = compared.map_err(|failure| reports.failed(failure, named, output))?;
+    if let Some(path) = options.out {
         let document = render::plan_document(&plan);
-        files::write(path, document).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        files::write(path, document).map_err(|source| Failure::write(path, source))?;
     }
-    planning::annotate(&plan, output);
+    plan_output::annotate(&plan, output);
     let known: BTreeSet<_> = older.declared.iter().map(|older| older.manifest.name.to_string()).collect();
-    let facts = args.report.compared(&plan, &format!("pixform plan --against {against}"), output);
-    args.report.write(Some(&plan), &facts)?;
-    if let Some(printed) = planning::printed(args.format, &plan, Some(&facts)) {
+    let facts = reports.written.compared(&plan, &format!("pixform plan --against {against}"), output);
+    reports.written.write(Some(&plan), &facts)?;
+    if let Some(printed) = plan_output::printed(reports.printed, &plan, Some(&facts)) {
         output.data(&printed);
     } else if output.is_json() {
         output.event(&EventLine::PlanNote { message: render::against_sentence(&older.name) });
@@ -51,50 +67,59 @@ pub fn run(against: &str, args: &Args, global: &Global, output: &Output) -> Resu
         output.data(&render::against_text(&plan, facts, output.style()));
     }
     if loaded.broken > 0 {
-        return Err(Failure::Told { count: loaded.broken });
+        return Err(Failure::broken(loaded.broken));
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { 2 } else { 0 })
+    Ok(if plan.is_empty() { Differs::No } else { Differs::Yes })
+}
+
+/// Whether manifests differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Differs {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
 }
 
 /// A plan of manifests, and what they were compared with.
 struct Compared {
-    loaded: Loaded,
+    loaded: LoadedManifests,
     older: Older,
     plan: Plan,
 }
 
-fn compare(against: &str, args: &Args, global: &Global, output: &Output) -> Result<Compared, Failure> {
-    let settings = context::settings_without_secrets(global, output)?;
-    let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
+fn compare(options: &AgainstOptions<'_>, global: &Global, output: &Output) -> Result<Compared, Failure> {
+    let environment = context::environment_closed(global, output)?;
+    let loaded = engine::load_manifests_closed(options.manifests, &environment, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {
-        return Err(Failure::Told { count: loaded.broken });
+        return Err(Failure::broken(loaded.broken));
     }
-    let rules = context::rules_without_secrets(&settings)?;
-    let older = older(against, &settings.project, &rules, output)?;
-    let selection = args.look.selection.selection();
+    let rules = environment.rules_closed();
+    let older = older(options.older, &environment.settings.project, &rules, output)?;
+    let selection = options.look.selection.selection();
     check(&loaded, &older, &selection)?;
     let comparing = Comparing {
-        environment: &settings.environment,
+        environment: environment.name(),
         declared: &loaded.declared,
         older: &older.declared,
         selection: &selection,
-        limits: args.look.limits(&settings)?,
-        created_at: context::timestamp(),
+        limits: engine::limits(&environment, &options.look.caps()?),
+        created_at: engine::timestamp(),
         all_manifests: loaded.all,
-        prices: &services::prices(&settings),
+        prices: &environment.prices(),
     };
     let plan = planner::against(&comparing)?;
     Ok(Compared { loaded, older, plan })
 }
 
 /// Refuses a selection of which some pattern matches nothing, old or new.
-fn check(loaded: &Loaded, older: &Older, selection: &planner::Selection) -> Result<(), Failure> {
-    let mut idle = Idle::of(selection);
+fn check(loaded: &LoadedManifests, older: &Older, selection: &planner::Selection) -> Result<(), Failure> {
+    let mut idle = IdlePatterns::of(selection);
     idle.meet_declared(&loaded.declared);
     idle.meet_declared(&older.declared);
     let idle = idle.first();
     match idle {
-        Some(pattern) if loaded.broken == 0 => Err(selected::matches_nothing(pattern, loaded)),
+        Some(pattern) if loaded.broken == 0 => Err(engine::matches_nothing(pattern, loaded).into()),
         Some(_) | None => Ok(()),
     }
 }
@@ -147,7 +172,7 @@ fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::Com
 }
 
 fn is_yaml(name: &str) -> bool {
-    context::is_manifest_name(name) && !name.contains('/')
+    engine::is_manifest_name(name) && !name.contains('/')
 }
 
 /// Returns the manifests as they are found today: all of `manifests/`, or those with a top-level `collection:`.
@@ -167,9 +192,9 @@ fn at_commit(commit: &git::Commit, name: &str) -> Result<Vec<OldFile>, Failure> 
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<OldFile>, Failure> {
-    let paths: Vec<PathBuf> = context::found_in(folder)?;
+    let paths: Vec<PathBuf> = engine::found_in(folder)?;
     let file = |path: PathBuf| {
-        let bytes = context::read(&path)?.into_bytes();
+        let bytes = engine::read_manifest(&path)?.into_bytes();
         Ok(OldFile { path: path.display().to_string(), bytes: Some(bytes) })
     };
     paths.into_iter().map(file).collect()

@@ -4,31 +4,37 @@ use std::collections::BTreeMap;
 
 use crate::apply::{ApplyError, Ended, OtherSeed, Outcome, Unbegun, Why};
 use crate::asset::{AssetKey, CollectionName, GeneratorName};
-use crate::config::Settings;
+use crate::engine::{Environment, RunExtent, RunOptions};
 use crate::generator::{Retry, Trouble};
 use crate::plan::{Action, Doubt};
 use crate::render::{EventLine, ways_out};
 use crate::world::World;
 
-use super::carry::{Going, Reach};
+use super::carry::CarriedOut;
 use super::{Failure, Output, context};
 
 /// Assets that are named in a summary.
 const NAMED_MAX: usize = 10;
 
+/// What a summary is about.
+#[derive(Clone, Copy)]
+pub struct AboutRun<'r> {
+    /// The environment, opened.
+    pub world: &'r World,
+    /// The same, as it is settled.
+    pub environment: &'r Environment,
+    /// How the plan was carried out.
+    pub options: &'r RunOptions<'r>,
+}
+
 /// Tells what came of an apply, and returns its exit code: after work 7, 3, 6, 5, 1, 4 in that order.
-pub fn tell(
-    world: &World,
-    (settings, going): (&Settings, Going<'_>),
-    outcome: Outcome,
-    signal_code: u8,
-    output: &Output,
-) -> Result<u8, Failure> {
+pub fn tell(about: AboutRun<'_>, carried_out: CarriedOut, output: &Output) -> Result<u8, Failure> {
+    let CarriedOut { outcome, signal_code } = carried_out;
     // What is adopted, or only remembered, is what visitors saw before.
     let switches = |action: &Action| !matches!(action, Action::Adopt | Action::Record);
     let count: u64 = outcome.done.iter().filter(|(action, _)| switches(action)).map(|(_, count)| count).sum();
     if !output.is_json() {
-        summary(world, (settings, going), &outcome, output);
+        summary(about, &outcome, output);
     }
     other_seeds(&outcome.other_seeds, output);
     let waiting = waiting(&outcome);
@@ -49,9 +55,9 @@ pub fn tell(
     let store_failed = not_kept(&unbegun, output);
     let unfinished = decision || capped || ended.is_some() || !failed.is_empty() || not_begun > 0;
     if unfinished {
-        output.visitors_see(&seen(count, going.reach));
+        output.visitors_see(&seen(count, about.options.extent));
     }
-    let again = format!("pixform {}", going.command);
+    let again = format!("pixform {}", about.options.start.command);
     match ended {
         Some(Ended::Stopped(Why::Signal)) => {
             output.next(&again);
@@ -75,7 +81,7 @@ pub fn tell(
     Ok(code)
 }
 
-fn summary(world: &World, (settings, going): (&Settings, Going<'_>), outcome: &Outcome, output: &Output) {
+fn summary(AboutRun { world, environment, options }: AboutRun<'_>, outcome: &Outcome, output: &Output) {
     let parts = Action::ALL.iter().filter_map(|action| {
         let count = outcome.done.get(action).copied().unwrap_or_default();
         (count > 0).then(|| format!("{count} {}", past(*action)))
@@ -105,13 +111,13 @@ fn summary(world: &World, (settings, going): (&Settings, Going<'_>), outcome: &O
         1 => " The service failed at 1 call, which may be charged too.".to_owned(),
         count => format!(" The service failed at {count} calls, which may be charged too."),
     };
-    let verb = match going.reach {
-        Reach::Files => "Previewed",
-        Reach::Rows => "Applied",
+    let verb = match options.extent {
+        RunExtent::Files => "Previewed",
+        RunExtent::Rows => "Applied",
     };
     output.data(&format!("\n{verb}: {parts}. Cost: ${}.{unknown}{failed}\n", outcome.cost));
-    output.data(&format!("Pictures: {}\n", context::describe_storage(settings, world)));
-    output.data(&format!("Database: {}\n", context::describe_state(settings)));
+    output.data(&format!("Pictures: {}\n", context::describe_storage(environment, world)));
+    output.data(&format!("Database: {}\n", context::describe_state(environment)));
 }
 
 /// Names some assets, where there are any.
@@ -228,9 +234,9 @@ fn is_passing(error: &ApplyError) -> bool {
 }
 
 /// Says what visitors of the product see after so many assets were carried out.
-fn seen(count: u64, reach: Reach) -> String {
+fn seen(count: u64, extent: RunExtent) -> String {
     match count {
-        _ if reach == Reach::Files => "what they saw before: a preview switches nothing".to_owned(),
+        _ if extent == RunExtent::Files => "what they saw before: a preview switches nothing".to_owned(),
         0 => "what they saw before: no row was switched".to_owned(),
         1 => "the new picture of 1 asset, and of all others what they saw before".to_owned(),
         count => format!("the new pictures of {count} assets, and of all others what they saw before"),

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::digest::PlanDigest;
+use crate::engine::{Approval, EnvironmentChoice, RunOptions};
 use crate::planner::{Pattern, Selection};
 
-use super::carry::Going;
+use super::Failure;
+use super::confirm::Consent;
 
 /// What every command takes.
 #[derive(Debug, Args)]
@@ -31,12 +34,41 @@ pub struct Global {
     pub verbose: u8,
 }
 
+impl Global {
+    /// Returns the environment that is meant.
+    pub fn choice(&self) -> EnvironmentChoice {
+        EnvironmentChoice { file: self.config.clone(), name: self.env.clone() }
+    }
+}
+
 /// Which manifests.
 #[derive(Debug, Args, Default)]
 pub struct ManifestArgs {
     /// Manifests; else every *.yaml in manifests/, or those here with a top-level `collection:`
     #[arg(value_name = "MANIFEST")]
     pub manifests: Vec<PathBuf>,
+}
+
+impl ManifestArgs {
+    /// Takes a plan document from among the manifests: what ends in `.json`.
+    ///
+    /// # Errors
+    /// When there is more than one plan.
+    pub fn split(&self, expect: Option<PlanDigest>) -> Result<(Approval, Self), Failure> {
+        let is_plan =
+            |path: &&PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let (plans, manifests): (Vec<&PathBuf>, Vec<&PathBuf>) = self.manifests.iter().partition(is_plan);
+        let approval = match (expect, plans.as_slice()) {
+            (None, []) => Approval::None,
+            (Some(digest), []) => Approval::Digest(digest),
+            (None, [plan]) => Approval::Document((*plan).clone()),
+            (Some(_), [_, ..]) | (None, [_, _, ..]) => {
+                let help = "name one plan: with `--expect sha256:…`, or a file that `pixform plan --out` wrote";
+                return Err(Failure::usage("only one plan can be carried out at a time", help));
+            }
+        };
+        Ok((approval, Self { manifests: manifests.into_iter().cloned().collect() }))
+    }
 }
 
 /// Which assets.
@@ -77,8 +109,23 @@ pub struct PaceArgs {
 
 impl PaceArgs {
     /// Goes at this pace.
-    pub fn at<'g>(&self, going: Going<'g>) -> Going<'g> {
-        Going { timeout: self.timeout, parallelism: self.parallelism.map(usize::from), ..going }
+    pub fn at<'r>(&self, options: RunOptions<'r>) -> RunOptions<'r> {
+        RunOptions { timeout_seconds: self.timeout, parallelism: self.parallelism.map(usize::from), ..options }
+    }
+}
+
+/// Whether somebody has to be asked.
+#[derive(Debug, Args, Default)]
+pub struct ConsentArgs {
+    /// Go on without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+impl ConsentArgs {
+    /// Returns what was said.
+    pub fn consent(&self) -> Consent {
+        if self.yes { Consent::Given } else { Consent::Missing }
     }
 }
 

@@ -2,24 +2,26 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::RecipeDigest;
+use crate::engine::{self, PlanOptions, PreparedPlan, RunOptions};
 use crate::imaging::{self, ImagingError, SheetRow, contact_sheet, sheet_copy};
 use crate::plan::{Action, Change, Plan};
-use crate::planner::{self, Pattern, Selection};
+use crate::planner::{Pattern, Selection};
 use crate::record::Original;
 use crate::state::Access;
 use crate::world::World;
 
-use super::carry::{Asked, Going, carry_out, confirm};
-use super::commands::plan;
-use super::commands::plan::{About, LookArgs, Part, Prepared};
+use super::applied::{self, AboutRun};
+use super::carry::carry_out;
+use super::confirm::{Confirmation, Consent, confirm};
+use super::plan_arguments::LookArgs;
+use super::plan_output::WantedPlan;
 use super::previewed::write;
-use super::{Failure, Global, ManifestArgs, Output, applied, context, services};
+use super::{Failure, Global, Output};
 
 /// Where candidates are saved unless somebody says where, below the folder of pixform.yaml.
 const FOLDER: &str = ".pixform/candidates";
@@ -28,43 +30,53 @@ const ROWS_MAX: usize = 12;
 /// Pictures that are read at once.
 const READ_AT_ONCE: usize = 8;
 
+/// Which candidates are wanted.
+pub struct Wanted<'w> {
+    /// The plan that they are chosen from.
+    pub plan: WantedPlan<'w>,
+    /// How many takes of each asset.
+    pub takes: u32,
+    /// Where they are saved, if that was said.
+    pub save: Option<&'w Path>,
+    /// Whether somebody said yes beforehand.
+    pub consent: Consent,
+}
+
 /// Makes takes 1 to `takes` of each selected asset, and lays them out on contact sheets.
 pub async fn run(
-    (manifests, look, takes): (&ManifestArgs, &LookArgs, u32),
-    (yes, save): (bool, Option<&Path>),
-    going: Going<'_>,
+    wanted: Wanted<'_>,
+    options: &RunOptions<'_>,
     global: &Global,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let Prepared { settings, loaded, plan: whole, .. } =
-        plan::prepare_part(manifests, look, &Part::default(), global, output).await?;
-    let chosen = chosen(look, &whole);
-    if chosen.only.is_empty() {
+    let Wanted { plan: wanted, takes, save, consent } = wanted;
+    let PreparedPlan { environment, loaded, plan: whole, .. } = wanted.prepare(global, output).await?;
+    let selection = chosen(wanted.look, &whole);
+    if selection.only.is_empty() {
         let help = "name some with `--only`, as in `--only 'age/70+/*'`";
         return Err(Failure::usage("no asset is selected, and no picture changes", help));
     }
-    let world = context::world(&settings, Access::Read).await?;
-    let plan = {
-        let (prices, verdicts) = (services::prices(&settings), look.verdicts.verdicts());
-        let about = About { selection: &chosen, prices: &prices, verdicts: &verdicts };
-        planner::candidates(&world, &plan::request(&world, &settings, &loaded, look, about).await?, takes).await?
-    };
+    let world = environment.open(Access::Read).await?;
+    let chosen = PlanOptions { selection, ..wanted.options()? };
+    let plan = engine::plan_takes(&world, &environment, &loaded, &chosen, takes).await?;
     show(&plan, takes, output);
     if let Some(refusal) = plan.refusals.first() {
         output.warn(&refusal.message, &refusal.way_out, None);
         output.visitors_see("what they saw before: a preview switches nothing");
         return Err(Failure::Refused);
     }
-    let services = services::needed(&settings, &plan)?;
-    confirm(yes, Asked { command: "preview", question: "Make these pictures? No row changes." }, output)?;
-    let world = Arc::new(context::world_with(&settings, Access::Write, services).await?);
-    let prepared = Prepared { settings, loaded, plan, takes };
-    let (result, code) = carry_out(&world, &prepared, going, output).await?;
-    let told = applied::tell(&world, (&prepared.settings, going), result?, code, output)?;
-    let folder = save.map_or_else(|| prepared.settings.root.join(FOLDER), Path::to_path_buf);
+    let prepared = PreparedPlan { environment, loaded, plan, takes };
+    let generators = prepared.generators()?;
+    let words = "Make these pictures? No row changes.";
+    confirm(Confirmation { command: "preview", words, consent }, output)?;
+    let world = prepared.open(generators).await?;
+    let carried_out = carry_out(&world, &prepared, options, output).await?;
+    let about = AboutRun { world: &world, environment: &prepared.environment, options };
+    let told = applied::tell(about, carried_out, output)?;
+    let folder = save.map_or_else(|| prepared.environment.settings.root.join(FOLDER), Path::to_path_buf);
     let sheets = sheets(&world, &prepared, &folder).await?;
     for sheet in &sheets {
-        output.data(&format!("Contact sheet: {}\n", context::shown(sheet).display()));
+        output.data(&format!("Contact sheet: {}\n", engine::shown(sheet).display()));
     }
     if told == 0 {
         output.next("pixform pick KEY N");
@@ -104,7 +116,7 @@ fn show(plan: &Plan, takes: u32, output: &Output) {
 type Candidates = (String, Vec<Option<Original>>);
 
 /// Saves every candidate and a contact sheet for some of the assets each; returns the sheets.
-async fn sheets(world: &World, prepared: &Prepared, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+async fn sheets(world: &World, prepared: &PreparedPlan, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let all = originals(world, prepared).await?;
     let mut sheets = Vec::new();
     for (number, some) in all.chunks(ROWS_MAX).enumerate() {
@@ -120,14 +132,14 @@ async fn sheets(world: &World, prepared: &Prepared, folder: &Path) -> Result<Vec
         let name =
             if number == 0 { "contact-sheet.jpg".to_owned() } else { format!("contact-sheet-{}.jpg", number + 1) };
         let path = folder.join(name);
-        write(&path, &sheet).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        write(&path, &sheet).map_err(|source| Failure::write(&path, source))?;
         sheets.push(path);
     }
     Ok(sheets)
 }
 
 /// Finds the pictures of all candidates at once.
-async fn originals(world: &World, Prepared { plan, takes, .. }: &Prepared) -> Result<Vec<Candidates>, Failure> {
+async fn originals(world: &World, PreparedPlan { plan, takes, .. }: &PreparedPlan) -> Result<Vec<Candidates>, Failure> {
     let recipe = |change: &Change| change.after.map(|after| after.recipe);
     let recipes: Vec<RecipeDigest> = plan.changes().filter_map(|(_, change)| recipe(change)).collect();
     let found = world.state.originals(&recipes).await?;
@@ -162,7 +174,7 @@ async fn row(world: &World, (title, takes): &Candidates, folder: &Path) -> Resul
             world.storage.get(&original.path, imaging::BYTES_MAX).await.map_err(crate::world::WorldError::from)?;
         let extension = original.path.as_str().rsplit('.').next().unwrap_or("png");
         let path = folder.join(format!("{}-take-{take}.{extension}", title.replacen(':', "/", 1)));
-        write(&path, &bytes).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        write(&path, &bytes).map_err(|source| Failure::write(&path, source))?;
         let seed = original.seed.map(|seed| format!(" · seed {seed}")).unwrap_or_default();
         let decoded = world.memory.decode(&bytes).await.map_err(&failure)?;
         let copy = tokio::task::spawn_blocking(move || sheet_copy(&decoded)).await;

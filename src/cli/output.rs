@@ -14,13 +14,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::apply::ApplyError;
 use crate::asset::{AssetKey, CollectionName, Place};
 use crate::config::ConfigError;
+use crate::engine::{EngineError, EngineEvent, EngineListener};
 use crate::render::{
-    self, ColourMode, EventLine, FORMAT_VERSION, ListLength, MistakeFacts, PlanStyle, Severity, SnippetLayout, terminal,
+    self, ColourMode, EventLine, FORMAT_VERSION, ListLength, MistakeFacts, OPEN_ORIGINALS, OPEN_ORIGINALS_HELP,
+    PlanStyle, Severity, SnippetLayout, terminal,
 };
 use crate::secret::chain;
 use crate::yaml::{MISTAKES_SHOWN_MAX, ManifestError};
 
-use super::{Failure, Global, Workflow, report};
+use super::way_out::WayOut;
+use super::{Failure, Global, Workflow};
 
 /// Columns that reports are laid out for.
 const WIDTH: usize = 110;
@@ -169,8 +172,8 @@ impl Output {
     pub fn mistakes_of(&self, failure: &Failure) -> Vec<MistakeFacts> {
         match (manifest_error(failure), failure) {
             (Some(error), _) => MistakeFacts::of(error).collect(),
-            (None, Failure::Told { .. }) => Vec::new(),
-            (None, _) => vec![report::plain_mistake(failure)],
+            (None, Failure::Engine(EngineError::Broken { .. })) => Vec::new(),
+            (None, _) => vec![MistakeFacts { message: chain(failure), help: WayOut::of(failure).help, spot: None }],
         }
     }
 
@@ -207,6 +210,11 @@ impl Output {
         }
     }
 
+    /// Warns of originals that everybody can fetch, once.
+    pub fn originals_open(&self) {
+        self.warn_once(OPEN_ORIGINALS, OPEN_ORIGINALS_HELP);
+    }
+
     /// Prints a mistake or a warning as an event.
     pub fn diagnostic(&self, severity: Severity, message: &str, help: Option<&str>, place: Option<&Place>) {
         self.event(&EventLine::Diagnostic {
@@ -235,9 +243,9 @@ impl Output {
             return;
         }
         let message = chain(failure);
-        let help = failure.help();
+        let help = WayOut::of(failure).help;
         // What was told one by one is annotated already, each at its place.
-        if !matches!(failure, Failure::Told { .. }) {
+        if !matches!(failure, Failure::Engine(EngineError::Broken { .. })) {
             self.annotate(Severity::Error, &message, help.as_deref(), None);
         }
         if self.json {
@@ -252,14 +260,14 @@ impl Output {
 
     /// Ends with a failure: words, the next command, and the exit code.
     pub fn fail(&self, failure: &Failure) -> ExitCode {
-        match failure {
-            Failure::Refused => {}
-            _ => self.report(failure),
+        if !matches!(failure, Failure::Refused) {
+            self.report(failure);
         }
-        if let Some(command) = failure.next() {
+        let WayOut { code, next, .. } = WayOut::of(failure);
+        if let Some(command) = next {
             self.next(command);
         }
-        ExitCode::from(failure.code())
+        ExitCode::from(code)
     }
 
     fn manifest(&self, error: &ManifestError) {
@@ -286,9 +294,60 @@ fn say(workflow: &Workflow, line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", workflow.harmless(&terminal(line)));
 }
 
+/// Returns the mistakes of a file that stand in it.
 fn manifest_error(failure: &Failure) -> Option<&ManifestError> {
     match failure {
-        Failure::Manifest(error) | Failure::Config(ConfigError::Mistakes(error)) => Some(error),
-        _ => None,
+        Failure::Engine(error) => mistakes_in(error),
+        Failure::Runtime(_)
+        | Failure::Directory { .. }
+        | Failure::Usage { .. }
+        | Failure::Server(_)
+        | Failure::Refused
+        | Failure::Declined => None,
+    }
+}
+
+fn mistakes_in(error: &EngineError) -> Option<&ManifestError> {
+    match error {
+        EngineError::Manifest(error) | EngineError::Config(ConfigError::Mistakes(error)) => Some(error),
+        EngineError::Config(
+            ConfigError::NoSuchEnvironment { .. }
+            | ConfigError::NoneChosen { .. }
+            | ConfigError::NoFile { .. }
+            | ConfigError::Folder { .. },
+        )
+        | EngineError::Read { .. }
+        | EngineError::Write { .. }
+        | EngineError::Broken { .. }
+        | EngineError::NoManifest { .. }
+        | EngineError::NoAsset { .. }
+        | EngineError::Unfit { .. }
+        | EngineError::NotApproved { .. }
+        | EngineError::Planner(_)
+        | EngineError::Apply(_)
+        | EngineError::World(_)
+        | EngineError::State(_) => None,
+    }
+}
+
+impl EngineListener for Output {
+    /// Prints what is worth a line; what happens to single pictures is shown by `carry`.
+    fn hear(&self, event: EngineEvent<'_>) {
+        match event {
+            EngineEvent::BuiltIn => self.talk(
+                "no pixform.yaml here: using the built-in environment `local` (SQLite and files in .pixform, placeholder \
+                 pictures)",
+            ),
+            EngineEvent::Odd { message, help, place } => self.warn(message, help, place),
+            EngineEvent::ManifestBroken(error) => self.report(&error.into()),
+            EngineEvent::FilesRead(count) => self.talk(&format!("{count} files read so far")),
+            EngineEvent::OriginalsOpen => self.originals_open(),
+            EngineEvent::FilesCopied(count) => {
+                let files = if count == 1 { "1 file was".to_owned() } else { format!("{count} files were") };
+                self.talk(&format!("{files} copied from the previous storage"));
+            }
+            EngineEvent::TimeUp => self.talk("the time is up: what is under way is left to the next run"),
+            EngineEvent::Begun(_) | EngineEvent::Apply(_) | EngineEvent::Ended => {}
+        }
     }
 }

@@ -6,15 +6,14 @@ use std::path::Path;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::asset::{AssetKey, Assets as _, CollectionName};
+use crate::engine::{PlannedFiles, PreparedPlan};
 use crate::files;
 use crate::plan::{Action, Change, CollectionPlan};
 use crate::record::Published;
 use crate::render::{EventLine, terminal};
 use crate::storage::StorageError;
-use crate::world::World;
+use crate::world::{World, WorldError};
 
-use super::commands::plan::Prepared;
-use super::pictures::Objects;
 use super::{Failure, Output};
 
 /// Pictures that are named.
@@ -34,7 +33,7 @@ pub struct Previewed {
 
 /// Finds the files of all assets of a plan whose picture or files change, as far as they are there; in batches, whatever
 /// their number.
-pub async fn shown(world: &World, Prepared { loaded, plan, .. }: &Prepared) -> Result<Vec<Previewed>, Failure> {
+pub async fn shown(world: &World, PreparedPlan { loaded, plan, .. }: &PreparedPlan) -> Result<Vec<Previewed>, Failure> {
     let makes = |action| matches!(action, Action::Generate | Action::Reuse | Action::Render | Action::Move);
     let first = |collection: &CollectionPlan, change: &Change| {
         let declared = loaded.declared.iter().find(|declared| declared.manifest.name == collection.name)?;
@@ -44,7 +43,7 @@ pub async fn shown(world: &World, Prepared { loaded, plan, .. }: &Prepared) -> R
     let made: Vec<_> =
         made.map(|(collection, change)| (&collection.name, (change, first(collection, change)))).collect();
     let wanted: Vec<_> = made.iter().map(|(_, wanted)| *wanted).collect();
-    let objects = Objects::find(world, &wanted).await?;
+    let objects = PlannedFiles::find(world, &wanted).await?;
     let shown = made.iter().filter_map(|(collection, (change, rendition))| {
         let file = objects.published(change, (*rendition)?)?.clone();
         Some(Previewed { collection: (*collection).clone(), key: change.key.clone(), file })
@@ -82,9 +81,9 @@ pub async fn save(world: &World, shown: &[Previewed], folder: &Path) -> Result<u
         let bytes = match world.storage.get(&file.path, file.bytes).await {
             Ok(bytes) => bytes,
             Err(StorageError::Missing { .. }) => return Ok(0),
-            Err(error) => return Err(Failure::World(error.into())),
+            Err(error) => return Err(WorldError::from(error).into()),
         };
-        write(&path, &bytes).map_err(|source| Failure::Write { path: path.clone(), source })?;
+        write(&path, &bytes).map_err(|source| Failure::write(&path, source))?;
         Ok::<_, Failure>(1)
     });
     saved.buffer_unordered(READ_AT_ONCE).try_fold(0, |all, one| async move { Ok(all + one) }).await

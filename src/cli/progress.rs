@@ -20,7 +20,7 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 /// How long there may be no line at all.
 const SILENT_MAX: Duration = Duration::from_secs(10);
 /// How often the lines of pictures are drawn again, for their clocks.
-const DRAWN_EVERY: Duration = Duration::from_millis(250);
+pub const DRAWN_EVERY: Duration = Duration::from_millis(250);
 /// Pictures that have a line of their own.
 const LINES_MAX: usize = 16;
 
@@ -29,11 +29,11 @@ pub struct Progress<'o> {
     output: &'o Output,
     all: MultiProgress,
     bar: ProgressBar,
-    state: Mutex<State>,
+    state: Mutex<DrawnProgress>,
     total: u64,
 }
 
-struct State {
+struct DrawnProgress {
     cost: MicroUsd,
     done: u64,
     told: Instant,
@@ -58,7 +58,7 @@ impl<'o> Progress<'o> {
             bar.set_style(style);
         }
         bar.set_message("$0.00");
-        let state = State {
+        let state = DrawnProgress {
             cost: MicroUsd(0),
             done: 0,
             told: Instant::now(),
@@ -154,7 +154,7 @@ impl<'o> Progress<'o> {
     }
 
     /// Shows a bought picture in a line of its own, where there is room.
-    fn stage(&self, state: &mut State, collection: &CollectionName, key: &AssetKey, stage: Stage) {
+    fn stage(&self, state: &mut DrawnProgress, collection: &CollectionName, key: &AssetKey, stage: Stage) {
         let id = (collection.clone(), key.clone());
         if stage == Stage::Waiting {
             // Who waits is not under way.
@@ -178,22 +178,19 @@ impl<'o> Progress<'o> {
         line
     }
 
-    fn forget(&self, state: &mut State, id: &(CollectionName, AssetKey)) {
+    fn forget(&self, state: &mut DrawnProgress, id: &(CollectionName, AssetKey)) {
         state.waiting.remove(id);
         if let Some(Some(line)) = state.under_way.remove(id) {
             self.all.remove(&line);
         }
     }
 
-    /// Draws the lines again and again; never ends.
-    pub async fn tick(&self) {
-        loop {
-            tokio::time::sleep(DRAWN_EVERY).await;
-            let mut state = self.state();
-            state.under_way.values().flatten().for_each(ProgressBar::tick);
-            if state.told.elapsed() >= SILENT_MAX {
-                self.say(&mut state);
-            }
+    /// Draws the lines again, for their clocks, and says in a line how far all is where that was not said for long.
+    pub fn draw(&self) {
+        let mut state = self.state();
+        state.under_way.values().flatten().for_each(ProgressBar::tick);
+        if state.told.elapsed() >= SILENT_MAX {
+            self.say(&mut state);
         }
     }
 
@@ -205,7 +202,7 @@ impl<'o> Progress<'o> {
         self.bar.finish_and_clear();
     }
 
-    fn advance(&self, state: &mut State, collection: &CollectionName, key: &AssetKey) {
+    fn advance(&self, state: &mut DrawnProgress, collection: &CollectionName, key: &AssetKey) {
         self.forget(state, &(collection.clone(), key.clone()));
         state.done += 1;
         self.bar.set_position(state.done);
@@ -215,7 +212,7 @@ impl<'o> Progress<'o> {
     }
 
     /// Says in a line how far everything is, where nothing draws it.
-    fn say(&self, state: &mut State) {
+    fn say(&self, state: &mut DrawnProgress) {
         state.told = Instant::now();
         if self.output.shows_progress_bar() || self.output.is_json() {
             return;
@@ -225,7 +222,7 @@ impl<'o> Progress<'o> {
         self.output.talk(&format!("{} of {} done{under_way}{waiting}, ${} so far", state.done, self.total, state.cost));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DrawnProgress> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -237,7 +234,6 @@ fn clock(time: SystemTime) -> String {
     time.unwrap_or_else(|_| "later".to_owned())
 }
 
-/// Says how far a picture is.
 /// Says what is remarkable about a picture, and what can be done about it.
 fn remarked(remark: Remark) -> (&'static str, &'static str) {
     match remark {
@@ -256,6 +252,7 @@ fn remarked(remark: Remark) -> (&'static str, &'static str) {
     }
 }
 
+/// Says how far a picture is.
 fn words(stage: Stage) -> &'static str {
     match stage {
         Stage::Waiting => "waits for its turn",

@@ -5,21 +5,19 @@
 use std::path::PathBuf;
 
 use crate::asset::MicroUsd;
-use crate::config::Settings;
+use crate::engine::{self, Environment, LoadedManifests, PictureCopies, PreparedPlan};
 use crate::files;
 use crate::plan::{Action, Plan};
 use crate::render::{
-    self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MistakeFacts, MonthFacts, ReportFacts, ReportStage,
+    self, ChangeCosts, ChangeWhole, HistoryCosts, MARKDOWN_LIMIT, MonthFacts, ReportFacts, ReportStage,
 };
-use crate::secret::{self, chain};
+use crate::secret;
 use crate::state::{Access, ChangeSet, HistoryQuery};
 use crate::world::World;
 
-use super::commands::history;
-use super::commands::plan::Prepared;
-use super::context::Loaded;
-use super::pictures::{self, Copies};
-use super::{Failure, Output, change_set, context, origin, services};
+use super::ledger_entry::entry;
+use super::way_out::WayOut;
+use super::{Failure, Output, change_set, origin};
 
 /// Days for which gc keeps what was previewed, unless it is told otherwise.
 const KEPT_DAYS: i64 = 30;
@@ -52,7 +50,26 @@ pub enum ReportFormat {
 }
 
 /// What a report is about.
-type About<'a> = (&'a World, &'a Settings, &'a Loaded, &'a Plan);
+#[derive(Clone, Copy)]
+pub struct AboutPlan<'a> {
+    /// The environment, opened.
+    pub world: &'a World,
+    /// The same, as it is settled.
+    pub environment: &'a Environment,
+    /// The manifests.
+    pub loaded: &'a LoadedManifests,
+    /// The plan.
+    pub plan: &'a Plan,
+}
+
+/// What an apply came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// What it paid.
+    pub paid: MicroUsd,
+    /// How many assets were not done.
+    pub undone: u64,
+}
 
 impl ReportArgs {
     /// Tells whether any report is written.
@@ -60,9 +77,9 @@ impl ReportArgs {
         self.out_markdown.is_some() || self.out_html.is_some()
     }
 
-    fn copies(&self, printed: Option<ReportFormat>) -> Copies {
+    fn copies(&self, printed: Option<ReportFormat>) -> PictureCopies {
         let html = self.out_html.is_some() || printed == Some(ReportFormat::Html);
-        if html { Copies::Wanted } else { Copies::Unwanted }
+        if html { PictureCopies::Wanted } else { PictureCopies::Unwanted }
     }
 
     /// Puts together what a report on a plan says besides the plan; `arguments` are those that select assets.
@@ -73,14 +90,20 @@ impl ReportArgs {
     /// When the state cannot be read.
     pub async fn facts(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlan,
         printed: Option<ReportFormat>,
         (stage, arguments): (ReportStage, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let Prepared { settings, loaded, plan, takes: _ } = prepared;
-        let world = context::world(settings, Access::Read).await?;
-        self.facts_of((&world, settings, loaded, plan), self.copies(printed), (stage, arguments), output).await
+        let PreparedPlan { environment, loaded, plan, takes: _ } = prepared;
+        let world = environment.open(Access::Read).await?;
+        self.facts_of(
+            AboutPlan { world: &world, environment, loaded, plan },
+            self.copies(printed),
+            (stage, arguments),
+            output,
+        )
+        .await
     }
 
     /// Writes reports on a plan that is about to be carried out, and returns what they say, where any are asked for: should
@@ -90,7 +113,7 @@ impl ReportArgs {
     /// When the state cannot be read, or a file not be written.
     pub async fn planned(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlan,
         arguments: &str,
         output: &Output,
     ) -> Result<Option<ReportFacts>, Failure> {
@@ -104,15 +127,15 @@ impl ReportArgs {
 
     async fn facts_of(
         &self,
-        (world, settings, loaded, plan): About<'_>,
-        copies: Copies,
+        about: AboutPlan<'_>,
+        copies: PictureCopies,
         (stage, arguments): (ReportStage, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let prices = services::prices(settings);
-        let month = month(world, settings).await?;
+        let AboutPlan { world, environment, loaded, plan } = about;
+        let month = month(world, environment).await?;
         Ok(ReportFacts {
-            assets: pictures::known(world, (plan, loaded), &prices, copies).await?,
+            assets: engine::plan_pictures(world, environment, loaded, plan, copies).await?,
             change: change_costs(world, month.as_ref()).await?,
             month,
             commands: commands(plan, &stage, arguments, output),
@@ -128,7 +151,7 @@ impl ReportArgs {
     /// When the state cannot be read.
     pub async fn previewed(
         &self,
-        about: About<'_>,
+        about: AboutPlan<'_>,
         (paid, arguments): (MicroUsd, &str),
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
@@ -154,11 +177,11 @@ impl ReportArgs {
     pub async fn applied(
         &self,
         facts: ReportFacts,
-        prepared: &Prepared,
-        (paid, undone): (MicroUsd, u64),
+        prepared: &PreparedPlan,
+        Done { paid, undone }: Done,
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let stage = ReportStage::Applied { at: context::timestamp(), undone };
+        let stage = ReportStage::Applied { at: engine::timestamp(), undone };
         let now = self.facts(prepared, None, (stage, ""), output).await?;
         let assets = now.assets.into_iter().map(|(name, mut asset)| {
             // The record is the new one by now, so what was live is what was seen before.
@@ -174,8 +197,7 @@ impl ReportArgs {
     /// When a file cannot be written.
     pub fn write(&self, plan: Option<&Plan>, facts: &ReportFacts) -> Result<(), Failure> {
         let write = |path: &Option<PathBuf>, make: &dyn Fn() -> String| match path {
-            Some(path) => files::write(path, &*secret::shade(&make()))
-                .map_err(|source| Failure::Write { path: path.clone(), source }),
+            Some(path) => files::write(path, &*secret::shade(&make())).map_err(|source| Failure::write(path, source)),
             None => Ok(()),
         };
         write(&self.out_markdown, &|| render::report_markdown(plan, facts))?;
@@ -193,7 +215,7 @@ impl ReportArgs {
         let mut facts = self.bare(environment);
         facts.mistakes = output.mistakes();
         facts.mistakes.extend(output.mistakes_of(&failure));
-        facts.commands = failure.next().map(|command| output.command(command)).into_iter().collect();
+        facts.commands = WayOut::of(&failure).next.map(|command| output.command(command)).into_iter().collect();
         match printed {
             Some(ReportFormat::Markdown) => output.data(&render::report_markdown(None, &facts)),
             Some(ReportFormat::Html) => output.data(&render::report_html(None, &facts)),
@@ -217,11 +239,6 @@ impl ReportArgs {
     }
 }
 
-/// Returns a mistake that stands in no file of ours.
-pub fn plain_mistake(failure: &Failure) -> MistakeFacts {
-    MistakeFacts { message: chain(failure), help: failure.help(), spot: None }
-}
-
 /// Returns what to run next.
 fn commands(plan: &Plan, stage: &ReportStage, arguments: &str, output: &Output) -> Vec<String> {
     let undecided = plan.count(Action::Unknown) > 0;
@@ -241,16 +258,16 @@ fn commands(plan: &Plan, stage: &ReportStage, arguments: &str, output: &Output) 
 }
 
 /// Returns what was spent since the first of the month, as its cap counts it.
-async fn month(world: &World, settings: &Settings) -> Result<Option<MonthFacts>, Failure> {
+async fn month(world: &World, environment: &Environment) -> Result<Option<MonthFacts>, Failure> {
     let Some(today) = today() else { return Ok(None) };
-    let (name, cap) = (today.strftime("%B").to_string(), settings.guards.max_cost_month);
+    let (name, cap) = (today.strftime("%B").to_string(), environment.settings.guards.max_cost_month);
     let spent = world.state.spent_this_month().await?;
     // Where nothing is paid for and nothing capped, there is nothing to say.
     Ok((spent > MicroUsd(0) || cap.is_some()).then_some(MonthFacts { name, spent, cap }))
 }
 
 fn today() -> Option<jiff::Zoned> {
-    Some(jiff::Timestamp::from_second(context::now()).ok()?.to_zoned(jiff::tz::TimeZone::UTC))
+    Some(jiff::Timestamp::from_second(engine::now()).ok()?.to_zoned(jiff::tz::TimeZone::UTC))
 }
 
 /// Returns what the runs were charged that belong where this one does, whatever they were for; `None` where that is not
@@ -263,7 +280,7 @@ async fn change_costs(world: &World, month: Option<&MonthFacts>) -> Result<Optio
     };
     let mut costs = HistoryCosts::default();
     let query = HistoryQuery { of: Some(of), ..HistoryQuery::default() };
-    world.state.history(&query, &mut |line| costs.add(&history::entry(line))).await?;
+    world.state.history(&query, &mut |line| costs.add(&entry(line))).await?;
     let told = month.is_some() || costs.charged > MicroUsd(0) || costs.maybe > MicroUsd(0);
     Ok(told.then_some(ChangeCosts { whole, charged: costs.charged, maybe: costs.maybe }))
 }

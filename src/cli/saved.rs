@@ -15,10 +15,10 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::apply::crash_point;
+use crate::engine::MANIFEST_BYTES_MAX;
 use crate::files;
 
 use super::Failure;
-use super::context::MANIFEST_BYTES_MAX;
 
 /// For how long another run is waited for; what it does takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ impl Locked {
     /// # Errors
     /// When the file is not there, or another run stands still in that folder.
     pub fn folder_of(path: &Path) -> Result<Self, Failure> {
-        let failure = |source| Failure::Write { path: path.to_path_buf(), source };
+        let failure = |source| Failure::write(path, source);
         let real = path.canonicalize().map_err(failure)?;
         let folder = real.parent().unwrap_or(Path::new("/")).to_path_buf();
         let opened = File::open(&folder).map_err(failure)?;
@@ -65,7 +65,7 @@ impl Locked {
     /// # Errors
     /// When the file was saved by somebody else meanwhile, or cannot be written.
     pub fn replace(&self, path: &Path, before: &str, after: &str) -> Result<(), Failure> {
-        let failure = |source| Failure::Write { path: path.to_path_buf(), source };
+        let failure = |source| Failure::write(path, source);
         let real = path.canonicalize().map_err(failure)?;
         if real.parent() != Some(&self.folder) {
             return Err(changed(path));
@@ -105,7 +105,7 @@ impl Locked {
 /// # Errors
 /// When it cannot be written.
 pub fn create(path: &Path, text: &str) -> Result<Created, Failure> {
-    let failure = |source| Failure::Write { path: path.to_path_buf(), source };
+    let failure = |source| Failure::write(path, source);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failure)?;
     let mut builder = tempfile::Builder::new();

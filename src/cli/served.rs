@@ -8,20 +8,14 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::config::Settings;
-use crate::plan::{Coverage, GuardLimits, Verdicts};
-use crate::planner::{self, Depth, PlanRequest, Selection};
+use crate::engine::{self, Environment, LoadedManifests, PictureCopies, PlanGuards, PlanOptions};
 use crate::render::{self, ReportFacts};
 use crate::secret::chain;
 use crate::server::{PlanPage, PlanSource};
-use crate::storage::{Originals, TakeStorage};
 use crate::world::World;
 
-use super::commands::plan::unknown_retries;
-use super::context::Loaded;
+use super::Failure;
 use super::output::Output;
-use super::pictures::{self, Copies};
-use super::{Failure, ManifestArgs, context, services};
 
 /// What tells one state of the manifests from another.
 type Stamps = Vec<(PathBuf, u64, Option<SystemTime>)>;
@@ -31,11 +25,11 @@ pub struct Manifests(Arc<Compared>);
 
 /// Manifests, and the world that they are compared with.
 struct Compared {
-    named: ManifestArgs,
-    settings: Settings,
+    named: Vec<PathBuf>,
+    environment: Environment,
     world: Arc<World>,
     output: Output,
-    loaded: Mutex<(Stamps, Loaded)>,
+    loaded: Mutex<(Stamps, LoadedManifests)>,
 }
 
 impl Manifests {
@@ -43,45 +37,33 @@ impl Manifests {
     ///
     /// # Errors
     /// When none is found; what is wrong with one is told like anywhere.
-    pub fn new(named: ManifestArgs, settings: Settings, world: Arc<World>, output: &Output) -> Result<Self, Failure> {
-        let stamps = stamps(&context::paths(&named, &settings)?);
-        let loaded = context::manifests(&named, &settings, output)?;
+    pub fn new(
+        named: Vec<PathBuf>,
+        environment: Environment,
+        world: Arc<World>,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        let stamps = stamps(&engine::manifest_paths(&named, &environment)?);
+        let loaded = engine::load_manifests(&named, &environment, output)?;
         let loaded = Mutex::new((stamps, loaded));
-        Ok(Self(Arc::new(Compared { named, settings, world, output: output.clone(), loaded })))
+        Ok(Self(Arc::new(Compared { named, environment, world, output: output.clone(), loaded })))
     }
 }
 
 impl Compared {
     async fn make(&self) -> Result<PlanPage, Failure> {
         let mut loaded = self.loaded.lock().await;
-        let now = stamps(&context::paths(&self.named, &self.settings)?);
+        let now = stamps(&engine::manifest_paths(&self.named, &self.environment)?);
         if loaded.0 != now {
-            *loaded = (now, context::manifests(&self.named, &self.settings, &self.output)?);
+            *loaded = (now, engine::load_manifests(&self.named, &self.environment, &self.output)?);
         }
         let loaded = &loaded.1;
         if loaded.declared.is_empty() && loaded.broken > 0 {
-            return Err(Failure::Told { count: loaded.broken });
+            return Err(Failure::broken(loaded.broken));
         }
-        let prices = services::prices(&self.settings);
-        let request = PlanRequest {
-            declared: &loaded.declared,
-            selection: &Selection::default(),
-            refresh: Coverage::At,
-            depth: Depth::Remembered,
-            take: TakeStorage::No,
-            originals: Originals::Private,
-            limits: GuardLimits { max_cost: None, month: None, max_deletions: u64::MAX },
-            now: context::now(),
-            created_at: context::timestamp(),
-            all_manifests: loaded.all,
-            prices: &prices,
-            verdicts: &Verdicts::new(),
-            unknown_retries: unknown_retries(&self.settings),
-            sample: None,
-            approved: None,
-        };
-        let plan = planner::plan(&self.world, &request).await?;
-        let known = pictures::known(&self.world, (&plan, loaded), &prices, Copies::Wanted);
+        let options = PlanOptions { guards: PlanGuards::Ignored, ..PlanOptions::default() };
+        let plan = engine::plan(&self.world, &self.environment, loaded, &options, &self.output).await?;
+        let known = engine::plan_pictures(&self.world, &self.environment, loaded, &plan, PictureCopies::Wanted);
         let facts = ReportFacts {
             assets: known.await?,
             commands: vec![self.output.command("pixform plan"), self.output.command("pixform apply")],

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::apply::{Stop, Why};
+use crate::engine::RunOptions;
 
 use super::Output;
 
 /// Which signal came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Signals {
     stop: Arc<Stop>,
     code: Arc<AtomicU8>,
@@ -21,8 +22,9 @@ impl Signals {
     ///
     /// The first one asks for no new work; the second, or the first where `CI` is `true`, ends the process at once.
     /// Nothing is lost by that: what was done is durable, what was not is done by the next run.
-    pub fn listen(command: &str, output: &Output) -> Self {
-        let signals = Self::default();
+    pub fn listen(options: &RunOptions<'_>, output: &Output) -> Self {
+        let command = options.start.command;
+        let signals = Self { stop: Arc::clone(&options.stop), code: Arc::default() };
         for (kind, code, name) in [(SignalKind::interrupt(), 130, "Ctrl-C"), (SignalKind::terminate(), 143, "SIGTERM")]
         {
             let Ok(mut incoming) = signal(kind) else { continue };
@@ -43,11 +45,6 @@ impl Signals {
             });
         }
         signals
-    }
-
-    /// Returns what says how far the run may still go.
-    pub fn stop(&self) -> &Arc<Stop> {
-        &self.stop
     }
 
     /// Returns the exit code of the signal that came.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::asset::{CollectionName, Format, GeneratorName, TableName, is_identifier};
-use crate::config::Settings;
+use crate::engine::{EngineError, Environment};
 use crate::imaging;
 use crate::manifest::{GeneratorRules, Manifest, Rules, Sketch, needed_fields, write};
 use crate::state::{Access, Survey, TableSeen, Visitor};
@@ -41,7 +41,7 @@ impl Visitor for Nothing {
 
 /// Writes the manifest.
 pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
+    let environment = context::environment(global, output)?;
     let table: TableName = wanted
         .table
         .parse()
@@ -50,8 +50,8 @@ pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Resul
     if wanted.file.exists() {
         return Err(exists(wanted.file));
     }
-    let world = context::world(&settings, Access::Read).await?;
-    let survey = survey(&world, &table, &settings).await?;
+    let world = environment.open(Access::Read).await?;
+    let survey = survey(&world, &table, &environment).await?;
     check_key(wanted.key, &survey, &table)?;
     let pictured = pictured(&world, &survey, wanted.key).await?;
     let Some(pictured) = pictured else {
@@ -78,9 +78,9 @@ pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Resul
         format,
         size,
     };
-    let rules = context::rules(&settings)?;
+    let rules = environment.rules()?;
     let file = wanted.file.display().to_string();
-    let (text, loaded) = written(&mut sketch, &rules, &settings, &file);
+    let (text, loaded) = written(&mut sketch, &rules, &environment, &file);
     save(wanted.file, &text)?;
     let count = match sketch.rows.len() {
         1 => "1 image".to_owned(),
@@ -96,7 +96,7 @@ pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Resul
         Ok(loaded) => loaded,
         Err(error) => {
             output.talk("the manifest was written, and has to be corrected before it can be used:");
-            return Err(error.into());
+            return Err(EngineError::from(error).into());
         }
     };
     if let Some(spec) = manifest.table()
@@ -138,8 +138,8 @@ fn collection(named: Option<&str>, table: &TableName) -> Result<CollectionName, 
     })
 }
 
-async fn survey(world: &World, table: &TableName, settings: &Settings) -> Result<Survey, Failure> {
-    let most = settings.images_max as u64;
+async fn survey(world: &World, table: &TableName, environment: &Environment) -> Result<Survey, Failure> {
+    let most = environment.settings.images_max as u64;
     let Some(survey) = world.state.survey(table, most).await? else {
         let help = "it is looked for in the database that `state:` names";
         return Err(Failure::usage(format!("there is no table `{table}`"), help));
@@ -203,15 +203,15 @@ fn folder(pictured: &Pictured, collection: &CollectionName) -> String {
     most.map_or_else(|| collection.to_string(), |(folder, _)| folder.to_owned())
 }
 
-type Loaded = Result<(Manifest, crate::asset::Heads), crate::yaml::ManifestError>;
+type LoadedDraft = Result<(Manifest, crate::asset::Heads), crate::yaml::ManifestError>;
 
 /// Writes the manifest for the first generator whose rules the rows keep, and loads it.
-fn written(sketch: &mut Sketch, rules: &Rules, settings: &Settings, file: &str) -> (String, Loaded) {
+fn written(sketch: &mut Sketch, rules: &Rules, environment: &Environment, file: &str) -> (String, LoadedDraft) {
     let mut named: Vec<(GeneratorName, GeneratorRules)> =
         rules.generators.iter().map(|(name, rules)| (name.clone(), *rules)).collect();
     // Where any name will do, one without rules of its own takes what the others refuse.
     if let (Some(any), Ok(name)) = (rules.any_generator, "placeholder".parse::<GeneratorName>()) {
-        named.retain(|(known, _)| settings.generators.contains_key(known) || known.as_str() == GENERATOR);
+        named.retain(|(known, _)| environment.settings.generators.contains_key(known) || known.as_str() == GENERATOR);
         named.push((name, any));
     }
     named.sort_by_key(|(name, _)| name.as_str() != GENERATOR);

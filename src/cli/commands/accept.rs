@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use crate::apply::{ApplyError, Ended, Outcome, Why};
+use crate::apply::{ApplyError, Ended, Why};
 use crate::asset::{Assets, MicroUsd};
 use crate::digest::ContentDigest;
+use crate::engine::{IdlePatterns, PreparedPlan, RunOptions};
 use crate::plan::{AcceptedPicture, Action, Cause, Change, Plan, Subject, adopt};
 use crate::planner::{DeclaredManifest, Pattern};
 use crate::record::{Original, Record};
@@ -14,11 +14,12 @@ use crate::render;
 use crate::state::Access;
 use crate::world::{Generators, World, original_path};
 
-use super::plan::{self, LookArgs, Prepared};
 use crate::cli::accepted::{Refusals, keep_rows};
-use crate::cli::arguments::WaitArgs;
-use crate::cli::carry::{Asked, Going, carry_out, confirm};
-use crate::cli::selected::Idle;
+use crate::cli::arguments::{ConsentArgs, WaitArgs};
+use crate::cli::carry::{CarriedOut, carry_out};
+use crate::cli::confirm::{Confirmation, Consent, confirm};
+use crate::cli::plan_arguments::LookArgs;
+use crate::cli::plan_output::WantedPlan;
 use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
 
 /// Arguments of `accept`.
@@ -30,9 +31,8 @@ pub struct Args {
     /// Keep rows as they were edited by hand, instead of pictures
     #[arg(long)]
     row: bool,
-    /// Go on without asking
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
     /// A manifest; else all of them; repeatable
     #[arg(long, value_name = "FILE")]
     manifest: Vec<PathBuf>,
@@ -48,12 +48,12 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let manifests = ManifestArgs { manifests: args.manifest.clone() };
     let selection = SelectionArgs { only: args.globs.clone(), except: Vec::new() };
     let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
-    let mut prepared = plan::prepare(&manifests, &look, global, output).await?;
+    let mut prepared = WantedPlan::new(&manifests, &look).prepare(global, output).await?;
     if prepared.loaded.broken > 0 {
-        return Err(Failure::Told { count: prepared.loaded.broken });
+        return Err(Failure::broken(prepared.loaded.broken));
     }
     let wanted = look.selection.selection();
-    let mut idle = Idle::of(&wanted);
+    let mut idle = IdlePatterns::of(&wanted);
     idle.meet_declared(&prepared.loaded.declared);
     if let Some(pattern) = idle.first() {
         let help = "`pixform list` shows what is declared";
@@ -64,20 +64,21 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         output.warn(&refusal.message, &refusal.way_out, None);
         return Err(Failure::Refused);
     }
-    let world = context::world(&prepared.settings, Access::Read).await?;
-    let going = Going::new("accept", look.take(), args.wait.seconds);
+    let world = prepared.environment.open(Access::Read).await?;
+    let options =
+        RunOptions { wait_seconds: args.wait.seconds, ..RunOptions::new(context::start("accept", look.take())) };
     match args.row {
-        true => keep_rows(&world, prepared, args.yes, going, output).await,
-        false => pictures(&world, prepared, args.yes, going, output).await,
+        true => keep_rows(&world, prepared, args.consent.consent(), &options, output).await,
+        false => pictures(&world, prepared, args.consent.consent(), &options, output).await,
     }
 }
 
 /// Accepts the pictures of a plan.
 async fn pictures(
     world: &World,
-    mut prepared: Prepared,
-    yes: bool,
-    going: Going<'_>,
+    mut prepared: PreparedPlan,
+    consent: Consent,
+    options: &RunOptions<'_>,
     output: &Output,
 ) -> Result<u8, Failure> {
     let mut refusals = Refusals::default();
@@ -112,10 +113,9 @@ async fn pictures(
     }
     show(&prepared.plan, output);
     let question = format!("Accept these pictures in `{}`?", prepared.plan.environment);
-    confirm(yes, Asked { command: going.command, question: &question }, output)?;
-    let world = Arc::new(context::world_with(&prepared.settings, Access::Write, Generators::default()).await?);
-    let (result, signal) = carry_out(&world, &prepared, going, output).await?;
-    tell(result?, signal, &refusals, output)
+    confirm(Confirmation { command: "accept", words: &question, consent }, output)?;
+    let world = prepared.open(Generators::default()).await?;
+    tell(carry_out(&world, &prepared, options, output).await?, &refusals, output)
 }
 
 /// Turns a change that would take another picture into one that keeps it; says why that is not possible.
@@ -190,7 +190,8 @@ fn show(plan: &Plan, output: &Output) {
 }
 
 /// Tells what came of it, and returns the exit code.
-fn tell(outcome: Outcome, signal: u8, refusals: &Refusals, output: &Output) -> Result<u8, Failure> {
+fn tell(carried_out: CarriedOut, refusals: &Refusals, output: &Output) -> Result<u8, Failure> {
+    let CarriedOut { outcome, signal_code } = carried_out;
     let count: u64 = outcome.done.values().sum();
     if !output.is_json() {
         let pictures = if count == 1 { "picture" } else { "pictures" };
@@ -201,7 +202,7 @@ fn tell(outcome: Outcome, signal: u8, refusals: &Refusals, output: &Output) -> R
         output.data(&format!("\nAccepted: {count} {pictures}{failed}. Cost: $0.00.\n"));
     }
     match outcome.ended {
-        Some(Ended::Stopped(Why::Signal)) => return Ok(signal),
+        Some(Ended::Stopped(Why::Signal)) => return Ok(signal_code),
         Some(Ended::Broken(error)) => return Err(error.into()),
         Some(Ended::Stopped(Why::TimeUp | Why::Broken)) | None => {}
     }

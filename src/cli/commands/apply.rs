@@ -1,22 +1,21 @@
 //! `pixform apply`
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::apply::Outcome;
-use crate::config::Settings;
 use crate::digest::PlanDigest;
+use crate::engine::{self, PlanKeeping, PreparedPlan, RunOptions, RunStart};
 use crate::plan::Plan;
 use crate::secret::chain;
-use crate::state::Access;
 
-use super::plan::{self, LookArgs, Part, Prepared};
-use crate::cli::approval::Approval;
-use crate::cli::arguments::{PaceArgs, WaitArgs};
-use crate::cli::carry::{Asked, Going, Keeps, carry_out, confirm, new_run};
-use crate::cli::context::Loaded;
-use crate::cli::report::ReportArgs;
-use crate::cli::{Failure, Global, ManifestArgs, Output, applied, context, damages, services, visited};
+use crate::cli::applied::{self, AboutRun};
+use crate::cli::arguments::{ConsentArgs, PaceArgs, WaitArgs};
+use crate::cli::carry::carry_out;
+use crate::cli::confirm::{Confirmation, confirm};
+use crate::cli::plan_arguments::LookArgs;
+use crate::cli::plan_output::{PlanReports, WantedPlan, print};
+use crate::cli::report::{Done, ReportArgs};
+use crate::cli::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -27,9 +26,8 @@ pub struct Args {
     look: LookArgs,
     #[command(flatten)]
     report: ReportArgs,
-    /// Go on without asking
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -48,35 +46,38 @@ fn undone(plan: &Plan, outcome: &Outcome) -> u64 {
 /// Makes a plan, asks, and carries it out.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let (approval, manifests) = Approval::split(args.expect, &args.manifests)?;
-    let part = Part { approval, sample: None };
-    let prepared =
-        plan::prepare_reported(&manifests, (&args.look, &part), (&args.report, None), global, output).await?;
-    let Prepared { plan, .. } = &prepared;
-    plan::print(plan, begun, output);
+    let (approval, manifests) = args.manifests.split(args.expect)?;
+    let reports = PlanReports { written: &args.report, printed: None };
+    let wanted = WantedPlan { approval, reports: Some(reports), ..WantedPlan::new(&manifests, &args.look) };
+    let prepared = wanted.prepare(global, output).await?;
+    let PreparedPlan { plan, .. } = &prepared;
+    print(plan, begun, output);
     let facts = args.report.planned(&prepared, &args.look.selection.arguments(), output).await?;
     if !plan.refusals.is_empty() {
         output.visitors_see("what they saw before: nothing was changed");
         return Err(Failure::Refused);
     }
+    let start = context::start("apply", args.look.take());
     let code = if plan.is_empty() {
-        arrange(&prepared.settings, &prepared.loaded, output).await;
+        keep_order(&prepared, &start, output).await;
         0
     } else {
-        let services = services::needed(&prepared.settings, plan)?;
+        let generators = prepared.generators()?;
         let question = format!("Apply this plan to `{}`?", plan.environment);
-        confirm(args.yes, Asked { command: "apply", question: &question }, output)?;
-        let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
-        let going = Going {
+        confirm(Confirmation { command: "apply", words: &question, consent: args.consent.consent() }, output)?;
+        let world = prepared.open(generators).await?;
+        let options = RunOptions {
             // What was named and is not known yet is known from now on: a second try has to find it.
-            keeps: if args.expect == Some(prepared.plan.digest()) { Keeps::Plan } else { Keeps::Nothing },
-            ..args.pace.at(Going::new("apply", args.look.take(), args.wait.seconds))
+            keeping: if args.expect == Some(plan.digest()) { PlanKeeping::ByDigest } else { PlanKeeping::None },
+            wait_seconds: args.wait.seconds,
+            ..args.pace.at(RunOptions::new(start))
         };
-        let (result, code) = carry_out(&world, &prepared, going, output).await?;
-        let outcome = result?;
-        visited::after_apply(&world, &prepared, output).await;
-        let done = (outcome.cost, undone(plan, &outcome));
-        let code = applied::tell(&world, (&prepared.settings, going), outcome, code, output);
+        let carried_out = carry_out(&world, &prepared, &options, output).await?;
+        engine::visit_after_apply(&world, &prepared, output).await;
+        let outcome = &carried_out.outcome;
+        let done = Done { paid: outcome.cost, undone: undone(plan, outcome) };
+        let about = AboutRun { world: &world, environment: &prepared.environment, options: &options };
+        let code = applied::tell(about, carried_out, output);
         if let Some(facts) = facts {
             // What was applied is applied, whatever becomes of the report on it.
             let facts = args.report.applied(facts, &prepared, done, output).await;
@@ -88,37 +89,14 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     };
     match prepared.loaded.broken {
         0 => Ok(code),
-        count => Err(Failure::Told { count }),
+        count => Err(Failure::broken(count)),
     }
 }
 
 /// Remembers the order of the manifests where nothing else changed: for whoever shows the pictures. It is no reason to fail.
-async fn arrange(settings: &Settings, loaded: &Loaded, output: &Output) {
-    let arranged = async {
-        if crate::state::is_unfinished(settings.state.expose()) {
-            // Opening it for writing takes a change back that a killed run left half done.
-            context::world(settings, Access::Write).await?;
-        }
-        let wanted = loaded.declared.iter().map(|declared| (declared.manifest.name.clone(), declared.arrangement()));
-        let world = context::world(settings, Access::Read).await?;
-        let rearranged = crate::apply::rearranged(&*world.state, wanted).await?;
-        if !rearranged.is_empty() {
-            let world = context::world(settings, Access::Write).await?;
-            crate::apply::arrange(&*world.state, &new_run("apply"), rearranged).await?;
-        }
-        // What was put back by hand is well, and no longer looked at.
-        let names = || loaded.declared.iter().map(|declared| &declared.manifest.name);
-        let mut remembered = false;
-        for name in names() {
-            remembered |= !world.state.damages(name).await?.is_empty();
-        }
-        if remembered {
-            damages::forget(&context::world(settings, Access::Write).await?, names()).await?;
-        }
-        Ok::<_, Failure>(())
-    };
-    if let Err(failure) = arranged.await {
-        let message = format!("the order of the manifest could not be remembered: {}", chain(&failure));
+async fn keep_order(prepared: &PreparedPlan, start: &RunStart<'_>, output: &Output) {
+    if let Err(error) = engine::keep_order(&prepared.environment, &prepared.loaded, start).await {
+        let message = format!("the order of the manifest could not be remembered: {}", chain(&error));
         output.warn(&message, "pictures are shown in their last order until an apply can write to the state", None);
     }
 }

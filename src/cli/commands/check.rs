@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::asset::{AssetKey, Assets, CollectionName, MicroUsd, ObjectPath};
-use crate::config::Settings;
 use crate::digest::{ContentDigest, SeenDigest};
+use crate::engine::{self, Environment, ReadCount, VisitorCheck};
 use crate::plan::{Edited, RowState, settle_seed};
 use crate::planner::{self, DeclaredManifest, row_state};
 use crate::record::{Original, Published, Record, RecordHead};
@@ -14,8 +14,7 @@ use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
 use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
-use crate::cli::reading::Reading;
-use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected, services, visited};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -81,20 +80,20 @@ impl Visitor for Paths<'_> {
 
 /// Looks at every declared asset and tells what is wrong.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
+    let environment = context::environment(global, output)?;
+    let loaded = engine::load_manifests(&args.manifests.manifests, &environment, output)?;
     if loaded.declared.is_empty() && loaded.broken > 0 {
-        return Err(Failure::Told { count: loaded.broken });
+        return Err(Failure::broken(loaded.broken));
     }
-    let world = context::world(&settings, Access::Read).await?;
-    selected::check(&world, &loaded, &args.selection.selection()).await?;
+    let world = environment.open(Access::Read).await?;
+    engine::check_selection(&world, &loaded, &args.selection.selection()).await?;
     let listing = world.list(&[String::new()]).await?;
     let mut findings = Vec::new();
     let mut checked = 0;
     // One published file that is as it was put: what its visitors get is another question.
     let mut visited = None;
     let mut looked = Vec::new();
-    let prices = services::prices(&settings);
+    let prices = environment.prices();
     for declared in &loaded.declared {
         let price = |asset: &str| prices.get(asset).copied().unwrap_or(MicroUsd(0));
         let (count, of) =
@@ -102,13 +101,13 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         checked += count;
         looked.push(of);
     }
-    let seen = match visited.filter(|_| visited::has_public_address(&world)) {
-        Some(file) => visited::look(&world, &file, output).await,
-        None => visited::Looked::Well,
+    let seen = match visited.filter(|_| engine::has_public_address(&world)) {
+        Some(file) => engine::visit_file(&world, &file, output).await,
+        None => VisitorCheck::Well,
     };
     let leftovers = leftovers(&world, &listing).await?;
     tell(output, (checked, seen), &findings, &leftovers);
-    let remembered = remember(&settings, &looked, output).await;
+    let remembered = remember(&environment, &looked, output).await;
     match (loaded.broken, findings.is_empty()) {
         (0, true) => Ok(0),
         (0, false) => {
@@ -119,7 +118,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
             });
             Ok(2)
         }
-        (count, _) => Err(Failure::Told { count }),
+        (count, _) => Err(Failure::broken(count)),
     }
 }
 
@@ -131,12 +130,12 @@ enum Remembered {
 }
 
 /// Keeps what was found for the next plan, and forgets what is well, where the role of the state may write.
-async fn remember(settings: &Settings, looked: &[Looked<'_>], output: &Output) -> Remembered {
+async fn remember(environment: &Environment, looked: &[Looked<'_>], output: &Output) -> Remembered {
     if looked.iter().all(|looked| looked.found.is_empty() && looked.well.is_empty()) {
         return Remembered::Everything;
     }
     let kept = async {
-        let state = crate::state::open(settings.state.expose(), Access::Write).await?;
+        let state = crate::state::open(environment.settings.state.expose(), Access::Write).await?;
         for Looked { name, found, well } in looked {
             if !found.is_empty() || !well.is_empty() {
                 state.note_damages(name, found, well).await?;
@@ -154,7 +153,7 @@ async fn remember(settings: &Settings, looked: &[Looked<'_>], output: &Output) -
     Remembered::Nothing
 }
 
-fn tell(output: &Output, (checked, seen): (usize, visited::Looked), findings: &[Finding], leftovers: &BTreeSet<&str>) {
+fn tell(output: &Output, (checked, seen): (usize, VisitorCheck), findings: &[Finding], leftovers: &BTreeSet<&str>) {
     if output.is_json() {
         for Finding { key, what } in findings {
             output.diagnostic(Severity::Error, &format!("{key}: {what}"), None, None);
@@ -171,7 +170,7 @@ fn tell(output: &Output, (checked, seen): (usize, visited::Looked), findings: &[
         };
         let wrong = findings.iter().map(|finding| &finding.key).collect::<BTreeSet<_>>().len();
         match wrong {
-            0 if seen == visited::Looked::Warned => {
+            0 if seen == VisitorCheck::Warned => {
                 text.push_str(&format!(
                     "Checked {count}: rows and files are as they should be, but visitors do not get them.\n"
                 ));
@@ -206,8 +205,8 @@ async fn collection<'d>(
     let selection = args.selection.selection();
     let mut looked = Looked { name: &manifest.name, found: Vec::new(), well: Vec::new() };
     let mut seen_keys = HashSet::new();
-    let (talk, before) = (|line: &str| output.talk(line), world.state.damages(&manifest.name).await?);
-    let reading = Reading::new(&talk);
+    let before = world.state.damages(&manifest.name).await?;
+    let reading = ReadCount::new(output);
     let mut rows = Rows::default();
     let seen = world.state.scan(&manifest.name, manifest.table(), &mut rows).await?;
     if let TableSeen::Unfit(problems) = &seen {

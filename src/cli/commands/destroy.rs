@@ -2,12 +2,13 @@
 
 use crate::apply::Leases;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
+use crate::engine;
 use crate::record::RecordHead;
 use crate::state::{Access, Commit, Visitor};
 use crate::storage::{StoreDecision, TakeStorage};
 
 use crate::cli::arguments::WaitArgs;
-use crate::cli::carry::{answered, begin};
+use crate::cli::confirm::answered;
 use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `destroy`.
@@ -47,19 +48,19 @@ impl Visitor for Keys {
 
 /// Deletes the rows and records of a collection.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
+    let environment = context::environment(global, output)?;
     let name: CollectionName = args
         .collection
         .parse()
         .map_err(|error: crate::asset::NameError| Failure::usage(error.to_string(), "name one collection"))?;
-    let world = context::world(&settings, Access::Read).await?;
+    let world = environment.open(Access::Read).await?;
     let known = world.state.known().await?;
     let Some(collection) = known.collections.iter().find(|known| known.name == name) else {
         let help = "`pixform list` shows what is declared; only what was applied can be destroyed";
         return Err(Failure::usage(format!("the state knows no collection `{name}`"), help));
     };
     let take = if args.take_storage { TakeStorage::Yes } else { TakeStorage::No };
-    let (_, decision) = world.store(&known, context::now(), take).await?;
+    let (_, decision) = world.store(&known, engine::now(), take).await?;
     if let StoreDecision::Refused(refusal) = decision {
         return Err(crate::apply::ApplyError::Refused(refusal).into());
     }
@@ -80,7 +81,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
             let message = "destroy asks before it deletes, and there is no terminal to ask on";
             return Err(Failure::usage(message, format!("run it on a terminal; {}", answered("destroy"))));
         }
-        if !output.ask(&format!("Delete them from `{}`?", settings.environment)) {
+        if !output.ask(&format!("Delete them from `{}`?", environment.name())) {
             return Err(Failure::Declined);
         }
     }
@@ -89,14 +90,12 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         key: collection.key.clone(),
         columns: Vec::new(),
     });
-    let world = context::world(&settings, Access::Write).await?;
-    let run = begin(&world, &settings, take, ("destroy", None), output).await?;
+    let world = environment.open(Access::Write).await?;
+    let run = engine::begin_run(&world, &environment, &context::start("destroy", take), None, output).await?;
     let leases = Leases::take(&*world.state, std::slice::from_ref(&name), &run, args.wait.seconds).await?;
     let deleted = delete(&world, &leases, &name, table.as_ref(), &keys.all).await;
     leases.release(&*world.state).await;
-    // The run's end is for people who read the history: it must not hide what went wrong.
-    let _ = world.state.finish_run(&run.id, if deleted.is_ok() { "done" } else { "failed" }).await;
-    deleted?;
+    engine::end_run(&world, &run, deleted).await?;
     output.data(&format!("Destroyed: {count} deleted. Cost: $0.00.\n"));
     Ok(0)
 }

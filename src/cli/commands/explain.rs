@@ -1,15 +1,14 @@
 //! `pixform explain KEY`
 
 use crate::asset::Asset;
-use crate::plan::{Action, AssetSnapshot, Change, Coverage, GuardLimits, Note, Reason, Verdicts};
-use crate::planner::{self, AllManifests, Depth, Pattern, PlanRequest, Selection};
+use crate::engine::{self, PlanGuards, PlanOptions};
+use crate::plan::{Action, AssetSnapshot, Change, Coverage, Note, Reason};
+use crate::planner::{Pattern, Selection};
 use crate::record::Record;
 use crate::render::{self, terminal};
 use crate::state::Access;
-use crate::storage::{Originals, TakeStorage};
 
-use super::plan::unknown_retries;
-use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context, services};
+use crate::cli::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -25,32 +24,21 @@ pub struct Args {
 
 /// Tells why an asset is or is not up to date.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
-    let (declared, _, asset) = asked::find(&args.key, &loaded)?;
+    let environment = context::environment(global, output)?;
+    let loaded = engine::load_manifests(&args.manifests.manifests, &environment, output)?;
+    let (declared, _, asset) = engine::find_asset(&args.key, &loaded)?;
     let name = declared.manifest.name.clone();
-    let world = context::world(&settings, Access::Read).await?;
+    let world = environment.open(Access::Read).await?;
     let pattern: Pattern = format!("{name}:{}", asset.key)
         .parse()
         .map_err(|error: crate::glob::GlobError| Failure::usage(error.to_string(), "name one key"))?;
-    let request = PlanRequest {
-        declared: &loaded.declared,
-        selection: &Selection { only: vec![pattern].into(), ..Selection::default() },
+    let options = PlanOptions {
+        selection: Selection { only: vec![pattern].into(), ..Selection::default() },
         refresh: if args.no_refresh { Coverage::NotAt } else { Coverage::At },
-        depth: Depth::Remembered,
-        take: TakeStorage::No,
-        originals: Originals::Private,
-        limits: GuardLimits { max_cost: None, month: None, max_deletions: u64::MAX },
-        now: context::now(),
-        created_at: context::timestamp(),
-        all_manifests: AllManifests::Some,
-        prices: &services::prices(&settings),
-        verdicts: &Verdicts::new(),
-        unknown_retries: unknown_retries(&settings),
-        sample: None,
-        approved: None,
+        guards: PlanGuards::Ignored,
+        ..PlanOptions::default()
     };
-    let plan = planner::plan(&world, &request).await?;
+    let plan = engine::plan(&world, &environment, &loaded, &options, output).await?;
     let change = plan.changes().map(|(_, change)| change).find(|change| change.key == asset.key);
     let (collection, key) =
         change.and_then(|change| change.moved_from.clone()).unwrap_or_else(|| (name.clone(), asset.key.clone()));

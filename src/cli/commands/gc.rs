@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use crate::apply::{self, ApplyError, Garbage, Policy, Unpublished, Verdict};
 use crate::asset::ObjectPath;
-use crate::config::Settings;
+use crate::engine::{self, Environment};
 use crate::render::{self, Deleted, EventLine, GarbageFile, GarbageKind, GarbageOutcome, GarbageSum};
 use crate::state::{Access, Loose, LooseKind};
 use crate::storage::{Remnant, StoreDecision, TakeStorage};
 
 use crate::cli::arguments::duration;
-use crate::cli::carry::begin;
 use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `gc`.
@@ -39,15 +38,15 @@ fn age(text: &str) -> Result<u64, String> {
 
 /// Shows what nothing refers to any more; deletes it where that is asked for.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
+    let environment = context::environment(global, output)?;
     let unpublished = if args.unpublished { Unpublished::Go } else { Unpublished::Stay };
     let policy = Policy { older_than: args.older_than, unpublished };
     if args.yes {
-        return delete(args, policy, &settings, output).await;
+        return delete(args, policy, &environment, output).await;
     }
-    let world = context::world(&settings, Access::Read).await?;
+    let world = environment.open(Access::Read).await?;
     let known = world.state.known().await?;
-    if let (_, StoreDecision::Refused(refusal)) = world.store(&known, context::now(), TakeStorage::No).await? {
+    if let (_, StoreDecision::Refused(refusal)) = world.store(&known, engine::now(), TakeStorage::No).await? {
         return Err(ApplyError::Refused(refusal).into());
     }
     let garbage = apply::look(&world, policy).await?;
@@ -62,9 +61,9 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     Ok(0)
 }
 
-async fn delete(args: &Args, policy: Policy, settings: &Settings, output: &Output) -> Result<u8, Failure> {
-    let world = context::world(settings, Access::Write).await?;
-    let run = begin(&world, settings, TakeStorage::No, ("gc", None), output).await?;
+async fn delete(args: &Args, policy: Policy, environment: &Environment, output: &Output) -> Result<u8, Failure> {
+    let world = environment.open(Access::Write).await?;
+    let run = engine::begin_run(&world, environment, &context::start("gc", TakeStorage::No), None, output).await?;
     let deleted = async {
         let garbage = apply::look(&world, policy).await?;
         tell(&files(&garbage), policy, output);
@@ -72,10 +71,7 @@ async fn delete(args: &Args, policy: Policy, settings: &Settings, output: &Outpu
         let deleted = apply::collect(&world, &run, (&garbage, policy), patience, &|line| output.talk(line)).await?;
         Ok::<_, ApplyError>((garbage, deleted))
     };
-    let deleted = deleted.await;
-    // The run's end is for people who read the history: it must not hide what went wrong.
-    let _ = world.state.finish_run(&run.id, if deleted.is_ok() { "done" } else { "failed" }).await;
-    let (garbage, gone) = match deleted {
+    let (garbage, gone) = match engine::end_run(&world, &run, deleted.await).await {
         Err(error @ ApplyError::Held(_)) => {
             output.report(&error.into());
             output.next("pixform unlock");

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::asset::{AssetKey, CollectionName};
-use crate::process::Liveness;
-use crate::record::CallStatus;
+use crate::engine;
 use crate::render::{self, EventLine, HistoryCosts, HistoryEntry, HistoryGroup};
 use crate::state::{self, Access, HistoryLine, HistoryQuery};
 
+use crate::cli::ledger_entry::entry;
 use crate::cli::{Failure, Global, Output, context};
 
 /// Most lines that are shown: they are held until the state is left alone again.
@@ -55,12 +55,12 @@ enum By {
 
 /// Shows the ledger, or what is in it in dollars.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let state = state::open(settings.state.expose(), Access::Read).await?;
+    let environment = context::environment(global, output)?;
+    let state = state::open(environment.settings.state.expose(), Access::Read).await?;
     let wanted = HistoryQuery {
         collection: args.key.as_ref().and_then(|asked| asked.collection.clone()),
         key: args.key.as_ref().map(|asked| asked.key.clone()),
-        since: args.since.map(|ago| context::now().saturating_mul(1_000).saturating_sub(ago)),
+        since: args.since.map(|ago| engine::now().saturating_mul(1_000).saturating_sub(ago)),
         of: None,
         limit: None,
     };
@@ -93,24 +93,6 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         }
     }
     Ok(0)
-}
-
-/// Returns a line of the ledger as people read it.
-pub fn entry(HistoryLine { call, run }: HistoryLine) -> HistoryEntry {
-    let time = jiff::Timestamp::from_second(call.created_at.div_euclid(1_000));
-    let time = time.map(|time| time.to_string()).unwrap_or_default();
-    let (command, host, origin) = match &run {
-        Some(run) => (Some(run.command.clone()), Some(run.process.host.clone()), run.origin.clone()),
-        None => Default::default(),
-    };
-    let ended = match &run {
-        // Looking at a process costs; only here it matters.
-        Some(run) if call.status == CallStatus::Intended => run.ended || run.process.liveness() == Liveness::Dead,
-        Some(run) => run.ended,
-        None => true,
-    };
-    let state::Origin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
-    HistoryEntry { time, call, ended, command, host, actor, commit, run_url }
 }
 
 impl By {

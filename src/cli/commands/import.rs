@@ -2,18 +2,20 @@
 
 use std::mem;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
+use crate::engine::{PreparedPlan, RunOptions};
 use crate::plan::{Action, Note, Plan};
 use crate::render::{self, Severity};
-use crate::state::Access;
 use crate::world::Generators;
 
-use super::plan::{self, LookArgs, Prepared};
-use crate::cli::arguments::WaitArgs;
-use crate::cli::carry::{Asked, Going, carry_out, confirm};
-use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, applied, context, written};
+use crate::cli::applied::{self, AboutRun};
+use crate::cli::arguments::{ConsentArgs, WaitArgs};
+use crate::cli::carry::carry_out;
+use crate::cli::confirm::{Confirmation, confirm};
+use crate::cli::plan_arguments::LookArgs;
+use crate::cli::plan_output::{WantedPlan, print};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, written};
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -25,9 +27,8 @@ pub struct Args {
     /// Only show what would be adopted
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Go on without asking
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
     #[command(flatten)]
     wait: WaitArgs,
     /// Take the storage over, whatever its marker says
@@ -56,18 +57,19 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let begun = Instant::now();
     let selection = SelectionArgs { only: args.selection.only.clone(), except: args.selection.except.clone() };
     let look = LookArgs { selection, take_storage: args.take_storage, ..LookArgs::default() };
-    let Prepared { settings, loaded, plan, takes } = plan::prepare(&args.manifests, &look, global, output).await?;
+    let prepared = WantedPlan::new(&args.manifests, &look).prepare(global, output).await?;
+    let PreparedPlan { environment, loaded, plan, takes } = prepared;
     let broken = loaded.broken;
     let (plan, unfit) = split(plan);
     tell_unfit(&unfit, output);
     let code = if plan.changes_nothing() && plan.refusals.is_empty() {
         match output.is_json() {
-            true => plan::print(&plan, begun, output),
+            true => print(&plan, begun, output),
             false => output.data("Nothing to adopt.\n"),
         }
         0
     } else {
-        plan::print(&plan, begun, output);
+        print(&plan, begun, output);
         if !plan.refusals.is_empty() {
             output.visitors_see("what they saw before: nothing was changed");
             return Err(Failure::Refused);
@@ -77,17 +79,19 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
             0
         } else {
             let question = format!("Adopt these into `{}`? No row and no file changes.", plan.environment);
-            confirm(args.yes, Asked { command: "import", question: &question }, output)?;
-            let world = Arc::new(context::world_with(&settings, Access::Write, Generators::default()).await?);
-            let prepared = Prepared { settings, loaded, plan, takes };
-            let going = Going::new("import", look.take(), args.wait.seconds);
-            let (result, code) = carry_out(&world, &prepared, going, output).await?;
-            applied::tell(&world, (&prepared.settings, going), result?, code, output)?
+            confirm(Confirmation { command: "import", words: &question, consent: args.consent.consent() }, output)?;
+            let prepared = PreparedPlan { environment, loaded, plan, takes };
+            let world = prepared.open(Generators::default()).await?;
+            let start = context::start("import", look.take());
+            let options = RunOptions { wait_seconds: args.wait.seconds, ..RunOptions::new(start) };
+            let carried_out = carry_out(&world, &prepared, &options, output).await?;
+            let about = AboutRun { world: &world, environment: &prepared.environment, options: &options };
+            applied::tell(about, carried_out, output)?
         }
     };
     match broken {
         0 => Ok(code),
-        count => Err(Failure::Told { count }),
+        count => Err(Failure::broken(count)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::asset::TableSpec;
+use crate::engine;
 
 use crate::cli::saved::{Created, create};
 use crate::cli::{Failure, Global, ManifestArgs, Output, context};
@@ -48,10 +49,10 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure>
 
 /// Prints what the database's owner has to run. Nothing is connected to: the database may not be there yet.
 fn print_sql(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings_without_secrets(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
+    let environment = context::environment_closed(global, output)?;
+    let loaded = engine::load_manifests(&args.manifests.manifests, &environment, output)?;
     if loaded.broken > 0 {
-        return Err(Failure::Told { count: loaded.broken });
+        return Err(Failure::broken(loaded.broken));
     }
     let mut tables: Vec<TableSpec> = Vec::new();
     for table in loaded.declared.iter().filter_map(|declared| declared.manifest.table()) {

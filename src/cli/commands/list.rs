@@ -1,9 +1,10 @@
 //! `pixform list`
 
 use crate::asset::{AssetKey, Assets};
+use crate::engine;
 use crate::state::Access;
 
-use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context, selected};
+use crate::cli::{Failure, Global, ManifestArgs, Output, SelectionArgs, context};
 
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +20,11 @@ const CHUNK: usize = 1_000;
 
 /// Lists the declared assets with the URL of what is published of each.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
-    let world = context::world(&settings, Access::Read).await?;
+    let environment = context::environment(global, output)?;
+    let loaded = engine::load_manifests(&args.manifests.manifests, &environment, output)?;
+    let world = environment.open(Access::Read).await?;
     let selection = args.selection.selection();
-    selected::check(&world, &loaded, &selection).await?;
+    engine::check_selection(&world, &loaded, &selection).await?;
     for declared in &loaded.declared {
         let (manifest, heads) = (&declared.manifest, declared.heads.all());
         let width = heads.iter().map(|head| head.key.as_str().len()).max().unwrap_or_default();
@@ -60,6 +61,6 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     }
     match loaded.broken {
         0 => Ok(0),
-        count => Err(Failure::Told { count }),
+        count => Err(Failure::broken(count)),
     }
 }

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::asset::Seed;
-use crate::config::Settings;
+use crate::engine::{self, Environment, LoadedManifests, MANIFEST_BYTES_MAX};
 use crate::manifest::{COUNT_MAX, Pick, PickError, Picked, pick};
 use crate::planner::DeclaredManifest;
 
-use crate::cli::context::Loaded;
 use crate::cli::saved::Locked;
-use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context};
+use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `pick`.
 #[derive(Debug, clap::Args)]
@@ -42,15 +41,15 @@ fn seed(text: &str) -> Result<Seed, String> {
 
 /// Writes a take or a seed into the manifest.
 pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings_without_secrets(global, output)?;
-    let mut loaded = load(args, &settings, output)?;
+    let environment = context::environment_closed(global, output)?;
+    let mut loaded = load(args, &environment, output)?;
     let (file, source) = text(args, &loaded)?;
     let locked = Locked::folder_of(Path::new(&*file))?;
-    if crate::files::read(Path::new(&*file), context::MANIFEST_BYTES_MAX).is_ok_and(|now| now != source.as_bytes()) {
+    if crate::files::read(Path::new(&*file), MANIFEST_BYTES_MAX).is_ok_and(|now| now != source.as_bytes()) {
         // Another run was first: this pick is written beside that one.
-        loaded = load(args, &settings, output)?;
+        loaded = load(args, &environment, output)?;
     }
-    let (declared, index, asset) = asked::find(&args.key, &loaded)?;
+    let (declared, index, asset) = engine::find_asset(&args.key, &loaded)?;
     let manifest = &declared.manifest;
     let (wanted, said) = match (args.take, args.seed) {
         (_, Some(seed)) => (Pick::Seed(seed), format!("seed {seed}")),
@@ -78,18 +77,17 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure>
     Ok(0)
 }
 
-fn load(args: &Args, settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
-    let manifests = ManifestArgs { manifests: args.manifests.clone() };
-    let loaded = context::manifests_without_secrets(&manifests, settings, output)?;
+fn load(args: &Args, environment: &Environment, output: &Output) -> Result<LoadedManifests, Failure> {
+    let loaded = engine::load_manifests_closed(&args.manifests, environment, output)?;
     match loaded.declared.is_empty() && loaded.broken > 0 {
-        true => Err(Failure::Told { count: loaded.broken }),
+        true => Err(Failure::broken(loaded.broken)),
         false => Ok(loaded),
     }
 }
 
 /// Returns the file that declares the asset, and what it says.
-fn text(args: &Args, loaded: &Loaded) -> Result<(Arc<str>, Arc<str>), Failure> {
-    let (DeclaredManifest { manifest, .. }, ..) = asked::find(&args.key, loaded)?;
+fn text(args: &Args, loaded: &LoadedManifests) -> Result<(Arc<str>, Arc<str>), Failure> {
+    let (DeclaredManifest { manifest, .. }, ..) = engine::find_asset(&args.key, loaded)?;
     Ok((Arc::clone(&manifest.file), Arc::clone(&manifest.source)))
 }
 

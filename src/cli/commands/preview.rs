@@ -1,21 +1,24 @@
 //! `pixform preview`
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::asset::MicroUsd;
+use crate::engine::{self, PlanKeeping, PreparedPlan, RunExtent, RunOptions};
 use crate::imaging;
 use crate::plan::{Action, Plan};
-use crate::state::{Access, Run};
+use crate::state::Run;
 use crate::world::World;
 
-use super::plan::{self, LookArgs, Part, Prepared};
-use crate::cli::arguments::PaceArgs;
-use crate::cli::carry::{Asked, Going, Keeps, Reach, carry_out, confirm};
+use crate::cli::applied::{self, AboutRun};
+use crate::cli::arguments::{ConsentArgs, PaceArgs};
+use crate::cli::carry::carry_out;
+use crate::cli::confirm::{Confirmation, confirm};
+use crate::cli::plan_arguments::LookArgs;
+use crate::cli::plan_output::{PlanReports, WantedPlan, print};
 use crate::cli::previewed::{self, Previewed};
-use crate::cli::report::ReportArgs;
-use crate::cli::{Failure, Global, ManifestArgs, Output, applied, candidates, context, services};
+use crate::cli::report::{AboutPlan, ReportArgs};
+use crate::cli::{Failure, Global, ManifestArgs, Output, candidates, context};
 
 /// Arguments of `preview`.
 #[derive(Debug, clap::Args)]
@@ -26,9 +29,8 @@ pub struct Args {
     look: LookArgs,
     #[command(flatten)]
     report: ReportArgs,
-    /// Go on without asking
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
     /// Take so many assets, spread over all labels
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
@@ -45,16 +47,19 @@ pub struct Args {
 /// Makes a plan, asks, makes its pictures and files, and keeps the plan under its digest.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     let begun = Instant::now();
+    let wanted = WantedPlan::new(&args.manifests, &args.look);
     if let Some(takes) = args.candidates {
-        let going = Going { keeps: Keeps::Nothing, ..going(args) };
-        let (what, how) = ((&args.manifests, &args.look, takes), (args.yes, args.save.as_deref()));
-        return candidates::run(what, how, going, global, output).await;
+        let options = RunOptions { keeping: PlanKeeping::None, ..options(args) };
+        let wanted =
+            candidates::Wanted { plan: wanted, takes, save: args.save.as_deref(), consent: args.consent.consent() };
+        return candidates::run(wanted, &options, global, output).await;
     }
-    let part = Part { sample: args.sample.map(|count| count as usize), ..Part::default() };
-    let prepared =
-        plan::prepare_reported(&args.manifests, (&args.look, &part), (&args.report, None), global, output).await?;
+    let reports = PlanReports { written: &args.report, printed: None };
+    let sample = args.sample.map(|count| count as usize);
+    let wanted = WantedPlan { sample, reports: Some(reports), ..wanted };
+    let prepared = wanted.prepare(global, output).await?;
     let broken = prepared.loaded.broken;
-    plan::print(&prepared.plan, begun, output);
+    print(&prepared.plan, begun, output);
     args.report.planned(&prepared, &args.look.selection.arguments(), output).await?;
     if !prepared.plan.refusals.is_empty() {
         output.visitors_see("what they saw before: a preview switches nothing");
@@ -62,27 +67,27 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     }
     let code = match prepared.plan.is_empty() {
         true => 0,
-        false => preview(args, &part, prepared, output).await?,
+        false => preview(args, &wanted, prepared, output).await?,
     };
     match broken {
         0 => Ok(code),
-        count => Err(Failure::Told { count }),
+        count => Err(Failure::broken(count)),
     }
 }
 
-async fn preview(args: &Args, part: &Part, prepared: Prepared, output: &Output) -> Result<u8, Failure> {
-    let services = services::needed(&prepared.settings, &prepared.plan)?;
+async fn preview(args: &Args, wanted: &WantedPlan<'_>, prepared: PreparedPlan, output: &Output) -> Result<u8, Failure> {
+    let generators = prepared.generators()?;
     let question = format!("Make these pictures for `{}`? No row changes.", prepared.plan.environment);
-    confirm(args.yes, Asked { command: "preview", question: &question }, output)?;
-    let world = Arc::new(context::world_with(&prepared.settings, Access::Write, services).await?);
-    let going = going(args);
-    let (result, code) = carry_out(&world, &prepared, going, output).await?;
-    let outcome = result?;
-    let paid = outcome.cost;
-    let told = applied::tell(&world, (&prepared.settings, going), outcome, code, output);
+    confirm(Confirmation { command: "preview", words: &question, consent: args.consent.consent() }, output)?;
+    let world = prepared.open(generators).await?;
+    let options = options(args);
+    let carried_out = carry_out(&world, &prepared, &options, output).await?;
+    let paid = carried_out.outcome.cost;
+    let about = AboutRun { world: &world, environment: &prepared.environment, options: &options };
+    let told = applied::tell(about, carried_out, output);
     if args.report.any() {
         // What was made is made, whatever becomes of the report on it.
-        report(args, part, (&world, &prepared, paid), output).await.unwrap_or_else(|failure| output.report(&failure));
+        report(args, wanted, (&world, &prepared, paid), output).await.unwrap_or_else(|failure| output.report(&failure));
     }
     let told = told?;
     let shown = previewed::shown(&world, &prepared).await?;
@@ -93,7 +98,7 @@ async fn preview(args: &Args, part: &Part, prepared: Prepared, output: &Output) 
     previewed::tell(&world, &shown, output);
     if let (Some(folder), true) = (&args.save, saved > 0) {
         let pictures = if saved == 1 { "1 picture was".to_owned() } else { format!("{saved} pictures were") };
-        output.talk(&format!("{pictures} saved in {}", context::shown(folder).display()));
+        output.talk(&format!("{pictures} saved in {}", engine::shown(folder).display()));
     }
     if told == 0 {
         output.next(&merge(&prepared.plan, &shown));
@@ -104,19 +109,20 @@ async fn preview(args: &Args, part: &Part, prepared: Prepared, output: &Output) 
 /// Reports on what is there now: what the plan asked for is found, and what is still to be bought is told as such.
 async fn report(
     args: &Args,
-    part: &Part,
-    (world, prepared, paid): (&World, &Prepared, MicroUsd),
+    wanted: &WantedPlan<'_>,
+    (world, prepared, paid): (&World, &PreparedPlan, MicroUsd),
     output: &Output,
 ) -> Result<(), Failure> {
-    let Prepared { settings, loaded, .. } = prepared;
-    let plan = plan::make(world, settings, loaded, (&args.look, part), output).await?;
-    let about = (world, settings, loaded, &plan);
+    let PreparedPlan { environment, loaded, .. } = prepared;
+    let plan = engine::plan(world, environment, loaded, &wanted.options()?, output).await?;
+    let about = AboutPlan { world, environment, loaded, plan: &plan };
     let facts = args.report.previewed(about, (paid, &args.look.selection.arguments()), output).await?;
     args.report.write(Some(&plan), &facts)
 }
 
-fn going(args: &Args) -> Going<'static> {
-    Going { reach: Reach::Files, keeps: Keeps::Plan, ..args.pace.at(Going::new(Run::PREVIEW, args.look.take(), 0)) }
+fn options(args: &Args) -> RunOptions<'static> {
+    let options = RunOptions::new(context::start(Run::PREVIEW, args.look.take()));
+    RunOptions { extent: RunExtent::Files, keeping: PlanKeeping::ByDigest, ..args.pace.at(options) }
 }
 
 /// Returns the command that publishes what was previewed.

@@ -12,7 +12,7 @@ use crate::state::Access;
 use crate::storage::PublicFiles;
 
 use crate::cli::served::Manifests;
-use crate::cli::{Failure, Global, ManifestArgs, Output, context, stores};
+use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -47,19 +47,17 @@ pub struct Args {
 
 /// Serves until it is told to stop.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let world = Arc::new(context::world(&settings, Access::Read).await?);
+    let environment = context::environment(global, output)?;
+    let world = Arc::new(environment.open(Access::Read).await?);
     let readership = world.state.readership(args.as_role.as_deref()).await?;
     for warning in &readership.warnings {
         output.warn(&warning.message, &warning.help, None);
     }
-    let files = PublicFiles::of(&stores::stores(&settings)?).map_err(crate::world::WorldError::from)?;
+    let files = PublicFiles::of(&environment.stores()?).map_err(crate::world::WorldError::from)?;
     let plans = match &args.manifests {
         None => None,
-        Some(named) => {
-            let named = ManifestArgs { manifests: named.clone() };
-            Some(Arc::new(Manifests::new(named, settings, Arc::clone(&world), output)?) as Arc<dyn server::PlanSource>)
-        }
+        Some(named) => Some(Arc::new(Manifests::new(named.clone(), environment, Arc::clone(&world), output)?)
+            as Arc<dyn server::PlanSource>),
     };
     let served = Served {
         world,

@@ -1,11 +1,12 @@
 //! `pixform show KEY`
 
 use crate::asset::{FieldName, Seed};
+use crate::engine;
 use crate::record::{Original, Record};
 use crate::render::terminal;
 use crate::state::Access;
 
-use crate::cli::{Failure, Global, ManifestArgs, Output, asked, context};
+use crate::cli::{Failure, Global, ManifestArgs, Output, context};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -18,10 +19,10 @@ pub struct Args {
 
 /// Shows what an asset is, and what is published of it.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let loaded = context::manifests(&args.manifests, &settings, output)?;
-    let (declared, _, asset) = asked::find(&args.key, &loaded)?;
-    let world = context::world(&settings, Access::Read).await?;
+    let environment = context::environment(global, output)?;
+    let loaded = engine::load_manifests(&args.manifests.manifests, &environment, output)?;
+    let (declared, _, asset) = engine::find_asset(&args.key, &loaded)?;
+    let world = environment.open(Access::Read).await?;
     let name = &declared.manifest.name;
     let record = world.state.records(name, std::slice::from_ref(&asset.key)).await?.pop();
     let asset = crate::plan::settle_seed(asset, record.as_ref());

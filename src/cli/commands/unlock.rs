@@ -3,7 +3,7 @@
 use crate::process::Liveness;
 use crate::state::{Access, Holder};
 
-use crate::cli::failure::seconds;
+use crate::cli::way_out::seconds;
 use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `unlock`.
@@ -18,8 +18,8 @@ pub struct Args {
 
 /// Shows who holds which lease, and breaks it where that is asked for.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings(global, output)?;
-    let world = context::world(&settings, Access::Read).await?;
+    let environment = context::environment(global, output)?;
+    let world = environment.open(Access::Read).await?;
     let known = world.state.known().await?;
     let named = |name: &str| args.collection.as_deref().is_none_or(|wanted| wanted == name);
     let names: Vec<_> = known.collections.iter().map(|known| &known.name).filter(|name| named(name.as_str())).collect();
@@ -47,7 +47,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         output.next("pixform unlock --help");
         return Ok(0);
     }
-    let world = context::world(&settings, Access::Write).await?;
+    let world = environment.open(Access::Write).await?;
     for holder in held {
         world.state.break_lease(&holder.collection).await?;
         output.data(&format!("The lease on {} is broken: that run commits nothing any more.\n", holder.collection));

@@ -1,7 +1,7 @@
 //! `pixform validate`
 
-use crate::cli::context;
-use crate::cli::{Failure, Global, ManifestArgs, Output};
+use crate::cli::{Failure, Global, ManifestArgs, Output, context};
+use crate::engine;
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
@@ -12,8 +12,8 @@ pub struct Args {
 
 /// Checks manifests: what they say, not what is there.
 pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
-    let settings = context::settings_without_secrets(global, output)?;
-    let loaded = context::manifests_without_secrets(&args.manifests, &settings, output)?;
+    let environment = context::environment_closed(global, output)?;
+    let loaded = engine::load_manifests_closed(&args.manifests.manifests, &environment, output)?;
     for declared in loaded.declared.iter().filter(|_| !output.is_json()) {
         let manifest = &declared.manifest;
         let images = match manifest.count() {
@@ -24,6 +24,6 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure>
     }
     match loaded.broken {
         0 => Ok(0),
-        count => Err(Failure::Told { count }),
+        count => Err(Failure::broken(count)),
     }
 }

@@ -8,13 +8,13 @@ use crate::planner::remembered;
 use crate::state::Damage;
 use crate::world::World;
 
-use super::Failure;
+use super::EngineError;
 
 /// Forgets what is well again, of these collections.
 ///
 /// # Errors
 /// When a file cannot be read, or the state not be written.
-pub async fn forget<'c>(world: &World, names: impl Iterator<Item = &'c CollectionName>) -> Result<(), Failure> {
+pub async fn forget<'c>(world: &World, names: impl Iterator<Item = &'c CollectionName>) -> Result<(), EngineError> {
     for name in names {
         let (_, well) = remembered(&*world.state, &*world.storage, name).await?;
         if !well.is_empty() {
@@ -28,7 +28,7 @@ pub async fn forget<'c>(world: &World, names: impl Iterator<Item = &'c Collectio
 ///
 /// # Errors
 /// When the state cannot be written.
-pub async fn remember(world: &World, outcome: &Outcome) -> Result<(), Failure> {
+pub async fn remember(world: &World, outcome: &Outcome) -> Result<(), EngineError> {
     let mut found: BTreeMap<&CollectionName, Vec<Damage>> = BTreeMap::new();
     for (name, key, error) in &outcome.failed {
         if let ApplyError::Damaged { path, sha256, .. } = error {

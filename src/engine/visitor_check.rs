@@ -15,8 +15,8 @@ use crate::storage::{Marker, read_marker, write_marker};
 use crate::web::{Visit, Whole, visit};
 use crate::world::World;
 
-use super::Output;
-use super::commands::plan::Prepared;
+use super::prepare::PreparedPlan;
+use super::{EngineEvent, EngineListener};
 
 /// How long it may take.
 const TIME_MAX: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ const ELSEWHERE: &str = "check `storage.public_url` (without one: `endpoint` and
 
 /// What the warnings of a look come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looked {
+pub enum VisitorCheck {
     /// The file came as it was published, or there is nothing to look at.
     Well,
     /// It did not.
@@ -40,7 +40,7 @@ pub enum Looked {
 }
 
 /// Looks at one of the files that an apply published, where nobody looked since the store is used.
-pub async fn after_apply(world: &World, prepared: &Prepared, output: &Output) {
+pub async fn visit_after_apply(world: &World, prepared: &PreparedPlan, listener: &dyn EngineListener) {
     if !has_public_address(world) {
         return;
     }
@@ -49,7 +49,7 @@ pub async fn after_apply(world: &World, prepared: &Prepared, output: &Output) {
         return;
     }
     let Some(file) = published(world, prepared).await else { return };
-    look(world, &file, output).await;
+    visit_file(world, &file, listener).await;
     // Where it cannot be written down, the next apply looks once more.
     let _ = write_marker(&*world.storage, &Marker { visited: true, ..marker }).await;
 }
@@ -60,17 +60,20 @@ pub fn has_public_address(world: &World) -> bool {
 }
 
 /// Fetches a published file as its visitors do, and warns where they do not get it.
-pub async fn look(world: &World, file: &Published, output: &Output) -> Looked {
+pub async fn visit_file(world: &World, file: &Published, listener: &dyn EngineListener) -> VisitorCheck {
     let address = file.path.url(&world.url_base);
-    let Ok(url) = Url::parse(&address) else { return Looked::Well };
-    let Some((what, help)) = wrong(&visit(&url, file.bytes, TIME_MAX).await, &file.sha256) else { return Looked::Well };
-    output.warn(&format!("visitors do not get what is published: {address} {what}"), help, None);
-    Looked::Warned
+    let Ok(url) = Url::parse(&address) else { return VisitorCheck::Well };
+    let Some((what, help)) = wrong(&visit(&url, file.bytes, TIME_MAX).await, &file.sha256) else {
+        return VisitorCheck::Well;
+    };
+    let message = format!("visitors do not get what is published: {address} {what}");
+    listener.hear(EngineEvent::Odd { message: &message, help, place: None });
+    VisitorCheck::Warned
 }
 
 /// Says what is wrong with what came, and what to do.
-fn wrong(came: &Result<Visit, String>, sha256: &ContentDigest) -> Option<(String, &'static str)> {
-    let Visit { status, content_type, body, whole } = match came {
+fn wrong(visited: &Result<Visit, String>, sha256: &ContentDigest) -> Option<(String, &'static str)> {
+    let Visit { status, content_type, body, whole } = match visited {
         Ok(visit) => visit,
         Err(why) => return Some((format!("was not fetched: {why}"), ELSEWHERE)),
     };
@@ -97,7 +100,7 @@ fn wrong(came: &Result<Visit, String>, sha256: &ContentDigest) -> Option<(String
 }
 
 /// Finds a file that the plan published.
-async fn published(world: &World, Prepared { plan, .. }: &Prepared) -> Option<Published> {
+async fn published(world: &World, PreparedPlan { plan, .. }: &PreparedPlan) -> Option<Published> {
     let puts = |action| match action {
         Action::Generate | Action::Reuse | Action::Render | Action::Repair | Action::Move | Action::Publish => true,
         Action::Unknown | Action::Adopt | Action::Record | Action::Delete | Action::Keep => false,

@@ -3,11 +3,10 @@
 //! It is told from what is configured, on every kind of store: what a server does beyond that nobody can know.
 
 use crate::config::{RawText, Settings, StoreSettings};
-use crate::render::{OPEN_ORIGINALS, OPEN_ORIGINALS_HELP};
 use crate::storage::Originals;
 
-use super::context::outside;
-use super::{Failure, Output, stores};
+use super::surroundings::outside;
+use super::{EngineError, store_settings};
 
 /// Folders that web servers and frameworks serve to everybody.
 const SERVED_FOLDERS: [&str; 8] = ["public", "public_html", "static", "www", "wwwroot", "htdocs", "webroot", "dist"];
@@ -16,7 +15,7 @@ const SERVED_FOLDERS: [&str; 8] = ["public", "public_html", "static", "www", "ww
 ///
 /// # Errors
 /// When a variable is missing, or an address cannot be used.
-pub fn originals(settings: &Settings) -> Result<Originals, Failure> {
+pub fn originals(settings: &Settings) -> Result<Originals, EngineError> {
     let storage = &settings.storage;
     if storage.url.scheme() == Some("memory") || !is_published(settings)? {
         return Ok(Originals::Private);
@@ -34,15 +33,11 @@ pub fn originals(settings: &Settings) -> Result<Originals, Failure> {
     })
 }
 
-/// Warns of originals that everybody can fetch, once.
-pub fn warn(output: &Output) {
-    output.warn_once(OPEN_ORIGINALS, OPEN_ORIGINALS_HELP);
-}
-
 /// Tells whether what lies in the main store is fetched by everybody, from the store itself or by way of the product.
-fn is_published(settings: &Settings) -> Result<bool, Failure> {
+fn is_published(settings: &Settings) -> Result<bool, EngineError> {
     let storage = &settings.storage;
-    let from_store = || Ok::<_, Failure>(stores::url_base(settings)?.is_some_and(|base| base.starts_with("http")));
+    let from_store =
+        || Ok::<_, EngineError>(store_settings::url_base(settings)?.is_some_and(|base| base.starts_with("http")));
     Ok(storage.public_url.is_some() || is_served_folder(storage.url.expose(), settings) || from_store()?)
 }
 
@@ -83,7 +78,7 @@ fn bucket(rest: &str, segments: usize) -> Vec<&str> {
     rest.trim_start_matches('/').split('/').take(segments).collect()
 }
 
-fn text(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, Failure> {
+fn text(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, EngineError> {
     let Some(raw) = raw else { return Ok(None) };
     Ok(Some(settings.expand(raw, &outside())?.expose().to_owned()))
 }

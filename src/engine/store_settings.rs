@@ -4,20 +4,20 @@ use crate::config::{RawText, Settings, StoreAccess, StoreSettings};
 use crate::secret::SecretText;
 use crate::storage::{self, Addressing, MissingBucket, Readers, Stores};
 
-use super::Failure;
-use super::context::outside;
+use super::EngineError;
+use super::surroundings::outside;
 
 /// Variables that lead the S3 client elsewhere, and with it the address of its files.
 const ENDPOINT_VARIABLES: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
 
 /// Fills variables in from the process.
-fn expand(settings: &Settings, raw: &Option<RawText>) -> Result<Option<SecretText>, Failure> {
+fn expand(settings: &Settings, raw: &Option<RawText>) -> Result<Option<SecretText>, EngineError> {
     let Some(raw) = raw else { return Ok(None) };
     // Empty is not set, so that `${NAME:-}` can leave it out.
     Ok(Some(settings.expand(raw, &outside())?).filter(|text| !text.expose().is_empty()))
 }
 
-fn plain(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, Failure> {
+fn plain(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, EngineError> {
     Ok(expand(settings, raw)?.map(|text| text.expose().to_owned()))
 }
 
@@ -25,7 +25,7 @@ fn plain(settings: &Settings, raw: &Option<RawText>) -> Result<Option<String>, F
 ///
 /// # Errors
 /// When a variable is missing, or an address cannot be used.
-pub fn url_base(settings: &Settings) -> Result<Option<String>, Failure> {
+pub fn url_base(settings: &Settings) -> Result<Option<String>, EngineError> {
     if let Some(base) = settings.url_base() {
         return Ok(Some(base));
     }
@@ -53,10 +53,10 @@ pub fn readers(settings: &Settings) -> Readers {
 ///
 /// # Errors
 /// When a variable is missing.
-pub fn stores(settings: &Settings) -> Result<Stores, Failure> {
+pub fn stores(settings: &Settings) -> Result<Stores, EngineError> {
     let written = &settings.storage;
     let main = store(settings, written.url.expose(), &written.access, written.create_bucket)?;
-    let other = |other: &Option<StoreSettings>| -> Result<Option<storage::StoreOptions>, Failure> {
+    let other = |other: &Option<StoreSettings>| -> Result<Option<storage::StoreOptions>, EngineError> {
         let Some(StoreSettings { url, access, create_bucket }) = other else { return Ok(None) };
         let url = settings.expand_url(url, &outside())?;
         if url.expose().is_empty() {
@@ -78,7 +78,7 @@ fn store(
     url: &str,
     access: &StoreAccess,
     create_bucket: bool,
-) -> Result<storage::StoreOptions, Failure> {
+) -> Result<storage::StoreOptions, EngineError> {
     let StoreAccess { endpoint, region, account, key, access_key_id, secret_access_key, session_token, path_style } =
         access;
     Ok(storage::StoreOptions {

@@ -3,13 +3,13 @@
 //! A few questions for a whole plan, never one an asset; only the bytes of thumbnails are fetched one by one, several at a
 //! time, and only as many as a page has room for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
 
 use crate::asset::{
-    Asset, AssetKey, Assets as _, CollectionName, Encoding, FieldName, Fit, Format, MicroUsd, ObjectPath, Resize,
+    Asset, AssetKey, Assets as _, CollectionName, Encoding, FieldName, Fit, Format, ObjectPath, Resize,
 };
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::plan::{Change, CollectionPlan, Plan};
@@ -18,8 +18,9 @@ use crate::render::{AssetFacts, PictureFacts};
 use crate::state::records_of;
 use crate::world::World;
 
-use super::Failure;
-use super::context::Loaded;
+use super::EngineError;
+use super::environment::Environment;
+use super::manifest_files::LoadedManifests;
 
 /// The box that thumbnails fit into, in pixels.
 const THUMBNAIL: (u32, u32) = (256, 320);
@@ -34,7 +35,7 @@ const THUMBNAILS_BYTES_MAX: usize = 18_000_000;
 
 /// Whether small copies of the pictures are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Copies {
+pub enum PictureCopies {
     /// They are.
     Wanted,
     /// Addresses do.
@@ -42,11 +43,11 @@ pub enum Copies {
 }
 
 /// What is known of the assets of a plan, by collection and key.
-pub type Known = HashMap<(CollectionName, AssetKey), AssetFacts>;
+pub type PlanPictures = HashMap<(CollectionName, AssetKey), AssetFacts>;
 
 /// Where a picture lies.
 #[derive(Clone)]
-struct Lies {
+struct PicturePlace {
     path: ObjectPath,
     /// Width and height, where the state knows them.
     size: (u32, u32),
@@ -55,21 +56,23 @@ struct Lies {
 }
 
 /// A change with where its pictures lie.
-struct Pair {
-    before: Option<Lies>,
-    after: Option<Lies>,
+struct BeforeAfter {
+    before: Option<PicturePlace>,
+    after: Option<PicturePlace>,
 }
 
 /// Looks up what is known of every asset that changes.
 ///
 /// # Errors
 /// When the state cannot be read; a picture that cannot be fetched is left out.
-pub async fn known(
+pub async fn plan_pictures(
     world: &World,
-    (plan, loaded): (&Plan, &Loaded),
-    prices: &BTreeMap<String, MicroUsd>,
-    copies: Copies,
-) -> Result<Known, Failure> {
+    environment: &Environment,
+    loaded: &LoadedManifests,
+    plan: &Plan,
+    copies: PictureCopies,
+) -> Result<PlanPictures, EngineError> {
+    let prices = environment.prices();
     let recorded = plan.changes().filter(|(_, change)| change.before.is_some());
     let records = records_of(&*world.state, recorded.map(|(collection, change)| collection.source(change))).await?;
     let asset = |collection: &CollectionPlan, change: &Change| {
@@ -79,8 +82,8 @@ pub async fn known(
     let changes: Vec<(&CollectionPlan, &Change, Option<Asset>)> =
         plan.changes().map(|(collection, change)| (collection, change, asset(collection, change))).collect();
     let wanted: Vec<_> = changes.iter().map(|(_, change, asset)| (*change, asset.as_ref().and_then(main))).collect();
-    let objects = Objects::find(world, &wanted).await?;
-    let pairs: Vec<Pair> = changes
+    let objects = PlannedFiles::find(world, &wanted).await?;
+    let pairs: Vec<BeforeAfter> = changes
         .iter()
         .map(|(collection, change, asset)| {
             let record = records.get(&collection.source(change));
@@ -92,15 +95,15 @@ pub async fn known(
                 (Some(_), true) => before.clone(),
                 (Some(_), false) => objects.after(change, asset.as_ref()),
             };
-            Pair { before, after }
+            BeforeAfter { before, after }
         })
         .collect();
     let small = match copies {
-        Copies::Wanted => thumbnails(world, &pairs).await,
-        Copies::Unwanted => HashMap::new(),
+        PictureCopies::Wanted => thumbnails(world, &pairs).await,
+        PictureCopies::Unwanted => HashMap::new(),
     };
     let facts = changes.iter().zip(pairs).map(|((collection, change, asset), pair)| {
-        let picture = |lies: Option<Lies>| lies.map(|lies| picture(lies, &small, &world.url_base));
+        let picture = |lies: Option<PicturePlace>| lies.map(|lies| picture(lies, &small, &world.url_base));
         let facts = AssetFacts {
             before: picture(pair.before),
             after: picture(pair.after),
@@ -114,34 +117,34 @@ pub async fn known(
 }
 
 /// Returns the published picture of a record.
-fn live(record: &Record) -> Option<Lies> {
+fn live(record: &Record) -> Option<PicturePlace> {
     let main = record.published.iter().find(|file| file.rendition.name.as_str() == "main");
     main.or(record.published.first()).map(lies)
 }
 
-fn lies(file: &Published) -> Lies {
-    Lies { path: file.path.clone(), size: (file.width, file.height), published: true }
+fn lies(file: &Published) -> PicturePlace {
+    PicturePlace { path: file.path.clone(), size: (file.width, file.height), published: true }
 }
 
 /// Returns the picture that was there before pixform.
-fn adopted(change: &Change) -> Option<Lies> {
+fn adopted(change: &Change) -> Option<PicturePlace> {
     let objects = &change.adoption.as_ref()?.objects;
     let main = objects.iter().find(|object| object.rendition.as_str() == "main")?;
-    Some(Lies { path: main.path.clone(), size: (0, 0), published: true })
+    Some(PicturePlace { path: main.path.clone(), size: (0, 0), published: true })
 }
 
 /// What the state knows of the pictures that will be.
-pub struct Objects {
+pub struct PlannedFiles {
     originals: HashMap<RecipeDigest, Original>,
     published: HashMap<(ContentDigest, RenditionDigest), Published>,
 }
 
-impl Objects {
+impl PlannedFiles {
     /// Looks up changes, each with the rendition whose file is wanted, where one is.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub async fn find(world: &World, changes: &[(&Change, Option<RenditionDigest>)]) -> Result<Self, Failure> {
+    pub async fn find(world: &World, changes: &[(&Change, Option<RenditionDigest>)]) -> Result<Self, EngineError> {
         let recipes: Vec<RecipeDigest> =
             changes.iter().filter_map(|(change, _)| change.after.map(|after| after.recipe)).collect();
         let originals = world.state.originals(&recipes).await?;
@@ -167,11 +170,11 @@ impl Objects {
     }
 
     /// Returns the picture that will be: its published file, or else the original that it will be made from.
-    fn after(&self, change: &Change, asset: Option<&Asset>) -> Option<Lies> {
+    fn after(&self, change: &Change, asset: Option<&Asset>) -> Option<PicturePlace> {
         let original = self.original(change)?;
         let published = asset.and_then(main).and_then(|main| self.published(change, main));
         let original =
-            || Lies { path: original.path.clone(), size: (original.width, original.height), published: false };
+            || PicturePlace { path: original.path.clone(), size: (original.width, original.height), published: false };
         Some(published.map_or_else(original, lies))
     }
 }
@@ -200,7 +203,7 @@ struct Thumbnail {
 }
 
 /// Makes small copies in the order of the changes, until there is no more room for them.
-async fn thumbnails(world: &World, pairs: &[Pair]) -> HashMap<ObjectPath, Thumbnail> {
+async fn thumbnails(world: &World, pairs: &[BeforeAfter]) -> HashMap<ObjectPath, Thumbnail> {
     let mut paths: Vec<ObjectPath> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for lies in pairs.iter().flat_map(|pair| [&pair.before, &pair.after]).flatten() {
@@ -245,7 +248,7 @@ async fn thumbnail(world: &World, path: &ObjectPath) -> Option<Thumbnail> {
     made.await.ok()?.inspect_err(|error| told(error)).ok()
 }
 
-fn picture(lies: Lies, small: &HashMap<ObjectPath, Thumbnail>, url_base: &str) -> PictureFacts {
+fn picture(lies: PicturePlace, small: &HashMap<ObjectPath, Thumbnail>, url_base: &str) -> PictureFacts {
     let copy = small.get(&lies.path);
     let (width, height) = if lies.size.0 == 0 { copy.map_or(lies.size, |copy| copy.size) } else { lies.size };
     // `/files/…` is an address on the machine of whoever serves it, and nowhere else.

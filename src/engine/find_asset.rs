@@ -5,11 +5,17 @@ use crate::asset::Assets;
 use crate::planner::DeclaredManifest;
 use crate::yaml::nearest;
 
-use super::Failure;
-use super::context::Loaded;
+use super::EngineError;
+use super::manifest_files::LoadedManifests;
 
 /// Finds a declared asset by `key` or `collection:key`.
-pub fn find<'l>(key: &str, loaded: &'l Loaded) -> Result<(&'l DeclaredManifest, usize, Asset), Failure> {
+///
+/// # Errors
+/// When none has this key, or assets of two collections have.
+pub fn find_asset<'l>(
+    key: &str,
+    loaded: &'l LoadedManifests,
+) -> Result<(&'l DeclaredManifest, usize, Asset), EngineError> {
     let (collection, bare) = match key.split_once(':') {
         Some((collection, bare)) => (Some(collection), bare),
         None => (None, key),
@@ -23,7 +29,7 @@ pub fn find<'l>(key: &str, loaded: &'l Loaded) -> Result<(&'l DeclaredManifest, 
         .collect();
     match (hits.pop(), hits.pop()) {
         (Some((declared, index)), None) => Ok((declared, index, declared.manifest.asset(index))),
-        (Some((one, _)), Some((other, _))) => Err(Failure::usage(
+        (Some((one, _)), Some((other, _))) => Err(EngineError::unfit(
             format!("`{key}` is declared by `{}` and by `{}`", other.manifest.name, one.manifest.name),
             format!("say which: `{}:{key}`", other.manifest.name),
         )),
@@ -37,7 +43,7 @@ pub fn find<'l>(key: &str, loaded: &'l Loaded) -> Result<(&'l DeclaredManifest, 
                     None => "no manifest declares anything".to_owned(),
                 },
             };
-            Err(Failure::NoAsset { key: key.to_owned(), help })
+            Err(EngineError::NoAsset { key: key.to_owned(), help })
         }
     }
 }

@@ -8,35 +8,36 @@ use crate::record::RecordHead;
 use crate::state::Visitor;
 use crate::world::World;
 
-use super::Failure;
-use super::context::Loaded;
+use super::EngineError;
+use super::manifest_files::LoadedManifests;
 
 /// The patterns of a selection that have matched nothing yet.
-pub struct Idle<'s> {
-    sides: [Side<'s>; 2],
+pub struct IdlePatterns<'s> {
+    sides: [SelectionSide<'s>; 2],
 }
 
 /// `--only`, or `--except`.
-struct Side<'s> {
+struct SelectionSide<'s> {
     patterns: &'s Patterns,
     idle: Vec<bool>,
     count: usize,
     matching: Vec<u32>,
 }
 
-impl<'s> Idle<'s> {
+impl<'s> IdlePatterns<'s> {
     /// Begins with all patterns.
     pub fn of(selection: &'s Selection) -> Self {
         let side = |patterns: &'s Patterns| {
             let count = patterns.iter().count();
-            Side { patterns, idle: vec![true; count], count, matching: Vec::new() }
+            SelectionSide { patterns, idle: vec![true; count], count, matching: Vec::new() }
         };
         Self { sides: [side(&selection.only), side(&selection.except)] }
     }
 
     /// Returns the first that matched nothing.
     pub fn first(&self) -> Option<&'s Pattern> {
-        let idle = |side: &Side<'s>| side.patterns.iter().zip(&side.idle).find_map(|(one, idle)| idle.then_some(one));
+        let idle =
+            |side: &SelectionSide<'s>| side.patterns.iter().zip(&side.idle).find_map(|(one, idle)| idle.then_some(one));
         self.sides.iter().find_map(idle)
     }
 
@@ -58,7 +59,7 @@ impl<'s> Idle<'s> {
     }
 
     fn meet(&mut self, collection: &CollectionName, key: &str, labels: &Labels) {
-        for Side { patterns, idle, count, matching } in &mut self.sides {
+        for SelectionSide { patterns, idle, count, matching } in &mut self.sides {
             patterns.find(collection, key, labels, matching);
             for number in matching {
                 *count -= usize::from(std::mem::replace(&mut idle[*number as usize], false));
@@ -68,13 +69,13 @@ impl<'s> Idle<'s> {
 }
 
 /// Takes out what matches a record.
-struct Recorded<'i, 's> {
-    idle: &'i mut Idle<'s>,
+struct RecordedPatterns<'i, 's> {
+    idle: &'i mut IdlePatterns<'s>,
     collection: &'i CollectionName,
     axes: &'i [String],
 }
 
-impl Visitor for Recorded<'_, '_> {
+impl Visitor for RecordedPatterns<'_, '_> {
     fn record(&mut self, head: RecordHead<'_>) {
         let labels = self.axes.iter().cloned().zip(head.key.split('/').map(str::to_owned)).collect();
         self.idle.meet(self.collection, head.key, &labels);
@@ -86,15 +87,22 @@ impl Visitor for Recorded<'_, '_> {
 /// Refuses a selection of which some pattern matches neither a declared asset nor a recorded one.
 ///
 /// Where a manifest could not be read, nothing is known of its assets and nothing is refused.
-pub async fn check(world: &World, loaded: &Loaded, selection: &Selection) -> Result<(), Failure> {
+///
+/// # Errors
+/// Where a pattern matches nothing, or the state cannot be read.
+pub async fn check_selection(
+    world: &World,
+    loaded: &LoadedManifests,
+    selection: &Selection,
+) -> Result<(), EngineError> {
     if loaded.broken > 0 {
         return Ok(());
     }
-    let mut idle = Idle::of(selection);
+    let mut idle = IdlePatterns::of(selection);
     idle.meet_declared(&loaded.declared);
     if !idle.is_empty() {
         for known in world.state.known().await?.collections {
-            let mut visitor = Recorded { idle: &mut idle, collection: &known.name, axes: &known.key };
+            let mut visitor = RecordedPatterns { idle: &mut idle, collection: &known.name, axes: &known.key };
             world.state.scan(&known.name, None, &mut visitor).await?;
         }
     }
@@ -105,9 +113,9 @@ pub async fn check(world: &World, loaded: &Loaded, selection: &Selection) -> Res
 }
 
 /// Says that a pattern matches nothing, and what would match.
-pub fn matches_nothing(pattern: &Pattern, loaded: &Loaded) -> Failure {
+pub fn matches_nothing(pattern: &Pattern, loaded: &LoadedManifests) -> EngineError {
     let first = loaded.declared.iter().find_map(|declared| declared.heads.all().first());
     let example = first.map_or(String::new(), |head| format!("keys look like `{}`; ", head.key));
     let help = format!("{example}`pixform list` shows them all");
-    Failure::usage(format!("`{pattern}` matches no asset"), help)
+    EngineError::unfit(format!("`{pattern}` matches no asset"), help)
 }

@@ -1,18 +1,64 @@
 //! The services that make pictures, as the environment configures them; and what they cost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::asset::{GeneratorName, KindSpec, MicroUsd, Pace};
-use crate::config::{GeneratorSettings, ModerationSettings, RawText, Settings};
+use crate::asset::{Cost, GeneratorName, KindSpec, MicroUsd, Pace};
+use crate::config::{self, ConfigError, GeneratorSettings, Known, ModerationSettings, Outside, RawText, Settings};
 use crate::generator::{
-    Generator, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, PLACEHOLDER, Placeholder, kind,
+    Generator, KINDS, Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, PLACEHOLDER, Placeholder, kind,
 };
+use crate::manifest::{GeneratorRules, Rules};
 use crate::plan::Plan;
 use crate::world::{Generators, Service};
 
-use super::Failure;
-use super::context::outside;
+use super::EngineError;
+use super::surroundings::outside;
+
+/// Settles an environment of a `pixform.yaml`, in which generators are of the kinds that there are.
+///
+/// # Errors
+/// As [`config::load`].
+pub fn settings(
+    source: &str,
+    file: &Path,
+    environment: Option<&str>,
+    outside: &Outside<'_>,
+) -> Result<Settings, ConfigError> {
+    let kinds = KINDS.map(|kind| kind.name);
+    let free: Vec<&str> = KINDS.into_iter().filter(|kind| kind.cost == Cost::Free).map(|kind| kind.name).collect();
+    let known = Known { kinds: &kinds, free_kinds: &free, checks: &kinds };
+    config::load(source, file, environment, &known, outside)
+}
+
+/// Returns what manifests may say: what the kinds of their generators take, and where files are fetched.
+pub fn rules(settings: &Settings, url_base: String) -> Rules {
+    // Only a placeholder stands in for another kind.
+    let rules = |of: &'static KindSpec, checks: Option<&'static KindSpec>| match of.name == PLACEHOLDER.name {
+        true => GeneratorRules { kind: of, checks: checks.unwrap_or(of) },
+        false => GeneratorRules { kind: of, checks: of },
+    };
+    let mut generators: BTreeMap<GeneratorName, GeneratorRules> = settings
+        .generators
+        .iter()
+        .map(|(name, generator)| {
+            (name.clone(), rules(kind_of(generator), generator.checks_as.as_deref().and_then(kind)))
+        })
+        .collect();
+    if settings.any_generator {
+        let named = KINDS.into_iter().filter_map(|checks| Some((checks.name.parse().ok()?, checks)));
+        generators.extend(named.map(|(name, checks)| (name, rules(PLACEHOLDER, Some(checks)))));
+    }
+    Rules {
+        environment: settings.environment.clone(),
+        generators,
+        any_generator: settings.any_generator.then(|| rules(PLACEHOLDER, None)),
+        images_max: settings.images_max,
+        tables: settings.tables.clone(),
+        url_base,
+    }
+}
 
 /// Returns a generator's kind.
 pub fn kind_of(generator: &GeneratorSettings) -> &'static KindSpec {
@@ -33,7 +79,7 @@ pub fn prices(settings: &Settings) -> BTreeMap<String, MicroUsd> {
 ///
 /// # Errors
 /// When one of them is not configured as it has to be.
-pub fn needed(settings: &Settings, plan: &Plan) -> Result<Generators, Failure> {
+pub fn needed(settings: &Settings, plan: &Plan) -> Result<Generators, EngineError> {
     // A run that buys nothing needs no key, except for what is paid for already.
     let buys = plan.cap != Some(MicroUsd(0));
     let carried_out = plan.changes().filter(|(_, change)| buys || change.price == MicroUsd(0));
@@ -51,7 +97,7 @@ fn placeholder() -> Service {
     Service { generator: Arc::new(Placeholder), cost: PLACEHOLDER.cost, pace: PLACEHOLDER.pace }
 }
 
-fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Service, Failure> {
+fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Service, EngineError> {
     let kind = kind_of(generator);
     if kind.name == PLACEHOLDER.name {
         return Ok(placeholder());
@@ -67,16 +113,16 @@ fn service(settings: &Settings, name: &GeneratorName, generator: &GeneratorSetti
     Ok(Service { generator: service, cost: kind.cost, pace })
 }
 
-fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Novita, Failure> {
+fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<Novita, EngineError> {
     let expand = |raw: &RawText| settings.expand(raw, &outside()).map(|text| text.expose().to_owned());
     let Some(key) = &generator.api_key else {
         let message = format!("the generator `{name}` has no `api_key`");
-        return Err(Failure::usage(message, "write `api_key: \"${NOVITA_API_KEY}\"` where it is configured"));
+        return Err(EngineError::unfit(message, "write `api_key: \"${NOVITA_API_KEY}\"` where it is configured"));
     };
     let key = expand(key)?;
     if key.trim().is_empty() {
         let message = format!("the `api_key` of the generator `{name}` is empty");
-        return Err(Failure::usage(message, "set the variable that it names"));
+        return Err(EngineError::unfit(message, "set the variable that it names"));
     }
     let moderation = generator.moderation.map(|ModerationSettings { level, price: _ }| Moderation { level });
     let settings = NovitaSettings {
@@ -88,6 +134,6 @@ fn novita(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettin
         request_time: generator.request_timeout,
     };
     Novita::new(settings).map_err(|error| {
-        Failure::usage(format!("the generator `{name}` cannot be used: {error}"), "correct it in pixform.yaml")
+        EngineError::unfit(format!("the generator `{name}` cannot be used: {error}"), "correct it in pixform.yaml")
     })
 }

@@ -7,8 +7,8 @@ use crate::asset::{Assets as _, Cost};
 use crate::plan::{Action, Change};
 use crate::storage::{FilesToPut, Needs};
 
-use super::commands::plan::Prepared;
-use super::{Failure, services, stores};
+use super::prepare::PreparedPlan;
+use super::{EngineError, open_generators};
 
 /// Assets of a collection that are looked at; all others are of the same kind.
 const LOOKED_AT_MAX: usize = 1_000;
@@ -23,8 +23,8 @@ const FREE_TYPES: [&str; 1] = ["image/png"];
 ///
 /// # Errors
 /// When the address of the storage cannot be used.
-pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
-    let Prepared { settings, loaded, plan, takes: _ } = prepared;
+pub fn proof(prepared: &PreparedPlan) -> Result<Option<Proof>, EngineError> {
+    let PreparedPlan { environment, loaded, plan, takes: _ } = prepared;
     let (mut published, mut originals) = (FilesToPut::default(), FilesToPut::default());
     let mut folders = BTreeMap::new();
     let copies = plan.uncopied() > 0;
@@ -47,7 +47,7 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
                 originals.content_types.extend(PAID_TYPES);
             }
             if change.action == Action::Generate {
-                let paid = settings.generators.get(&asset.generator).map(services::kind_of);
+                let paid = environment.settings.generators.get(&asset.generator).map(open_generators::kind_of);
                 let is_paid = paid.is_some_and(|kind| kind.cost == Cost::Paid);
                 originals.content_types.extend(if is_paid { &PAID_TYPES[..] } else { &FREE_TYPES[..] });
                 originals.bytes = originals.bytes.max(bytes);
@@ -59,7 +59,7 @@ pub fn proof(prepared: &Prepared) -> Result<Option<Proof>, Failure> {
     if folders.is_empty() {
         return Ok(None);
     }
-    let readers = stores::readers(settings);
+    let readers = environment.readers();
     Ok(Some(Proof { needs: Needs { published, originals, readers }, folders }))
 }
 

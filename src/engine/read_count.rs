@@ -1,21 +1,23 @@
-//! Reading: says now and then how many files have been read, where that takes its time.
+//! The count of files that were read: said now and then where that takes its time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::{EngineEvent, EngineListener};
 
 /// How often it is said.
 const SAID_EVERY: Duration = Duration::from_secs(2);
 
 /// Counts files that are read.
-pub struct Reading<'t> {
-    talk: &'t (dyn Fn(&str) + Sync),
+pub struct ReadCount<'l> {
+    listener: &'l dyn EngineListener,
     state: Mutex<(u64, Instant)>,
 }
 
-impl<'t> Reading<'t> {
+impl<'l> ReadCount<'l> {
     /// Begins with none.
-    pub fn new(talk: &'t (dyn Fn(&str) + Sync)) -> Self {
-        Self { talk, state: Mutex::new((0, Instant::now())) }
+    pub fn new(listener: &'l dyn EngineListener) -> Self {
+        Self { listener, state: Mutex::new((0, Instant::now())) }
     }
 
     /// Counts one more.
@@ -24,7 +26,7 @@ impl<'t> Reading<'t> {
         state.0 += 1;
         if state.1.elapsed() >= SAID_EVERY {
             state.1 = Instant::now();
-            (self.talk)(&format!("{} files read so far", state.0));
+            self.listener.hear(EngineEvent::FilesRead(state.0));
         }
     }
 }
