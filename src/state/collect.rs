@@ -5,12 +5,8 @@
 //! gc *condemns* lines, and *dooms* those that are still condemned later on: from then on they are no lines any more, but
 //! deletions under way. How these follow one another, and why that is safe, stands at `apply::gc`.
 
-use async_trait::async_trait;
-
-use super::{IsAlive, Run, StateError};
-use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
-use crate::record::Published;
+use crate::asset::ObjectPath;
+use crate::digest::ContentDigest;
 
 /// What no record refers to, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,51 +92,3 @@ pub enum Claim {
 
 /// Takes texts, one at a time.
 pub type TextVisitor<'v> = &'v mut (dyn FnMut(&str) + Send);
-
-/// What collecting needs of a database; part of every [`State`](super::State).
-#[async_trait]
-pub trait Collector: Send + Sync {
-    /// Returns every file that no record refers to, whatever its age, each path once. A path that a record names under
-    /// any original is not among them.
-    async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError>;
-
-    /// Returns every table that was ever published to.
-    async fn published_tables(&self) -> Result<Vec<TableName>, StateError>;
-
-    /// Streams the text of every cell of a table, whatever it is; an absent one has none.
-    async fn texts(&self, table: &TableName, take: TextVisitor<'_>) -> Result<(), StateError>;
-
-    /// Returns the collections that a run ever had the lease on, by name.
-    async fn leased(&self) -> Result<Vec<CollectionName>, StateError>;
-
-    /// Returns the runs that did not end and are not dead, but for those of gc, in no particular order.
-    async fn working(&self, liveness: IsAlive<'_>) -> Result<Vec<Run>, StateError>;
-
-    /// Of these recipes, returns those whose original was deleted and that have had none since.
-    async fn collected(&self, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, StateError>;
-
-    /// Marks files for a run of gc: those that are as unreferenced as they were, and that no run has marked.
-    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError>;
-
-    /// Lifts the marks of a run, and those of all runs that are dead.
-    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError>;
-
-    /// Makes deletions of those files that the run marked, that still bear its mark, and that no record names; and takes
-    /// over those [`LooseKind::Leftover`] that nobody else has taken meanwhile. Returns their paths: nobody relies on them
-    /// or puts anything there until they are forgotten.
-    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError>;
-
-    /// Forgets deletions of a run that are done, and remembers which recipes have lost their original by it.
-    async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError>;
-
-    /// Returns what was last announced for these originals in these renditions, and begins to rely on it, as
-    /// [`Collector::claim`] does.
-    async fn rely_on_objects(
-        &self,
-        wanted: &[(ContentDigest, RenditionDigest)],
-    ) -> Result<Vec<(ContentDigest, Published)>, StateError>;
-
-    /// Begins to rely on files: marks are lifted, and the time since which they are unreferenced begins anew. What a dead
-    /// run was deleting is [`Claim::Unknown`] and nobody deletes it any more. The answers come in the order of the paths.
-    async fn claim(&self, paths: &[ObjectPath], liveness: IsAlive<'_>) -> Result<Vec<Claim>, StateError>;
-}

@@ -2,10 +2,7 @@
 //!
 //! A hint and no truth: whoever plans reads the file again, for somebody may have put it back meanwhile.
 
-use async_trait::async_trait;
-
-use super::StateError;
-use crate::asset::{AssetKey, CollectionName, ObjectPath};
+use crate::asset::{AssetKey, ObjectPath};
 use crate::digest::ContentDigest;
 
 /// A file of an asset that was found damaged, or gone.
@@ -17,19 +14,4 @@ pub struct Damage {
     pub path: ObjectPath,
     /// What its bytes should be.
     pub sha256: ContentDigest,
-}
-
-/// What pixform needs of a database to remember damages.
-#[async_trait]
-pub trait Damages {
-    /// Returns what is remembered of a collection, by key and path.
-    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError>;
-
-    /// Remembers damages and forgets others, at once. Never fenced.
-    async fn note_damages(
-        &self,
-        collection: &CollectionName,
-        found: &[Damage],
-        well: &[Damage],
-    ) -> Result<(), StateError>;
 }

@@ -5,11 +5,13 @@
 //! a rule that cannot be evaluated so (a function that the role may not call, a table that it may not read, or whose rows
 //! are hidden from it) says nothing.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tokio_postgres::types::Type;
 
 use super::columns::{Column, type_name};
-use super::database::{Database, Param, Transaction, transaction};
+use super::database::{Database, Kind, Param, Transaction};
 use super::failure::Failure;
 use super::table::{self, full_name};
 use crate::asset::{ColumnType, TableSpec};
@@ -48,13 +50,12 @@ pub(super) async fn breaches(
     rows: &[RowAhead],
 ) -> Result<Vec<Breach>, StateError> {
     let Some(example) = rows.first() else { return Ok(Vec::new()) };
-    let read = transaction!(database, Read, ACTION, |transaction| async {
+    let read = |transaction: Arc<Transaction>| async move {
         let Some(rules) = rules(&transaction, spec).await? else { return Ok(None) };
         let in_sql = rules.in_sql(&transaction, spec, example).await?;
-        Ok::<_, Failure>(Some((rules, in_sql)))
-    }
-    .await);
-    let Some((rules, in_sql)) = read? else { return Ok(Vec::new()) };
+        Ok(Some((rules, in_sql)))
+    };
+    let Some((rules, in_sql)) = database.run(Kind::Read, ACTION, read).await? else { return Ok(Vec::new()) };
     let (mut breaches, rows) = rules.by_type(spec, rows);
     if in_sql.is_empty() || rows.is_empty() {
         return Ok(breaches);
@@ -82,7 +83,8 @@ async fn evaluated(
     rules: &Rules,
     (in_sql, rows): (&[Rule], &[&RowAhead]),
 ) -> Result<Vec<Breach>, StateError> {
-    transaction!(database, Read, ACTION, |transaction| rules.broken(&transaction, spec, (in_sql, rows)).await)
+    let ask = |transaction: Arc<Transaction>| async move { rules.broken(&transaction, spec, (in_sql, rows)).await };
+    database.run(Kind::Read, ACTION, ask).await
 }
 
 /// Reads the columns of a table; `None` where there is none.

@@ -2,23 +2,120 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::database::{Param, Transaction, next};
+use super::database::{Kind, Param, Transaction, next};
 use super::failure::Failure;
 use super::read::bytes;
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::runs::{self, Fates};
 use super::schema::{NOW, lock_ledger};
 use super::table::full_name;
+use super::{Postgres, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::ContentDigest;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::Published;
 use crate::state::line::OPEN;
 use crate::state::stored::{
-    self, RUN_COLUMNS, call_is_free, is_abandoned, parsed, run_columns, signed, unsigned, worth,
+    self, RUN_COLUMNS, call_is_free, has_references, is_abandoned, parsed, run_columns, signed, unsigned, worth,
 };
-use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
+use crate::state::{
+    Claim, GarbagePort, IsAlive, LiveObject, Loose, LooseKind, Run, Schema, StateError, TextVisitor, Unreferenced,
+};
+
+#[async_trait]
+impl GarbagePort for Postgres {
+    async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError> {
+        self.recall(Kind::Read, "read what is unreferenced", |transaction, schema| async move {
+            match has_references(schema) {
+                true => unreferenced(&transaction, schema, liveness).await,
+                false => Ok(Unreferenced::default()),
+            }
+        })
+        .await
+    }
+
+    async fn published_tables(&self) -> Result<Vec<TableName>, StateError> {
+        self.recall(Kind::Statement, "read the names of tables", |transaction, schema| async move {
+            match has_references(schema) {
+                true => published_tables(&transaction).await,
+                false => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
+    async fn texts(&self, table: &TableName, take: TextVisitor<'_>) -> Result<(), StateError> {
+        let (transaction, _) = self.begin("read a table").await?;
+        let told = async {
+            texts(&transaction, table, take).await?;
+            transaction.commit().await
+        };
+        told.await.map_err(|failure| self.database.told(failure, "read a table"))
+    }
+
+    async fn leased(&self) -> Result<Vec<CollectionName>, StateError> {
+        self.recall(Kind::Statement, "read the leases", |transaction, _| async move { leased(&transaction).await })
+            .await
+    }
+
+    async fn working(&self, liveness: IsAlive<'_>) -> Result<Vec<Run>, StateError> {
+        self.recall(Kind::Read, "read the runs", |transaction, schema| async move {
+            working(&transaction, schema, liveness).await
+        })
+        .await
+    }
+
+    async fn collected(&self, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, StateError> {
+        self.recall(Kind::Statement, "read what was deleted", |transaction, schema| async move {
+            match has_references(schema) {
+                true => references::collected(&transaction, recipes).await,
+                false => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
+    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
+        self.change("mark files", |transaction, _| async move { condemn(&transaction, run, files).await }).await
+    }
+
+    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
+        self.change("lift marks", |transaction, _| async move { pardon(&transaction, run, liveness).await }).await
+    }
+
+    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
+        self.change("begin to delete files", |transaction, _| async move { doom(&transaction, run, files).await }).await
+    }
+
+    async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
+        self.change("forget files", |transaction, _| async move { forget(&transaction, run, paths).await }).await
+    }
+
+    async fn rely_on_objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.change("rely on published files", |transaction, _| async move {
+            references::rely(&transaction, wanted).await?;
+            originals::objects(&transaction, wanted).await
+        })
+        .await
+    }
+
+    async fn claim(&self, paths: &[ObjectPath], liveness: IsAlive<'_>) -> Result<Vec<Claim>, StateError> {
+        self.change(
+            "rely on files",
+            |transaction, _| async move { references::claim(&transaction, paths, liveness).await },
+        )
+        .await
+    }
+}
 
 /// The tables whose lines are condemned.
 const TABLES: [&str; 2] = ["pixform.originals", "pixform.objects"];

@@ -7,26 +7,129 @@
 
 use std::collections::{HashMap, HashSet};
 
+use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use super::accepted;
-use super::database::{Param, Transaction};
+use super::database::{Kind, Param, Transaction};
 use super::failure::Failure;
-use super::lease;
+use super::lease::{self, Stamp};
 use super::read::{bytes, maybe_bytes};
 use super::records::{self, Columns};
 use super::references;
 use super::rows::{Keep, Writer};
+use super::schema::schema;
 use super::shapes::Shapes;
 use super::shown;
 use super::table::{self, Role, Shape};
-use crate::asset::TableSpec;
+use super::{COMMIT, Postgres, ahead, read};
+use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
 use crate::digest::SeenDigest;
+use crate::record::Record;
 use crate::state::before::{Before, KnownRow, Rename, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::from_json;
 use crate::state::table::{Found, NO_SHELF};
-use crate::state::{Commit, Lease, Schema, StateError};
+use crate::state::{
+    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, Right, RowAhead, RowSeen, Schema, StateError,
+    TableSeen, Visitor,
+};
+
+#[async_trait]
+impl RecordPort for Postgres {
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        table: Option<&TableSpec>,
+        visitor: &mut (dyn Visitor + Send),
+    ) -> Result<TableSeen, StateError> {
+        let (transaction, schema) = self.begin("read records and rows").await?;
+        let scanned = async {
+            let seen = read::scan(&transaction, schema, collection, table, visitor).await?;
+            transaction.commit().await?;
+            Ok(seen)
+        };
+        scanned.await.map_err(|failure| self.database.told(failure, "read records and rows"))
+    }
+
+    async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
+        self.recall(Kind::Statement, "read the records", |transaction, _| async move {
+            read::records(&transaction, collection, keys).await
+        })
+        .await
+    }
+
+    async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
+        self.database
+            .run(Kind::Read, "read the rows", |transaction| async move {
+                let schema = schema(&self.database, &transaction).await?;
+                read::rows(&transaction, schema, table, keys).await
+            })
+            .await
+    }
+
+    async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
+        ahead::breaches(&self.database, table, rows).await
+    }
+
+    async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
+        self.recall(Kind::Statement, "read the renames", |transaction, _| async move {
+            read::moves(&transaction, collection).await
+        })
+        .await
+    }
+
+    async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
+        self.recall(Kind::Statement, "read what was accepted", |transaction, schema| async move {
+            accepted::acceptances(&transaction, schema, collection, keys).await
+        })
+        .await
+    }
+
+    async fn remember_collection(
+        &self,
+        lease: &Lease,
+        key: &[String],
+        table: Option<&TableName>,
+    ) -> Result<(), StateError> {
+        self.change("remember the collection", |transaction, _| async move {
+            lease::remember_collection(&transaction, lease, key, table).await
+        })
+        .await
+    }
+
+    async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {
+        self.change("forget the collection", |transaction, _| async move {
+            lease::forget_collection(&transaction, lease).await
+        })
+        .await
+    }
+
+    async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError> {
+        self.change(
+            "forget renames",
+            |transaction, _| async move { lease::keep_moves(&transaction, lease, keep).await },
+        )
+        .await
+    }
+
+    async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, whole: &Commit) -> Result<(), StateError> {
+        // Renames cannot be done twice.
+        let stamp = &Stamp::new();
+        let committed = self
+            .change(COMMIT, |transaction, _| async move {
+                match stamp.is_set(&transaction, Right::Lease(lease)).await? {
+                    true => Ok(()),
+                    false => commit(&transaction, lease, table, whole, (&stamp.name, &self.shapes)).await,
+                }
+            })
+            .await;
+        if committed.is_err() {
+            self.shapes.forget();
+        }
+        committed
+    }
+}
 
 /// Writes a commit; its name is written beside the lease, so that it can be told whether it happened.
 pub(super) async fn commit(

@@ -1,41 +1,17 @@
 //! Files that were found damaged.
 
-use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
-use super::Postgres;
-use super::ask::{change, recall};
-use super::database::{Param, Transaction, transaction};
+use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::read::bytes;
-use super::schema::schema;
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
-use crate::state::stored::{has_damages, parsed};
-use crate::state::{Damage, Damages, Schema, StateError};
+use crate::state::Damage;
+use crate::state::stored::parsed;
 
-#[async_trait]
-impl Damages for Postgres {
-    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
-        recall!(self, Statement, "read what is damaged", |transaction, schema| async {
-            match has_damages(schema) {
-                true => damages(&transaction, collection).await,
-                false => Ok(Vec::new()),
-            }
-        })
-    }
-
-    async fn note_damages(
-        &self,
-        collection: &CollectionName,
-        found: &[Damage],
-        well: &[Damage],
-    ) -> Result<(), StateError> {
-        change!(self, "remember what is damaged", |transaction, _schema| note(&transaction, collection, found, well))
-    }
-}
-
-async fn damages(transaction: &Transaction, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
+/// Returns what is remembered of a collection.
+pub(super) async fn damages(transaction: &Transaction, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
     let sql = "SELECT key, path, sha256 FROM pixform.damages WHERE collection = $1 ORDER BY key COLLATE \"C\", path";
     let place = || "what is damaged".to_owned();
     let rows = transaction.query_typed(sql, &[(&collection.as_str(), Type::TEXT)]).await?;
@@ -46,7 +22,8 @@ async fn damages(transaction: &Transaction, collection: &CollectionName) -> Resu
     rows.iter().map(damage).collect()
 }
 
-async fn note(
+/// Remembers damages and forgets others.
+pub(super) async fn note(
     transaction: &Transaction,
     collection: &CollectionName,
     found: &[Damage],

@@ -5,6 +5,7 @@
 //! committed takes its connection with it, which is how the server rolls it back.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -156,14 +157,38 @@ impl Database {
         failure.told(action, &self.place, &self.host)
     }
 
-    /// Begins to be patient with the server.
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience { database: self, since: Instant::now(), pause: PAUSE_FIRST }
+    /// Runs a transaction, again where the connection or the server broke in the middle of it.
+    ///
+    /// The work must be the same when it is done twice: the answer to a commit may be what was lost.
+    pub(super) async fn run<T, Work>(
+        &self,
+        kind: Kind,
+        action: &'static str,
+        work: impl Fn(Arc<Transaction>) -> Work,
+    ) -> Result<T, StateError>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        let mut patience = Patience { database: self, since: Instant::now(), pause: PAUSE_FIRST };
+        loop {
+            let attempt = async {
+                let transaction = Arc::new(self.begin(kind).await?);
+                let answer = work(Arc::clone(&transaction)).await?;
+                let transaction = Arc::into_inner(transaction).expect("work that is over holds nothing");
+                transaction.commit().await?;
+                Ok(answer)
+            };
+            match bounded(attempt).await {
+                Ok(answer) => break Ok(answer),
+                Err(failure) if patience.allows(&failure).await => {}
+                Err(failure) => break Err(self.told(failure, action)),
+            }
+        }
     }
 }
 
 /// How long a broken server is still waited for.
-pub(super) struct Patience<'d> {
+struct Patience<'d> {
     database: &'d Database,
     since: Instant,
     pause: Duration,
@@ -171,7 +196,7 @@ pub(super) struct Patience<'d> {
 
 impl Patience<'_> {
     /// Tells whether to try again after a failure, once it has waited as long as it should.
-    pub(super) async fn allows(&mut self, failure: &Failure) -> bool {
+    async fn allows(&mut self, failure: &Failure) -> bool {
         let most = match self.database.answered.load(Ordering::Relaxed) {
             true => PATIENCE,
             false => PATIENCE_FIRST,
@@ -199,28 +224,3 @@ pub(super) async fn bounded<T>(answer: impl Future<Output = Result<T, Failure>>)
 pub(super) async fn next(rows: &mut (impl Stream<Item = Result<Row, Error>> + Unpin)) -> Result<Option<Row>, Failure> {
     bounded(async { Ok(rows.next().await.transpose()?) }).await
 }
-
-/// Runs a transaction, again where the connection or the server broke in the middle of it.
-///
-/// The work must be the same when it is done twice: the answer to a commit may be what was lost.
-macro_rules! transaction {
-    ($database:expr, $kind:ident, $action:expr, |$transaction:ident| $work:expr) => {{
-        let database = &$database;
-        let mut patience = database.patience();
-        loop {
-            let attempt = async {
-                let $transaction = database.begin($crate::state::postgres::database::Kind::$kind).await?;
-                let answer = $work?;
-                $transaction.commit().await?;
-                Ok::<_, $crate::state::postgres::failure::Failure>(answer)
-            };
-            match $crate::state::postgres::database::bounded(attempt).await {
-                Ok(answer) => break Ok(answer),
-                Err(failure) if patience.allows(&failure).await => {}
-                Err(failure) => break Err(database.told(failure, $action)),
-            }
-        }
-    }};
-}
-
-pub(super) use transaction;

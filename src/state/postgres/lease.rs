@@ -3,16 +3,74 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
-use super::database::Transaction;
+use super::Postgres;
+use super::database::{Kind, Transaction};
 use super::failure::Failure;
 use super::runs;
 use super::schema::NOW_SECONDS;
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
 use crate::state::stored::{json, run_columns};
-use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Right, Run, Schema, StateError};
+use crate::state::{
+    AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, LeasePort, Right, Run, Schema, StateError,
+};
+
+#[async_trait]
+impl LeasePort for Postgres {
+    async fn start_run(&self, run: &Run) -> Result<(), StateError> {
+        self.change("remember the run", |transaction, _| async move { runs::start_run(&transaction, run).await }).await
+    }
+
+    async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
+        self.change("remember the end of the run", |transaction, _| async move {
+            runs::finish_run(&transaction, run, outcome).await
+        })
+        .await
+    }
+
+    async fn beat(&self, run: &str) -> Result<(), StateError> {
+        self.change("renew the run", |transaction, _| async move { runs::beat_alone(&transaction, run, None).await })
+            .await
+    }
+
+    async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.recall(Kind::Statement, "read the lease", |transaction, schema| async move {
+            holder(&transaction, schema, collection).await
+        })
+        .await
+    }
+
+    async fn take_lease(
+        &self,
+        collection: &CollectionName,
+        run: &Run,
+        liveness: IsAlive<'_>,
+    ) -> Result<LeaseAnswer, StateError> {
+        self.change("take the lease", |transaction, schema| async move {
+            take(&transaction, schema, collection, run, liveness).await
+        })
+        .await
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<(), StateError> {
+        self.change("renew the leases", |transaction, _| async move { renew(&transaction, leases).await }).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        self.change("give the lease back", |transaction, _| async move { release(&transaction, lease).await }).await
+    }
+
+    async fn break_lease(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.change(
+            "break the lease",
+            |transaction, schema| async move { unlock(&transaction, schema, collection).await },
+        )
+        .await
+    }
+}
 
 /// Returns who holds the lease, expired or not.
 pub(super) async fn holder(

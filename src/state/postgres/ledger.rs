@@ -5,19 +5,99 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
-use super::database::{Param, Transaction};
+use super::database::{Kind, Param, Transaction};
 use super::failure::Failure;
-use super::lease;
+use super::lease::{self, Stamp};
 use super::read::bytes;
 use super::runs::{self, Fates};
 use super::schema::{NOW, lock_ledger};
+use super::{Postgres, history, originals, settle};
+use crate::asset::MicroUsd;
 use crate::digest::RecipeDigest;
-use crate::record::{CallAttempt, Decision, FAILED_MAX, NewCall};
+use crate::record::{CallAttempt, Decision, FAILED_MAX, NewCall, Original};
 use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED};
-use crate::state::stored::{attempt, call_spent, signed};
-use crate::state::{Caps, Intent, IsAlive, Right, Schema};
+use crate::state::stored::{attempt, call_spent, signed, unsigned};
+use crate::state::{
+    CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
+};
+
+#[async_trait]
+impl LedgerPort for Postgres {
+    async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
+        self.recall(Kind::Read, "read the ledger", |transaction, schema| async move {
+            history::calls(&transaction, schema, recipes, liveness).await
+        })
+        .await
+    }
+
+    async fn history(
+        &self,
+        wanted: &HistoryQuery,
+        take: &mut (dyn FnMut(HistoryLine) + Send),
+    ) -> Result<(), StateError> {
+        let (transaction, schema) = self.begin("read the ledger").await?;
+        if schema == Schema::Absent {
+            return Ok(());
+        }
+        let told = async {
+            history::history(&transaction, schema, wanted, take).await?;
+            transaction.commit().await
+        };
+        told.await.map_err(|failure| self.database.told(failure, "read the ledger"))
+    }
+
+    async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
+        let spent: Result<i64, StateError> = self
+            .recall(Kind::Statement, "read the ledger", |transaction, schema| async move {
+                spent_this_month(&transaction, schema).await
+            })
+            .await;
+        Ok(MicroUsd(unsigned(spent?)))
+    }
+
+    async fn intend(
+        &self,
+        right: Right<'_>,
+        calls: &[NewCall],
+        caps: Caps,
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<Intent>, StateError> {
+        let stamp = &Stamp::new();
+        self.change("write to the ledger", |transaction, _| async move {
+            let asked = match stamp.is_set(&transaction, right).await? {
+                true => Asked::Again,
+                false => Asked::First,
+            };
+            intend(&transaction, right, calls, (caps, liveness), (&stamp.name, asked)).await
+        })
+        .await
+    }
+
+    async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
+        self.change("write to the ledger", |transaction, _| async move { settle::settle(&transaction, facts).await })
+            .await
+    }
+
+    async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
+        self.change(
+            "remember originals",
+            |transaction, _| async move { originals::found(&transaction, originals).await },
+        )
+        .await
+    }
+
+    async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
+        self.change("write to the ledger", |transaction, _| async move { doubt(&transaction, liveness).await }).await
+    }
+
+    async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        self.change("write to the ledger", |transaction, _| async move { decide(&transaction, right, decisions).await })
+            .await
+    }
+}
 
 /// Makes paid `intended` lines of dead runs `unknown`.
 pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {

@@ -1,12 +1,14 @@
 //! The state in a Postgres database: our own tables in the schema `pixform`, the published ones where the product wants
 //! them.
 //!
-//! This file only says which question reads and which change writes; the rooms below do the work. It works behind poolers
-//! of every kind: statements have no names, nothing outlives a transaction. A connection or a server that breaks is waited
-//! for, and the transaction done again; what may be done twice is said at each change.
+//! The files below do the work, each for a role of the port. It works behind poolers of every kind: statements have no
+//! names, nothing outlives a transaction. A connection or a server that breaks is waited for, and the transaction done
+//! again; what may be done twice is said at each change.
+
+use std::sync::Arc;
 
 use self::address::Address;
-use self::database::{Database, transaction};
+use self::database::{Database, Kind, Transaction};
 use self::failure::Failure;
 use self::schema::schema;
 use self::shapes::Shapes;
@@ -14,11 +16,10 @@ use super::{Access, Schema, StateError, UrlWarning};
 
 mod accepted;
 mod address;
+mod admin;
 mod adopted;
 mod ahead;
-mod ask;
 mod collect;
-mod collector;
 mod columns;
 mod commit;
 mod damages;
@@ -29,7 +30,6 @@ mod lease;
 mod ledger;
 mod originals;
 mod plans;
-mod port;
 mod proof;
 mod read;
 mod readers;
@@ -74,12 +74,49 @@ impl Postgres {
         Ok(Self { database: Database::new(url, access)?, shapes: Shapes::default() })
     }
 
-    /// Begins to stream. What somebody was given cannot be taken back, so only this beginning is tried again.
-    async fn begin(&self, action: &'static str) -> Result<(database::Transaction, Schema), StateError> {
-        transaction!(self.database, Statement, action, |transaction| async {
+    /// Asks for what only our own tables hold: nothing, where they are absent.
+    async fn recall<T: Default, Work>(
+        &self,
+        kind: Kind,
+        action: &'static str,
+        ask: impl Fn(Arc<Transaction>, Schema) -> Work,
+    ) -> Result<T, StateError>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        let ask = &ask;
+        let asked = |transaction: Arc<Transaction>| async move {
+            match schema(&self.database, &transaction).await? {
+                Schema::Absent => Ok(T::default()),
+                schema @ (Schema::Older(_) | Schema::Current) => ask(transaction, schema).await,
+            }
+        };
+        self.database.run(kind, action, asked).await
+    }
+
+    /// Changes something; a schema newer than ours is not to be written to.
+    async fn change<T, Work>(
+        &self,
+        action: &'static str,
+        change: impl Fn(Arc<Transaction>, Schema) -> Work,
+    ) -> Result<T, StateError>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        let change = &change;
+        let changed = |transaction: Arc<Transaction>| async move {
             let schema = schema(&self.database, &transaction).await?;
-            Ok::<_, Failure>((self.database.begin(database::Kind::Read).await?, schema))
-        }
-        .await)
+            change(transaction, schema).await
+        };
+        self.database.run(Kind::Write, action, changed).await
+    }
+
+    /// Begins to stream. What somebody was given cannot be taken back, so only this beginning is tried again.
+    async fn begin(&self, action: &'static str) -> Result<(Transaction, Schema), StateError> {
+        let begun = |transaction: Arc<Transaction>| async move {
+            let schema = schema(&self.database, &transaction).await?;
+            Ok((self.database.begin(Kind::Read).await?, schema))
+        };
+        self.database.run(Kind::Statement, action, begun).await
     }
 }

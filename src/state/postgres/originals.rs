@@ -2,20 +2,109 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::database::{Param, Transaction};
+use super::database::{Kind, Param, Transaction};
 use super::failure::Failure;
 use super::read::bytes;
 use super::references::refused;
 use super::schema::{NOW, lock_ledger};
-use crate::asset::{ObjectPath, Seed};
+use super::{Postgres, adopted, damages};
+use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_references, parsed, signed, unsigned};
-use crate::state::{IsAlive, Schema};
+use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_damages, has_references, parsed, signed, unsigned};
+use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
+
+#[async_trait]
+impl FilePort for Postgres {
+    async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall(Kind::Statement, "read the originals", |transaction, _| async move {
+            originals(&transaction, recipes).await
+        })
+        .await
+    }
+
+    async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall(Kind::Statement, "read the originals", |transaction, _| async move {
+            originals_by_content(&transaction, contents).await
+        })
+        .await
+    }
+
+    async fn objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall(Kind::Statement, "read the published files", |transaction, _| async move {
+            objects(&transaction, wanted).await
+        })
+        .await
+    }
+
+    async fn paths(&self) -> Result<Vec<String>, StateError> {
+        self.recall(Kind::Statement, "read the paths", |transaction, schema| async move {
+            paths(&transaction, schema).await
+        })
+        .await
+    }
+
+    async fn announce(
+        &self,
+        files: &[(ContentDigest, Published)],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.change("remember files", |transaction, _| async move { announce(&transaction, files, liveness).await })
+            .await
+    }
+
+    async fn announce_originals(
+        &self,
+        originals: &[Original],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.change("remember files", |transaction, _| async move {
+            announce_originals(&transaction, originals, liveness).await
+        })
+        .await
+    }
+
+    async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        self.change("remember files", |transaction, _| async move { adopted::keep(&transaction, files).await }).await
+    }
+
+    async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall(Kind::Statement, "read the files that were taken over", |transaction, schema| async move {
+            adopted::files(&transaction, schema, originals).await
+        })
+        .await
+    }
+
+    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
+        self.recall(Kind::Statement, "read what is damaged", |transaction, schema| async move {
+            match has_damages(schema) {
+                true => damages::damages(&transaction, collection).await,
+                false => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
+    async fn note_damages(
+        &self,
+        collection: &CollectionName,
+        found: &[Damage],
+        well: &[Damage],
+    ) -> Result<(), StateError> {
+        self.change("remember what is damaged", |transaction, _| async move {
+            damages::note(&transaction, collection, found, well).await
+        })
+        .await
+    }
+}
 
 /// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
 /// begins anew.

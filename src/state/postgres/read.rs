@@ -12,34 +12,9 @@ use super::table::{self, Role};
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
-use crate::state::stored::{self, HOLD, PROTECT, from_json, parsed, unsigned};
+use crate::state::stored::{self, HOLD, PROTECT, from_json, parsed};
 use crate::state::table::Found;
-use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, StateError, TableSeen, Visitor};
-
-/// Tells what the state knows.
-pub(super) async fn known(transaction: &Transaction, schema: Schema) -> Result<Known, Failure> {
-    if schema == Schema::Absent {
-        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
-    }
-    let meta = transaction.query_typed("SELECT name, value FROM pixform.meta", &[]).await?;
-    let named = |wanted: &str| {
-        let row = meta.iter().find(|row| row.get::<_, &str>(0) == wanted);
-        row.map(|row| row.get::<_, String>(1))
-    };
-    let sql = "SELECT name, key_axes, table_name, records FROM pixform.collections ORDER BY name";
-    let mut collections = Vec::new();
-    for row in transaction.query_typed(sql, &[]).await? {
-        let name: &str = row.try_get(0)?;
-        let place = || format!("the collection `{name}`");
-        collections.push(KnownCollection {
-            name: parsed(name, place)?,
-            key: from_json(row.try_get(1)?, place)?,
-            table: row.try_get::<_, Option<&str>>(2)?.map(|table| parsed(table, place)).transpose()?,
-            records: unsigned(row.try_get(3)?),
-        });
-    }
-    Ok(Known { schema, id: named("state"), store: named("store"), collections })
-}
+use crate::state::{AppliedMove, RowSeen, Schema, StateError, TableSeen, Visitor};
 
 /// Streams the records, then the rows.
 pub(super) async fn scan(

@@ -2,34 +2,108 @@
 
 use std::pin::pin;
 
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::database::{Param, Transaction, bounded, next};
+use super::database::{Kind, Param, Transaction, bounded, next};
 use super::failure::Failure;
 use super::read::{self, bytes};
 use super::rows::{self, KeyRead};
+use super::schema::schema;
 use super::sight::{self, Sight, Withheld};
 use super::table::full_name;
+use super::{Postgres, plans};
 use super::{lease, survey};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest};
+use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
-use crate::state::shown;
+use crate::state::shown::{columns, replaced};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
-use crate::state::{Arrangement, Commit, Lease, Reader, Schema, ShownShape, ShownVisitor, Shows};
+use crate::state::{
+    Arrangement, Commit, KeptPlan, Lease, Reader, Readership, Schema, ShownPort, ShownShape, ShownVisitor, Shows,
+    StateError,
+};
 
-/// A collection as its own table has it.
-struct Known {
-    key: Vec<String>,
-    table: Option<TableName>,
-    arrangement: Option<Arrangement>,
-}
+#[async_trait]
+impl ShownPort for Postgres {
+    async fn shown(
+        &self,
+        collection: &CollectionName,
+        reader: &Reader,
+        visitor: &mut (dyn ShownVisitor + Send),
+    ) -> Result<(), StateError> {
+        let (transaction, schema) = self.begin("read what it shows").await?;
+        if schema == Schema::Absent {
+            return Ok(());
+        }
+        let told = async {
+            shown(&transaction, schema, (collection, reader), visitor).await?;
+            transaction.commit().await
+        };
+        told.await.map_err(|failure| self.database.told(failure, "read what it shows"))
+    }
 
-/// Returns a text that differs once any transaction of the server has ended since.
-pub(super) async fn version(transaction: &Transaction) -> Result<String, Failure> {
-    Ok(transaction.query_typed_one("SELECT pg_current_snapshot()::text", &[]).await?.try_get(0)?)
+    async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError> {
+        self.recall(Kind::Statement, "read the order", |transaction, schema| async move {
+            arrangement(&transaction, schema, collection).await
+        })
+        .await
+    }
+
+    async fn arrange(&self, lease: &Lease, arrangement: &Arrangement) -> Result<(), StateError> {
+        self.change(
+            "remember the order",
+            |transaction, _| async move { arrange(&transaction, lease, arrangement).await },
+        )
+        .await
+    }
+
+    async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
+        self.database
+            .run(Kind::Read, "tell who reads its rows", |transaction| async move {
+                let schema = schema(&self.database, &transaction).await?;
+                sight::readership(&transaction, schema, asked).await
+            })
+            .await
+    }
+
+    async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError> {
+        self.recall(Kind::Statement, "read the recipes", |transaction, schema| async move {
+            past_recipes(&transaction, schema, recipes).await
+        })
+        .await
+    }
+
+    async fn keep_recipes(&self, recipes: &[Recipe]) -> Result<(), StateError> {
+        self.change("keep recipes", |transaction, _| async move { keep_recipes(&transaction, recipes).await }).await
+    }
+
+    async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError> {
+        self.recall(Kind::Statement, "read the originals", |transaction, schema| async move {
+            ever_published(&transaction, schema, originals).await
+        })
+        .await
+    }
+
+    async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall(Kind::Statement, "read the published files", |transaction, _| async move {
+            files_of(&transaction, originals).await
+        })
+        .await
+    }
+
+    async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
+        self.recall(Kind::Statement, "read the plans", |transaction, schema| async move {
+            plans::kept(&transaction, schema, digest).await
+        })
+        .await
+    }
+
+    async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
+        self.change("keep the plan", |transaction, _| async move { plans::keep(&transaction, plan).await }).await
+    }
 }
 
 /// Streams what a collection shows; nothing of one that is not known.
@@ -40,7 +114,7 @@ pub(super) async fn shown(
     visitor: &mut (dyn ShownVisitor + Send),
 ) -> Result<(), Failure> {
     let Some(known) = known(transaction, schema, collection).await? else { return Ok(()) };
-    let Known { key, table, arrangement } = known;
+    let ShownCollection { key, table, arrangement } = known;
     let sight = match &table {
         Some(table) => Sight::of(transaction, table, reader).await?,
         None => Sight::default(),
@@ -54,8 +128,7 @@ pub(super) async fn shown(
         true => Times::Kept,
         false => Times::Foreign,
     };
-    let (declared, shown) =
-        shown::columns(&key, arrangement.as_ref(), (&sight.names(), times), |one, other| one == other);
+    let (declared, shown) = columns(&key, arrangement.as_ref(), (&sight.names(), times), |one, other| one == other);
     let columns = sight.readable(&shown);
     let withheld = if columns.len() == shown.len() { Withheld::Nothing } else { Withheld::Columns };
     let shows = match key.iter().all(|axis| sight.may_read(axis)) {
@@ -87,13 +160,13 @@ async fn known(
     transaction: &Transaction,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Known>, Failure> {
+) -> Result<Option<ShownCollection>, Failure> {
     let arrangement = if has_arrangements(schema) { "arrangement" } else { "NULL::text" };
     let sql = format!("SELECT key_axes, table_name, {arrangement} FROM pixform.collections WHERE name = $1");
     let found = transaction.query_typed_opt(&sql, &[(&collection.as_str(), Type::TEXT)]).await?;
     let Some(row) = found else { return Ok(None) };
     let place = || format!("the collection `{collection}`");
-    Ok(Some(Known {
+    Ok(Some(ShownCollection {
         key: from_json(row.try_get(0)?, place)?,
         table: row.try_get::<_, Option<&str>>(1)?.map(|table| parsed(table, place)).transpose()?,
         arrangement: row.try_get::<_, Option<&str>>(2)?.map(|text| from_json(text, place)).transpose()?,
@@ -167,7 +240,7 @@ pub(super) async fn keep_replaced(transaction: &Transaction, lease: &Lease, comm
                JOIN pixform.record_details AS d ON d.collection = r.collection AND d.key = r.key
                ON CONFLICT DO NOTHING";
     let (mut collections, mut keys, mut recipes) = (Vec::new(), Vec::new(), Vec::new());
-    for (collection, key, recipe) in shown::replaced(&lease.collection, commit) {
+    for (collection, key, recipe) in replaced(&lease.collection, commit) {
         collections.push(collection);
         keys.push(key);
         recipes.push(recipe);
@@ -206,7 +279,7 @@ pub(super) async fn ever_published(
 }
 
 /// Returns recipes that records had before, or that were kept.
-pub(super) async fn recipes(
+pub(super) async fn past_recipes(
     transaction: &Transaction,
     schema: Schema,
     wanted: &[RecipeDigest],
@@ -240,4 +313,11 @@ pub(super) async fn files_of(
         files.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(files)
+}
+
+/// A collection as its own table has it.
+struct ShownCollection {
+    key: Vec<String>,
+    table: Option<TableName>,
+    arrangement: Option<Arrangement>,
 }

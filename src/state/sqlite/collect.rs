@@ -1,5 +1,6 @@
 //! Deleting what nothing refers to: what is unreferenced, the marks of gc, and the deletions that come of them.
 
+use async_trait::async_trait;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -9,12 +10,87 @@ use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::rows::{KEYS_MAX, unsigned};
 use super::runs::{self, Fates};
 use super::schema::NOW;
+use super::{Sqlite, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
-use crate::digest::ContentDigest;
+use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
+use crate::record::Published;
 use crate::state::line::OPEN;
-use crate::state::stored::{self, call_is_free, is_abandoned, json, parsed, run_columns, signed, worth};
+use crate::state::stored::{
+    self, call_is_free, has_references, is_abandoned, json, parsed, run_columns, signed, worth,
+};
 use crate::state::table::quoted;
-use crate::state::{IsAlive, LiveObject, Loose, LooseKind, Run, Schema, TextVisitor, Unreferenced};
+use crate::state::{
+    Claim, GarbagePort, IsAlive, LiveObject, Loose, LooseKind, Run, Schema, StateError, TextVisitor, Unreferenced,
+};
+
+#[async_trait]
+impl GarbagePort for Sqlite {
+    async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError> {
+        self.recall("read what is unreferenced", |connection, schema| match has_references(schema) {
+            true => unreferenced(connection, schema, liveness),
+            false => Ok(Unreferenced::default()),
+        })
+    }
+
+    async fn published_tables(&self) -> Result<Vec<TableName>, StateError> {
+        self.recall("read the names of tables", |connection, schema| match has_references(schema) {
+            true => published_tables(connection),
+            false => Ok(Vec::new()),
+        })
+    }
+
+    async fn texts(&self, table: &TableName, take: TextVisitor<'_>) -> Result<(), StateError> {
+        self.read("read a table", |connection, _| texts(connection, table, take))
+    }
+
+    async fn leased(&self) -> Result<Vec<CollectionName>, StateError> {
+        self.recall("read the leases", |connection, _| leased(connection))
+    }
+
+    async fn working(&self, liveness: IsAlive<'_>) -> Result<Vec<Run>, StateError> {
+        self.recall("read the runs", |connection, schema| working(connection, schema, liveness))
+    }
+
+    async fn collected(&self, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, StateError> {
+        self.recall("read what was deleted", |connection, schema| match has_references(schema) {
+            true => references::collected(connection, recipes),
+            false => Ok(Vec::new()),
+        })
+    }
+
+    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
+        self.write("mark files", |transaction| condemn(transaction, run, files))
+    }
+
+    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
+        self.write("lift marks", |transaction| pardon(transaction, run, liveness))
+    }
+
+    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("begin to delete files", |transaction| doom(transaction, run, files))
+    }
+
+    async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
+        self.write("forget files", |transaction| forget(transaction, run, paths))
+    }
+
+    async fn rely_on_objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write("rely on published files", |transaction| {
+            references::rely(transaction, wanted)?;
+            originals::objects(transaction, wanted)
+        })
+    }
+
+    async fn claim(&self, paths: &[ObjectPath], liveness: IsAlive<'_>) -> Result<Vec<Claim>, StateError> {
+        self.write("rely on files", |transaction| references::claim(transaction, paths, liveness))
+    }
+}
 
 /// The tables whose lines are condemned.
 const TABLES: [&str; 2] = ["pixform_originals", "pixform_objects"];

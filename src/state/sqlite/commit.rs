@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use async_trait::async_trait;
 use rusqlite::{Statement, Transaction, params};
 
 use super::accepted;
@@ -16,14 +17,75 @@ use super::references;
 use super::rows::{self, KEYS_MAX, Writer};
 use super::shown;
 use super::table;
-use crate::asset::TableSpec;
+use super::{COMMIT, Sqlite, ahead, read};
+use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
 use crate::state::before::{Before, KnownRow, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::{flags, from_json, json};
 use crate::state::table::{Found, NO_SHELF};
-use crate::state::{Commit, Lease, Schema, StateError};
+use crate::state::{
+    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, RowAhead, RowSeen, Schema, StateError, TableSeen,
+    Visitor,
+};
+
+#[async_trait]
+impl RecordPort for Sqlite {
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        table: Option<&TableSpec>,
+        visitor: &mut (dyn Visitor + Send),
+    ) -> Result<TableSeen, StateError> {
+        self.read("read records and rows", |connection, schema| {
+            read::scan(connection, schema, collection, table, visitor)
+        })
+    }
+
+    async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
+        self.recall("read the records", |connection, _| read::records(connection, collection, keys))
+    }
+
+    async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
+        self.read("read the rows", |connection, schema| read::rows(connection, schema, table, keys))
+    }
+
+    async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
+        self.read("look at the rules of the table", |connection, _| ahead::breaches(connection, table, rows))
+    }
+
+    async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
+        self.recall("read the renames", |connection, _| read::moves(connection, collection))
+    }
+
+    async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
+        self.recall("read what was accepted", |connection, schema| {
+            accepted::acceptances(connection, schema, collection, keys)
+        })
+    }
+
+    async fn remember_collection(
+        &self,
+        lease: &Lease,
+        key: &[String],
+        table: Option<&TableName>,
+    ) -> Result<(), StateError> {
+        self.write("remember the collection", |transaction| lease::remember_collection(transaction, lease, key, table))
+    }
+
+    async fn forget_collection(&self, lease: &Lease) -> Result<(), StateError> {
+        self.write("forget the collection", |transaction| lease::forget_collection(transaction, lease))
+    }
+
+    async fn keep_moves(&self, lease: &Lease, keep: &[AppliedMove]) -> Result<(), StateError> {
+        self.write("forget renames", |transaction| lease::keep_moves(transaction, lease, keep))
+    }
+
+    async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, whole: &Commit) -> Result<(), StateError> {
+        self.write(COMMIT, |transaction| commit(transaction, lease, table, whole))
+    }
+}
 
 /// Writes a commit.
 pub(super) fn commit(

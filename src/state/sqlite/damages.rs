@@ -1,36 +1,16 @@
 //! Files that were found damaged.
 
-use async_trait::async_trait;
 use rusqlite::{Connection, Transaction, params};
 
-use super::Sqlite;
 use super::failure::Failure;
 use super::read::{bytes, text};
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
-use crate::state::stored::{has_damages, parsed};
-use crate::state::{Damage, Damages, StateError};
+use crate::state::Damage;
+use crate::state::stored::parsed;
 
-#[async_trait]
-impl Damages for Sqlite {
-    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
-        self.recall("read what is damaged", |connection, schema| match has_damages(schema) {
-            true => damages(connection, collection),
-            false => Ok(Vec::new()),
-        })
-    }
-
-    async fn note_damages(
-        &self,
-        collection: &CollectionName,
-        found: &[Damage],
-        well: &[Damage],
-    ) -> Result<(), StateError> {
-        self.write("remember what is damaged", |transaction| note(transaction, collection, found, well))
-    }
-}
-
-fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
+/// Returns what is remembered of a collection.
+pub(super) fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
     let sql = "SELECT key, path, sha256 FROM pixform_damages WHERE collection = ?1 ORDER BY key, path";
     let mut statement = connection.prepare(sql)?;
     let (mut rows, mut found) = (statement.query([collection.as_str()])?, Vec::new());
@@ -42,7 +22,8 @@ fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<D
     Ok(found)
 }
 
-fn note(
+/// Remembers damages and forgets others.
+pub(super) fn note(
     transaction: &Transaction<'_>,
     collection: &CollectionName,
     found: &[Damage],

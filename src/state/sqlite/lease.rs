@@ -1,14 +1,58 @@
 //! The leases that runs hold on collections.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::Sqlite;
 use super::failure::Failure;
 use super::schema::{NOW, schema};
 use super::{read, runs};
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
 use crate::state::stored::json;
-use crate::state::{AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, Run, Schema, StateError};
+use crate::state::{
+    AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, LeasePort, Run, Schema, StateError,
+};
+
+#[async_trait]
+impl LeasePort for Sqlite {
+    async fn start_run(&self, run: &Run) -> Result<(), StateError> {
+        self.write("remember the run", |transaction| runs::start_run(transaction, run))
+    }
+
+    async fn finish_run(&self, run: &str, outcome: &str) -> Result<(), StateError> {
+        self.write("remember the end of the run", |transaction| runs::finish_run(transaction, run, outcome))
+    }
+
+    async fn beat(&self, run: &str) -> Result<(), StateError> {
+        self.write("renew the run", |transaction| runs::beat(transaction, run))
+    }
+
+    async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.recall("read the lease", |connection, schema| holder(connection, schema, collection))
+    }
+
+    async fn take_lease(
+        &self,
+        collection: &CollectionName,
+        run: &Run,
+        liveness: IsAlive<'_>,
+    ) -> Result<LeaseAnswer, StateError> {
+        self.write("take the lease", |transaction| take(transaction, collection, run, liveness))
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<(), StateError> {
+        self.write("renew the leases", |transaction| renew(transaction, leases))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        self.write("give the lease back", |transaction| release(transaction, lease))
+    }
+
+    async fn break_lease(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
+        self.write("break the lease", |transaction| unlock(transaction, collection))
+    }
+}
 
 /// Returns who holds the lease, expired or not.
 pub(super) fn holder(

@@ -2,6 +2,7 @@
 //!
 //! Each function runs in an immediate transaction, so that what it looks at stays as it is until it has written.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::failure::Failure;
@@ -9,10 +10,61 @@ use super::lease;
 use super::originals::Keeper;
 use super::runs::{self, Fates};
 use super::schema::NOW;
-use crate::record::{Account, CallAttempt, CallStatus, Decision, FAILED_MAX, NewCall};
+use super::{Sqlite, history, originals};
+use crate::asset::MicroUsd;
+use crate::digest::RecipeDigest;
+use crate::record::{Account, CallAttempt, CallStatus, Decision, FAILED_MAX, NewCall, Original};
 use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED, beside_a_rival};
-use crate::state::stored::{Place, call_spent, signed};
-use crate::state::{CallFact, Caps, Intent, IsAlive, Right, Schema};
+use crate::state::stored::{Place, call_spent, signed, unsigned};
+use crate::state::{
+    CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
+};
+
+#[async_trait]
+impl LedgerPort for Sqlite {
+    async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
+        self.recall("read the ledger", |connection, schema| history::calls(connection, schema, recipes, liveness))
+    }
+
+    async fn history(
+        &self,
+        wanted: &HistoryQuery,
+        take: &mut (dyn FnMut(HistoryLine) + Send),
+    ) -> Result<(), StateError> {
+        self.recall("read the ledger", |connection, schema| history::history(connection, schema, wanted, take))
+    }
+
+    async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
+        let spent = self.recall("read the ledger", spent_this_month)?;
+        Ok(MicroUsd(unsigned(spent)))
+    }
+
+    async fn intend(
+        &self,
+        right: Right<'_>,
+        calls: &[NewCall],
+        caps: Caps,
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<Intent>, StateError> {
+        self.write("write to the ledger", |transaction| intend(transaction, right, calls, caps, liveness))
+    }
+
+    async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
+        self.write("write to the ledger", |transaction| settle(transaction, facts))
+    }
+
+    async fn found(&self, originals: &[Original]) -> Result<(), StateError> {
+        self.write("remember originals", |transaction| originals::found(transaction, originals))
+    }
+
+    async fn doubt(&self, liveness: IsAlive<'_>) -> Result<u64, StateError> {
+        self.write("write to the ledger", |transaction| doubt(transaction, liveness))
+    }
+
+    async fn decide(&self, right: Right<'_>, decisions: &[(String, Decision)]) -> Result<(), StateError> {
+        self.write("write to the ledger", |transaction| decide(transaction, right, decisions))
+    }
+}
 
 /// Asks for the right to send calls.
 pub(super) fn intend(

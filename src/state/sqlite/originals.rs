@@ -1,5 +1,6 @@
 //! What calls made: originals, and the files published of them.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, Row, Statement, Transaction, params};
 
 use super::failure::Failure;
@@ -7,12 +8,77 @@ use super::read::{bytes, text};
 use super::references::refused;
 use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::schema::NOW;
-use crate::asset::{ObjectPath, Seed};
+use super::{Sqlite, adopted, damages};
+use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_references, json, parsed, signed};
-use crate::state::{IsAlive, Schema};
+use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_damages, has_references, json, parsed, signed};
+use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
+
+#[async_trait]
+impl FilePort for Sqlite {
+    async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall("read the originals", |connection, _| originals(connection, recipes))
+    }
+
+    async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
+        self.recall("read the originals", |connection, _| originals_by_content(connection, contents))
+    }
+
+    async fn objects(
+        &self,
+        wanted: &[(ContentDigest, RenditionDigest)],
+    ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the published files", |connection, _| objects(connection, wanted))
+    }
+
+    async fn paths(&self) -> Result<Vec<String>, StateError> {
+        self.recall("read the paths", paths)
+    }
+
+    async fn announce(
+        &self,
+        files: &[(ContentDigest, Published)],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("remember files", |transaction| announce(transaction, files, liveness))
+    }
+
+    async fn announce_originals(
+        &self,
+        originals: &[Original],
+        liveness: IsAlive<'_>,
+    ) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("remember files", |transaction| announce_originals(transaction, originals, liveness))
+    }
+
+    async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
+        self.write("remember files", |transaction| adopted::keep(transaction, files))
+    }
+
+    async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the files that were taken over", |connection, schema| {
+            adopted::files(connection, schema, originals)
+        })
+    }
+
+    async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
+        self.recall("read what is damaged", |connection, schema| match has_damages(schema) {
+            true => damages::damages(connection, collection),
+            false => Ok(Vec::new()),
+        })
+    }
+
+    async fn note_damages(
+        &self,
+        collection: &CollectionName,
+        found: &[Damage],
+        well: &[Damage],
+    ) -> Result<(), StateError> {
+        self.write("remember what is damaged", |transaction| damages::note(transaction, collection, found, well))
+    }
+}
 
 /// What becomes of a line that somebody relies on: its mark is lifted, and the time since which it is unreferenced, if it is,
 /// begins anew.

@@ -1,42 +1,16 @@
 //! What planning reads: the collections, the records, narrow and whole, and the renames.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::failure::Failure;
-use super::rows::{self, KEYS_MAX, distinct, unsigned};
+use super::rows::{self, KEYS_MAX, distinct};
 use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
 use crate::state::stored::{self, HOLD, PROTECT, from_json, json, parsed};
 use crate::state::table::Found;
-use crate::state::{AppliedMove, Known, KnownCollection, RowSeen, Schema, TableSeen, Visitor};
-
-/// Tells what the state knows.
-pub(super) fn known(connection: &Connection, schema: Schema) -> Result<Known, Failure> {
-    if schema == Schema::Absent {
-        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
-    }
-    let meta = |name: &str| {
-        connection.query_row("SELECT value FROM pixform_meta WHERE name = ?1", [name], |row| row.get(0)).optional()
-    };
-    let (id, store) = (meta("state")?, meta("store")?);
-    let mut statement =
-        connection.prepare("SELECT name, key_axes, table_name, records FROM pixform_collections ORDER BY name")?;
-    let mut rows = statement.query([])?;
-    let mut collections = Vec::new();
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let place = || format!("the collection `{name}`");
-        collections.push(KnownCollection {
-            name: parsed(&name, place)?,
-            key: from_json(text(row, 1)?, place)?,
-            table: row.get::<_, Option<String>>(2)?.map(|table| parsed(&table, place)).transpose()?,
-            records: unsigned(row, 3)?,
-        });
-    }
-    Ok(Known { schema, id, store, collections })
-}
+use crate::state::{AppliedMove, RowSeen, Schema, TableSeen, Visitor};
 
 /// Streams the records, then the rows.
 pub(super) fn scan(

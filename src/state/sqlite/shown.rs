@@ -1,5 +1,6 @@
 //! What a server shows: the order of a collection, its records and rows of one moment, and the recipes of the past.
 
+use async_trait::async_trait;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
@@ -9,13 +10,71 @@ use super::lease;
 use super::read::{self, bytes, text};
 use super::rows::{self, KEYS_MAX, KeyRead, distinct, value};
 use super::table::{self, Affinity, affinity, same};
+use super::{Sqlite, plans};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
-use crate::digest::{ContentDigest, RecipeDigest};
+use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
 use crate::state::shown::{self, Replaced};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{Times, quoted};
-use crate::state::{Arrangement, Commit, Holds, Lease, Nulls, Schema, ShownColumn, ShownShape, ShownVisitor, Shows};
+use crate::state::{
+    Arrangement, Commit, Holds, KeptPlan, Lease, Nulls, Reader, Readership, Schema, ShownColumn, ShownPort, ShownShape,
+    ShownVisitor, Shows, StateError,
+};
+
+#[async_trait]
+impl ShownPort for Sqlite {
+    async fn shown(
+        &self,
+        collection: &CollectionName,
+        _: &Reader,
+        visitor: &mut (dyn ShownVisitor + Send),
+    ) -> Result<(), StateError> {
+        self.recall("read what it shows", |connection, schema| shown(connection, schema, collection, visitor))
+    }
+
+    async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError> {
+        self.recall("read the order", |connection, schema| arrangement(connection, schema, collection))
+    }
+
+    async fn arrange(&self, lease: &Lease, arrangement: &Arrangement) -> Result<(), StateError> {
+        self.write("remember the order", |transaction| arrange(transaction, lease, arrangement))
+    }
+
+    async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
+        match asked {
+            None => Ok(Readership::quiet(Reader::Connected)),
+            Some(role) => Err(StateError::Reader {
+                problem: format!("there is no role `{role}`: a state in SQLite has no roles"),
+                help: "leave `--as-role` out: every row is shown".to_owned(),
+            }),
+        }
+    }
+
+    async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError> {
+        self.recall("read the recipes", |connection, schema| past_recipes(connection, schema, recipes))
+    }
+
+    async fn keep_recipes(&self, recipes: &[Recipe]) -> Result<(), StateError> {
+        self.write("keep recipes", |transaction| keep_recipes(transaction, recipes))
+    }
+
+    async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError> {
+        self.recall("read the originals", |connection, schema| ever_published(connection, schema, originals))
+    }
+
+    async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
+        self.recall("read the published files", |connection, _| files_of(connection, originals))
+    }
+
+    async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
+        self.recall("read the plans", |connection, schema| plans::kept(connection, schema, digest))
+    }
+
+    async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
+        self.write("keep the plan", |transaction| plans::keep(transaction, plan))
+    }
+}
 
 /// A collection as its own table has it.
 struct Known {
@@ -176,7 +235,7 @@ pub(super) fn ever_published(
 }
 
 /// Returns recipes that records had before, or that were kept.
-pub(super) fn recipes(
+pub(super) fn past_recipes(
     connection: &Connection,
     schema: Schema,
     wanted: &[RecipeDigest],
