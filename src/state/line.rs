@@ -1,9 +1,8 @@
-//! Ledger lines: the rules of what may be sent and what came of it, as far as they need no database.
+//! Ledger lines in SQL, and what came of calls, as far as that needs no database.
 
-use super::stored::{signed, unsigned};
-use super::{Caps, Intent};
-use crate::asset::MicroUsd;
-use crate::record::{CallAttempt, CallStatus, Estimate};
+use std::collections::BTreeMap;
+
+use crate::record::{CallStatus, Decision};
 
 /// The statuses of an open line, as SQL; the unique index on open lines names the same.
 pub(super) const OPEN: &str = "'intended', 'submitted', 'received'";
@@ -25,70 +24,22 @@ pub(super) const SPENT: &str = "sum(CASE
   WHEN cost > estimate THEN cost
   ELSE estimate END)";
 
-/// What may still be spent.
-pub(super) struct Purse {
-    spent: Spent,
-    caps: Caps,
-}
+/// What is read of an open line: id, holder, whether it is free, the number of its last request, the task of one that is known
+/// to be sent, and since when that is known.
+pub(super) const OPEN_COLUMNS: &str =
+    "id, holder, free, attempt, CASE WHEN status = 'intended' THEN NULL ELSE task END,
+  coalesce(submitted_at, created_at)";
 
-/// What was spent and reserved before, as the ledger sums it up; only what a cap is on is counted.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Spent {
-    /// By the run.
-    pub run: i64,
-    /// In this month.
-    pub month: i64,
-}
+/// What paid lines leave a question behind, as SQL.
+pub(super) const QUESTIONS: &str = "status IN ('unknown', 'rejected', 'lost', 'judged')";
 
-impl Purse {
-    /// Opens the purse of a run.
-    pub(super) fn new(spent: Spent, caps: Caps) -> Self {
-        Self { spent, caps }
+/// Returns the decision about each line: the first stands.
+pub(super) fn first_decisions(decisions: &[(String, Decision)]) -> BTreeMap<&str, Decision> {
+    let mut first = BTreeMap::new();
+    for (call, decision) in decisions {
+        first.entry(call.as_str()).or_insert(*decision);
     }
-
-    /// Reserves what a call will cost, unless that is more than a cap leaves.
-    pub(super) fn pays(&mut self, estimate: Estimate) -> bool {
-        let price = estimate.amount();
-        let add = |spent: i64| spent.saturating_add(signed(price.0));
-        let spent = Spent { run: add(self.spent.run), month: add(self.spent.month) };
-        let over = |cap: Option<MicroUsd>, spent: i64| cap.is_some_and(|cap| unsigned(spent) > cap.0);
-        if price.0 > 0 && (over(self.caps.run, spent.run) || over(self.caps.month, spent.month)) {
-            return false;
-        }
-        self.spent = spent;
-        true
-    }
-}
-
-/// An open line.
-#[derive(Clone)]
-pub(super) struct Line {
-    /// Its id.
-    pub id: String,
-    /// The run that holds it.
-    pub holder: String,
-    /// Whether its call costs nothing.
-    pub is_free: bool,
-    /// The number of its last request.
-    pub attempt: u32,
-    /// Whether it was not sent yet, as far as is known.
-    pub is_intended: bool,
-    /// The service's task, once it is known.
-    pub task: Option<String>,
-    /// When the task became known: milliseconds since 1970 by the state's clock.
-    pub submitted_at: i64,
-}
-
-impl Line {
-    /// Returns what a run that asks again may do with its own line.
-    pub(super) fn ours(self) -> Intent {
-        match self.task {
-            Some(task) if !self.is_intended => Intent::Resumed { call: self.id, task, submitted_at: self.submitted_at },
-            _ if self.is_free => Intent::Ours(CallAttempt { call: self.id, number: self.attempt }),
-            // Another of our own pictures is at it: whether it was sent is for that one to say.
-            _ => Intent::Elsewhere,
-        }
-    }
+    first
 }
 
 /// Returns the status and the reason of a line that an answer would open while another of its recipe is open: what was

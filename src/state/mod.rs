@@ -11,8 +11,10 @@ use crate::process::{Liveness, Process};
 use crate::secret::{self, SafeText};
 
 mod accepted;
+mod admission;
 mod ahead;
 mod before;
+mod budget;
 mod collect;
 mod commit;
 mod damages;

@@ -150,9 +150,9 @@ async fn a_recipe_has_one_open_call(make: Maker<'_>) {
     let lease = ready(&*state).await;
     let both = [call("c1", 1), call("c2", 2)];
     assert_eq!(asks(&*state, &lease, &both, &alive).await, [ours("c1"), ours("c2")]);
-    assert_eq!(asks(&*state, &lease, &[call("c3", 1)], &alive).await, [ours("c1")]);
+    assert_eq!(asks(&*state, &lease, &[call("c3", 1)], &alive).await, [again("c1", 2)], "a request more");
     let twice = [call("c4", 4), call("c5", 4)];
-    assert_eq!(asks(&*state, &lease, &twice, &alive).await, [ours("c4"), ours("c4")]);
+    assert_eq!(asks(&*state, &lease, &twice, &alive).await, [ours("c4"), again("c4", 2)]);
     let other = other_run(&*state).await;
     let asked = [paid("c6", 1), call("c7", 3)];
     assert_eq!(asks(&*state, &other, &asked, &alive).await, [Intent::Elsewhere, ours("c7")]);
@@ -237,8 +237,8 @@ async fn our_own_call_without_a_task_is_not_sent_twice(make: Maker<'_>) {
     let lease = ready(&*state).await;
     asks(&*state, &lease, &[paid("c1", 1), call("c2", 2)], &alive).await;
     state.settle(&[fact("c1", CallStatus::Submitted), fact("c2", CallStatus::Submitted)]).await.unwrap();
-    let again = asks(&*state, &lease, &[paid("c3", 1), call("c4", 2)], &alive).await;
-    assert_eq!(again, [Intent::Elsewhere, ours("c2")]);
+    let answers = asks(&*state, &lease, &[paid("c3", 1), call("c4", 2)], &alive).await;
+    assert_eq!(answers, [Intent::Elsewhere, again("c2", 2)]);
     assert_eq!(status(&*state, "c1").await, CallStatus::Submitted);
 }
 
@@ -296,7 +296,9 @@ async fn only_open_questions_are_decided(make: Maker<'_>) {
     asks(&*state, &lease, &calls, &alive).await;
     let kept = made("c4", CallStatus::Rejected, original(4, 4));
     state.settle(&[fact("c2", CallStatus::Finished), fact("c3", CallStatus::Refused), kept]).await.unwrap();
-    let all = ["c1", "c2", "c3", "c4", "never"].map(|id| (id.to_owned(), Decision::Accepted));
+    let mut all = ["c1", "c2", "c3", "c4", "never"].map(|id| (id.to_owned(), Decision::Accepted)).to_vec();
+    // Of two decisions about one line the first stands.
+    all.push(("c4".to_owned(), Decision::Forgotten));
     state.decide(Right::Lease(&lease), &all).await.unwrap();
     let decided = history(&*state).await.into_iter().map(|line| line.call.decision).collect::<Vec<_>>();
     assert_eq!(decided, [Some(Decision::Accepted), None, None, None]);

@@ -10,7 +10,7 @@ use super::database::{Kind, Param, Transaction, next};
 use super::failure::Failure;
 use super::read::bytes;
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
-use super::runs::{self, Fates};
+use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
 use super::table::full_name;
 use super::{Postgres, originals, references};
@@ -167,10 +167,10 @@ pub(super) async fn unreferenced(
     }
     let deletions = transaction.query_typed("SELECT path, bytes, created_at, run FROM pixform.deletions", &[]).await?;
     let names: BTreeSet<&str> = deletions.iter().map(|row| row.try_get(3)).collect::<Result<_, _>>()?;
-    let fates = Fates::look(transaction, names, liveness).await?;
+    let dead_runs = DeadRuns::look(transaction, names, liveness).await?;
     for row in &deletions {
         let run: String = row.try_get(3)?;
-        if is_abandoned(&run, fates.is_dead(&run)) {
+        if is_abandoned(&run, dead_runs.has(&run)) {
             files.push(loose(row, LooseKind::Leftover { run })?);
         }
     }
@@ -224,11 +224,11 @@ pub(super) async fn working(
     );
     let found = transaction.query_typed(&sql, &[]).await?;
     let ids: BTreeSet<&str> = found.iter().map(|row| row.try_get(RUN_COLUMNS)).collect::<Result<_, _>>()?;
-    let fates = Fates::look(transaction, ids, liveness).await?;
+    let dead_runs = DeadRuns::look(transaction, ids, liveness).await?;
     let mut working = Vec::new();
     for row in &found {
         let id: String = row.try_get(RUN_COLUMNS)?;
-        if !fates.is_dead(&id) {
+        if !dead_runs.has(&id) {
             let (command, process, origin) = runs::read(row, 0)?;
             working.push(Run { id, command, process, origin });
         }
@@ -269,8 +269,8 @@ pub(super) async fn pardon(transaction: &Transaction, run: &str, liveness: IsAli
         let sql = format!("SELECT DISTINCT condemned_by FROM {table} WHERE {marked}");
         let found = transaction.query_typed(&sql, &[]).await?;
         let runs: BTreeSet<&str> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let fates = Fates::look(transaction, runs.clone(), liveness).await?;
-        let lifted: Vec<&str> = runs.into_iter().filter(|marked| *marked == run || fates.is_dead(marked)).collect();
+        let dead_runs = DeadRuns::look(transaction, runs.clone(), liveness).await?;
+        let lifted: Vec<&str> = runs.into_iter().filter(|marked| *marked == run || dead_runs.has(marked)).collect();
         if !lifted.is_empty() {
             let sql = format!("UPDATE {table} SET condemned_by = NULL WHERE {marked} AND condemned_by = ANY($1)");
             transaction.execute_typed(&sql, &[(&lifted, Type::TEXT_ARRAY)]).await?;

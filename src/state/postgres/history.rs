@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction, next};
 use super::failure::Failure;
 use super::read::{bytes, maybe_bytes};
-use super::runs::{self, Fates};
+use super::runs::{self, DeadRuns};
 use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
@@ -41,9 +41,9 @@ pub(super) async fn calls(
     }
     let open = seen.iter().filter(|(call, _)| call.status.is_open());
     let holders: BTreeSet<&str> = open.map(|(_, holder)| holder.as_str()).collect();
-    let fates = Fates::look(transaction, holders, liveness).await?;
+    let dead_runs = DeadRuns::look(transaction, holders, liveness).await?;
     let judged = seen.into_iter().map(|(call, holder)| {
-        let abandoned = call.status.is_open() && fates.is_dead(&holder);
+        let abandoned = call.status.is_open() && dead_runs.has(&holder);
         CallSeen { call, abandoned }
     });
     Ok(judged.collect())

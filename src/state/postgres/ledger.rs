@@ -1,7 +1,7 @@
 //! The ledger of generator calls: what may be sent, and what came of it.
 //!
-//! Whoever decides holds one lock, so that what it looks at stays as it is until it has written. What a batch is about is
-//! read at once, decided call by call in memory, and written at once.
+//! Whoever asks holds one lock, so that what it looks at stays as it is until it has written. What a batch is about is read
+//! at once, decided call by call in memory, and written at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,13 +12,15 @@ use super::database::{Kind, Param, Transaction};
 use super::failure::Failure;
 use super::lease::{self, Stamp};
 use super::read::bytes;
-use super::runs::{self, Fates};
+use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
 use super::{Postgres, history, originals, settle};
 use crate::asset::MicroUsd;
-use crate::digest::RecipeDigest;
-use crate::record::{CallAttempt, Decision, FAILED_MAX, NewCall, Original};
-use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::record::{Decision, NewCall, Original};
+use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
+use crate::state::budget::{Budget, Spent};
+use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, first_decisions};
 use crate::state::stored::{attempt, call_spent, signed, unsigned};
 use crate::state::{
     CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
@@ -66,14 +68,9 @@ impl LedgerPort for Postgres {
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {
         let stamp = &Stamp::new();
-        self.change("write to the ledger", |transaction, _| async move {
-            let asked = match stamp.is_set(&transaction, right).await? {
-                true => Asked::Again,
-                false => Asked::First,
-            };
-            intend(&transaction, right, calls, (caps, liveness), (&stamp.name, asked)).await
-        })
-        .await
+        let asker = Asker { right, caps, liveness, stamp };
+        self.change("write to the ledger", |transaction, _| async move { intend(&transaction, asker, calls).await })
+            .await
     }
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
@@ -107,8 +104,8 @@ pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> R
     let sql = format!("SELECT DISTINCT holder FROM pixform.calls WHERE {doubtful}");
     let holders = transaction.query_typed(&sql, &[]).await?;
     let holders: BTreeSet<&str> = holders.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    let fates = Fates::look(transaction, holders.clone(), liveness).await?;
-    let dead: Vec<&str> = holders.into_iter().filter(|holder| fates.is_dead(holder)).collect();
+    let dead_runs = DeadRuns::look(transaction, holders.clone(), liveness).await?;
+    let dead: Vec<&str> = holders.into_iter().filter(|holder| dead_runs.has(holder)).collect();
     if dead.is_empty() {
         return Ok(0);
     }
@@ -128,12 +125,8 @@ pub(super) async fn decide(
         Right::Lease(lease) => lease::check(transaction, lease).await?,
         Right::Heartbeat { run } => runs::beat_alone(transaction, run, None).await?,
     }
-    // The first decision about a line stands.
-    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
-    for (call, decision) in decisions {
-        first.entry(call).or_insert(decision.name());
-    }
-    let (calls, names): (Vec<&str>, Vec<&str>) = first.into_iter().unzip();
+    let first = first_decisions(decisions).into_iter().map(|(call, decision)| (call, decision.name()));
+    let (calls, names): (Vec<&str>, Vec<&str>) = first.unzip();
     let sql = format!(
         "UPDATE pixform.calls SET decision = w.made, updated_at = {NOW} FROM unnest($1, $2) AS w (call, made)
          WHERE id = w.call AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed', 'judged')"
@@ -142,33 +135,37 @@ pub(super) async fn decide(
     Ok(())
 }
 
-/// Whether the answers to the same question may have been lost before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// It is asked for the first time.
-    First,
-    /// It was answered, the lines are written, and nothing was sent.
-    Again,
+/// What a run asks for calls by, and with.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    right: Right<'a>,
+    caps: Caps,
+    liveness: IsAlive<'a>,
+    stamp: &'a Stamp,
 }
 
 /// Asks whether calls may be sent; the name of the question is written beside the lease or the run, so that it can be told
 /// whether it was answered.
-pub(super) async fn intend(
-    transaction: &Transaction,
-    right: Right<'_>,
-    calls: &[NewCall],
-    (caps, liveness): (Caps, IsAlive<'_>),
-    (name, asked): (&str, Asked),
-) -> Result<Vec<Intent>, Failure> {
+async fn intend(transaction: &Transaction, asker: Asker<'_>, calls: &[NewCall]) -> Result<Vec<Intent>, Failure> {
+    let Asker { right, caps, liveness, stamp } = asker;
+    let question = match stamp.is_set(transaction, right).await? {
+        true => Question::Repeated,
+        false => Question::New,
+    };
     match right {
-        Right::Lease(lease) => lease::stamp(transaction, lease, name).await?,
-        Right::Heartbeat { run } => runs::beat_alone(transaction, run, Some(name)).await?,
+        Right::Lease(lease) => lease::stamp(transaction, lease, &stamp.name).await?,
+        Right::Heartbeat { run } => runs::beat_alone(transaction, run, Some(&stamp.name)).await?,
     }
     lock_ledger(transaction).await?;
-    let mut ledger = Ledger::read(transaction, right.run(), calls, caps, liveness).await?;
-    let intents = calls.iter().map(|call| ledger.intend(call, asked)).collect();
-    ledger.write(transaction).await?;
-    Ok(intents)
+    let mut budget = Budget::new(spent(transaction, right.run(), caps).await?, caps);
+    let mut known = read(transaction, right.run(), calls, liveness).await?;
+    let admitted = calls.iter().map(|call| {
+        let known = known.entry(call.recipe).or_default();
+        (call, admit(call, known, &mut budget, question))
+    });
+    let admitted: Vec<(&NewCall, Admission)> = admitted.collect();
+    write(transaction, right.run(), &admitted).await?;
+    Ok(admitted.into_iter().map(|(call, admission)| admission.intent(call)).collect())
 }
 
 /// Counts what was spent and reserved, where it matters.
@@ -195,205 +192,128 @@ pub(super) async fn spent_this_month(transaction: &Transaction, schema: Schema) 
     Ok(transaction.query_typed_one(&sql, &[]).await?.try_get(0)?)
 }
 
-/// What is known of recipes, and what is to be written about them.
-struct Ledger<'c> {
-    run: &'c str,
-    purse: Purse,
-    fates: Fates,
-    open: HashMap<RecipeDigest, Line>,
-    /// The digest of each recipe's current original.
-    made: HashMap<RecipeDigest, [u8; 32]>,
-    /// Open questions and failures of each recipe.
-    questions: HashMap<RecipeDigest, (i64, i64)>,
-    begun: Vec<&'c NewCall>,
-    taken_over: Vec<(String, &'c NewCall)>,
-    resumed: Vec<String>,
-    doubted: Vec<String>,
+/// Reads what the ledger holds about the recipes of calls.
+async fn read(
+    transaction: &Transaction,
+    run: &str,
+    calls: &[NewCall],
+    liveness: IsAlive<'_>,
+) -> Result<HashMap<RecipeDigest, RecipeLedger>, Failure> {
+    let recipes: Vec<&[u8]> = calls.iter().map(|call| call.recipe.as_bytes().as_slice()).collect();
+    let params: [Param<'_>; 1] = [(&recipes, Type::BYTEA_ARRAY)];
+    let recipe =
+        |row: &tokio_postgres::Row, at| bytes(row, at, || "the ledger".to_owned()).map(RecipeDigest::from_bytes);
+    let sql = format!("SELECT {OPEN_COLUMNS}, recipe FROM pixform.calls WHERE recipe = ANY($1) AND status IN ({OPEN})");
+    let open = transaction.query_typed(&sql, &params).await?;
+    let holders: Vec<&str> = open.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
+    let others = holders.iter().copied().filter(|holder| *holder != run).collect();
+    let dead = DeadRuns::look(transaction, others, liveness).await?;
+    let mut known: HashMap<RecipeDigest, RecipeLedger> = HashMap::new();
+    for (row, holder) in open.iter().zip(holders) {
+        let holder = match () {
+            () if holder == run => LineHolder::Asking,
+            () if dead.has(holder) => LineHolder::Dead,
+            () => LineHolder::Other,
+        };
+        let (task, submitted_at) = (row.try_get::<_, Option<String>>(4)?, row.try_get(5)?);
+        let task = task.map(|id| OpenTask { id, submitted_at });
+        let (id, is_free, attempt) = (row.try_get(0)?, row.try_get(2)?, attempt(row.try_get(3)?));
+        known.entry(recipe(row, 6)?).or_default().open = Some(OpenLine { id, holder, is_free, attempt, task });
+    }
+    let sql = "SELECT recipe, sha256 FROM pixform.originals WHERE recipe = ANY($1) AND current";
+    for row in transaction.query_typed(sql, &params).await? {
+        let original = bytes(&row, 1, || "the originals".to_owned()).map(ContentDigest::from_bytes)?;
+        known.entry(recipe(&row, 0)?).or_default().original = Some(original);
+    }
+    let sql = format!(
+        "SELECT recipe, count(*) FILTER (WHERE {QUESTIONS}), count(*) FILTER (WHERE status = 'failed')
+         FROM pixform.calls WHERE recipe = ANY($1) AND NOT free AND {UNDECIDED} GROUP BY recipe"
+    );
+    for row in transaction.query_typed(&sql, &params).await? {
+        let known = known.entry(recipe(&row, 0)?).or_default();
+        (known.questions, known.failed) = (unsigned(row.try_get(1)?), unsigned(row.try_get(2)?));
+    }
+    Ok(known)
 }
 
-impl<'c> Ledger<'c> {
-    async fn read(
-        transaction: &Transaction,
-        run: &'c str,
-        calls: &[NewCall],
-        caps: Caps,
-        liveness: IsAlive<'_>,
-    ) -> Result<Self, Failure> {
-        let recipes: Vec<&[u8]> = calls.iter().map(|call| call.recipe.as_bytes().as_slice()).collect();
-        let params: [Param<'_>; 1] = [(&recipes, Type::BYTEA_ARRAY)];
-        let recipe =
-            |row: &tokio_postgres::Row| bytes(row, 0, || "the ledger".to_owned()).map(RecipeDigest::from_bytes);
+/// Writes what was decided, a statement for each kind of change.
+async fn write(transaction: &Transaction, run: &str, admitted: &[(&NewCall, Admission)]) -> Result<(), Failure> {
+    let (mut begun, mut again) = (Vec::new(), BTreeMap::new());
+    let (mut resumed, mut doubted) = (Vec::new(), Vec::new());
+    for (call, admission) in admitted {
+        match admission {
+            Admission::Begun => begun.push(*call),
+            // Of several requests of one line in a batch, the last counts.
+            Admission::SentAgain(attempt) => drop(again.insert(attempt.call.as_str(), (*call, attempt.number))),
+            Admission::Resumed { call, task: _ } => resumed.push(call.as_str()),
+            Admission::Doubted(call) => doubted.push(call.as_str()),
+            Admission::BegunBefore(_) | Admission::Elsewhere | Admission::Undecided | Admission::Capped => {}
+        }
+    }
+    if !doubted.is_empty() {
+        let sql =
+            format!("UPDATE pixform.calls SET status = 'unknown', reason = $2, updated_at = {NOW} WHERE id = ANY($1)");
+        transaction.execute_typed(&sql, &[(&doubted, Type::TEXT_ARRAY), (&ENDED, Type::TEXT)]).await?;
+    }
+    if !resumed.is_empty() {
+        let sql = "UPDATE pixform.calls SET holder = $2 WHERE id = ANY($1)";
+        transaction.execute_typed(sql, &[(&resumed, Type::TEXT_ARRAY), (&run, Type::TEXT)]).await?;
+    }
+    if !begun.is_empty() {
+        insert(transaction, run, &CallColumns::of(begun.into_iter())).await?;
+    }
+    if !again.is_empty() {
+        let ids: Vec<&str> = again.keys().copied().collect();
+        let attempts: Vec<i64> = again.values().map(|(_, attempt)| i64::from(*attempt)).collect();
+        let lines = CallColumns::of(again.values().map(|(call, _)| *call));
         let sql = format!(
-            "SELECT recipe, id, holder, free, status = 'intended', task, coalesce(submitted_at, created_at),
-               attempt
-             FROM pixform.calls WHERE recipe = ANY($1) AND status IN ({OPEN})"
+            "UPDATE pixform.calls AS c SET run = $1, holder = $1, collection = w.collection, key = w.key,
+               service = w.service, free = w.free, estimate = w.estimate, account = w.account, attempt = w.attempt,
+               status = 'intended', updated_at = {NOW}
+             FROM unnest($2, $3, $4, $5, $6, $7, $8, $9)
+               AS w (id, collection, key, service, free, estimate, account, attempt)
+             WHERE c.id = w.id"
         );
-        let mut open = HashMap::new();
-        for row in transaction.query_typed(&sql, &params).await? {
-            let line = Line {
-                id: row.try_get(1)?,
-                holder: row.try_get(2)?,
-                is_free: row.try_get(3)?,
-                is_intended: row.try_get(4)?,
-                task: row.try_get(5)?,
-                submitted_at: row.try_get(6)?,
-                attempt: attempt(row.try_get(7)?),
-            };
-            open.insert(recipe(&row)?, line);
-        }
-        let sql = "SELECT recipe, sha256 FROM pixform.originals WHERE recipe = ANY($1) AND current";
-        let mut made = HashMap::new();
-        for row in transaction.query_typed(sql, &params).await? {
-            made.insert(recipe(&row)?, bytes(&row, 1, || "the originals".to_owned())?);
-        }
-        let sql = format!(
-            "SELECT recipe, count(*) FILTER (WHERE status IN ('unknown', 'rejected', 'lost', 'judged')),
-                    count(*) FILTER (WHERE status = 'failed')
-             FROM pixform.calls WHERE recipe = ANY($1) AND NOT free AND {UNDECIDED} GROUP BY recipe"
-        );
-        let mut questions = HashMap::new();
-        for row in transaction.query_typed(&sql, &params).await? {
-            questions.insert(recipe(&row)?, (row.try_get(1)?, row.try_get(2)?));
-        }
-        let holders = open.values().map(|line: &Line| line.holder.as_str()).filter(|holder| *holder != run).collect();
-        let fates = Fates::look(transaction, holders, liveness).await?;
-        let purse = Purse::new(spent(transaction, run, caps).await?, caps);
-        let (begun, taken_over, resumed, doubted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { run, purse, fates, open, made, questions, begun, taken_over, resumed, doubted })
-    }
-
-    fn intend(&mut self, call: &'c NewCall, asked: Asked) -> Intent {
-        match self.open.get(&call.recipe).cloned() {
-            Some(line) if asked == Asked::Again && line.id == call.id => {
-                Intent::Ours(CallAttempt { call: line.id, number: line.attempt })
-            }
-            Some(line) if line.holder == self.run => line.ours(),
-            Some(line) if !self.fates.is_dead(&line.holder) => Intent::Elsewhere,
-            Some(line) => self.inherit(line, call),
-            None if self.is_made(call) => Intent::Elsewhere,
-            None if self.is_undecided(call) => Intent::Undecided,
-            None => self.begin(call),
-        }
-    }
-
-    /// Goes on with the line of a dead run, where that can be done.
-    fn inherit(&mut self, line: Line, call: &'c NewCall) -> Intent {
-        let line = Line { holder: self.run.to_owned(), ..line };
-        if line.is_free {
-            if !self.purse.pays(call.estimate) {
-                return Intent::Capped;
-            }
-            self.taken_over.push((line.id.clone(), call));
-            let attempt = line.attempt.saturating_add(1);
-            return self.hold(call, Line { is_intended: true, attempt, ..line });
-        }
-        if line.is_intended || line.task.is_none() {
-            self.doubted.push(line.id);
-            self.open.remove(&call.recipe);
-            self.questions.entry(call.recipe).or_default().0 += 1;
-            return Intent::Undecided;
-        }
-        self.resumed.push(line.id.clone());
-        self.hold(call, line)
-    }
-
-    /// Holds an open line from now on.
-    fn hold(&mut self, call: &NewCall, line: Line) -> Intent {
-        self.open.insert(call.recipe, line.clone());
-        line.ours()
-    }
-
-    /// Tells whether a paid picture is there by now that whoever asks has not seen.
-    fn is_made(&self, call: &NewCall) -> bool {
-        let seen = call.gone.as_ref().map(|digest| digest.as_bytes());
-        !call.estimate.is_free() && self.made.get(&call.recipe).is_some_and(|made| Some(made) != seen)
-    }
-
-    fn is_undecided(&self, call: &NewCall) -> bool {
-        let (open_questions, failed) = self.questions.get(&call.recipe).copied().unwrap_or_default();
-        open_questions > 0 || failed >= FAILED_MAX as i64
-    }
-
-    fn begin(&mut self, call: &'c NewCall) -> Intent {
-        if !self.purse.pays(call.estimate) {
-            return Intent::Capped;
-        }
-        self.begun.push(call);
-        let line = Line {
-            id: call.id.clone(),
-            holder: self.run.to_owned(),
-            is_free: call.estimate.is_free(),
-            attempt: 1,
-            is_intended: true,
-            task: None,
-            submitted_at: 0,
-        };
-        self.open.insert(call.recipe, line);
-        Intent::Ours(CallAttempt { call: call.id.clone(), number: 1 })
-    }
-
-    async fn write(self, transaction: &Transaction) -> Result<(), Failure> {
-        let Self { run, begun, taken_over, resumed, doubted, .. } = self;
-        if !doubted.is_empty() {
-            let sql = format!(
-                "UPDATE pixform.calls SET status = 'unknown', reason = $2, updated_at = {NOW} WHERE id = ANY($1)"
-            );
-            transaction.execute_typed(&sql, &[(&doubted, Type::TEXT_ARRAY), (&ENDED, Type::TEXT)]).await?;
-        }
-        if !resumed.is_empty() {
-            let sql = "UPDATE pixform.calls SET holder = $2 WHERE id = ANY($1)";
-            transaction.execute_typed(sql, &[(&resumed, Type::TEXT_ARRAY), (&run, Type::TEXT)]).await?;
-        }
-        if !taken_over.is_empty() {
-            let ids: Vec<&str> = taken_over.iter().map(|(id, _)| id.as_str()).collect();
-            let lines = Lines::of(taken_over.iter().map(|(_, call)| *call));
-            let sql = format!(
-                "UPDATE pixform.calls AS c SET run = $1, holder = $1, collection = w.collection, key = w.key,
-                   service = w.service, free = w.free, estimate = w.estimate, account = w.account,
-                   attempt = c.attempt + 1, status = 'intended', updated_at = {NOW}
-                 FROM unnest($2, $3, $4, $5, $6, $7, $8) AS w (id, collection, key, service, free, estimate, account)
-                 WHERE c.id = w.id"
-            );
-            let params: [Param<'_>; 8] = [
-                (&run, Type::TEXT),
-                (&ids, Type::TEXT_ARRAY),
-                (&lines.collections, Type::TEXT_ARRAY),
-                (&lines.keys, Type::TEXT_ARRAY),
-                (&lines.services, Type::TEXT_ARRAY),
-                (&lines.free, Type::BOOL_ARRAY),
-                (&lines.estimates, Type::INT8_ARRAY),
-                (&lines.accounts, Type::BYTEA_ARRAY),
-            ];
-            transaction.execute_typed(&sql, &params).await?;
-        }
-        if begun.is_empty() {
-            return Ok(());
-        }
-        let lines = Lines::of(begun.iter().copied());
-        let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model, free,
-                     estimate, account)
-                   SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS w";
-        let params: [Param<'_>; 11] = [
+        let params: [Param<'_>; 9] = [
             (&run, Type::TEXT),
-            (&lines.ids, Type::TEXT_ARRAY),
+            (&ids, Type::TEXT_ARRAY),
             (&lines.collections, Type::TEXT_ARRAY),
             (&lines.keys, Type::TEXT_ARRAY),
-            (&lines.recipes, Type::BYTEA_ARRAY),
-            (&lines.generators, Type::TEXT_ARRAY),
             (&lines.services, Type::TEXT_ARRAY),
-            (&lines.models, Type::TEXT_ARRAY),
             (&lines.free, Type::BOOL_ARRAY),
             (&lines.estimates, Type::INT8_ARRAY),
             (&lines.accounts, Type::BYTEA_ARRAY),
+            (&attempts, Type::INT8_ARRAY),
         ];
-        transaction.execute_typed(sql, &params).await?;
-        Ok(())
+        transaction.execute_typed(&sql, &params).await?;
     }
+    Ok(())
+}
+
+async fn insert(transaction: &Transaction, run: &str, lines: &CallColumns<'_>) -> Result<(), Failure> {
+    let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model,
+                 free, estimate, account)
+               SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS w";
+    let params: [Param<'_>; 11] = [
+        (&run, Type::TEXT),
+        (&lines.ids, Type::TEXT_ARRAY),
+        (&lines.collections, Type::TEXT_ARRAY),
+        (&lines.keys, Type::TEXT_ARRAY),
+        (&lines.recipes, Type::BYTEA_ARRAY),
+        (&lines.generators, Type::TEXT_ARRAY),
+        (&lines.services, Type::TEXT_ARRAY),
+        (&lines.models, Type::TEXT_ARRAY),
+        (&lines.free, Type::BOOL_ARRAY),
+        (&lines.estimates, Type::INT8_ARRAY),
+        (&lines.accounts, Type::BYTEA_ARRAY),
+    ];
+    transaction.execute_typed(sql, &params).await?;
+    Ok(())
 }
 
 /// The fields of calls, each in a list of its own.
 #[derive(Default)]
-struct Lines<'c> {
+struct CallColumns<'c> {
     ids: Vec<&'c str>,
     collections: Vec<&'c str>,
     keys: Vec<&'c str>,
@@ -406,7 +326,7 @@ struct Lines<'c> {
     accounts: Vec<Option<&'c [u8]>>,
 }
 
-impl<'c> Lines<'c> {
+impl<'c> CallColumns<'c> {
     fn of(calls: impl Iterator<Item = &'c NewCall>) -> Self {
         let mut lines = Self::default();
         for call in calls {

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction};
 use super::failure::Failure;
 use super::read::bytes;
-use super::runs::Fates;
+use super::runs::DeadRuns;
 use super::schema::{NOW, lock_ledger};
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
@@ -108,8 +108,8 @@ pub(super) async fn refused(
         deleting.insert(parsed(row.try_get(0)?, || "the deletions".to_owned())?, row.try_get(1)?);
     }
     let runs: BTreeSet<&str> = deleting.values().map(String::as_str).collect();
-    let fates = Fates::look(transaction, runs, liveness).await?;
-    let is_free = |run: &str| is_abandoned(run, fates.is_dead(run));
+    let dead_runs = DeadRuns::look(transaction, runs, liveness).await?;
+    let is_free = |run: &str| is_abandoned(run, dead_runs.has(run));
     let free: Vec<&str> = deleting.iter().filter(|(_, run)| is_free(run)).map(|(path, _)| path.as_str()).collect();
     if !free.is_empty() {
         let forget = "DELETE FROM pixform.deletions WHERE path = ANY($1)";

@@ -1,6 +1,6 @@
 //! Runs: who began them, and whether they still work.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -96,10 +96,10 @@ fn process(row: &Row, first: usize) -> Result<Process, Failure> {
     })
 }
 
-/// Which runs are dead, of those that were asked about.
-pub(super) struct Fates(HashMap<String, bool>);
+/// The dead ones of those runs that were looked at.
+pub(super) struct DeadRuns(HashSet<String>);
 
-impl Fates {
+impl DeadRuns {
     /// Looks at runs, each once.
     pub(super) async fn look(
         transaction: &Transaction,
@@ -107,7 +107,7 @@ impl Fates {
         liveness: IsAlive<'_>,
     ) -> Result<Self, Failure> {
         if runs.is_empty() {
-            return Ok(Self(HashMap::new()));
+            return Ok(Self(HashSet::new()));
         }
         let runs: Vec<&str> = runs.into_iter().collect();
         let sql = format!(
@@ -115,16 +115,18 @@ impl Fates {
              FROM pixform.runs AS r WHERE r.id = ANY($1)",
             run_ended(NOW)
         );
-        let mut dead = HashMap::new();
+        let mut dead = HashSet::new();
         for row in transaction.query_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await? {
             let (finished, ended): (bool, bool) = (row.try_get(6)?, row.try_get(7)?);
-            dead.insert(row.try_get(0)?, is_dead(liveness(&process(&row, 1)?), finished, ended));
+            if is_dead(liveness(&process(&row, 1)?), finished, ended) {
+                dead.insert(row.try_get(0)?);
+            }
         }
         Ok(Self(dead))
     }
 
     /// Tells whether a run is dead; one that was never remembered is not.
-    pub(super) fn is_dead(&self, run: &str) -> bool {
-        self.0.get(run).copied().unwrap_or_default()
+    pub(super) fn has(&self, run: &str) -> bool {
+        self.0.contains(run)
     }
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::read::{bytes, text};
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::rows::{KEYS_MAX, unsigned};
-use super::runs::{self, Fates};
+use super::runs::{self, RunLiveness};
 use super::schema::NOW;
 use super::{Sqlite, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
@@ -149,12 +149,12 @@ pub(super) fn unreferenced(
         let found = stored::published(text(row, 1)?, || format!("what is published at `{path}`"))?;
         live.extend(found.into_iter().map(|found| LiveObject { sha256: found.sha256, path: path.clone() }));
     }
-    let mut fates = Fates::new(connection, liveness);
+    let mut run_liveness = RunLiveness::new(connection, liveness);
     let mut statement = connection.prepare("SELECT path, bytes, created_at, run FROM pixform_deletions")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let run: String = row.get(3)?;
-        if is_abandoned(&run, fates.is_dead(&run)?) {
+        if is_abandoned(&run, run_liveness.is_dead(&run)?) {
             let (path, since) = (parsed(text(row, 0)?, place)?, row.get(2)?);
             files.push(Loose { path, bytes: unsigned(row, 1)?, since, kind: LooseKind::Leftover { run } });
         }
@@ -201,11 +201,11 @@ pub(super) fn working(connection: &Connection, schema: Schema, liveness: IsAlive
         "SELECT {}, r.id FROM pixform_runs AS r WHERE r.finished_at IS NULL AND r.command <> 'gc'",
         run_columns(schema)
     ))?;
-    let mut fates = Fates::new(connection, liveness);
+    let mut run_liveness = RunLiveness::new(connection, liveness);
     let (mut rows, mut working) = (statement.query([])?, Vec::new());
     while let Some(row) = rows.next()? {
         let id: String = row.get(stored::RUN_COLUMNS)?;
-        if !fates.is_dead(&id)? {
+        if !run_liveness.is_dead(&id)? {
             let (command, process, origin) = (runs::command(row, 0)?, runs::process(row, 0)?, runs::origin(row, 0)?);
             working.push(Run { id, command, process, origin });
         }
@@ -235,7 +235,7 @@ pub(super) fn condemn(transaction: &Transaction<'_>, run: &str, files: &[Loose])
 
 /// Lifts the marks of a run, and those of all runs that are dead.
 pub(super) fn pardon(transaction: &Transaction<'_>, run: &str, liveness: IsAlive<'_>) -> Result<(), Failure> {
-    let mut fates = Fates::new(transaction, liveness);
+    let mut run_liveness = RunLiveness::new(transaction, liveness);
     for table in TABLES {
         let sql = format!(
             "SELECT DISTINCT condemned_by FROM {table} WHERE unreferenced_at IS NOT NULL AND condemned_by IS NOT NULL"
@@ -243,7 +243,7 @@ pub(super) fn pardon(transaction: &Transaction<'_>, run: &str, liveness: IsAlive
         let runs: Vec<String> =
             transaction.prepare(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for marked in runs {
-            if marked == run || fates.is_dead(&marked)? {
+            if marked == run || run_liveness.is_dead(&marked)? {
                 let lift = format!(
                     "UPDATE {table} SET condemned_by = NULL WHERE unreferenced_at IS NOT NULL AND condemned_by = ?1"
                 );

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::failure::Failure;
 use super::read::{bytes, text};
 use super::rows::{KEYS_MAX, distinct};
-use super::runs::{self, Fates};
+use super::runs::{self, RunLiveness};
 use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
@@ -31,13 +31,13 @@ pub(super) fn calls(
         call_columns(schema),
         call_holder(schema),
     ))?;
-    let (mut calls, mut fates) = (Vec::new(), Fates::new(connection, liveness));
+    let (mut calls, mut run_liveness) = (Vec::new(), RunLiveness::new(connection, liveness));
     for recipes in distinct(recipes).chunks(KEYS_MAX) {
         let recipes: Vec<_> = recipes.iter().map(|recipe| recipe.hex()).collect();
         let mut rows = statement.query([json(&recipes)])?;
         while let Some(row) = rows.next()? {
             let call = call(row)?;
-            let abandoned = call.status.is_open() && fates.is_dead(text(row, CALL_COLUMNS)?)?;
+            let abandoned = call.status.is_open() && run_liveness.is_dead(text(row, CALL_COLUMNS)?)?;
             calls.push(CallSeen { call, abandoned });
         }
     }

@@ -2,19 +2,24 @@
 //!
 //! Each function runs in an immediate transaction, so that what it looks at stays as it is until it has written.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::failure::Failure;
 use super::lease;
 use super::originals::Keeper;
-use super::runs::{self, Fates};
+use super::runs::{self, RunLiveness};
 use super::schema::NOW;
 use super::{Sqlite, history, originals};
 use crate::asset::MicroUsd;
-use crate::digest::RecipeDigest;
-use crate::record::{Account, CallAttempt, CallStatus, Decision, FAILED_MAX, NewCall, Original};
-use crate::state::line::{ENDED, Line, OPEN, Purse, Spent, UNDECIDED, beside_a_rival};
+use crate::digest::{ContentDigest, RecipeDigest};
+use crate::record::{CallAttempt, CallStatus, Decision, NewCall, Original};
+use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
+use crate::state::budget::{Budget, Spent};
+use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, beside_a_rival, first_decisions};
 use crate::state::stored::{Place, call_spent, signed, unsigned};
 use crate::state::{
     CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
@@ -67,7 +72,7 @@ impl LedgerPort for Sqlite {
 }
 
 /// Asks for the right to send calls.
-pub(super) fn intend(
+fn intend(
     transaction: &Transaction<'_>,
     right: Right<'_>,
     calls: &[NewCall],
@@ -75,8 +80,19 @@ pub(super) fn intend(
     liveness: IsAlive<'_>,
 ) -> Result<Vec<Intent>, Failure> {
     check(transaction, right)?;
-    let mut ledger = Ledger::new(transaction, right.run(), caps, liveness)?;
-    calls.iter().map(|call| ledger.intend(call)).collect()
+    let mut budget = Budget::new(spent(transaction, right.run(), caps)?, caps);
+    let mut lines = LedgerLines::new(transaction, right.run(), liveness)?;
+    let (mut known, mut intents) = (HashMap::new(), Vec::with_capacity(calls.len()));
+    for call in calls {
+        let known = match known.entry(call.recipe) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(lines.read(&call.recipe)?),
+        };
+        let admission = admit(call, known, &mut budget, Question::New);
+        lines.write(call, &admission)?;
+        intents.push(admission.intent(call));
+    }
+    Ok(intents)
 }
 
 /// Writes facts about calls, and the originals that they made.
@@ -125,9 +141,9 @@ pub(super) fn doubt(transaction: &Transaction<'_>, liveness: IsAlive<'_>) -> Res
         "UPDATE pixform_calls SET status = 'unknown', reason = ?2, updated_at = {NOW}
          WHERE status IN ({OPEN}) AND status = 'intended' AND NOT free AND holder = ?1"
     ))?;
-    let (mut fates, mut doubted) = (Fates::new(transaction, liveness), 0);
+    let (mut run_liveness, mut doubted) = (RunLiveness::new(transaction, liveness), 0);
     for holder in holders {
-        if fates.is_dead(&holder)? {
+        if run_liveness.is_dead(&holder)? {
             doubted += doubt.execute([holder.as_str(), ENDED])? as u64;
         }
     }
@@ -145,8 +161,8 @@ pub(super) fn decide(
         "UPDATE pixform_calls SET decision = ?2, updated_at = {NOW}
          WHERE id = ?1 AND {UNDECIDED} AND status IN ('unknown', 'rejected', 'lost', 'failed', 'judged')"
     ))?;
-    for (call, decision) in decisions {
-        decide.execute([call.as_str(), decision.name()])?;
+    for (call, decision) in first_decisions(decisions) {
+        decide.execute([call, decision.name()])?;
     }
     Ok(())
 }
@@ -183,135 +199,99 @@ pub(super) fn spent_this_month(connection: &Connection, schema: Schema) -> Resul
     Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
 
-/// Writes intentions, through statements that are prepared once.
-struct Ledger<'t> {
+/// Reads what the ledger holds about recipes and writes what was decided, through statements that are prepared once.
+struct LedgerLines<'t> {
     run: &'t str,
-    purse: Purse,
-    fates: Fates<'t>,
+    liveness: RunLiveness<'t>,
     open: Statement<'t>,
-    made: Statement<'t>,
-    undecided: Statement<'t>,
+    rest: Statement<'t>,
     insert: Statement<'t>,
-    take_over: Statement<'t>,
+    send_again: Statement<'t>,
     resume: Statement<'t>,
     doubt: Statement<'t>,
 }
 
-impl<'t> Ledger<'t> {
-    fn new(transaction: &'t Transaction<'_>, run: &'t str, caps: Caps, liveness: IsAlive<'t>) -> Result<Self, Failure> {
+impl<'t> LedgerLines<'t> {
+    fn new(transaction: &'t Transaction<'_>, run: &'t str, liveness: IsAlive<'t>) -> Result<Self, Failure> {
         Ok(Self {
             run,
-            purse: Purse::new(spent(transaction, run, caps)?, caps),
-            fates: Fates::new(transaction, liveness),
+            liveness: RunLiveness::new(transaction, liveness),
             open: transaction.prepare(&format!(
-                "SELECT id, holder, free, status = 'intended', task, coalesce(submitted_at, created_at), attempt
-                 FROM pixform_calls WHERE recipe = ?1 AND status IN ({OPEN})"
+                "SELECT {OPEN_COLUMNS} FROM pixform_calls WHERE recipe = ?1 AND status IN ({OPEN})"
             ))?,
-            made: transaction
-                .prepare("SELECT 1 FROM pixform_originals WHERE recipe = ?1 AND current = 1 AND sha256 IS NOT ?2")?,
-            undecided: transaction.prepare(&format!(
-                "SELECT coalesce(sum(status IN ('unknown', 'rejected', 'lost', 'judged')), 0), coalesce(sum(status = 'failed'), 0)
+            rest: transaction.prepare(&format!(
+                "SELECT (SELECT sha256 FROM pixform_originals WHERE recipe = ?1 AND current = 1),
+                   coalesce(sum({QUESTIONS}), 0), coalesce(sum(status = 'failed'), 0)
                  FROM pixform_calls WHERE recipe = ?1 AND NOT free AND {UNDECIDED}"
             ))?,
             insert: transaction.prepare(
                 "INSERT INTO pixform_calls (id, run, holder, collection, key, recipe, generator, service, model, free,
                    estimate, account, status) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'intended')",
             )?,
-            take_over: transaction.prepare(&format!(
+            send_again: transaction.prepare(&format!(
                 "UPDATE pixform_calls SET run = ?2, holder = ?2, collection = ?3, key = ?4, service = ?5, free = ?6,
-                   estimate = ?7, account = ?8, attempt = attempt + 1, status = 'intended', updated_at = {NOW}
-                 WHERE id = ?1"
+                   estimate = ?7, account = ?8, attempt = ?9, status = 'intended', updated_at = {NOW} WHERE id = ?1"
             ))?,
-            resume: transaction.prepare("UPDATE pixform_calls SET holder = ?2 WHERE id = ?1 AND holder = ?3")?,
+            resume: transaction.prepare("UPDATE pixform_calls SET holder = ?2 WHERE id = ?1")?,
             doubt: transaction.prepare(&format!(
                 "UPDATE pixform_calls SET status = 'unknown', reason = ?2, updated_at = {NOW} WHERE id = ?1"
             ))?,
         })
     }
 
-    fn intend(&mut self, call: &NewCall) -> Result<Intent, Failure> {
-        let open = self.open.query_row([call.recipe.as_bytes()], |row| {
-            Ok(Line {
+    fn read(&mut self, recipe: &RecipeDigest) -> Result<RecipeLedger, Failure> {
+        let open = self.open.query_row([recipe.as_bytes()], |row| {
+            let submitted_at = row.get(5)?;
+            let line = OpenLine {
                 id: row.get(0)?,
-                holder: row.get(1)?,
+                holder: LineHolder::Other,
                 is_free: row.get(2)?,
-                is_intended: row.get(3)?,
-                task: row.get(4)?,
-                submitted_at: row.get(5)?,
-                attempt: row.get(6)?,
-            })
+                attempt: row.get(3)?,
+                task: row.get::<_, Option<String>>(4)?.map(|id| OpenTask { id, submitted_at }),
+            };
+            Ok((line, row.get::<_, String>(1)?))
         });
-        match open.optional()? {
-            Some(line) if line.holder == self.run => Ok(line.ours()),
-            Some(line) if !self.fates.is_dead(&line.holder)? => Ok(Intent::Elsewhere),
-            Some(line) => self.inherit(line, call),
-            None if self.is_made(call)? => Ok(Intent::Elsewhere),
-            None if self.is_undecided(call)? => Ok(Intent::Undecided),
-            None => self.begin(call),
-        }
-    }
-
-    /// Goes on with the line of a dead run, where that can be done.
-    fn inherit(&mut self, line: Line, call: &NewCall) -> Result<Intent, Failure> {
-        let Line { id, holder, is_free, attempt, is_intended, task, submitted_at } = line;
-        if is_free {
-            if !self.purse.pays(call.estimate) {
-                return Ok(Intent::Capped);
+        let open = match open.optional()? {
+            None => None,
+            Some((line, holder)) => {
+                let holder = match () {
+                    () if holder == self.run => LineHolder::Asking,
+                    () if self.liveness.is_dead(&holder)? => LineHolder::Dead,
+                    () => LineHolder::Other,
+                };
+                Some(OpenLine { holder, ..line })
             }
-            let NewCall { collection, key, service, estimate, account, .. } = call;
-            self.take_over.execute(params![
-                id,
-                self.run,
-                collection.as_str(),
-                key.as_str(),
-                service,
-                estimate.is_free(),
-                signed(estimate.amount().0),
-                account.as_ref().map(Account::as_bytes),
-            ])?;
-            return Ok(Intent::Ours(CallAttempt { call: id, number: attempt.saturating_add(1) }));
-        }
-        let Some(task) = task.filter(|_| !is_intended) else {
-            self.doubt.execute([id.as_str(), ENDED])?;
-            return Ok(Intent::Undecided);
         };
-        match self.resume.execute([id.as_str(), self.run, holder.as_str()])? {
-            0 => Ok(Intent::Elsewhere),
-            _ => Ok(Intent::Resumed { call: id, task, submitted_at }),
-        }
+        Ok(self.rest.query_row([recipe.as_bytes()], |row| {
+            let original = row.get::<_, Option<[u8; 32]>>(0)?.map(ContentDigest::from_bytes);
+            Ok(RecipeLedger { open, original, questions: unsigned(row.get(1)?), failed: unsigned(row.get(2)?) })
+        })?)
     }
 
-    /// Tells whether a paid picture is there by now that whoever asks has not seen.
-    fn is_made(&mut self, call: &NewCall) -> Result<bool, Failure> {
-        let seen = call.gone.as_ref().map(|digest| digest.as_bytes());
-        Ok(!call.estimate.is_free() && self.made.exists(params![call.recipe.as_bytes(), seen])?)
-    }
-
-    fn is_undecided(&mut self, call: &NewCall) -> Result<bool, Failure> {
-        let (open_questions, failed) = self
-            .undecided
-            .query_row([call.recipe.as_bytes()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        Ok(open_questions > 0 || failed >= FAILED_MAX as i64)
-    }
-
-    fn begin(&mut self, call: &NewCall) -> Result<Intent, Failure> {
-        if !self.purse.pays(call.estimate) {
-            return Ok(Intent::Capped);
-        }
+    fn write(&mut self, call: &NewCall, admission: &Admission) -> Result<(), Failure> {
         let NewCall { id, collection, key, recipe, generator, service, model, estimate, account, gone: _ } = call;
-        self.insert.execute(params![
-            id,
-            self.run,
-            collection.as_str(),
-            key.as_str(),
-            recipe.as_bytes(),
-            generator,
-            service,
-            model,
-            estimate.is_free(),
-            signed(estimate.amount().0),
-            account.as_ref().map(Account::as_bytes),
-        ])?;
-        Ok(Intent::Ours(CallAttempt { call: id.clone(), number: 1 }))
+        let (free, estimate) = (estimate.is_free(), signed(estimate.amount().0));
+        let (collection, key, account) =
+            (collection.as_str(), key.as_str(), account.as_ref().map(|account| account.as_bytes()));
+        match admission {
+            Admission::Begun => {
+                let recipe = recipe.as_bytes();
+                self.insert.execute(params![
+                    id, self.run, collection, key, recipe, generator, service, model, free, estimate, account
+                ])?;
+            }
+            Admission::SentAgain(CallAttempt { call: id, number }) => {
+                self.send_again
+                    .execute(params![id, self.run, collection, key, service, free, estimate, account, number])?;
+            }
+            Admission::Resumed { call, task: _ } => {
+                self.resume.execute([call.as_str(), self.run])?;
+            }
+            Admission::Doubted(call) => {
+                self.doubt.execute([call.as_str(), ENDED])?;
+            }
+            Admission::BegunBefore(_) | Admission::Elsewhere | Admission::Undecided | Admission::Capped => {}
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::failure::Failure;
 use super::read::text;
 use super::rows::KEYS_MAX;
-use super::runs::Fates;
+use super::runs::RunLiveness;
 use super::schema::NOW;
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
@@ -103,10 +103,10 @@ pub(super) fn refused(
         }
     }
     let mut refused = HashSet::new();
-    let mut fates = Fates::new(transaction, liveness);
+    let mut run_liveness = RunLiveness::new(transaction, liveness);
     let mut forget = transaction.prepare("DELETE FROM pixform_deletions WHERE path = ?1")?;
     for (path, run) in deleting {
-        if is_abandoned(&run, fates.is_dead(&run)?) {
+        if is_abandoned(&run, run_liveness.is_dead(&run)?) {
             forget.execute([path.as_str()])?;
         } else {
             refused.insert(path);

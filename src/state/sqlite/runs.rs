@@ -91,13 +91,13 @@ pub(super) fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<Origin> {
 }
 
 /// Tells of runs whether they are dead; each is looked at once.
-pub(super) struct Fates<'q> {
+pub(super) struct RunLiveness<'q> {
     connection: &'q Connection,
     liveness: IsAlive<'q>,
     dead: HashMap<String, bool>,
 }
 
-impl<'q> Fates<'q> {
+impl<'q> RunLiveness<'q> {
     /// Begins without having looked at any.
     pub(super) fn new(connection: &'q Connection, liveness: IsAlive<'q>) -> Self {
         Self { connection, liveness, dead: HashMap::new() }
