@@ -1,6 +1,6 @@
 //! Manifests of any size, for benches: the shape of the shipped one, with as many values as are wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pixform::generator::PLACEHOLDER;
@@ -25,6 +25,7 @@ pub fn rules() -> Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: 2_000_000,
         tables: None,
         url_base: URL_BASE.to_owned(),

@@ -1,5 +1,5 @@
 //! Arguments in, exit code out.
 
 fn main() -> std::process::ExitCode {
-    pixform::cli::main()
+    pixform::cli::main(pixform::generator::KINDS)
 }

@@ -14,7 +14,7 @@ pub struct FieldSpec {
     /// Its name in manifests and recipes: the vendor's own, where pixform has none.
     pub name: &'static str,
     /// What it holds.
-    pub holds: Holds,
+    pub holds: FieldType,
     /// Whether a recipe can go without it.
     pub presence: Presence,
     /// What it decides, in one sentence.
@@ -22,15 +22,19 @@ pub struct FieldSpec {
     /// How it is written, without its name: `30`.
     pub example: &'static str,
     /// Where its limits are told.
-    pub source: Option<Source>,
+    pub source: Option<Citation>,
 }
 
 impl FieldSpec {
     /// Returns an example in words: of a text as it is quoted in messages.
     fn for_instance(&self) -> String {
         match self.holds {
-            Holds::Text | Holds::Choice { .. } => format!("for instance `{}`", self.example),
-            Holds::Count { .. } | Holds::Number { .. } | Holds::Flag | Holds::Object(_) | Holds::List { .. } => {
+            FieldType::Text | FieldType::Choice { .. } => format!("for instance `{}`", self.example),
+            FieldType::Count { .. }
+            | FieldType::Number { .. }
+            | FieldType::Flag
+            | FieldType::Object(_)
+            | FieldType::List { .. } => {
                 format!("for instance {}", self.example)
             }
         }
@@ -39,7 +43,7 @@ impl FieldSpec {
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
-pub enum Holds {
+pub enum FieldType {
     /// Any text but an empty one.
     Text,
     /// A whole number.
@@ -87,7 +91,7 @@ pub enum Presence {
 
 /// Where a fact about a service stands, and when it was read there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
+pub struct Citation {
     /// The page.
     pub url: &'static str,
     /// The day, as `2026-11-22`.
@@ -126,25 +130,25 @@ struct Checking<'c> {
 impl Checking<'_> {
     fn check(&self, value: &FieldValue, complaints: &mut Vec<Complaint>) {
         match (self.spec.holds, value) {
-            (Holds::Text, FieldValue::Text(text)) if text.is_empty() => {
+            (FieldType::Text, FieldValue::Text(text)) if text.is_empty() => {
                 let help = Some(format!("write a name as {} lists it", self.title));
                 complaints.push(self.complaint("must not be empty".to_owned(), help));
             }
-            (Holds::Text, FieldValue::Text(_)) | (Holds::Flag, FieldValue::Flag(_)) => {}
-            (Holds::Count { least, most }, FieldValue::Number(number)) => {
+            (FieldType::Text, FieldValue::Text(_)) | (FieldType::Flag, FieldValue::Flag(_)) => {}
+            (FieldType::Count { least, most }, FieldValue::Number(number)) => {
                 self.range((f64::from(least), f64::from(most)), *number, complaints);
             }
-            (Holds::Number { least, most }, FieldValue::Number(number)) => {
+            (FieldType::Number { least, most }, FieldValue::Number(number)) => {
                 self.range((least, most), *number, complaints);
             }
-            (Holds::Choice { what, names }, FieldValue::Text(offered)) => {
+            (FieldType::Choice { what, names }, FieldValue::Text(offered)) => {
                 if !names.contains(&offered.as_str()) {
                     let message = format!("must be {what} of {}, is `{offered}`", self.title);
                     complaints.push(self.complaint(message, Some(name_help(offered, names))));
                 }
             }
-            (Holds::Object(parts), FieldValue::Object(object)) => self.parts(None, parts, object, complaints),
-            (Holds::List { parts, most }, FieldValue::List(list)) => {
+            (FieldType::Object(parts), FieldValue::Object(object)) => self.parts(None, parts, object, complaints),
+            (FieldType::List { parts, most }, FieldValue::List(list)) => {
                 if list.len() > most {
                     let message = format!("must have at most {most} entries, has {}", list.len());
                     complaints.push(self.complaint(message, Some(format!("keep the {most} that matter most"))));

@@ -4,11 +4,11 @@
 //! left to its adapter.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Complaint, FieldSpec, Recipe, check_fields};
+use super::{Complaint, FieldMap, FieldSpec, MicroUsd, OptionSpec, Recipe, check_fields};
 
 /// Whether calls cost money: a property of the adapter, never of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,31 @@ pub struct Pace {
     pub deadline: Duration,
 }
 
+/// Whether a kind takes a negative prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NegativePrompt {
+    /// It may be set.
+    Taken,
+    /// The service has none.
+    Lacking,
+}
+
+/// Where pictures are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In this process: there is no address and no key, and another kind's checks may be borrowed.
+    Here,
+    /// By a service.
+    Service {
+        /// Its address unless another is configured.
+        base_url: &'static str,
+        /// The variable that usually holds its key.
+        key_variable: &'static str,
+        /// How long the answer to a request for a picture may take unless something else is configured.
+        request_timeout: Duration,
+    },
+}
+
 /// Which seeds a kind takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seeds {
@@ -48,8 +73,10 @@ pub enum SizeRule {
     Exact(RangeInclusive<u32>),
 }
 
+/// What `pixform.yaml` may say of the pace of every kind.
+pub const PACE_OPTIONS: [&str; 4] = ["concurrency", "images_per_minute", "min_interval", "deadline"];
+
 /// Everything that is known of a kind without calling it.
-#[derive(Debug)]
 pub struct KindSpec {
     /// The name in `pixform.yaml` and in recipes.
     pub name: &'static str,
@@ -57,6 +84,12 @@ pub struct KindSpec {
     pub title: &'static str,
     /// Whether calls cost money.
     pub cost: Cost,
+    /// Where its pictures are made.
+    pub reach: Reach,
+    /// What `pixform.yaml` may say of it beyond what it may of every kind of its sort, in the order in which people read it.
+    pub options: &'static [OptionSpec],
+    /// What these options add to the price of a picture.
+    pub surcharge: fn(&FieldMap) -> MicroUsd,
     /// The fields of its own that a recipe may have, in the order in which people read them.
     pub fields: &'static [FieldSpec],
     /// Fields of other kinds that people look for here, each with what to do in their place.
@@ -65,6 +98,8 @@ pub struct KindSpec {
     pub model: Option<&'static str>,
     /// Longest prompt and negative prompt, in Unicode code points.
     pub prompt_chars_max: usize,
+    /// Whether it takes a negative prompt.
+    pub negative_prompt: NegativePrompt,
     /// Which seeds it takes.
     pub seeds: Seeds,
     /// Which sizes it makes.
@@ -75,6 +110,13 @@ pub struct KindSpec {
     pub check: fn(&Recipe, &mut Vec<Complaint>),
 }
 
+impl fmt::Debug for KindSpec {
+    /// Names it: its table is no news.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 impl KindSpec {
     /// Tells whether the kind takes a seed.
     pub fn takes_seeds(&self) -> bool {
@@ -82,6 +124,20 @@ impl KindSpec {
             Seeds::None => false,
             Seeds::UpTo(_) => true,
         }
+    }
+
+    /// Returns the names of everything that `pixform.yaml` may say of a generator of this kind, as people read it.
+    pub fn option_names(&self) -> Vec<&'static str> {
+        let place: &[&str] = match self.reach {
+            Reach::Here => &["checks_as"],
+            Reach::Service { .. } => &["base_url", "api_key", "request_timeout"],
+        };
+        let money: &[&str] = match self.cost {
+            Cost::Free => &[],
+            Cost::Paid => &["price"],
+        };
+        let own = self.options.iter().map(|spec| spec.name);
+        ["kind"].iter().chain(money).chain(place).chain(&PACE_OPTIONS).copied().chain(own).collect()
     }
 
     /// Returns the field of a name.
@@ -116,6 +172,11 @@ impl KindSpec {
         if recipe.prompt.is_empty() {
             let help = Some("say what the picture shows".to_owned());
             complaints.push(Complaint { field: "prompt".into(), message: "must not be empty".to_owned(), help });
+        }
+        if let (Some(_), NegativePrompt::Lacking) = (&recipe.negative_prompt, self.negative_prompt) {
+            let message = format!("is nothing that {} takes", self.title);
+            let help = "say in `prompt` what the picture shows in its place; `negative_prompt: null` leaves it out";
+            complaints.push(Complaint { field: "negative_prompt".into(), message, help: Some(help.to_owned()) });
         }
         let most = self.prompt_chars_max;
         let texts = [("prompt", Some(&recipe.prompt)), ("negative_prompt", recipe.negative_prompt.as_ref())];

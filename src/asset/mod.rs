@@ -9,20 +9,22 @@ mod heads;
 mod kind;
 mod money;
 mod name;
+mod option;
 mod recipe;
 mod rendition;
 mod row;
 mod table;
 
-pub use field::{FieldSpec, Holds, Presence, Source, check_fields};
+pub use field::{Citation, FieldSpec, FieldType, Presence, check_fields};
 pub use field_value::{COUNT_CEILING, FieldMap, FieldName, FieldValue};
 pub use heads::{Asset, Assets, Head, Heads, SeedFrom};
-pub use kind::{Cost, KindSpec, Pace, Seeds, SizeRule};
+pub use kind::{Cost, KindSpec, NegativePrompt, PACE_OPTIONS, Pace, Reach, Seeds, SizeRule};
 pub use money::MicroUsd;
 pub use name::{
     AssetKey, CollectionName, Complaint, GeneratorName, Labels, NAME_BYTES_MAX, NameError, ObjectPath, Place,
     RenditionName, VALUE_BYTES_MAX, VALUE_RULE, is_identifier, is_label_value,
 };
+pub use option::{OptionSpec, OptionType};
 pub use recipe::{Recipe, Seed, SeedBase, normalise};
 pub use rendition::{Encoding, Fit, Format, PathPattern, Rendition, Resize, rendition_digest, renditions_digest};
 pub use row::{OUTPUTS, Row, RowShape, URL_BASE, column_type};

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::digest::PlanDigest;
 use crate::engine::{Approval, EnvironmentChoice, RunOptions};
+use crate::generator::Kinds;
 use crate::planner::{Pattern, Selection};
 
 use super::Failure;
@@ -32,12 +33,15 @@ pub struct Global {
     /// Tell more on stderr; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// The kinds of generators that there are.
+    #[arg(skip)]
+    pub kinds: Kinds,
 }
 
 impl Global {
     /// Returns the environment that is meant.
     pub fn choice(&self) -> EnvironmentChoice {
-        EnvironmentChoice { file: self.config.clone(), name: self.env.clone() }
+        EnvironmentChoice { file: self.config.clone(), name: self.env.clone(), kinds: self.kinds }
     }
 }
 

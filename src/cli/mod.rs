@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config;
+use crate::generator::Kinds;
 use crate::render::Severity;
 use crate::secret;
 
@@ -68,8 +69,9 @@ Exit codes:
     7  a paid call needs a decision; everything else was done first
   130, 143  interrupted";
 
-/// Parses the arguments, runs the command, and returns its exit code.
-pub fn main() -> ExitCode {
+/// Parses the arguments, runs the command, and returns its exit code. A program of one's own registers kinds of its own
+/// beside, or in the place of, [`crate::generator::KINDS`].
+pub fn main(kinds: Kinds) -> ExitCode {
     secret::remember_environment();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         }
     };
     let Cli { global, command } = cli;
+    let global = Global { kinds, ..global };
     let output = Output::new(&global);
     output.start_logging();
     if let Some(failure) = std::env::args_os().skip(1).find_map(|argument| unexpanded(&argument)) {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::asset::{GeneratorName, MicroUsd, NAME_BYTES_MAX, TableName, is_identifier};
+use crate::asset::{GeneratorName, KindSpec, MicroUsd, NAME_BYTES_MAX, TableName, is_identifier};
 use crate::manifest::Placed;
 use crate::memory::{MEMORY_MAX, MEMORY_MIN};
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Scalar, Span, nearest};
@@ -120,7 +120,7 @@ pub struct EnvironmentLine {
 }
 
 /// Reads a document from a tree, collecting every mistake.
-pub fn read(root: Node<'_>, mistakes: &mut Mistakes) -> Option<Document> {
+pub fn read(root: Node<'_>, kinds: &[&'static KindSpec], mistakes: &mut Mistakes) -> Option<Document> {
     let what = "pixform.yaml";
     let mut fields = Fields::of(root, what, mistakes)?;
     read_version(&mut fields, mistakes);
@@ -139,7 +139,7 @@ pub fn read(root: Node<'_>, mistakes: &mut Mistakes) -> Option<Document> {
             mistakes.add(key.span, message, help);
         }
         let name = Placed { span: key.span, value: key.text.into_owned() };
-        environments.extend(read_environment(name, value, mistakes));
+        environments.extend(read_environment(name, value, kinds, mistakes));
     }
     if environments.is_empty() && mistakes.is_empty() {
         mistakes.add(key.span, "`environments` names none", help);
@@ -156,13 +156,18 @@ fn read_version(fields: &mut Fields<'_>, mistakes: &mut Mistakes) {
     }
 }
 
-fn read_environment(name: Placed<String>, node: Node<'_>, mistakes: &mut Mistakes) -> Option<EnvironmentLine> {
+fn read_environment(
+    name: Placed<String>,
+    node: Node<'_>,
+    kinds: &[&'static KindSpec],
+    mistakes: &mut Mistakes,
+) -> Option<EnvironmentLine> {
     let what = format!("the environment `{}`", name.value);
     let mut fields = Fields::of(node, &what, mistakes)?;
     let env_file = read_env_file(&mut fields, mistakes);
     let state = text(&mut fields, "state", mistakes);
     let storage = fields.take("storage").and_then(|(_, node)| read_storage(node, mistakes));
-    let generators = read_generators(&mut fields, mistakes);
+    let generators = read_generators(&mut fields, kinds, mistakes);
     let mut guards = GuardSettings::default();
     if let Some(mut inner) = map(&mut fields, "guards", mistakes) {
         guards.max_cost = money(&mut inner, "max_cost", mistakes).map(|placed| placed.value);

@@ -6,13 +6,13 @@
 //! the URLs name, and whether their schemes are known, is left to the rooms that open them; so is what a kind of
 //! generator needs beyond a price.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::asset::{GeneratorName, MicroUsd, TableName};
+use crate::asset::{FieldMap, GeneratorName, KindSpec, MicroUsd, TableName};
 use crate::manifest::{IMAGES_MAX, Placed};
 use crate::yaml::{ManifestError, Mistake, Mistakes, YamlLimits, parse};
 
@@ -31,7 +31,7 @@ pub use document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, INTERVAL_CEILING, LIMIT_FIELDS,
     ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
 };
-pub use generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
+pub use generator::{CONCURRENCY_CEILING, IMAGES_PER_MINUTE_CEILING};
 pub use schema::schema;
 pub use settle::is_home;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
@@ -104,6 +104,8 @@ pub struct Settings {
     pub generators: BTreeMap<GeneratorName, GeneratorSettings>,
     /// Whether every other name means a placeholder, which checks as the kind of that name where there is one.
     pub any_generator: bool,
+    /// Generators that only other environments have.
+    pub elsewhere: BTreeSet<GeneratorName>,
     /// What a plan may not exceed.
     pub guards: GuardSettings,
     /// Images one collection may have.
@@ -169,20 +171,16 @@ pub struct StoreSettings {
 }
 
 /// A service that makes pictures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct GeneratorSettings {
-    /// Its kind, one of those that were said to be known.
-    pub kind: String,
-    /// Whose ranges a placeholder applies, one of those that were said to be known.
-    pub checks_as: Option<String>,
+    /// Its kind.
+    pub kind: &'static KindSpec,
+    /// The kind by whose table recipes are checked, where another one is borrowed.
+    pub checks_as: Option<&'static KindSpec>,
     /// What one image costs; set for every kind that is paid, never for one that is free.
     pub price: Option<MicroUsd>,
     /// The service's address.
     pub base_url: Option<RawText>,
-    /// Where pictures are asked for, below the address; begins with `/`.
-    pub path: Option<String>,
-    /// Where tasks are asked for, below the address; begins with `/`.
-    pub result_path: Option<String>,
     /// The service's key.
     pub api_key: Option<RawText>,
     /// Most calls in flight.
@@ -195,17 +193,8 @@ pub struct GeneratorSettings {
     pub deadline: Option<Duration>,
     /// How long the answer to a request for a picture may take.
     pub request_timeout: Option<Duration>,
-    /// Whether the service looks at its pictures before it hands them out.
-    pub moderation: Option<ModerationSettings>,
-}
-
-/// How a service looks at its pictures. It belongs to the environment, not to the recipe: it does not change pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModerationSettings {
-    /// How strictly, 0 to 2.
-    pub level: u8,
-    /// What it costs for each picture, where that is said.
-    pub price: Option<MicroUsd>,
+    /// What the kind's own options say.
+    pub options: FieldMap,
 }
 
 /// What a plan may not exceed.
@@ -229,17 +218,6 @@ pub enum OnUnknown {
         /// At most so often.
         times_max: u32,
     },
-}
-
-/// What the program can do: the file may ask for no more.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'k> {
-    /// Kinds of generators.
-    pub kinds: &'k [&'k str],
-    /// Those of them that never cost anything.
-    pub free_kinds: &'k [&'k str],
-    /// Kinds whose ranges a placeholder can apply.
-    pub checks: &'k [&'k str],
 }
 
 /// The text that settings came from; messages about values that are filled in later point into it.
@@ -276,17 +254,17 @@ pub fn load(
     source: &str,
     file: &Path,
     environment: Option<&str>,
-    known: &Known<'_>,
+    kinds: &[&'static KindSpec],
     outside: &Outside<'_>,
 ) -> Result<Settings, ConfigError> {
-    read(source, file, environment, known, outside).map_err(veil::veiled_failure)
+    read(source, file, environment, kinds, outside).map_err(veil::veiled_failure)
 }
 
 fn read(
     source: &str,
     file: &Path,
     environment: Option<&str>,
-    known: &Known<'_>,
+    kinds: &[&'static KindSpec],
     outside: &Outside<'_>,
 ) -> Result<Settings, ConfigError> {
     let root = full_name(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -294,20 +272,22 @@ fn read(
     let source: Arc<str> = source.into();
     let tree = parse(&name, &source, YamlLimits::CONFIG)?;
     let mut mistakes = Mistakes::default();
-    let document = document::read(tree, &mut mistakes);
+    let document = document::read(tree, kinds, &mut mistakes);
     let Some(document) = document else {
         let error = mistakes.or((), &name, &source).err();
         return Err(error.expect("a document is only refused with a mistake").into());
     };
     let chosen = settle::choose(document, environment, &name, &root, &mut mistakes)?;
-    let context = settle::Context { root: &root, source: &source, known, outside };
-    let settled = chosen.and_then(|settle::Chosen { line, env_files }| {
+    let context = settle::Context { root: &root, source: &source, kinds, outside };
+    let settled = chosen.and_then(|settle::Chosen { line, elsewhere, env_files }| {
         let settled = settle::settle(line, &env_files, &context, &mut mistakes);
-        settled.map(|settled| (settled, env_files))
+        settled.map(|settled| (settled, elsewhere, env_files))
     });
     let settled = mistakes.or(settled, &name, &source)?;
-    let (mut settings, env_files) = settled.expect("an environment is only refused with a mistake");
+    let (mut settings, elsewhere, env_files) = settled.expect("an environment is only refused with a mistake");
     settings.file = Some(file.to_path_buf());
+    settings.elsewhere = elsewhere;
+    settings.elsewhere.retain(|name| !settings.generators.contains_key(name));
     settings.origin = Origin { file: name, source, env_files };
     Ok(settings)
 }
@@ -340,6 +320,7 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
         root,
         generators: BTreeMap::new(),
         any_generator: true,
+        elsewhere: BTreeSet::new(),
         guards: GuardSettings::default(),
         images_max: IMAGES_MAX,
         memory: crate::memory::MEMORY_DEFAULT,

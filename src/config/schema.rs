@@ -2,27 +2,27 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::NAME_BYTES_MAX;
+use crate::asset::{Cost, KindSpec, NAME_BYTES_MAX, OptionType, Reach};
 use crate::schema::{DRAFT, described, object, undescribed, whole};
 
 use super::document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, LIMIT_FIELDS, ON_UNKNOWN,
     ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
 };
-use super::generator::{CONCURRENCY_CEILING, GENERATOR_FIELDS, IMAGES_PER_MINUTE_CEILING, NSFW_LEVEL_CEILING};
+use super::generator::{CONCURRENCY_CEILING, IMAGES_PER_MINUTE_CEILING};
 
 /// Returns the JSON Schema (draft 2020-12) of `pixform.yaml`.
 ///
 /// It knows field names and types; what the reader checks beyond that (kinds, URLs, variables) is left to the reader.
-pub fn schema() -> Value {
-    let mut root = object(&FIELDS, &["version", "environments"], top);
+pub fn schema(kinds: &[&'static KindSpec]) -> Value {
+    let mut root = object(&FIELDS, &["version", "environments"], |name| top(name, kinds));
     root["$schema"] = json!(DRAFT);
     root["title"] = json!("pixform.yaml");
     root["description"] = json!("Where pixform keeps things, who makes the pictures, and what that may cost.");
     root
 }
 
-fn top(name: &str) -> Value {
+fn top(name: &str, kinds: &[&'static KindSpec]) -> Value {
     match name {
         "version" => json!({ "description": "The version of this format.", "const": 1 }),
         "default_environment" => described(
@@ -35,13 +35,13 @@ fn top(name: &str) -> Value {
             "type": "object",
             "minProperties": 1,
             "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": NAME_BYTES_MAX },
-            "additionalProperties": object(&ENVIRONMENT_FIELDS, &[], environment),
+            "additionalProperties": object(&ENVIRONMENT_FIELDS, &[], |name| environment(name, kinds)),
         }),
         name => undescribed(name),
     }
 }
 
-fn environment(name: &str) -> Value {
+fn environment(name: &str, kinds: &[&'static KindSpec]) -> Value {
     match name {
         "env_file" => env_file("this environment, before the one at the top"),
         "state" => variable(
@@ -52,7 +52,7 @@ fn environment(name: &str) -> Value {
             "description": "Services that make pictures, by the name that manifests use.",
             "type": ["object", "null"],
             "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": NAME_BYTES_MAX },
-            "additionalProperties": object(&GENERATOR_FIELDS, &[], generator),
+            "additionalProperties": generator(kinds),
         }),
         "guards" => optional("What a plan may not exceed.", object(&GUARD_FIELDS, &[], guard)),
         "limits" => {
@@ -124,37 +124,94 @@ fn store(name: &str) -> Value {
     }
 }
 
-fn generator(name: &str) -> Value {
-    match name {
-        "kind" => described(
-            "The service: `novita`, or `placeholder`, which paints labelled pictures, free and offline.",
-            json!({ "type": "string" }),
-        ),
+/// Describes a generator: whatever any kind lets be said of one, and for each kind that nothing else is.
+fn generator(kinds: &[&'static KindSpec]) -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    for name in kinds.iter().flat_map(|kind| kind.option_names()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut schema = object(&names, &["kind"], |name| common(name, kinds).unwrap_or_else(|| own(name, kinds)));
+    let only = |kind: &&KindSpec| {
+        let given = json!({ "properties": { "kind": { "const": kind.name } }, "required": ["kind"] });
+        let mut then = json!({ "propertyNames": { "enum": kind.option_names() } });
+        if kind.cost == Cost::Paid {
+            then["required"] = json!(["price"]);
+        }
+        json!({ "if": given, "then": then })
+    };
+    schema["allOf"] = kinds.iter().map(only).collect();
+    schema
+}
+
+/// Describes what may be said of generators of several kinds.
+fn common(name: &str, kinds: &[&'static KindSpec]) -> Option<Value> {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+    let usual = |of: &dyn Fn(&KindSpec) -> Option<String>| {
+        let told = kinds.iter().filter_map(|kind| Some(format!("{} for `{}`", of(kind)?, kind.name)));
+        told.collect::<Vec<_>>().join(", ")
+    };
+    Some(match name {
+        "kind" => described("Who makes the pictures.", json!({ "enum": names })),
         "checks_as" => described(
-            "For a placeholder: the kind whose ranges and names it applies, so that mistakes are found for nothing.",
-            json!({ "type": "string" }),
+            "The kind whose fields and ranges are applied in the place of its own, so that mistakes are found for nothing.",
+            json!({ "enum": names }),
         ),
         "price" => money("What one image costs, in US dollars; for a paid kind only, and required there."),
         "base_url" => variable("The address of the service."),
-        "path" => path("Where pictures are asked for, below the address."),
-        "result_path" => path("Where tasks are asked for, below the address."),
         "api_key" => {
             variable("The key of the service; better a `${NAME}` than the key itself. Read when it is needed.")
         }
-        "concurrency" => whole("Most pictures under way at once.", 1, CONCURRENCY_CEILING),
-        "images_per_minute" => {
-            whole("Most images asked for in any minute; 20 for `novita` unless set.", 1, IMAGES_PER_MINUTE_CEILING)
-        }
+        "concurrency" => whole(
+            &format!(
+                "Most pictures under way at once; {} unless set.",
+                usual(&|kind| Some(kind.pace.concurrency.to_string()))
+            ),
+            1,
+            CONCURRENCY_CEILING,
+        ),
+        "images_per_minute" => whole(
+            &format!(
+                "Most images asked for in any minute; {} unless set.",
+                usual(&|kind| kind.pace.images_per_minute.map(|images| images.to_string()))
+            ),
+            1,
+            IMAGES_PER_MINUTE_CEILING,
+        ),
         "min_interval" => duration("The least pause between two requests for a picture, at most an hour."),
         "deadline" => duration("How long one picture is waited for; the next run goes on waiting. 10m unless set."),
-        "request_timeout" => duration("How long the answer to a request for a picture may take; 90s unless set."),
-        "enable_nsfw_detection" => described(
-            "Whether the service looks for unsafe pictures, which are then not published.",
-            json!({ "type": "boolean" }),
-        ),
-        "nsfw_detection_level" => whole("How strictly it looks: 0 is the mildest.", 0, NSFW_LEVEL_CEILING),
-        "nsfw_detection_price" => money("What looking costs for each image, in US dollars; 0.0015 unless set."),
-        name => undescribed(name),
+        "request_timeout" => duration(&format!(
+            "How long the answer to a request for a picture may take; {} unless set.",
+            usual(&|kind| match kind.reach {
+                Reach::Here => None,
+                Reach::Service { request_timeout, .. } => Some(format!("{}s", request_timeout.as_secs())),
+            })
+        )),
+        _ => return None,
+    })
+}
+
+/// Describes an option that only some kinds have.
+fn own(name: &str, kinds: &[&'static KindSpec]) -> Value {
+    let declared = kinds.iter().flat_map(|kind| kind.options).filter(|spec| spec.name == name);
+    let mut shapes: Vec<Value> = declared
+        .map(|spec| match spec.holds {
+            OptionType::Text => described(spec.help, json!({ "type": "string" })),
+            OptionType::Path => path(spec.help),
+            OptionType::Flag => described(spec.help, json!({ "type": "boolean" })),
+            OptionType::Count { least, most } => whole(spec.help, least.into(), most.into()),
+            OptionType::Number { least, most } => {
+                described(spec.help, json!({ "type": "number", "minimum": least, "maximum": most }))
+            }
+            OptionType::Choice(names) => described(spec.help, json!({ "enum": names })),
+            OptionType::Money => money(spec.help),
+        })
+        .collect();
+    shapes.dedup();
+    match &mut shapes[..] {
+        [shape] => shape.take(),
+        _ => json!({ "anyOf": shapes }),
     }
 }
 

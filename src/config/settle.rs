@@ -1,6 +1,7 @@
 //! From the chosen environment as it is written to [`Settings`]: variables filled in, paths made absolute, kinds known.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::asset::{GeneratorName, KindSpec};
 use crate::manifest::{IMAGES_MAX, Placed};
 use crate::memory::MEMORY_DEFAULT;
 use crate::yaml::Mistakes;
@@ -16,7 +18,7 @@ use super::document::{Document, EnvironmentLine, listed, meant};
 use super::generator::settle_generator;
 use super::store::settle_storage;
 use super::variables::Variables;
-use super::{ConfigError, Known, Origin, Outside, RawText, SecretText, Settings};
+use super::{ConfigError, Origin, Outside, RawText, SecretText, Settings};
 
 /// What settling needs beyond the environment itself.
 pub struct Context<'c> {
@@ -24,8 +26,8 @@ pub struct Context<'c> {
     pub root: &'c Path,
     /// The file's text.
     pub source: &'c str,
-    /// What the program can do.
-    pub known: &'c Known<'c>,
+    /// The kinds of generators that the program knows.
+    pub kinds: &'c [&'static KindSpec],
     /// Where variables come from.
     pub outside: &'c Outside<'c>,
 }
@@ -34,6 +36,8 @@ pub struct Context<'c> {
 pub struct Chosen {
     /// As it is written.
     pub line: EnvironmentLine,
+    /// The generators of the others.
+    pub elsewhere: BTreeSet<GeneratorName>,
     /// The files that supply its variables, its own first.
     pub env_files: Vec<Placed<PathBuf>>,
 }
@@ -66,7 +70,9 @@ pub fn choose(
             let mut line = environments.swap_remove(index);
             let files = line.env_file.take().into_iter().chain(env_file);
             let env_files = files.map(|Placed { span, value }| Placed { span, value: root.join(value) }).collect();
-            Ok(Some(Chosen { line, env_files }))
+            let others = environments.iter().flat_map(|line| &line.generators);
+            let elsewhere = others.map(|(name, _)| name.value.clone()).collect();
+            Ok(Some(Chosen { line, elsewhere, env_files }))
         }
         // The mistakes of the file come first: the environment may be missing because it cannot be read.
         (None, _) if !mistakes.is_empty() => Ok(None),
@@ -96,7 +102,7 @@ pub fn settle(
         tables,
         on_unknown,
     } = line;
-    let Context { root, source, known: _, outside } = context;
+    let Context { root, source, kinds: _, outside } = context;
     let mut variables = Variables::new(outside, source, env_files);
     let state = match state {
         Some(raw) => url(&raw, "sqlite", root, &mut variables, mistakes)
@@ -115,11 +121,8 @@ pub fn settle(
             None
         }
     };
-    let mut warnings = Vec::new();
-    let generators = generators
-        .into_iter()
-        .filter_map(|(name, line)| settle_generator(name, line, context, &mut warnings, mistakes))
-        .collect();
+    let generators =
+        generators.into_iter().filter_map(|(name, line)| settle_generator(name, line, context, mistakes)).collect();
     Some(Settings {
         environment: name.value,
         file: None,
@@ -129,12 +132,13 @@ pub fn settle(
         storage: storage?,
         generators,
         any_generator: false,
+        elsewhere: BTreeSet::new(),
         guards,
         images_max: images_max.map_or(IMAGES_MAX, |images| images as usize),
         memory: memory.unwrap_or(MEMORY_DEFAULT),
         tables,
         on_unknown,
-        warnings,
+        warnings: Vec::new(),
         origin: Origin { file: "".into(), source: "".into(), env_files: Vec::new() },
     })
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::*;
+use crate::generator::{KINDS, PLACEHOLDER};
 
 const TWO: &str = "\
 version: 1
@@ -20,13 +21,6 @@ environments:
     guards: { max_cost: 5.00, max_cost_month: 20, max_deletions: 10 }
     on_unknown: ask                               # or retry, at most on_unknown_max (1) times
 ";
-
-/// What this version can do.
-const NOW: Known<'_> =
-    Known { kinds: &["placeholder"], free_kinds: &["placeholder"], checks: &["placeholder", "novita"] };
-
-/// What a version with a paid kind can do.
-const LATER: Known<'_> = Known { kinds: &["placeholder", "novita"], ..NOW };
 
 /// A world with these variables and files.
 struct World {
@@ -47,8 +41,18 @@ impl World {
         })
     }
 
-    fn load(&self, source: &str, environment: Option<&str>, known: &Known<'_>) -> Result<Settings, ConfigError> {
-        self.with(|outside| load(source, Path::new("/p/pixform.yaml"), environment, known, outside))
+    fn load(&self, source: &str, environment: Option<&str>) -> Result<Settings, ConfigError> {
+        self.load_of(source, environment, &KINDS.specs())
+    }
+
+    /// Settles it for a program that knows only these kinds.
+    fn load_of(
+        &self,
+        source: &str,
+        environment: Option<&str>,
+        kinds: &[&'static KindSpec],
+    ) -> Result<Settings, ConfigError> {
+        self.with(|outside| load(source, Path::new("/p/pixform.yaml"), environment, kinds, outside))
     }
 }
 
@@ -66,7 +70,7 @@ fn told(error: &ConfigError) -> String {
 
 /// Loads a file that is wrong, and tells why.
 fn mistakes(world: &World, source: &str, environment: Option<&str>) -> String {
-    told(&world.load(source, environment, &NOW).unwrap_err())
+    told(&world.load(source, environment).unwrap_err())
 }
 
 /// Puts lines into an environment that is fine without them, and tells what is wrong.
@@ -89,7 +93,7 @@ fn wrong_with(world: &World, lines: &str) -> String {
 
 #[test]
 fn the_local_environment_starts_at_the_files_own_folder() {
-    let settings = EMPTY.load(TWO, None, &NOW).unwrap();
+    let settings = EMPTY.load(TWO, None).unwrap();
     assert_eq!(settings.environment, "local");
     assert_eq!(settings.file.as_deref(), Some(Path::new("/p/pixform.yaml")));
     assert_eq!(settings.root, Path::new("/p"));
@@ -97,7 +101,7 @@ fn the_local_environment_starts_at_the_files_own_folder() {
     assert_eq!(settings.storage.url.expose(), "file:/p/.pixform/storage");
     assert_eq!(settings.url_base().as_deref(), Some("/files/"));
     let novita = &settings.generators[&"novita".parse().unwrap()];
-    assert_eq!((novita.kind.as_str(), novita.checks_as.as_deref()), ("placeholder", Some("novita")));
+    assert_eq!((novita.kind.name, novita.checks_as.map(|kind| kind.name)), ("placeholder", Some("novita")));
     assert_eq!((settings.images_max, settings.tables), (IMAGES_MAX, None));
     assert!(!settings.any_generator && settings.warnings.is_empty());
 }
@@ -105,7 +109,7 @@ fn the_local_environment_starts_at_the_files_own_folder() {
 #[test]
 fn production_needs_its_variables_only_when_they_are_needed() {
     let world = World { variables: &[("DATABASE_URL", "postgres://u:secret@h/d")], files: &[] };
-    let settings = world.load(TWO, Some("production"), &LATER).unwrap();
+    let settings = world.load(TWO, Some("production")).unwrap();
     assert_eq!(settings.state.expose(), "postgres://u:secret@h/d");
     assert_eq!(settings.storage.url.expose(), "s3://assets");
     assert_eq!(settings.url_base().as_deref(), Some("https://cdn.example.com/assets/"));
@@ -136,11 +140,10 @@ fn production_needs_its_variables_only_when_they_are_needed() {
 #[test]
 fn a_kind_that_is_not_there_yet_is_told_with_those_that_are() {
     let world = World { variables: &[("DATABASE_URL", "sqlite:x")], files: &[] };
-    insta::assert_snapshot!(mistakes(&world, TWO, Some("production")), @"12:23 `novita` is no kind of generator that this version of pixform knows | it knows `placeholder`");
+    insta::assert_snapshot!(told(&world.load_of(TWO, Some("production"), &[PLACEHOLDER]).unwrap_err()), @"12:23 `novita` is no kind of generator that this version of pixform knows | it knows `placeholder`");
     insta::assert_snapshot!(wrong("generators: { n: { kind: placehodler, checks_as: novitta }, m: {} }"), @r#"
     6:30 `placehodler` is no kind of generator that this version of pixform knows | did you mean `placeholder`?
-    6:54 there are no ranges of `novitta` to check by | did you mean `novita`?
-    6:65 the generator `m` has no `kind` | write `kind:` and one of `placeholder`
+    6:65 the generator `m` has no `kind` | write `kind:` and one of `placeholder` or `novita`
     "#);
 }
 
@@ -151,19 +154,19 @@ fn an_environment_is_chosen_by_name_by_default_or_because_it_is_the_only_one() {
     insta::assert_snapshot!(mistakes(&EMPTY, TWO, Some("prodcution")), @"/p/pixform.yaml has no environment `prodcution`; did you mean `production`?");
     insta::assert_snapshot!(mistakes(&EMPTY, TWO, Some("x")), @"/p/pixform.yaml has no environment `x`; choose `local` or `production`");
     insta::assert_snapshot!(mistakes(&EMPTY, &TWO.replace("environment: local", "environment: lokal"), None), @"2:22 there is no environment `lokal` | did you mean `local`?");
-    assert_eq!(EMPTY.load(&two, Some("local"), &NOW).unwrap().environment, "local");
-    assert_eq!(EMPTY.load(TWO, Some(""), &NOW).unwrap().environment, "local");
+    assert_eq!(EMPTY.load(&two, Some("local")).unwrap().environment, "local");
+    assert_eq!(EMPTY.load(TWO, Some("")).unwrap().environment, "local");
     let one = &two[..two.find("  production").unwrap()];
-    assert_eq!(EMPTY.load(one, None, &NOW).unwrap().environment, "local");
+    assert_eq!(EMPTY.load(one, None).unwrap().environment, "local");
 }
 
 #[test]
 fn an_environment_that_is_not_chosen_is_checked_for_names_and_types_alone() {
     let prepared = TWO.replace("s3://assets", "unheard-of://${").replace("    state: ${DATABASE_URL}\n", "");
-    assert!(EMPTY.load(&prepared, None, &NOW).is_ok());
+    assert!(EMPTY.load(&prepared, None).is_ok());
     let wrong = TWO.replace("api_key", "apikey").replace("concurrency: 4", "concurrency: many");
     insta::assert_snapshot!(mistakes(&EMPTY, &wrong, None), @r#"
-    12:66 the generator `novita` has no field `apikey` | did you mean `api_key`?
+    12:66 the generator `novita` of kind `novita` has no field `apikey` | did you mean `api_key`?
     12:122 `concurrency` must be a whole number, is `many` | write 1 to 1000
     "#);
 }
@@ -182,7 +185,7 @@ fn variables_are_filled_in_with_defaults_and_escapes() {
     ] {
         let source =
             format!("version: 1\nenvironments: {{ e: {{ state: \"{written}\", storage: {{ url: \"memory:\" }} }} }}");
-        assert_eq!(world.load(&source, None, &NOW).unwrap().state.expose(), expected, "{written}");
+        assert_eq!(world.load(&source, None).unwrap().state.expose(), expected, "{written}");
     }
     insta::assert_snapshot!(wrong_with(&world, "state: x:${A}${B}${EMPTY}\nstorage: { url: \"${A-b}\", endpoint: \"${A\" }"), @r#"
     4:18 the variable `B` is not set, or empty | set it, as in `export B=…`, or name a file with a line `B=…`, as in `env_file: .env.local`
@@ -207,7 +210,7 @@ environments:
         variables: &[("A", "sqlite:1")],
         files: &[("/p/all.env", "A=2\nB=2\nC='2'\n"), ("/p/own.env", "# own\nexport B=\"3\"\n")],
     };
-    let settings = world.load(source, None, &NOW).unwrap();
+    let settings = world.load(source, None).unwrap();
     assert_eq!(settings.state.expose(), "sqlite:/p/132d");
     let key = settings.storage.access.key.as_ref().unwrap();
     assert_eq!(world.with(|outside| settings.expand(key, outside)).unwrap().expose(), "2");
@@ -227,7 +230,7 @@ fn what_is_wrong_with_a_file_of_variables_is_told_without_its_text() {
     6:12 with its variables this text holds a line break or control character | check the values of its variables: one that was read from a file may end in a line break
     "#);
     let all_set = World { variables: &[("A", "sqlite:a")], files: &[] };
-    assert!(all_set.load("version: 1\nenv_file: .env.local\nenvironments: { e: { state: \"${A}\", storage: { url: \"memory:\" } } }", None, &NOW).is_ok());
+    assert!(all_set.load("version: 1\nenv_file: .env.local\nenvironments: { e: { state: \"${A}\", storage: { url: \"memory:\" } } }", None).is_ok());
 }
 
 #[test]
@@ -253,7 +256,7 @@ fn a_public_url_is_one_that_paths_can_be_appended_to() {
         let source = format!(
             "version: 1\nenvironments: {{ e: {{ state: \"sqlite:s\", storage: {{ url: \"s3://a\", public_url: \"{url}\" }} }} }}"
         );
-        EMPTY.load(&source, None, &NOW).map(|settings| settings.url_base())
+        EMPTY.load(&source, None).map(|settings| settings.url_base())
     };
     for (url, expected) in [
         ("https://cdn.example.com", Some("https://cdn.example.com/")),
@@ -306,7 +309,7 @@ storage: { url: \"memory:\", create_bucket: yes, region: [] }"), @r#"
     7:39 `1a` is not a table name: write `name` or `schema.name`, at most 63 letters each; a name with capitals or spaces needs quotes of its own, as in `table: '"My Table"'` | name a table that manifests may publish to
     8:17 `retyr` is no way to treat unknown calls | did you mean `retry`?
     9:21 `on_unknown_max` must be at most 10, is 11 | write 1 to 10
-    11:38 `price` is no amount of money | write US dollars with at most six decimals, as in `0.015`
+    11:31 the generator `n` of kind `placeholder` has no field `price` | the generator `n` of kind `placeholder` has the fields `kind`, `checks_as`, `concurrency`, `images_per_minute`, `min_interval`, `deadline`
     11:56 `concurrency` must be at least 1, is 0 | write 1 to 1000
     11:73 `min_interval` is no length of time | write it as in `1500ms`, `2s`, `1m`
     12:7 `1st` is not a generator name: use letters, digits, `-` and `_`, a letter first, at most 100 | rename it, here and in the manifests
@@ -319,10 +322,11 @@ storage: { url: \"memory:\", create_bucket: yes, region: [] }"), @r#"
 #[test]
 fn a_price_belongs_to_a_paid_kind_and_only_to_it() {
     let source = "version: 1\nenvironments: { e: { state: \"sqlite:s\", storage: { url: \"memory:\" }, generators: { n: { kind: KIND } } } }";
-    let with = |kind: &str| EMPTY.load(&source.replace("KIND", kind), None, &LATER);
-    let free = with("placeholder, price: 0.01").unwrap();
-    assert_eq!(free.generators[&"n".parse().unwrap()].price, None);
-    insta::assert_snapshot!(format!("{} | {}", free.warnings[0].message, free.warnings[0].help), @"`placeholder` is free, so its `price` has no meaning | remove `price`");
+    let with = |kind: &str| EMPTY.load(&source.replace("KIND", kind), None);
+    insta::assert_snapshot!(told(&with("placeholder, price: 0.01").unwrap_err()), @"2:108 the generator `n` of kind `placeholder` has no field `price` | the generator `n` of kind `placeholder` has the fields `kind`, `checks_as`, `concurrency`, `images_per_minute`, `min_interval`, `deadline`");
+    let foreign = told(&with("placeholder, images_per_minute: 1, api_key: x, base_url: y, path: /z").unwrap_err());
+    let named: Vec<&str> = foreign.lines().filter_map(|line| line.split('`').nth(5)).collect();
+    assert_eq!(named, ["api_key", "base_url", "path"], "{foreign}");
     insta::assert_snapshot!(told(&with("novita").unwrap_err()), @"2:95 `novita` is paid, and has no `price` | write what one image costs in US dollars, as in `price: 0.015`");
     insta::assert_snapshot!(told(&with("novita, price: 0").unwrap_err()), @"2:110 `novita` is paid, and its `price` is 0 | write what one image costs in US dollars, as in `price: 0.015`");
 }
@@ -341,7 +345,7 @@ environments:
     on_unknown: retry
     on_unknown_max: 3
 ";
-    let settings = EMPTY.load(source, None, &NOW).unwrap();
+    let settings = EMPTY.load(source, None).unwrap();
     let intervals: Vec<_> = settings.generators.values().map(|generator| generator.min_interval.unwrap()).collect();
     assert_eq!(intervals, [Duration::from_millis(1500), Duration::from_secs(60)]);
     assert_eq!(settings.images_max, 1_000_000);

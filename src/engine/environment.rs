@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::asset::MicroUsd;
 use crate::config::{self, OnUnknown, Outside, Settings};
+use crate::generator::Kinds;
 use crate::manifest::Rules;
 use crate::memory::Memory;
 use crate::state::Access;
@@ -21,6 +22,8 @@ pub struct EnvironmentChoice {
     pub file: Option<PathBuf>,
     /// The environment's name; else the default one of that file, or its only one.
     pub name: Option<String>,
+    /// The kinds of generators that there are; those of pixform unless others are registered.
+    pub kinds: Kinds,
 }
 
 /// An environment, settled: what `pixform.yaml` says of it.
@@ -28,6 +31,8 @@ pub struct EnvironmentChoice {
 pub struct Environment {
     /// What it says.
     pub settings: Settings,
+    /// The kinds of generators that there are.
+    pub kinds: Kinds,
 }
 
 impl Environment {
@@ -64,13 +69,17 @@ impl Environment {
     /// # Errors
     /// When it cannot be told where files are fetched.
     pub fn rules(&self) -> Result<Rules, EngineError> {
-        Ok(open_generators::rules(&self.settings, self.url_base()?))
+        Ok(open_generators::rules(&self.settings, self.kinds, self.url_base()?))
     }
 
     /// Returns the same for an environment that is not going to be opened: where files are fetched may depend on a variable
     /// that is not set.
     pub fn rules_closed(&self) -> Rules {
-        open_generators::rules(&self.settings, self.url_base().unwrap_or_else(|_| "https://unset/".to_owned()))
+        open_generators::rules(
+            &self.settings,
+            self.kinds,
+            self.url_base().unwrap_or_else(|_| "https://unset/".to_owned()),
+        )
     }
 
     /// Returns the part of every file's URL before the path; empty where only the service knows it.
@@ -146,7 +155,7 @@ fn settled(
         Some(file) => {
             let source = config::read_file(&file).map_err(|source| EngineError::Read { path: file.clone(), source })?;
             let outside = Outside { variable, read_file: &config::read_file };
-            open_generators::settings(&source, &file, choice.name.as_deref(), &outside)?
+            open_generators::settings(&source, &file, choice.name.as_deref(), choice.kinds, &outside)?
         }
         None => {
             let settings = config::built_in(Path::new("."), choice.name.as_deref())?;
@@ -161,5 +170,5 @@ fn settled(
     for warning in &settings.warnings {
         listener.hear(EngineEvent::Odd { message: &warning.message, help: &warning.help, place: None });
     }
-    Ok(Environment { settings })
+    Ok(Environment { settings, kinds: choice.kinds })
 }

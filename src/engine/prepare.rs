@@ -94,7 +94,7 @@ impl PreparedPlan {
     /// # Errors
     /// When one of them is not configured as it has to be.
     pub fn generators(&self) -> Result<Generators, EngineError> {
-        open_generators::needed(&self.environment.settings, &self.plan)
+        open_generators::needed(&self.environment.settings, self.environment.kinds, &self.plan)
     }
 
     /// Opens the environment to carry the plan out.

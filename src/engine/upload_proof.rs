@@ -7,8 +7,8 @@ use crate::asset::{Assets as _, Cost};
 use crate::plan::{Action, Change};
 use crate::storage::{FilesToPut, Needs};
 
+use super::EngineError;
 use super::prepare::PreparedPlan;
-use super::{EngineError, open_generators};
 
 /// Assets of a collection that are looked at; all others are of the same kind.
 const LOOKED_AT_MAX: usize = 1_000;
@@ -47,8 +47,8 @@ pub fn proof(prepared: &PreparedPlan) -> Result<Option<Proof>, EngineError> {
                 originals.content_types.extend(PAID_TYPES);
             }
             if change.action == Action::Generate {
-                let paid = environment.settings.generators.get(&asset.generator).map(open_generators::kind_of);
-                let is_paid = paid.is_some_and(|kind| kind.cost == Cost::Paid);
+                let generator = environment.settings.generators.get(&asset.generator);
+                let is_paid = generator.is_some_and(|generator| generator.kind.cost == Cost::Paid);
                 originals.content_types.extend(if is_paid { &PAID_TYPES[..] } else { &FREE_TYPES[..] });
                 originals.bytes = originals.bytes.max(bytes);
             }

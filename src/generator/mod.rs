@@ -4,10 +4,15 @@
 //! before money is spent. Which calls are made, when, and what is remembered of them, is left to `apply`: an adapter
 //! makes exactly one request for each call of its functions, and says of every failure whether a repeat is safe.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use reqwest::Url;
 
-use crate::asset::{KindSpec, Recipe, Seed};
+use crate::asset::{FieldMap, KindSpec, Reach, Recipe, Seed};
 use crate::secret::SafeText;
 
 pub mod http;
@@ -17,20 +22,88 @@ pub mod refusal;
 mod trouble;
 mod verdict;
 
-pub use novita::{Moderation, NSFW_DETECTION_PRICE, Novita, NovitaSettings, SettingsError};
 pub use placeholder::Placeholder;
 pub use trouble::{CallError, Retry, Trouble};
 pub use verdict::{Meaning, Saying};
 
-/// The kinds of generator that this program knows, in the order in which messages list them.
-pub static KINDS: [&KindSpec; 2] = [&placeholder::SPEC, &novita::SPEC];
+/// A kind of generator: everything that is known of it, and how one is opened.
+pub struct Kind {
+    /// What is known without calling it.
+    pub spec: &'static KindSpec,
+    /// Prepares to ask; nothing is sent.
+    pub open: fn(&Opening<'_>) -> Result<Arc<dyn Generator>, OpeningError>,
+}
+
+/// Where and as whom a service is asked.
+pub struct Opening<'o> {
+    /// The service's address, where another than its own is configured.
+    pub base_url: Option<String>,
+    /// The key; empty where the kind has none.
+    pub api_key: String,
+    /// How long the answer to a request for a picture may take, where that is configured.
+    pub request_timeout: Option<Duration>,
+    /// What is configured of the kind's own options.
+    pub options: &'o FieldMap,
+}
+
+impl Opening<'_> {
+    /// Returns the address of a service, and how long its answer may take.
+    fn service(&self, spec: &KindSpec) -> Result<(Url, Duration), OpeningError> {
+        let (usual, time) = match spec.reach {
+            Reach::Here => return Err(OpeningError::BaseUrl),
+            Reach::Service { base_url, request_timeout, .. } => (base_url, request_timeout),
+        };
+        let base = Url::parse(self.base_url.as_deref().unwrap_or(usual)).map_err(|_| OpeningError::BaseUrl)?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(OpeningError::BaseUrl);
+        }
+        Ok((base, self.request_timeout.unwrap_or(time)))
+    }
+}
+
+/// A service cannot be asked as it is configured; holds no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningError {
+    /// The address is none.
+    #[error("`base_url` is no http or https URL")]
+    BaseUrl,
+    /// The clients cannot be set up.
+    #[error("{0}")]
+    Client(String),
+}
+
+/// The kinds that a program knows, in the order in which messages list them.
+#[derive(Clone, Copy)]
+pub struct Kinds(pub &'static [&'static Kind]);
+
+/// The kinds that pixform knows.
+pub static KINDS: Kinds = Kinds(&[&placeholder::KIND, &novita::KIND]);
 
 /// The kind that needs no service.
 pub static PLACEHOLDER: &KindSpec = &placeholder::SPEC;
 
-/// Returns the kind of a name.
-pub fn kind(name: &str) -> Option<&'static KindSpec> {
-    KINDS.into_iter().find(|kind| kind.name == name)
+impl Default for Kinds {
+    fn default() -> Self {
+        KINDS
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|kind| kind.spec.name)).finish()
+    }
+}
+
+impl Kinds {
+    /// Returns what is known of each kind.
+    pub fn specs(self) -> Vec<&'static KindSpec> {
+        self.0.iter().map(|kind| kind.spec).collect()
+    }
+
+    /// Returns the kind of a name.
+    pub fn named(self, name: &str) -> Option<&'static Kind> {
+        self.0.iter().copied().find(|kind| kind.spec.name == name)
+    }
 }
 
 /// What a generator answered with.

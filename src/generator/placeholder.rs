@@ -3,14 +3,18 @@
 //! What the picture looks like is decided in `imaging`; here it only becomes a generator.
 
 use std::panic;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::trouble::{CallError, Trouble};
-use super::{Answer, Generator, GeneratorError, Picture, Progress, ResultUrl};
-use crate::asset::{Cost, FieldSpec, Holds, KindSpec, Pace, Presence, Recipe, Seed, Seeds, SizeRule};
+use super::{Answer, Generator, GeneratorError, Kind, Picture, Progress, ResultUrl};
+use crate::asset::{
+    Cost, FieldSpec, FieldType, KindSpec, MicroUsd, NegativePrompt, Pace, Presence, Reach, Recipe, Seed, Seeds,
+    SizeRule,
+};
 use crate::imaging;
 
 /// The lengths that a side may have, in pixels.
@@ -44,15 +48,22 @@ fn no_tasks() -> GeneratorError {
     CallError::new(Trouble::Gone, "the placeholder answers at once: it has no tasks").into()
 }
 
+/// The placeholder.
+pub(super) static KIND: Kind = Kind { spec: &SPEC, open: |_| Ok(Arc::new(Placeholder)) };
+
 /// Everything that is known of the placeholder: it takes what diffusion services know, in ranges as wide as can be.
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "placeholder",
     title: "the placeholder",
     cost: Cost::Free,
+    reach: Reach::Here,
+    options: &[],
+    surcharge: |_| MicroUsd(0),
     fields: &FIELDS,
     lacks: &[],
     model: None,
     prompt_chars_max: usize::MAX,
+    negative_prompt: NegativePrompt::Taken,
     seeds: Seeds::UpTo(Seed::MAX),
     sizes: SizeRule::Exact(SIDE),
     pace: Pace {
@@ -65,76 +76,81 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 /// Any count from 1 on.
-const COUNT: Holds = Holds::Count { least: 1, most: u32::MAX };
+const COUNT: FieldType = FieldType::Count { least: 1, most: u32::MAX };
 /// A share of the whole: how much is drawn over, or when another model takes over.
-const SHARE: Holds = Holds::Number { least: 0.0, most: 1.0 };
+const SHARE: FieldType = FieldType::Number { least: 0.0, most: 1.0 };
 /// Any number.
-const NUMBER: Holds = Holds::Number { least: f64::MIN, most: f64::MAX };
+const NUMBER: FieldType = FieldType::Number { least: f64::MIN, most: f64::MAX };
 
 static FIELDS: [FieldSpec; 12] = [
-    field("sampler", Holds::Text, "The sampler's name at the service.", "DPM++ 2M Karras"),
-    field("scheduler", Holds::Text, "The scheduler's name at the service.", "karras"),
+    field("sampler", FieldType::Text, "The sampler's name at the service.", "DPM++ 2M Karras"),
+    field("scheduler", FieldType::Text, "The scheduler's name at the service.", "karras"),
     field("steps", COUNT, "Sampling steps.", "30"),
     field(
         "guidance_scale",
-        Holds::Number { least: 0.0, most: f64::MAX },
+        FieldType::Number { least: 0.0, most: f64::MAX },
         "How closely the prompt is followed, as in 7.5.",
         "7.5",
     ),
     field(
         "sd_vae",
-        Holds::Text,
+        FieldType::Text,
         "The name of the VAE at the service, in the place of the model's own.",
         "vae.safetensors",
     ),
     field(
         "loras",
-        Holds::List { parts: &LORA, most: 100 },
+        FieldType::List { parts: &LORA, most: 100 },
         "Small models laid over the main one, in this order.",
         "[{ model_name: style_42, strength: 0.6 }]",
     ),
     field(
         "embeddings",
-        Holds::List { parts: &EMBEDDING, most: 100 },
+        FieldType::List { parts: &EMBEDDING, most: 100 },
         "Textual inversions, in this order.",
         "[{ model_name: style_42 }]",
     ),
     field(
         "hires_fix",
-        Holds::Object(&HIRES_FIX),
+        FieldType::Object(&HIRES_FIX),
         "A second pass that enlarges the picture to the target and draws it over.",
         "{ target_width: 1024, target_height: 1536, strength: 0.5 }",
     ),
-    field("refiner", Holds::Object(&REFINER), "The last steps are made by SDXL's refiner model.", "{ switch_at: 0.8 }"),
+    field(
+        "refiner",
+        FieldType::Object(&REFINER),
+        "The last steps are made by SDXL's refiner model.",
+        "{ switch_at: 0.8 }",
+    ),
     field("clip_skip", COUNT, "How many of the last layers of the text encoder are left out.", "2"),
-    field("enable_transparent_background", Holds::Flag, "Whether the background is left transparent.", "true"),
-    field("restore_faces", Holds::Flag, "Whether faces are drawn over by a model of their own.", "true"),
+    field("enable_transparent_background", FieldType::Flag, "Whether the background is left transparent.", "true"),
+    field("restore_faces", FieldType::Flag, "Whether faces are drawn over by a model of their own.", "true"),
 ];
 
 static LORA: [FieldSpec; 2] = [
-    part("model_name", Holds::Text, "Its name at the service.", "style_42"),
+    part("model_name", FieldType::Text, "Its name at the service.", "style_42"),
     part("strength", NUMBER, "How much it counts.", "0.6"),
 ];
 
-static EMBEDDING: [FieldSpec; 1] = [part("model_name", Holds::Text, "Its name at the service.", "style_42")];
+static EMBEDDING: [FieldSpec; 1] = [part("model_name", FieldType::Text, "Its name at the service.", "style_42")];
 
 static HIRES_FIX: [FieldSpec; 4] = [
     part("target_width", PAINTED, "Width of what comes back, in pixels.", "1024"),
     part("target_height", PAINTED, "Height of what comes back, in pixels.", "1536"),
     part("strength", SHARE, "How much is drawn over.", "0.5"),
-    field("upscaler", Holds::Text, "The enlarger's name at the service.", "Latent"),
+    field("upscaler", FieldType::Text, "The enlarger's name at the service.", "Latent"),
 ];
 
 static REFINER: [FieldSpec; 1] = [part("switch_at", SHARE, "The share of the steps after which it takes over.", "0.8")];
 
 /// A side that can be painted, in pixels.
-const PAINTED: Holds = Holds::Count { least: *SIDE.start(), most: *SIDE.end() };
+const PAINTED: FieldType = FieldType::Count { least: *SIDE.start(), most: *SIDE.end() };
 
-const fn field(name: &'static str, holds: Holds, help: &'static str, example: &'static str) -> FieldSpec {
+const fn field(name: &'static str, holds: FieldType, help: &'static str, example: &'static str) -> FieldSpec {
     FieldSpec { name, holds, presence: Presence::Optional, help, example, source: None }
 }
 
-const fn part(name: &'static str, holds: Holds, help: &'static str, example: &'static str) -> FieldSpec {
+const fn part(name: &'static str, holds: FieldType, help: &'static str, example: &'static str) -> FieldSpec {
     FieldSpec { name, holds, presence: Presence::Required, help, example, source: None }
 }
 

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Scalar, ScalarNotation, Span, Text, Value};
 
-use super::document::{Pool, name_is_free};
-use super::layer::{Layer, LayerId, read_layer};
+use super::layer::{Layer, LayerId};
+use super::reader::{LayerNodes, LayerReader};
+use super::reserved::name_is_free;
 
 /// The fields of an axis value or a cell.
-pub const LAYER_FIELDS: [&str; 4] = ["vars", "with", "protect", "hold"];
+pub const LAYER_FIELDS: [&str; 5] = ["vars", "with", "per_generator", "protect", "hold"];
 
 /// One axis: a label's name and its values.
 #[derive(Debug, Clone)]
@@ -31,12 +32,12 @@ pub struct AxisValue {
 }
 
 /// Reads a map of axes.
-pub fn read_axes(node: Node<'_>, what: &str, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<Axis> {
-    let Some(mut fields) = Fields::of(node, what, mistakes) else { return Vec::new() };
+pub fn read_axes(node: Node<'_>, what: &str, reader: &mut LayerReader<'_>) -> Vec<Axis> {
+    let Some(mut fields) = Fields::of(node, what, reader.mistakes) else { return Vec::new() };
     let mut axes = Vec::new();
     for MapEntry { key, value } in fields.rest() {
-        let named = name_is_free(&key.text, key.span, "label", mistakes);
-        let values = read_axis(&key, value, source, pool, mistakes);
+        let named = name_is_free(&key.text, key.span, "label", reader.mistakes);
+        let values = read_axis(&key, value, reader);
         if named {
             axes.push(Axis { name: key.text.as_ref().into(), values });
         }
@@ -45,8 +46,8 @@ pub fn read_axes(node: Node<'_>, what: &str, source: &str, pool: &mut Pool, mist
 }
 
 /// An axis is a scalar, a list, or a map of value to `{ vars, with }`.
-fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<AxisValue> {
-    let mistakes_before = mistakes.len();
+fn read_axis(key: &Text<'_>, node: Node<'_>, reader: &mut LayerReader<'_>) -> Vec<AxisValue> {
+    let mistakes_before = reader.mistakes.len();
     let mut values: Vec<AxisValue> = Vec::new();
     let mut known: HashSet<Box<str>> = HashSet::new();
     let mut add = |text: &str, span: Span, layer: LayerId, mistakes: &mut Mistakes| {
@@ -61,33 +62,33 @@ fn read_axis(key: &Text<'_>, node: Node<'_>, source: &str, pool: &mut Pool, mist
     };
     match node.value {
         // Nothing at all is an axis without values.
-        Value::Scalar(ref scalar) if scalar.is_null() && source_text(node.span, source).is_empty() => {}
+        Value::Scalar(ref scalar) if scalar.is_null() && source_text(node.span, reader.source).is_empty() => {}
         Value::Scalar(_) => {
-            if let Some((span, scalar)) = label_value(node, source, mistakes) {
-                add(&scalar.text, span, 0, mistakes);
+            if let Some((span, scalar)) = label_value(node, reader.source, reader.mistakes) {
+                add(&scalar.text, span, 0, reader.mistakes);
             }
         }
         Value::List(items) => {
             for item in items {
-                if let Some((span, scalar)) = label_value(item, source, mistakes) {
-                    add(&scalar.text, span, 0, mistakes);
+                if let Some((span, scalar)) = label_value(item, reader.source, reader.mistakes) {
+                    add(&scalar.text, span, 0, reader.mistakes);
                 }
             }
         }
         Value::Map(entries) => {
             for MapEntry { key, value } in entries {
-                if is_null_key(&key, source) {
-                    told_null(key.span, source, mistakes);
+                if is_null_key(&key, reader.source) {
+                    told_null(key.span, reader.source, reader.mistakes);
                     continue;
                 }
-                let layer = read_vars_and_with(value, &format!("the value `{}`", key.text), source, pool, mistakes);
-                add(&key.text, key.span, layer, mistakes);
+                let layer = read_vars_and_with(value, &format!("the value `{}`", key.text), reader);
+                add(&key.text, key.span, layer, reader.mistakes);
             }
         }
     }
-    if values.is_empty() && mistakes.len() == mistakes_before {
+    if values.is_empty() && reader.mistakes.len() == mistakes_before {
         let help = format!("write `{0}: value`, `{0}: [a, b]`, or a map of values", key.text);
-        mistakes.add(key.span, format!("the axis `{}` has no values", key.text), help);
+        reader.mistakes.add(key.span, format!("the axis `{}` has no values", key.text), help);
     }
     values
 }
@@ -127,34 +128,29 @@ fn told_null(span: Span, source: &str, mistakes: &mut Mistakes) {
     mistakes.add(span, message, help);
 }
 
-/// Reads `{ vars, with, protect, hold }`; nothing at all is an empty layer.
-pub fn read_vars_and_with(
-    node: Node<'_>,
-    what: &str,
-    source: &str,
-    pool: &mut Pool,
-    mistakes: &mut Mistakes,
-) -> LayerId {
+/// Reads `{ vars, with, per_generator, protect, hold }`; nothing at all is an empty layer.
+pub fn read_vars_and_with(node: Node<'_>, what: &str, reader: &mut LayerReader<'_>) -> LayerId {
     if node.is_null() {
         return 0;
     }
-    let Some(mut fields) = Fields::known(node, what, &LAYER_FIELDS, mistakes) else { return 0 };
-    let layer = layer_of(&mut fields, what, source, pool, mistakes);
-    fields.finish(what, &LAYER_FIELDS, mistakes);
-    pool.layer(layer)
+    let Some(mut fields) = Fields::known(node, what, &LAYER_FIELDS, reader.mistakes) else { return 0 };
+    let layer = layer_of(&mut fields, what, reader);
+    fields.finish(what, &LAYER_FIELDS, reader.mistakes);
+    reader.pool.layer(layer)
 }
 
 /// Takes the fields of a layer out of a map that may have others.
-pub fn layer_of(fields: &mut Fields<'_>, what: &str, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Layer {
+pub fn layer_of(fields: &mut Fields<'_>, what: &str, reader: &mut LayerReader<'_>) -> Layer {
     let vars = fields.take("vars").map(|(_, node)| node);
     let with = fields.take("with").map(|(_, node)| node);
-    let mut layer = read_layer(vars, with, what, source, pool, mistakes);
+    let per_generator = fields.take("per_generator").map(|(_, node)| node);
+    let mut layer = reader.layer(LayerNodes { vars, with, per_generator }, what);
     for (name, flag) in [("protect", &mut layer.protect), ("hold", &mut layer.hold)] {
         let Some((_, node)) = fields.take(name) else { continue };
-        let Some((span, scalar)) = node.scalar(&format!("`{name}`"), mistakes) else { continue };
+        let Some((span, scalar)) = node.scalar(&format!("`{name}`"), reader.mistakes) else { continue };
         match scalar.truth() {
             Ok(truth) => *flag = Some(truth),
-            Err(words) => mistakes.add(span, format!("`{name}` {words}"), "write it without quotes"),
+            Err(words) => reader.mistakes.add(span, format!("`{name}` {words}"), "write it without quotes"),
         }
     }
     layer

@@ -8,10 +8,12 @@ use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistake, Mistakes, Span};
 
 use super::axis::Axis;
-use super::document::{Placed, Pool};
+use super::hints::undefined_help;
 use super::image::Image;
-use super::layer::{LayerId, Setting, undefined_help};
+use super::layer::{Layer, LayerId, Setting};
 use super::matrix::{Block, Cells, Slot};
+use super::placed::Placed;
+use super::pool::Pool;
 use super::publish::{PublishLine, RenditionLine};
 use super::resolve::RowPlan;
 use super::{MOVED_CHAIN_MAX, Manifest, Moved, Rules};
@@ -305,7 +307,7 @@ impl Manifest {
     /// Finds renditions that cannot show the transparency that is asked for.
     pub(super) fn lost_transparency(&self) -> Vec<Mistake> {
         let is_asked = |placed: &Placed<Option<Setting>>| matches!(&placed.value, Some(Setting::Own(own)) if own.name.as_str() == Recipe::TRANSPARENT && own.is_on());
-        let mut set = self.pool.layers.iter().flat_map(|layer| &layer.with).map(|(_, placed)| placed);
+        let mut set = self.pool.layers.iter().flat_map(Layer::settings);
         let Some(asked) = set.find(|placed| is_asked(placed)) else { return Vec::new() };
         let opaque = self.renditions.iter().filter(|line| line.encoding.format == Format::Jpeg);
         opaque
@@ -325,7 +327,7 @@ impl Manifest {
         let mut used: HashSet<&str> = HashSet::new();
         let mut pending: Vec<u32> = Vec::new();
         for layer in &self.pool.layers {
-            for (_, placed) in &layer.with {
+            for placed in layer.settings() {
                 if let Some(Setting::Template(template)) = &placed.value {
                     pending.push(*template);
                 }

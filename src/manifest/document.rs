@@ -2,24 +2,28 @@
 //!
 //! Nothing is multiplied or rendered here; names that need the other parts of the document are checked where those meet.
 
-use crate::asset::{CollectionName, Recipe, is_identifier};
+use crate::asset::CollectionName;
 use crate::glob::KeyGlob;
-use crate::template::{RESERVED_WORDS, Template};
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span};
 
 use super::axis::{Axis, read_axes, read_vars_and_with};
 use super::image::{Image, read_images};
-use super::layer::{Layer, LayerId, read_layer};
-use super::own::KnownFields;
+use super::layer::LayerId;
+use super::placed::{Placed, parsed};
+use super::pool::Pool;
 use super::publish::{PublishLine, RenditionLine, read_publish, read_renditions};
+use super::reader::{LayerNodes, LayerReader};
+use super::reserved::{RESERVED_FOR_KEYS, name_is_free};
+use super::rules::Rules;
 
 /// The fields of a manifest, in the order in which people write them.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "version",
     "collection",
     "key",
     "vars",
     "defaults",
+    "per_generator",
     "axes",
     "images",
     "cells",
@@ -31,77 +35,6 @@ pub const FIELDS: [&str; 12] = [
 
 /// The fields of an entry of `moved`.
 pub const MOVED_FIELDS: [&str; 2] = ["from", "to"];
-
-/// Names that labels, vars and renditions cannot have beyond [`Recipe::COLUMN_FIELDS`]: templates know them already.
-pub const RESERVED: [&str; 7] = ["url", "path", "sha256", "bytes", "content_type", "digest", "ext"];
-
-/// Tells whether a name means something in templates already.
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name) || Recipe::COLUMN_FIELDS.contains(&name)
-}
-
-/// Names that key axes cannot have beyond [`RESERVED`]: the published table has columns of these names.
-pub const RESERVED_FOR_KEYS: [&str; 2] = ["created_at", "updated_at"];
-
-/// Columns that a manifest cannot declare: they are the table's own.
-pub const RESERVED_FOR_COLUMNS: [&str; 3] = ["id", "created_at", "updated_at"];
-
-/// A text with its place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Placed<T> {
-    /// Where it stands.
-    pub span: Span,
-    /// What stands there.
-    pub value: T,
-}
-
-/// Everything that layers refer to by number.
-#[derive(Debug, Default)]
-pub struct Pool {
-    /// The names of all vars.
-    pub vars: Vec<Box<str>>,
-    /// All templates of vars and prompts.
-    pub templates: Vec<Placed<Template>>,
-    /// All layers; the first is empty.
-    pub layers: Vec<Layer>,
-    /// The fields that can be set.
-    pub known: KnownFields,
-    var_index: std::collections::HashMap<Box<str>, u16>,
-}
-
-impl Pool {
-    /// Returns the number of a var, a new one where the name is new.
-    pub fn var(&mut self, name: &str) -> Option<u16> {
-        if let Some(index) = self.var_index.get(name) {
-            return Some(*index);
-        }
-        let index = u16::try_from(self.vars.len()).ok()?;
-        self.vars.push(name.into());
-        self.var_index.insert(name.into(), index);
-        Some(index)
-    }
-
-    /// Returns the number of a var that is known.
-    pub fn known_var(&self, name: &str) -> Option<u16> {
-        self.var_index.get(name).copied()
-    }
-
-    /// Keeps an empty text in the place of one that cannot be used.
-    pub fn empty_text(&mut self, span: Span) -> Option<u32> {
-        let value = Template::parse("").ok()?;
-        self.templates.push(Placed { span, value });
-        Some((self.templates.len() - 1) as u32)
-    }
-
-    /// Keeps a layer; an empty one is number 0.
-    pub fn layer(&mut self, layer: Layer) -> LayerId {
-        if layer == Layer::default() {
-            return 0;
-        }
-        self.layers.push(layer);
-        (self.layers.len() - 1) as LayerId
-    }
-}
 
 /// One line of `moved`.
 #[derive(Debug)]
@@ -155,31 +88,33 @@ pub struct Document {
 }
 
 /// Reads a document from a tree, collecting every mistake.
-pub fn read(root: Node<'_>, source: &str, known: KnownFields, mistakes: &mut Mistakes) -> Option<Document> {
+pub fn read(root: Node<'_>, source: &str, rules: &Rules, mistakes: &mut Mistakes) -> Option<Document> {
     let mut fields = Fields::known(root, "a manifest", &FIELDS, mistakes)?;
-    let mut pool = Pool { layers: vec![Layer::default()], known, ..Pool::default() };
-    read_version(&mut fields, mistakes);
+    let pool = Pool::new(rules.known_fields());
+    let mut reader = LayerReader { source, rules, pool, mistakes };
+    read_version(&mut fields, reader.mistakes);
     let help = "name what the pictures are, as in `collection: attribute-images`";
     let name = fields
-        .require("collection", help, mistakes)
-        .and_then(|(_, node)| parsed(node, "`collection`", mistakes))
+        .require("collection", help, reader.mistakes)
+        .and_then(|(_, node)| parsed(node, "`collection`", reader.mistakes))
         .map(|placed: Placed<CollectionName>| placed.value);
-    let before = mistakes.len();
-    let key = read_key(&mut fields, mistakes);
-    let mut doubts = mistakes.len() - before;
-    let vars = fields.take("vars").map(|(_, node)| node);
-    let with = fields.take("defaults").map(|(_, node)| node);
-    let defaults = read_layer(vars, with, "`defaults`", source, &mut pool, mistakes);
-    let defaults = pool.layer(defaults);
-    let before = mistakes.len();
+    let before = reader.mistakes.len();
+    let key = read_key(&mut fields, reader.mistakes);
+    let mut doubts = reader.mistakes.len() - before;
+    let [vars, with, per_generator] =
+        ["vars", "defaults", "per_generator"].map(|name| fields.take(name).map(|(_, node)| node));
+    let defaults = reader.layer(LayerNodes { vars, with, per_generator }, "`defaults`");
+    let defaults = reader.pool.layer(defaults);
+    let before = reader.mistakes.len();
     let axes = match fields.take("axes") {
-        Some((_, node)) => read_axes(node, "`axes`", source, &mut pool, mistakes),
+        Some((_, node)) => read_axes(node, "`axes`", &mut reader),
         None => Vec::new(),
     };
-    let images = read_images(&mut fields, source, &mut pool, mistakes);
-    doubts += mistakes.len() - before;
+    let images = read_images(&mut fields, &mut reader);
+    doubts += reader.mistakes.len() - before;
     let keys = if doubts == 0 { Keys::Known } else { Keys::Doubtful };
-    let cells = read_cells(&mut fields, source, &mut pool, mistakes);
+    let cells = read_cells(&mut fields, &mut reader);
+    let LayerReader { pool, mistakes, .. } = reader;
     let moved =
         list(&mut fields, "moved", mistakes).into_iter().filter_map(|node| read_moved(node, mistakes)).collect();
     let removed = list(&mut fields, "removed", mistakes)
@@ -237,38 +172,18 @@ fn read_key(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<Placed<Stri
     key
 }
 
-/// Reports a label or var whose name cannot be used.
-pub fn name_is_free(name: &str, span: Span, what: &str, mistakes: &mut Mistakes) -> bool {
-    if !is_identifier(name) {
-        let help = "use letters, digits and `_`, a letter first";
-        mistakes.add(span, format!("`{name}` cannot be the name of a {what}"), help);
-        return false;
-    }
-    if is_reserved(name) || RESERVED_WORDS.contains(&name) || name == "rendition" || name == "url_base" {
-        let help = "choose another name: this one has a meaning in templates already";
-        mistakes.add(span, format!("`{name}` cannot be the name of a {what}"), help);
-        return false;
-    }
-    true
-}
-
-fn read_cells(
-    fields: &mut Fields<'_>,
-    source: &str,
-    pool: &mut Pool,
-    mistakes: &mut Mistakes,
-) -> Vec<(Placed<KeyGlob>, LayerId)> {
+fn read_cells(fields: &mut Fields<'_>, reader: &mut LayerReader<'_>) -> Vec<(Placed<KeyGlob>, LayerId)> {
     let Some((_, node)) = fields.take("cells") else { return Vec::new() };
     if node.is_null() {
         return Vec::new();
     }
-    let Some(mut fields) = Fields::of(node, "`cells`", mistakes) else { return Vec::new() };
+    let Some(mut fields) = Fields::of(node, "`cells`", reader.mistakes) else { return Vec::new() };
     let mut cells = Vec::new();
     for MapEntry { key, value } in fields.rest() {
-        let layer = read_vars_and_with(value, &format!("the cell `{}`", key.text), source, pool, mistakes);
+        let layer = read_vars_and_with(value, &format!("the cell `{}`", key.text), reader);
         match key.text.parse() {
             Ok(glob) => cells.push((Placed { span: key.span, value: glob }, layer)),
-            Err(error) => mistakes.add(
+            Err(error) => reader.mistakes.add(
                 key.span,
                 format!("{error}"),
                 "write it as in `age/*/anime`, in quotes if it begins with `*`",
@@ -321,21 +236,5 @@ fn list<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Vec
         Some((_, node)) if node.is_null() => Vec::new(),
         Some((_, node)) => node.list(&format!("`{name}`"), mistakes).unwrap_or_default(),
         None => Vec::new(),
-    }
-}
-
-/// Reads a single value through a type's own parsing door.
-pub fn parsed<T>(node: Node<'_>, what: &str, mistakes: &mut Mistakes) -> Option<Placed<T>>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    let (span, scalar) = node.scalar(what, mistakes)?;
-    match scalar.text.parse() {
-        Ok(value) => Some(Placed { span, value }),
-        Err(error) => {
-            mistakes.add(span, error.to_string(), format!("change the value of {what}"));
-            None
-        }
     }
 }

@@ -3,14 +3,15 @@
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span, Value};
 
 use super::axis::{Axis, label_value, layer_of, read_axes};
-use super::document::{Placed, Pool};
 use super::layer::LayerId;
+use super::placed::Placed;
+use super::reader::LayerReader;
 
 /// Most axes of one image, shared ones included.
 pub const AXES_MAX: usize = 16;
 
 /// The fields of an entry of `images`.
-pub const IMAGE_FIELDS: [&str; 7] = ["matrix", "at", "exclude", "vars", "with", "protect", "hold"];
+pub const IMAGE_FIELDS: [&str; 8] = ["matrix", "at", "exclude", "vars", "with", "per_generator", "protect", "hold"];
 
 /// One entry of `images`.
 #[derive(Debug)]
@@ -40,58 +41,58 @@ pub enum Form {
 pub type Exclusion = Placed<Vec<(Placed<String>, Vec<Placed<String>>)>>;
 
 /// Reads `images`.
-pub fn read_images(fields: &mut Fields<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<Image> {
+pub fn read_images(fields: &mut Fields<'_>, reader: &mut LayerReader<'_>) -> Vec<Image> {
     let help = "list what is wanted: `- matrix: { … }` or `- at: { … }`";
-    let Some((_, node)) = fields.require("images", help, mistakes) else { return Vec::new() };
+    let Some((_, node)) = fields.require("images", help, reader.mistakes) else { return Vec::new() };
     let span = node.span;
-    let Some(items) = node.list("`images`", mistakes) else { return Vec::new() };
+    let Some(items) = node.list("`images`", reader.mistakes) else { return Vec::new() };
     if items.is_empty() {
-        mistakes.add(span, "`images` lists nothing", help);
+        reader.mistakes.add(span, "`images` lists nothing", help);
     }
-    items.into_iter().filter_map(|item| read_image(item, source, pool, mistakes)).collect()
+    items.into_iter().filter_map(|item| read_image(item, reader)).collect()
 }
 
-fn read_image(node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Option<Image> {
+fn read_image(node: Node<'_>, reader: &mut LayerReader<'_>) -> Option<Image> {
     let what = "an entry of `images`";
     let span = node.span;
-    let mistakes_before = mistakes.len();
-    let mut fields = Fields::known(node, what, &IMAGE_FIELDS, mistakes)?;
+    let mistakes_before = reader.mistakes.len();
+    let mut fields = Fields::known(node, what, &IMAGE_FIELDS, reader.mistakes)?;
     let (form, axes) = match (fields.take("matrix"), fields.take("at")) {
-        (Some((_, node)), None) => (Form::Matrix, read_axes(node, "`matrix`", source, pool, mistakes)),
-        (None, Some((_, node))) => (Form::At, read_at(node, source, pool, mistakes)),
+        (Some((_, node)), None) => (Form::Matrix, read_axes(node, "`matrix`", reader)),
+        (None, Some((_, node))) => (Form::At, read_at(node, reader)),
         (Some((key, _)), Some(_)) => {
-            mistakes.add(key.span, "an entry has either `matrix` or `at`", "make two entries of it");
+            reader.mistakes.add(key.span, "an entry has either `matrix` or `at`", "make two entries of it");
             return None;
         }
         (None, None) => {
             let start = span.start;
-            fields.finish(what, &IMAGE_FIELDS, mistakes);
+            fields.finish(what, &IMAGE_FIELDS, reader.mistakes);
             let help = "write `matrix:` for many images, or `at:` for one";
-            mistakes.add(Span { start, end: start + 1 }, "this entry says neither `matrix` nor `at`", help);
+            reader.mistakes.add(Span { start, end: start + 1 }, "this entry says neither `matrix` nor `at`", help);
             return None;
         }
     };
-    if axes.is_empty() && mistakes.len() > mistakes_before {
+    if axes.is_empty() && reader.mistakes.len() > mistakes_before {
         return None;
     }
     let exclude = match fields.take("exclude") {
         Some((key, _)) if form == Form::At => {
-            mistakes.add(key.span, "`exclude` belongs to a matrix", "remove it: `at` is one image");
+            reader.mistakes.add(key.span, "`exclude` belongs to a matrix", "remove it: `at` is one image");
             Vec::new()
         }
-        Some((_, node)) => read_exclude(node, source, mistakes),
+        Some((_, node)) => read_exclude(node, reader.source, reader.mistakes),
         None => Vec::new(),
     };
-    let layer = layer_of(&mut fields, what, source, pool, mistakes);
-    fields.finish(what, &IMAGE_FIELDS, mistakes);
-    Some(Image { span, form, axes, exclude, layer: pool.layer(layer) })
+    let layer = layer_of(&mut fields, what, reader);
+    fields.finish(what, &IMAGE_FIELDS, reader.mistakes);
+    Some(Image { span, form, axes, exclude, layer: reader.pool.layer(layer) })
 }
 
-fn read_at(node: Node<'_>, source: &str, pool: &mut Pool, mistakes: &mut Mistakes) -> Vec<Axis> {
-    let axes = read_axes(node, "`at`", source, pool, mistakes);
+fn read_at(node: Node<'_>, reader: &mut LayerReader<'_>) -> Vec<Axis> {
+    let axes = read_axes(node, "`at`", reader);
     for axis in &axes {
         if let Some(second) = axis.values.get(1) {
-            mistakes.add(
+            reader.mistakes.add(
                 second.span,
                 format!("`at` is one image, and `{}` has {} values", axis.name, axis.values.len()),
                 "use `matrix` for several",

@@ -7,10 +7,10 @@ use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistakes, nearest};
 
 use super::axis::{Axis, AxisValue};
-use super::document::Placed;
 use super::exclude::leave_out;
 use super::image::{AXES_MAX, Form, Image};
 use super::layer::LayerId;
+use super::placed::Placed;
 
 /// One entry of `images` with the shared axes it takes part in, ready to be counted through.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::asset::{Asset, Assets, CollectionName, GeneratorName, Heads, KindSpec, Place, TableName};
+use crate::asset::{Asset, Assets, CollectionName, Heads, Place};
 use crate::glob::KeyGlob;
 use crate::yaml::{LineIndex, ManifestError, Mistake, Mistakes, Span, YamlLimits, parse_with};
 
@@ -15,14 +15,20 @@ mod axis;
 mod check;
 mod document;
 mod exclude;
+mod hints;
 mod image;
 mod layer;
 mod matrix;
 mod own;
 mod pick;
+mod placed;
+mod pool;
 mod publish;
+mod reader;
 mod recipe;
+mod reserved;
 mod resolve;
+mod rules;
 mod schema;
 mod scratch;
 mod setting_schema;
@@ -30,50 +36,20 @@ mod setting_schema;
 mod tests;
 mod write;
 
-pub use document::{FIELDS, Placed, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
-pub use layer::COUNT_MAX;
-pub use own::{ENTRIES_MAX, KnownFields};
+pub use document::FIELDS;
+pub use own::{COUNT_MAX, ENTRIES_MAX, KnownFields};
 pub use pick::{Pick, PickError, Picked, pick};
+pub use placed::Placed;
 pub use publish::{EDGE_MAX, RENDITION_FIELDS};
+pub use reserved::{RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
+pub use rules::{GeneratorRules, Rules};
 pub use schema::schema;
 pub use write::{SKETCH_FIELDS, Sketch, SketchField, SketchRow, needed_fields, sketch_text, write};
 
-use document::{Keys, MovedLine, Pool};
+use document::{Keys, MovedLine};
 use matrix::{Block, Cells, Slot};
+use pool::Pool;
 use publish::RenditionLine;
-
-/// What a generator says about recipes, without being called.
-#[derive(Debug, Clone, Copy)]
-pub struct GeneratorRules {
-    /// Its kind, whose name is part of the recipe.
-    pub kind: &'static KindSpec,
-    /// The kind by whose table recipes are read and checked: another one where a placeholder stands in for it.
-    pub checks: &'static KindSpec,
-}
-
-/// What the environment allows and provides.
-#[derive(Clone)]
-pub struct Rules {
-    /// The environment's name, for messages.
-    pub environment: String,
-    /// Generators by the name that manifests use.
-    pub generators: BTreeMap<GeneratorName, GeneratorRules>,
-    /// What every other name means; `None` where only listed names are legal.
-    pub any_generator: Option<GeneratorRules>,
-    /// Images one collection may have.
-    pub images_max: usize,
-    /// Tables that may be published to; `None` for any legal one.
-    pub tables: Option<Vec<TableName>>,
-    /// The part of every URL before the path.
-    pub url_base: String,
-}
-
-impl Rules {
-    /// Returns the fields that manifests may set.
-    fn known_fields(&self) -> KnownFields {
-        KnownFields::new(self.generators.values().chain(&self.any_generator).map(|rules| rules.checks))
-    }
-}
 
 /// Images one collection may have unless the environment raises it; catches a typo in `matrix` before it costs money.
 pub const IMAGES_MAX: usize = 10_000;
@@ -120,7 +96,7 @@ pub struct Moved {
     pub place: Place,
 }
 
-/// Lines of `moved` that are followed one after the other.
+/// LineIndex of `moved` that are followed one after the other.
 pub const MOVED_CHAIN_MAX: usize = 32;
 
 impl Moved {
@@ -152,7 +128,7 @@ impl Manifest {
         let mut mistakes = Mistakes::default();
         let root = parse_with(&file, &source, YamlLimits::MANIFEST, &mut mistakes)?;
         let parsed = mistakes.is_empty();
-        let mut document = document::read(root, &source, rules.known_fields(), &mut mistakes);
+        let mut document = document::read(root, &source, &rules, &mut mistakes);
         if let Some(document) = document.as_mut().filter(|_| !parsed) {
             document.keys = Keys::Doubtful;
         }

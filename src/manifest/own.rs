@@ -4,10 +4,11 @@
 //! shapes that the environment's kinds give it, mostly one, and what is wrong in one shape of several is told only where an
 //! image of such a kind meets it.
 
-use crate::asset::{FieldMap, FieldName, FieldSpec, FieldValue, Holds, KindSpec, Presence, Recipe};
+use crate::asset::{FieldMap, FieldName, FieldSpec, FieldType, FieldValue, KindSpec, Presence, Recipe};
 use crate::yaml::{Fields, Mistake, Mistakes, Node, Scalar, Span, Value};
 
-use super::layer::COUNT_MAX;
+/// Largest width, height, number of steps or layers, or take; a service's own limits are checked by its table.
+pub const COUNT_MAX: u64 = 1_000_000;
 
 /// Entries that a list may have; a service's own limit is checked by its table.
 pub const ENTRIES_MAX: usize = 100;
@@ -82,20 +83,20 @@ pub(super) fn are_read_alike(one: &FieldSpec, other: &FieldSpec) -> bool {
             })
     };
     match (one.holds, other.holds) {
-        (Holds::Text | Holds::Choice { .. }, Holds::Text | Holds::Choice { .. })
-        | (Holds::Count { .. }, Holds::Count { .. })
-        | (Holds::Number { .. }, Holds::Number { .. })
-        | (Holds::Flag, Holds::Flag) => true,
-        (Holds::Object(one), Holds::Object(other)) => parts_alike(one, other),
-        (Holds::List { parts: one, .. }, Holds::List { parts: other, .. }) => parts_alike(one, other),
+        (FieldType::Text | FieldType::Choice { .. }, FieldType::Text | FieldType::Choice { .. })
+        | (FieldType::Count { .. }, FieldType::Count { .. })
+        | (FieldType::Number { .. }, FieldType::Number { .. })
+        | (FieldType::Flag, FieldType::Flag) => true,
+        (FieldType::Object(one), FieldType::Object(other)) => parts_alike(one, other),
+        (FieldType::List { parts: one, .. }, FieldType::List { parts: other, .. }) => parts_alike(one, other),
         (
-            Holds::Text
-            | Holds::Choice { .. }
-            | Holds::Count { .. }
-            | Holds::Number { .. }
-            | Holds::Flag
-            | Holds::Object(_)
-            | Holds::List { .. },
+            FieldType::Text
+            | FieldType::Choice { .. }
+            | FieldType::Count { .. }
+            | FieldType::Number { .. }
+            | FieldType::Flag
+            | FieldType::Object(_)
+            | FieldType::List { .. },
             _,
         ) => false,
     }
@@ -181,6 +182,13 @@ impl OwnField {
         Self { name: FieldName::of(name), readings: readings.into() }
     }
 
+    /// Reads a field of one kind.
+    pub fn read_as(kind: &'static KindSpec, name: &'static str, node: Node<'_>, mistakes: &mut Mistakes) -> Self {
+        let spec = kind.field(name);
+        let readings = spec.into_iter().map(|spec| (vec![kind], read(spec, node.clone(), mistakes))).collect();
+        Self { name: FieldName::of(name), readings }
+    }
+
     /// Tells whether some kind reads it as `true`.
     pub fn is_on(&self) -> bool {
         self.readings.iter().any(|(_, reading)| matches!(reading, Reading::Value(FieldValue::Flag(true), _)))
@@ -194,7 +202,8 @@ impl OwnField {
 }
 
 fn read(spec: &'static FieldSpec, node: Node<'_>, mistakes: &mut Mistakes) -> Reading {
-    let mut reader = Reader { places: Vec::new(), help: format!("write `{}: {}`", spec.name, spec.example), mistakes };
+    let mut reader =
+        OwnReader { places: Vec::new(), help: format!("write `{}: {}`", spec.name, spec.example), mistakes };
     match reader.value(spec, spec.name.to_owned(), node) {
         Some(value) => Reading::Value(value, reader.places),
         None => Reading::Broken(Vec::new()),
@@ -202,23 +211,25 @@ fn read(spec: &'static FieldSpec, node: Node<'_>, mistakes: &mut Mistakes) -> Re
 }
 
 /// Reads one field.
-struct Reader<'r> {
+struct OwnReader<'r> {
     places: Vec<(String, PartPlace)>,
     help: String,
     mistakes: &'r mut Mistakes,
 }
 
-impl Reader<'_> {
+impl OwnReader<'_> {
     fn value(&mut self, spec: &'static FieldSpec, path: String, node: Node<'_>) -> Option<FieldValue> {
         match spec.holds {
-            Holds::Text | Holds::Choice { .. } => self.scalar(spec, path, node, |scalar| Ok((&*scalar.text).into())),
-            Holds::Count { .. } => {
+            FieldType::Text | FieldType::Choice { .. } => {
+                self.scalar(spec, path, node, |scalar| Ok((&*scalar.text).into()))
+            }
+            FieldType::Count { .. } => {
                 self.scalar(spec, path, node, |scalar| scalar.integer(COUNT_MAX).map(|count| (count as u32).into()))
             }
-            Holds::Number { .. } => self.scalar(spec, path, node, |scalar| scalar.number().map(FieldValue::from)),
-            Holds::Flag => self.scalar(spec, path, node, |scalar| scalar.truth().map(FieldValue::from)),
-            Holds::Object(parts) => self.object(parts, &path, node).map(FieldValue::from),
-            Holds::List { parts, .. } => self.entries(parts, &path, node).map(FieldValue::from),
+            FieldType::Number { .. } => self.scalar(spec, path, node, |scalar| scalar.number().map(FieldValue::from)),
+            FieldType::Flag => self.scalar(spec, path, node, |scalar| scalar.truth().map(FieldValue::from)),
+            FieldType::Object(parts) => self.object(parts, &path, node).map(FieldValue::from),
+            FieldType::List { parts, .. } => self.entries(parts, &path, node).map(FieldValue::from),
         }
     }
 
@@ -296,15 +307,15 @@ impl Reader<'_> {
                 let help = match spec.holds {
                     _ if words.starts_with("must be a number, is the text") => "remove the quotes".to_owned(),
                     _ if is_part => self.help.clone(),
-                    Holds::Flag => "write it without quotes".to_owned(),
-                    Holds::Number { .. } => {
+                    FieldType::Flag => "write it without quotes".to_owned(),
+                    FieldType::Number { .. } => {
                         format!("write digits, with a point for a fraction: `{}: {}`", spec.name, spec.example)
                     }
-                    Holds::Text
-                    | Holds::Count { .. }
-                    | Holds::Choice { .. }
-                    | Holds::Object(_)
-                    | Holds::List { .. } => {
+                    FieldType::Text
+                    | FieldType::Count { .. }
+                    | FieldType::Choice { .. }
+                    | FieldType::Object(_)
+                    | FieldType::List { .. } => {
                         format!("write digits only: `{}: {}`", spec.name, spec.example)
                     }
                 };

@@ -5,8 +5,9 @@ use crate::asset::{Encoding, Fit, Format, RenditionName, Resize, SQL_NAME_BYTES_
 use crate::template::{RESERVED_WORDS, Template};
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span, nearest};
 
-use super::document::{Placed, RESERVED_FOR_COLUMNS, is_reserved, parsed};
-use super::layer::template_help;
+use super::hints::template_help;
+use super::placed::{Placed, parsed};
+use super::reserved::{RESERVED_FOR_COLUMNS, is_reserved};
 
 /// The fields of a rendition.
 pub const RENDITION_FIELDS: [&str; 6] = ["format", "quality", "width", "height", "fit", "path"];

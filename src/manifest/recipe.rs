@@ -4,10 +4,11 @@ use crate::asset::{AssetKey, Complaint, FieldMap, GeneratorName, KindSpec, Recip
 use crate::template::{TemplateError, meant_braces};
 use crate::yaml::{Mistake, Span, nearest};
 
-use super::GeneratorRules;
-use super::layer::{SeedSetting, Setting, complaint_words, setting, template_help, undefined_help};
+use super::hints::{complaint_words, template_help, undefined_help};
+use super::layer::{SeedSetting, Setting, setting};
 use super::own::{PartPlace, Reading};
 use super::resolve::Worker;
+use super::rules::GeneratorRules;
 use super::scratch::{DEPTH_MAX, Failure, Fault};
 
 /// A recipe with what goes with it.
@@ -49,6 +50,16 @@ impl<'m> Worker<'m> {
         let seed_from = self.seed(key);
         let (Some(generator), Some(rules)) = (generator, rules) else { return None };
         let seed_from = seed_from?;
+        if let (Some((Setting::Seed(SeedSetting::Number(_)), span)), false) =
+            (self.core("seed"), rules.checks.takes_seeds())
+        {
+            let message = format!("{} takes no seeds", rules.checks.title);
+            self.mistakes.add(
+                span,
+                message,
+                "leave it out, or write `seed: derived`, which is not sent; `take: 1` asks for another picture",
+            );
+        }
         let (seed, take) = if rules.kind.takes_seeds() {
             (Some(seed_from.base.seed(seed_from.take)), None)
         } else {

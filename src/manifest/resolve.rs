@@ -16,7 +16,8 @@ use crate::digest::{RenditionDigest, RenditionsDigest, RowDigest};
 use crate::template::TemplateError;
 use crate::yaml::{Mistakes, Span};
 
-use super::layer::{Setting, template_help, undefined_help};
+use super::hints::{template_help, undefined_help};
+use super::layer::Setting;
 use super::recipe::Decided;
 use super::scratch::Scratch;
 use super::{Manifest, Slot};

@@ -12,9 +12,10 @@ use crate::template::RESERVED_WORDS;
 
 use super::axis::LAYER_FIELDS;
 use super::check::PATH_NAMES;
-use super::document::{FIELDS, MOVED_FIELDS, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
+use super::document::{FIELDS, MOVED_FIELDS};
 use super::image::IMAGE_FIELDS;
 use super::publish::{EDGE_MAX, PUBLISH_FIELDS, QUALITY_DEFAULT, RENDITION_FIELDS};
+use super::reserved::{RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
 use super::setting_schema::settings;
 
 /// What a scalar may be to YAML where the reader takes it as text.
@@ -40,6 +41,8 @@ pub fn schema(kinds: &[&'static KindSpec]) -> Value {
         "value": value(),
         "vars": vars(),
         "settings": settings(kinds),
+        "per_generator": per_generator(),
+        "per_generator": per_generator(),
         "axis": axis(),
         "axes": axes("axis"),
         "layer": object(&LAYER_FIELDS, &[], layer),
@@ -67,6 +70,7 @@ fn top(field: &str) -> Value {
         }),
         "vars" => refer("Texts that prompts, paths and columns of all images may use as `{{ name }}`.", "vars"),
         "defaults" => refer("What every image is made with, unless something later says otherwise.", "settings"),
+        "per_generator" => refer("What one generator only is told, directly after `defaults`.", "per_generator"),
         "axes" => refer("Labels with their values that every matrix shares.", "axes"),
         "images" => json!({
             "description": "The images that are wanted: many by `matrix`, or one by `at`.",
@@ -146,6 +150,17 @@ fn vars() -> Value {
     })
 }
 
+/// Settings by the name of the generator that they are for, which they cannot change.
+fn per_generator() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": NAME_BYTES_MAX },
+        "additionalProperties": {
+            "allOf": [{ "$ref": "#/$defs/settings" }, { "properties": { "generator": false } }],
+        },
+    })
+}
+
 fn axis() -> Value {
     json!({
         "description": "The values of a label: one, a list, or a map of value to what it sets.",
@@ -175,6 +190,7 @@ fn layer(field: &str) -> Value {
     match field {
         "vars" => refer("Texts, for these images only.", "vars"),
         "with" => refer("Settings, for these images only.", "settings"),
+        "per_generator" => refer("What one generator only is told, directly after `with`.", "per_generator"),
         "protect" => described(
             "Whether the published picture may be neither replaced nor deleted; false lifts an earlier protection.",
             json!({ "type": "boolean" }),

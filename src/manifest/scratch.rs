@@ -7,9 +7,9 @@ use crate::yaml::Span;
 
 use super::Manifest;
 use super::axis::AxisValue;
-use super::document::Placed;
-use super::layer::{LayerId, Setting};
+use super::layer::{LayerId, Setting, SettingLine, setting};
 use super::matrix::{Block, Slot};
+use super::placed::Placed;
 
 /// What is known of a var while one asset is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub struct Scratch<'m> {
     rendered: Vec<Rendered>,
     arena: String,
     cells: Vec<u32>,
+    layers: Vec<LayerId>,
     trail: Vec<u16>,
 }
 
@@ -74,6 +75,7 @@ impl<'m> Scratch<'m> {
             rendered: vec![Rendered::Not; manifest.pool.vars.len()],
             arena: String::new(),
             cells: Vec::new(),
+            layers: Vec::new(),
             trail: Vec::new(),
         }
     }
@@ -90,35 +92,54 @@ impl<'m> Scratch<'m> {
         self.vars.fill(None);
         self.rendered.fill(Rendered::Not);
         self.arena.clear();
-        self.apply(manifest.defaults);
-        for axis in &self.block.layering {
-            self.apply(self.values[usize::from(*axis)].layer);
-        }
-        self.apply(self.block.layer);
+        let mut layers = std::mem::take(&mut self.layers);
+        layers.clear();
+        layers.push(manifest.defaults);
+        layers.extend(self.block.layering.iter().map(|axis| self.values[usize::from(*axis)].layer));
+        layers.push(self.block.layer);
         if !manifest.cells.is_empty() {
-            let mut cells = std::mem::take(&mut self.cells);
-            manifest.cells.find(key.as_str(), &mut cells);
-            for cell in &cells {
-                self.apply(manifest.cells.layer(*cell));
-            }
-            self.cells = cells;
+            manifest.cells.find(key.as_str(), &mut self.cells);
+            layers.extend(self.cells.iter().map(|cell| manifest.cells.layer(*cell)));
         }
+        layers.retain(|layer| *layer != 0);
+        // The generator is settled first, over all layers, for it decides what of each layer counts.
+        let generator = layers.iter().rev().find_map(|layer| self.generator_of(*layer));
+        let generator = generator.and_then(|placed| match &placed.value {
+            Some(Setting::Text(name)) => Some(&**name),
+            Some(_) | None => None,
+        });
+        for layer in &layers {
+            self.apply(*layer, generator);
+        }
+        self.layers = layers;
         key
     }
 
-    fn apply(&mut self, layer: LayerId) {
-        if layer == 0 {
-            return;
-        }
+    /// Returns what a layer says of the generator: nothing, which one, or that an earlier one is taken away.
+    fn generator_of(&self, layer: LayerId) -> Option<&'m Placed<Option<Setting>>> {
+        let number = setting("generator") as u16;
+        let mut lines = self.manifest.pool.layers[layer as usize].with.iter();
+        lines.find(|(field, _)| *field == number).map(|(_, placed)| placed)
+    }
+
+    fn apply(&mut self, layer: LayerId, generator: Option<&str>) {
         let layer = &self.manifest.pool.layers[layer as usize];
         for (var, template) in &layer.vars {
             self.vars[usize::from(*var)] = *template;
         }
-        for (field, Placed { span, value }) in &layer.with {
-            self.fields[usize::from(*field)] = value.as_ref().map(|value| (value, *span));
+        self.set(&layer.with);
+        if let Some(generator) = generator {
+            let own = layer.per_generator.iter().filter(|(name, _)| name.as_str() == generator);
+            own.for_each(|(_, lines)| self.set(lines));
         }
         self.protect = layer.protect.or(self.protect);
         self.hold = layer.hold.unwrap_or(self.hold);
+    }
+
+    fn set(&mut self, lines: &'m [SettingLine]) {
+        for (field, Placed { span, value }) in lines {
+            self.fields[usize::from(*field)] = value.as_ref().map(|value| (value, *span));
+        }
     }
 
     /// Returns the value of a label.

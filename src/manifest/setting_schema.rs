@@ -5,11 +5,10 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::{FieldSpec, Holds, KindSpec, NAME_BYTES_MAX, Presence, Seed};
+use crate::asset::{FieldSpec, FieldType, KindSpec, NAME_BYTES_MAX, Presence, Seed};
 use crate::schema::{described, object, whole};
 
-use super::layer::COUNT_MAX;
-use super::own::{ENTRIES_MAX, KnownFields, are_read_alike};
+use super::own::{COUNT_MAX, ENTRIES_MAX, KnownFields, are_read_alike};
 use super::schema::{SCALAR, or_null};
 
 /// Describes `defaults` and `with`, where these are the kinds that there are.
@@ -45,19 +44,19 @@ fn core(field: &str) -> Option<Value> {
 }
 
 /// A field as a kind declares it, with what people call the kind.
-type Declared = (&'static str, &'static FieldSpec);
+type DeclaredField = (&'static str, &'static FieldSpec);
 
 /// One field of kinds' own; null takes it away.
 fn own(name: &str, kinds: &[&'static KindSpec]) -> Value {
-    let specs: Vec<Declared> = kinds.iter().filter_map(|kind| Some((kind.title, kind.field(name)?))).collect();
-    let mut groups: Vec<Vec<Declared>> = Vec::new();
+    let specs: Vec<DeclaredField> = kinds.iter().filter_map(|kind| Some((kind.title, kind.field(name)?))).collect();
+    let mut groups: Vec<Vec<DeclaredField>> = Vec::new();
     for (title, spec) in &specs {
         match groups.iter_mut().find(|group| are_read_alike(group[0].1, spec)) {
             Some(group) => group.push((title, spec)),
             None => groups.push(vec![(title, spec)]),
         }
     }
-    let nullable = |group: &Vec<Declared>| {
+    let nullable = |group: &Vec<DeclaredField>| {
         let mut shape = shape(group);
         shape["type"] = match shape["type"].take() {
             Value::Array(mut types) => {
@@ -76,7 +75,7 @@ fn own(name: &str, kinds: &[&'static KindSpec]) -> Value {
 }
 
 /// Says what a field decides, and how each kind limits it.
-fn words(specs: &[Declared]) -> String {
+fn words(specs: &[DeclaredField]) -> String {
     let mut words = specs.last().map_or_else(String::new, |(_, spec)| spec.help.to_owned());
     for (title, spec) in specs {
         if let Some(limits) = limits(spec) {
@@ -89,46 +88,50 @@ fn words(specs: &[Declared]) -> String {
 /// Returns what a field is limited to, in words, where that says something.
 fn limits(spec: &FieldSpec) -> Option<String> {
     match spec.holds {
-        Holds::Count { least, most } if u64::from(most) < COUNT_MAX => Some(format!("{least} to {most}")),
-        Holds::Number { least, most } if least > f64::MIN && most < f64::MAX => Some(format!("{least} to {most}")),
-        Holds::List { most, .. } if most < ENTRIES_MAX => Some(most.to_string()),
-        Holds::Choice { names, .. } if names.len() <= 5 => Some(names.join(", ")),
-        Holds::Text
-        | Holds::Count { .. }
-        | Holds::Number { .. }
-        | Holds::Flag
-        | Holds::Choice { .. }
-        | Holds::Object(_)
-        | Holds::List { .. } => None,
+        FieldType::Count { least, most } if u64::from(most) < COUNT_MAX => Some(format!("{least} to {most}")),
+        FieldType::Number { least, most } if least > f64::MIN && most < f64::MAX => Some(format!("{least} to {most}")),
+        FieldType::List { most, .. } if most < ENTRIES_MAX => Some(most.to_string()),
+        FieldType::Choice { names, .. } if names.len() <= 5 => Some(names.join(", ")),
+        FieldType::Text
+        | FieldType::Count { .. }
+        | FieldType::Number { .. }
+        | FieldType::Flag
+        | FieldType::Choice { .. }
+        | FieldType::Object(_)
+        | FieldType::List { .. } => None,
     }
 }
 
 /// Returns the shape of a value that all of these kinds read alike.
-fn shape(specs: &[Declared]) -> Value {
+fn shape(specs: &[DeclaredField]) -> Value {
     match specs[0].1.holds {
-        Holds::Text | Holds::Choice { .. } => json!({ "type": SCALAR }),
-        Holds::Count { .. } => json!({ "type": "integer", "minimum": 0, "maximum": COUNT_MAX }),
-        Holds::Number { .. } => json!({ "type": "number" }),
-        Holds::Flag => json!({ "type": "boolean" }),
-        Holds::Object(parts) => with_parts(parts, specs),
-        Holds::List { parts, .. } => {
+        FieldType::Text | FieldType::Choice { .. } => json!({ "type": SCALAR }),
+        FieldType::Count { .. } => json!({ "type": "integer", "minimum": 0, "maximum": COUNT_MAX }),
+        FieldType::Number { .. } => json!({ "type": "number" }),
+        FieldType::Flag => json!({ "type": "boolean" }),
+        FieldType::Object(parts) => with_parts(parts, specs),
+        FieldType::List { parts, .. } => {
             json!({ "type": "array", "maxItems": ENTRIES_MAX, "items": with_parts(parts, specs) })
         }
     }
 }
 
-fn with_parts(parts: &'static [FieldSpec], specs: &[Declared]) -> Value {
+fn with_parts(parts: &'static [FieldSpec], specs: &[DeclaredField]) -> Value {
     let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
     let required: Vec<&str> =
         parts.iter().filter(|part| part.presence == Presence::Required).map(|part| part.name).collect();
     object(&names, &required, |name| {
-        let part = |(title, spec): &Declared| match spec.holds {
-            Holds::Object(parts) | Holds::List { parts, .. } => {
+        let part = |(title, spec): &DeclaredField| match spec.holds {
+            FieldType::Object(parts) | FieldType::List { parts, .. } => {
                 parts.iter().find(|part| part.name == name).map(|part| (*title, part))
             }
-            Holds::Text | Holds::Count { .. } | Holds::Number { .. } | Holds::Flag | Holds::Choice { .. } => None,
+            FieldType::Text
+            | FieldType::Count { .. }
+            | FieldType::Number { .. }
+            | FieldType::Flag
+            | FieldType::Choice { .. } => None,
         };
-        let declared: Vec<Declared> = specs.iter().filter_map(part).collect();
+        let declared: Vec<DeclaredField> = specs.iter().filter_map(part).collect();
         described(&words(&declared), shape(&declared))
     })
 }

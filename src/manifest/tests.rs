@@ -1,6 +1,6 @@
 //! Whole manifests, good and bad.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -54,6 +54,7 @@ fn rules() -> Rules {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: IMAGES_MAX,
         tables: None,
         url_base: "/files/".to_owned(),
@@ -110,8 +111,7 @@ fn settings_with_parts_come_through_all_layers() {
     assert_eq!(
         told(&first),
         "clip_skip=2 guidance_scale=7.5 hires_fix={\"strength\":0.5,\"target_height\":1536,\"target_width\":1024,\"upscaler\":\"Latent\"} \
-         loras=[{\"model_name\":\"style_42\",\"strength\":0.6}] refiner={\"switch_at\":0.8} restore_faces=true \
-         steps=30"
+         loras=[{\"model_name\":\"style_42\",\"strength\":0.6}] refiner={\"switch_at\":0.8} restore_faces=true sampler=DPM++ 2M Karras steps=30"
     );
     assert_eq!(told(&last), "embeddings=[{\"model_name\":\"easy\"}] steps=30");
 }

@@ -12,6 +12,7 @@ mod change_list;
 mod comparison_text;
 mod event_lines;
 mod garbage_report;
+mod generator_kinds;
 mod html;
 mod ledger_report;
 mod markdown;
@@ -39,6 +40,7 @@ pub use event_lines::{CallDocument, EventLine, Severity, error_events, plan_even
 pub use garbage_report::{
     Deleted, GarbageFile, GarbageKind, GarbageOutcome, GarbageSum, garbage_summary, garbage_text,
 };
+pub use generator_kinds::{kind_json, kind_text, kinds_text};
 pub use html::{report_html, visible};
 pub use ledger_report::{HistoryCosts, HistoryEntry, HistoryGroup, history_costs_text, history_text};
 pub use markdown::{report_markdown, report_marker};

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use pixform::config::{ENVIRONMENT_FIELDS, GENERATOR_FIELDS, GUARD_FIELDS, LIMIT_FIELDS, STORAGE_FIELDS};
+use pixform::config::{ENVIRONMENT_FIELDS, GUARD_FIELDS, LIMIT_FIELDS, STORAGE_FIELDS};
+use pixform::generator::KINDS;
 use pixform::record::CallStatus;
 use serde_json::Value;
 
@@ -102,8 +103,13 @@ fn whole_config(document: &str) -> String {
     block.lines().map(put_in).collect()
 }
 
+/// Returns the names of everything that can be said of a generator of some kind.
+fn generator_fields() -> Vec<&'static str> {
+    KINDS.specs().iter().flat_map(|kind| kind.option_names()).collect()
+}
+
 fn is_field((name, _): (&str, &str)) -> bool {
-    GENERATOR_FIELDS.contains(&name)
+    generator_fields().contains(&name)
 }
 
 #[test]
@@ -212,9 +218,10 @@ fn every_status_of_a_call_is_explained_and_no_other() {
 #[test]
 fn every_field_in_the_documents_exists() {
     let mut known = BTreeSet::new();
-    properties(&pixform::config::schema(), &mut known);
-    properties(&pixform::manifest::schema(&pixform::generator::KINDS), &mut known);
-    let lists: [&[&str]; 5] = [&GENERATOR_FIELDS, &ENVIRONMENT_FIELDS, &GUARD_FIELDS, &LIMIT_FIELDS, &STORAGE_FIELDS];
+    properties(&pixform::config::schema(&KINDS.specs()), &mut known);
+    properties(&pixform::manifest::schema(&KINDS.specs()), &mut known);
+    let generators = generator_fields();
+    let lists: [&[&str]; 5] = [&generators, &ENVIRONMENT_FIELDS, &GUARD_FIELDS, &LIMIT_FIELDS, &STORAGE_FIELDS];
     known.extend(lists.concat().iter().map(|name| (*name).to_owned()));
     for path in DOCUMENTS {
         for code in code(&read(path)).iter().filter(|code| !code.contains(['/', '$'])) {
@@ -229,7 +236,7 @@ fn every_field_in_the_documents_exists() {
 #[test]
 fn every_field_of_a_generator_is_in_the_configuration_of_the_readme() {
     let config = whole_config(&read("README.md"));
-    for field in GENERATOR_FIELDS.iter().chain(&["max_cost", "on_unknown"]) {
+    for field in generator_fields().iter().chain(&["max_cost", "on_unknown"]) {
         assert!(config.contains(&format!("{field}: ")), "README.md says nothing of `{field}`");
     }
 }

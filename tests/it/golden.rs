@@ -3,7 +3,7 @@
 //! A failure here is a change of format: every user's next plan would paint everything again. Such a change needs a new
 //! version in the digest's domain, and records that are carried over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pixform::asset::{Assets, MicroUsd, SeedBase};
 use pixform::digest::ContentDigest;
@@ -64,6 +64,7 @@ fn load(text: &str) -> (Manifest, pixform::asset::Heads) {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: IMAGES_MAX,
         tables: None,
         url_base: "/files/".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pixform::config::{self, Known, Outside};
+use pixform::config::{self, Outside};
 use pixform::generator::PLACEHOLDER;
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use proptest::prelude::*;
@@ -285,6 +285,7 @@ fn rules() -> Rules {
         environment: "local".to_owned(),
         generators: std::collections::BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: std::collections::BTreeSet::new(),
         images_max: IMAGES_MAX,
         tables: None,
         url_base: "/files/".to_owned(),
@@ -404,13 +405,13 @@ proptest! {
         at in any::<u16>(), cut in 0_usize..30, put in scrap(), production in any::<bool>(),
     ) {
         let source = edit(CONFIG, usize::from(at), cut, &put);
-        let known = Known { kinds: &["placeholder"], free_kinds: &["placeholder"], checks: &["novita"] };
+        let kinds = pixform::generator::KINDS.specs();
         let outside = Outside {
             variable: &|_| None,
             read_file: &|_| Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
         };
         let environment = production.then_some("production");
-        let settled = config::load(&source, std::path::Path::new("/p/pixform.yaml"), environment, &known, &outside);
+        let settled = config::load(&source, std::path::Path::new("/p/pixform.yaml"), environment, &kinds, &outside);
         if let Err(config::ConfigError::Mistakes(error)) = settled {
             sound(&error);
         }

@@ -111,6 +111,7 @@ pub fn load(text: &str) -> DeclaredManifest {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: IMAGES_MAX,
         tables: None,
         url_base: "/files/".to_owned(),

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jsonschema::Validator;
-use pixform::asset::{FieldSpec, Holds, Recipe};
-use pixform::config::{self, Known, Outside};
+use pixform::asset::{FieldSpec, FieldType, Recipe};
+use pixform::config::{self, Outside};
 use pixform::generator::{KINDS, PLACEHOLDER};
 use pixform::manifest::{self, GeneratorRules, Manifest, Rules};
 use pixform::yaml::{Node, ScalarNotation, Value as Yaml, YamlLimits, parse};
@@ -41,6 +41,7 @@ defaults:
   clip_skip: 2
   enable_transparent_background: true
   restore_faces: false
+per_generator: { novita: { sampler: Euler a, steps: ~ }, painter: ~ }
 axes:
   style:
     realistic: { vars: { look: photograph } }
@@ -60,10 +61,11 @@ images:
   - at: { category: hero, value: [true], style: realistic, year: 2020 }
     vars: { subject: a woman, outfit: a coat }
     with: { width: 1024, seed: 9223372036854775807 }
+    per_generator: { novita: { negative_prompt: ugly } }
     protect: true
     hold: false
 cells:
-  age/70+/anime/2020: { vars: { subject: an old woman }, with: { seed: 7 }, protect: true, hold: false }
+  age/70+/anime/2020: { vars: { subject: an old woman }, with: { seed: 7 }, per_generator: {}, protect: true, hold: false }
   "*/*/anime/*": ~
 moved:
   - { from: old-portraits:age/teen/*/*, to: age/18-19/*/* }
@@ -110,9 +112,9 @@ environments:
         create_bucket: false
       previous: "file:old"
     generators:
+      painter: { kind: placeholder, checks_as: novita }
       novita:
-        kind: placeholder
-        checks_as: novita
+        kind: novita
         price: 0.015
         base_url: "https://example.com"
         path: /v3/async/txt2img
@@ -151,11 +153,11 @@ struct Kind {
 
 fn manifest() -> Kind {
     let whole = MANIFEST;
-    Kind { schema: manifest::schema(&KINDS), whole, free: &["/publish/columns"], read: read_manifest }
+    Kind { schema: manifest::schema(&KINDS.specs()), whole, free: &["/publish/columns"], read: read_manifest }
 }
 
 fn config() -> Kind {
-    Kind { schema: config::schema(), whole: CONFIG, free: &[], read: read_config }
+    Kind { schema: config::schema(&KINDS.specs()), whole: CONFIG, free: &[], read: read_config }
 }
 
 fn read_manifest(source: &str) -> Result<(), String> {
@@ -164,6 +166,7 @@ fn read_manifest(source: &str) -> Result<(), String> {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: 100,
         tables: None,
         url_base: "/files/".to_owned(),
@@ -172,9 +175,8 @@ fn read_manifest(source: &str) -> Result<(), String> {
 }
 
 fn read_config(source: &str) -> Result<(), String> {
-    let known = Known { kinds: &["placeholder"], free_kinds: &["placeholder"], checks: &["placeholder", "novita"] };
     let outside = Outside { variable: &|_| None, read_file: &|_| Err(io::ErrorKind::NotFound.into()) };
-    config::load(source, Path::new("/p/pixform.yaml"), None, &known, &outside)
+    config::load(source, Path::new("/p/pixform.yaml"), None, &KINDS.specs(), &outside)
         .map(|_| ())
         .map_err(|error| format!("{error:#?}"))
 }
@@ -250,8 +252,8 @@ fn check_committed(schema: &Value, file: &str, command: &str) {
 
 #[test]
 fn the_committed_schemas_are_the_generated_ones() {
-    check_committed(&manifest::schema(&KINDS), "manifests/manifest.schema.json", "pixform schema");
-    check_committed(&config::schema(), "pixform.schema.json", "pixform schema --config");
+    check_committed(&manifest::schema(&KINDS.specs()), "manifests/manifest.schema.json", "pixform schema");
+    check_committed(&config::schema(&KINDS.specs()), "pixform.schema.json", "pixform schema --config");
 }
 
 #[test]
@@ -270,7 +272,7 @@ fn the_shipped_manifests_are_valid() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let source = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(complaints(&manifest::schema(&KINDS), &json(&source)), [""; 0], "{}", path.display());
+            assert_eq!(complaints(&manifest::schema(&KINDS.specs()), &json(&source)), [""; 0], "{}", path.display());
             count += 1;
         }
     }
@@ -282,8 +284,12 @@ fn tables(fields: &[FieldSpec], names: &mut BTreeSet<String>) {
     for spec in fields {
         names.insert(spec.name.to_owned());
         match spec.holds {
-            Holds::Object(parts) | Holds::List { parts, .. } => tables(parts, names),
-            Holds::Text | Holds::Count { .. } | Holds::Number { .. } | Holds::Flag | Holds::Choice { .. } => {}
+            FieldType::Object(parts) | FieldType::List { parts, .. } => tables(parts, names),
+            FieldType::Text
+            | FieldType::Count { .. }
+            | FieldType::Number { .. }
+            | FieldType::Flag
+            | FieldType::Choice { .. } => {}
         }
     }
 }
@@ -292,16 +298,16 @@ fn tables(fields: &[FieldSpec], names: &mut BTreeSet<String>) {
 fn the_schemas_describe_every_field_that_is_read() {
     let ours = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     let mut manifest_fields = ours(&[&manifest::FIELDS, &Recipe::CORE_FIELDS, &manifest::RENDITION_FIELDS]);
-    KINDS.iter().for_each(|kind| tables(kind.fields, &mut manifest_fields));
-    let config_fields = ours(&[
+    KINDS.specs().iter().for_each(|kind| tables(kind.fields, &mut manifest_fields));
+    let mut config_fields = ours(&[
         &config::FIELDS,
         &config::ENVIRONMENT_FIELDS,
         &config::STORAGE_FIELDS,
-        &config::GENERATOR_FIELDS,
         &config::GUARD_FIELDS,
         &config::LIMIT_FIELDS,
         &config::PUBLISH_FIELDS,
     ]);
+    config_fields.extend(KINDS.specs().iter().flat_map(|kind| kind.option_names()).map(str::to_owned));
     for (Kind { schema, whole, .. }, fields) in [(manifest(), manifest_fields), (config(), config_fields)] {
         let described = described(&schema);
         assert_eq!(fields.difference(&described).collect::<Vec<_>>(), [""; 0]);

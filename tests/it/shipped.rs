@@ -28,6 +28,7 @@ fn load() -> (Manifest, Vec<Asset>) {
         environment: "local".to_owned(),
         generators: BTreeMap::new(),
         any_generator: Some(any),
+        elsewhere: BTreeSet::new(),
         images_max: IMAGES_MAX,
         tables: None,
         url_base: "/files/".to_owned(),

@@ -11,6 +11,7 @@ mod completions;
 mod destroy;
 mod explain;
 mod gc;
+mod generators;
 pub(super) mod history;
 mod import;
 mod init;
@@ -61,6 +62,8 @@ pub enum Command {
     Destroy(destroy::Args),
     /// Serve the published rows, the pictures and a gallery; only reads
     Serve(serve::Args),
+    /// Show the kinds of generators, or all that is known of one
+    Generators(generators::Args),
     /// Print the JSON Schema of manifests, or of pixform.yaml
     Schema(schema::Args),
     /// Print shell completions
@@ -89,7 +92,8 @@ pub async fn run(command: Command, global: &Global, output: &Output) -> Result<u
         Command::Gc(args) => gc::run(&args, global, output).await,
         Command::Destroy(args) => destroy::run(&args, global, output).await,
         Command::Serve(args) => serve::run(&args, global, output).await,
-        Command::Schema(args) => schema::run(&args, output),
+        Command::Generators(args) => generators::run(&args, global, output),
+        Command::Schema(args) => schema::run(&args, global, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Version => {
             output.data(&format!("pixform {}\n", env!("CARGO_PKG_VERSION")));

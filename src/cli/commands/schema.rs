@@ -1,6 +1,6 @@
 //! `pixform schema`
 
-use crate::cli::{Failure, Output};
+use crate::cli::{Failure, Global, Output};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
@@ -12,9 +12,11 @@ pub struct Args {
 }
 
 /// Prints a JSON Schema, as the committed copies hold it.
-pub fn run(args: &Args, output: &Output) -> Result<u8, Failure> {
-    let schema =
-        if args.config.is_some() { crate::config::schema() } else { crate::manifest::schema(&crate::generator::KINDS) };
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
+    let schema = {
+        let kinds = global.kinds.specs();
+        if args.config.is_some() { crate::config::schema(&kinds) } else { crate::manifest::schema(&kinds) }
+    };
     output.data(&crate::schema::text(&schema));
     Ok(0)
 }

@@ -22,7 +22,7 @@ struct Extra {
     #[serde(skip_serializing_if = "Option::is_none")]
     enable_nsfw_detection: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    nsfw_detection_level: Option<u8>,
+    nsfw_detection_level: Option<u32>,
 }
 
 /// What decides the pixels: every field of a recipe, for one that is not sent would be in the recipe and not in the

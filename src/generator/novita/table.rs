@@ -4,15 +4,18 @@
 
 use std::time::Duration;
 
-use crate::asset::{Complaint, Cost, FieldSpec, Holds, KindSpec, Pace, Presence, Recipe, Seeds, SizeRule, Source};
+use crate::asset::{
+    Citation, Complaint, Cost, FieldMap, FieldSpec, FieldType, KindSpec, MicroUsd, NegativePrompt, OptionSpec,
+    OptionType, Pace, Presence, Reach, Recipe, Seeds, SizeRule,
+};
 
 /// The page about text to image.
-const TEXT_TO_IMAGE: Option<Source> =
-    Some(Source { url: "https://novita.ai/docs/api-reference/model-apis-txt2img", read: "2026-11-22" });
+const TEXT_TO_IMAGE: Option<Citation> =
+    Some(Citation { url: "https://novita.ai/docs/api-reference/model-apis-txt2img", read: "2026-11-22" });
 
 /// The page about image to image.
-const IMAGE_TO_IMAGE: Option<Source> =
-    Some(Source { url: "https://novita.ai/docs/api-reference/model-apis-img2img", read: "2026-11-22" });
+const IMAGE_TO_IMAGE: Option<Citation> =
+    Some(Citation { url: "https://novita.ai/docs/api-reference/model-apis-img2img", read: "2026-11-22" });
 
 /// The sampler names, in their exact spelling.
 ///
@@ -59,10 +62,18 @@ pub(in crate::generator) static SPEC: KindSpec = KindSpec {
     name: "novita",
     title: "Novita",
     cost: Cost::Paid,
+    reach: Reach::Service {
+        base_url: "https://api.novita.ai",
+        key_variable: "NOVITA_API_KEY",
+        request_timeout: Duration::from_secs(90),
+    },
+    options: &OPTIONS,
+    surcharge,
     fields: &FIELDS,
     lacks: &[("scheduler", "Novita has no schedulers; the sampler's name says it, as in `DPM++ 2M Karras`")],
     model: Some("name the model as Novita lists it"),
     prompt_chars_max: 1024,
+    negative_prompt: NegativePrompt::Taken,
     seeds: Seeds::UpTo(4_294_967_295),
     sizes: SizeRule::Exact(128..=2048),
     pace: Pace {
@@ -74,10 +85,57 @@ pub(in crate::generator) static SPEC: KindSpec = KindSpec {
     check: check_loras,
 };
 
+/// What moderation costs for each picture unless another price is configured.
+///
+/// Source: <https://novita.ai/docs/api-reference/model-apis-txt2img>, read 2026-11-22.
+const NSFW_DETECTION_PRICE: MicroUsd = MicroUsd(1_500);
+
+static OPTIONS: [OptionSpec; 5] = [
+    OptionSpec {
+        name: "path",
+        holds: OptionType::Path,
+        help: "Where pictures are asked for, below the address.",
+        example: "/v3/async/txt2img",
+    },
+    OptionSpec {
+        name: "result_path",
+        holds: OptionType::Path,
+        help: "Where tasks are asked for, below the address.",
+        example: "/v3/async/task-result",
+    },
+    OptionSpec {
+        name: "enable_nsfw_detection",
+        holds: OptionType::Flag,
+        help: "Whether the service looks for unsafe pictures, which are then not published.",
+        example: "true",
+    },
+    OptionSpec {
+        name: "nsfw_detection_level",
+        holds: OptionType::Count { least: 0, most: 2 },
+        help: "How strictly it looks: 0 is the mildest.",
+        example: "1",
+    },
+    OptionSpec {
+        name: "nsfw_detection_price",
+        holds: OptionType::Money,
+        help: "What looking costs for each image, in US dollars; 0.0015 unless set.",
+        example: "0.0015",
+    },
+];
+
+/// Returns what moderation adds to the price of a picture.
+fn surcharge(options: &FieldMap) -> MicroUsd {
+    if !options.flag("enable_nsfw_detection") {
+        return MicroUsd(0);
+    }
+    let configured = options.text("nsfw_detection_price").and_then(|text| text.parse().ok());
+    configured.unwrap_or(NSFW_DETECTION_PRICE)
+}
+
 static FIELDS: [FieldSpec; 11] = [
     FieldSpec {
         name: "sampler",
-        holds: Holds::Choice { what: "a sampler", names: &SAMPLERS },
+        holds: FieldType::Choice { what: "a sampler", names: &SAMPLERS },
         presence: Presence::Required,
         help: "The sampler's name at the service.",
         example: "DPM++ 2M Karras",
@@ -85,7 +143,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "steps",
-        holds: Holds::Count { least: 1, most: 100 },
+        holds: FieldType::Count { least: 1, most: 100 },
         presence: Presence::Required,
         help: "Sampling steps.",
         example: "30",
@@ -93,7 +151,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "guidance_scale",
-        holds: Holds::Number { least: 1.0, most: 30.0 },
+        holds: FieldType::Number { least: 1.0, most: 30.0 },
         presence: Presence::Required,
         help: "How closely the prompt is followed, as in 7.5.",
         example: "7.5",
@@ -101,7 +159,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "sd_vae",
-        holds: Holds::Text,
+        holds: FieldType::Text,
         presence: Presence::Optional,
         help: "The name of the VAE at the service, in the place of the model's own.",
         example: "vae.safetensors",
@@ -109,7 +167,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "loras",
-        holds: Holds::List { parts: &LORA, most: 5 },
+        holds: FieldType::List { parts: &LORA, most: 5 },
         presence: Presence::Optional,
         help: "Small models laid over the main one, in this order.",
         example: "[{ model_name: style_42, strength: 0.6 }]",
@@ -117,7 +175,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "embeddings",
-        holds: Holds::List { parts: &EMBEDDING, most: 5 },
+        holds: FieldType::List { parts: &EMBEDDING, most: 5 },
         presence: Presence::Optional,
         help: "Textual inversions, in this order.",
         example: "[{ model_name: style_42 }]",
@@ -125,7 +183,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "hires_fix",
-        holds: Holds::Object(&HIRES_FIX),
+        holds: FieldType::Object(&HIRES_FIX),
         presence: Presence::Optional,
         help: "A second pass that enlarges the picture to the target and draws it over.",
         example: "{ target_width: 1024, target_height: 1536, strength: 0.5 }",
@@ -133,7 +191,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "refiner",
-        holds: Holds::Object(&REFINER),
+        holds: FieldType::Object(&REFINER),
         presence: Presence::Optional,
         help: "The last steps are made by SDXL's refiner model.",
         example: "{ switch_at: 0.8 }",
@@ -142,7 +200,7 @@ static FIELDS: [FieldSpec; 11] = [
     // The page of text to image shows the field in its examples only; this is the range of image to image.
     FieldSpec {
         name: "clip_skip",
-        holds: Holds::Count { least: 1, most: 12 },
+        holds: FieldType::Count { least: 1, most: 12 },
         presence: Presence::Optional,
         help: "How many of the last layers of the text encoder are left out.",
         example: "2",
@@ -150,7 +208,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "enable_transparent_background",
-        holds: Holds::Flag,
+        holds: FieldType::Flag,
         presence: Presence::Optional,
         help: "Whether the background is left transparent, with SDXL models.",
         example: "true",
@@ -158,7 +216,7 @@ static FIELDS: [FieldSpec; 11] = [
     },
     FieldSpec {
         name: "restore_faces",
-        holds: Holds::Flag,
+        holds: FieldType::Flag,
         presence: Presence::Optional,
         help: "Whether faces are drawn over by a model of their own.",
         example: "true",
@@ -169,7 +227,7 @@ static FIELDS: [FieldSpec; 11] = [
 static LORA: [FieldSpec; 2] = [
     FieldSpec {
         name: "model_name",
-        holds: Holds::Text,
+        holds: FieldType::Text,
         presence: Presence::Required,
         help: "Its name at the service, without `.safetensors`.",
         example: "style_42",
@@ -180,7 +238,7 @@ static LORA: [FieldSpec; 2] = [
 
 static EMBEDDING: [FieldSpec; 1] = [FieldSpec {
     name: "model_name",
-    holds: Holds::Text,
+    holds: FieldType::Text,
     presence: Presence::Required,
     help: "Its name at the service.",
     example: "style_42",
@@ -193,7 +251,7 @@ static HIRES_FIX: [FieldSpec; 4] = [
     share("strength", "How much is drawn over."),
     FieldSpec {
         name: "upscaler",
-        holds: Holds::Choice { what: "an upscaler", names: &UPSCALERS },
+        holds: FieldType::Choice { what: "an upscaler", names: &UPSCALERS },
         presence: Presence::Optional,
         help: "The enlarger's name at the service.",
         example: "Latent",
@@ -205,13 +263,13 @@ static REFINER: [FieldSpec; 1] = [share("switch_at", "The share of the steps aft
 
 /// A number from 0 to 1.
 const fn share(name: &'static str, help: &'static str) -> FieldSpec {
-    let holds = Holds::Number { least: 0.0, most: 1.0 };
+    let holds = FieldType::Number { least: 0.0, most: 1.0 };
     FieldSpec { name, holds, presence: Presence::Required, help, example: "0.6", source: TEXT_TO_IMAGE }
 }
 
 /// A side that `hires_fix` can make, in pixels.
 const fn target(name: &'static str, help: &'static str, example: &'static str) -> FieldSpec {
-    let holds = Holds::Count { least: 128, most: 4096 };
+    let holds = FieldType::Count { least: 128, most: 4096 };
     FieldSpec { name, holds, presence: Presence::Required, help, example, source: TEXT_TO_IMAGE }
 }
 
