@@ -10,6 +10,7 @@ use crate::yaml::{Mistakes, Span};
 use super::axis::AxisValue;
 use super::hints::{undefined_help, value_help};
 use super::image::Exclusion;
+
 use super::matrix::Block;
 
 /// A line with its labels looked up: the axis of each, and the values that will do.
@@ -18,8 +19,8 @@ struct Line<'e> {
     axes: Vec<(usize, HashSet<&'e str>)>,
 }
 
-/// LineIndex by the values that they are found by.
-struct LineIndex<'e> {
+/// Lines by the values that they are found by.
+struct Lines<'e> {
     lines: Vec<Line<'e>>,
     by_value: HashMap<(usize, &'e str), Vec<usize>>,
 }
@@ -32,7 +33,7 @@ pub fn leave_out(
     mistakes: &mut Mistakes,
 ) -> Vec<u32> {
     let mistakes_before = mistakes.len();
-    let lines = LineIndex::new(look_up(block, exclude, mistakes));
+    let lines = Lines::new(look_up(block, exclude, mistakes));
     let all_known = mistakes.len() == mistakes_before;
     let mut used = vec![false; lines.lines.len()];
     let (mut values, mut kept) = (Vec::new(), Vec::new());
@@ -86,7 +87,7 @@ fn look_up<'e>(block: &Block, exclude: &'e [Exclusion], mistakes: &mut Mistakes)
     exclude.iter().map(line).collect()
 }
 
-impl<'e> LineIndex<'e> {
+impl<'e> Lines<'e> {
     fn new(lines: Vec<Line<'e>>) -> Self {
         let mut shared: HashMap<(usize, &str), usize> = HashMap::new();
         for (axis, values) in lines.iter().flat_map(|line| &line.axes) {
@@ -134,7 +135,7 @@ mod tests {
         let style = value("anime");
         let names = |text| HashSet::from([text]);
         let line = |text| Line { span: Span::default(), axes: vec![(1, names("anime")), (0, names(text))] };
-        let lines = LineIndex::new(texts.iter().map(|text| line(text.as_str())).collect());
+        let lines = Lines::new(texts.iter().map(|text| line(text.as_str())).collect());
         let (mut tried, mut left_out) = (0, 0);
         for text in &texts {
             let value = value(text);

@@ -113,7 +113,10 @@ fn settings_with_parts_come_through_all_layers() {
         "clip_skip=2 guidance_scale=7.5 hires_fix={\"strength\":0.5,\"target_height\":1536,\"target_width\":1024,\"upscaler\":\"Latent\"} \
          loras=[{\"model_name\":\"style_42\",\"strength\":0.6}] refiner={\"switch_at\":0.8} restore_faces=true sampler=DPM++ 2M Karras steps=30"
     );
-    assert_eq!(told(&last), "embeddings=[{\"model_name\":\"easy\"}] steps=30");
+    assert_eq!(
+        told(&last),
+        "embeddings=[{\"model_name\":\"easy\"}] guidance_scale=7.5 sampler=DPM++ 2M Karras steps=30"
+    );
 }
 
 /// Fields that came later reserve no name: a var, a label or a rendition that has one keeps its meaning.

@@ -71,12 +71,12 @@ pub struct Column {
     /// Whether it may be empty.
     pub nulls: Nulls,
     /// The kinds of JSON values that were seen in it.
-    kinds: Kinds,
+    kinds: ColumnTypes,
 }
 
 /// The kinds of JSON values that a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Kinds {
+struct ColumnTypes {
     null: bool,
     integer: bool,
     number: bool,
@@ -87,12 +87,12 @@ struct Kinds {
 
 impl Column {
     fn new(name: &str, holds: Holds, nulls: Nulls) -> Self {
-        Self { name: name.to_owned(), holds, nulls, kinds: Kinds::default() }
+        Self { name: name.to_owned(), holds, nulls, kinds: ColumnTypes::default() }
     }
 
     /// Tells whether everything that was seen in it is what it was declared for; some databases keep anything anywhere.
     pub fn is_as_declared(&self) -> bool {
-        let Kinds { null, integer, number, text, truth, other } = self.kinds;
+        let ColumnTypes { null, integer, number, text, truth, other } = self.kinds;
         let [integers, numbers, texts, truths, others] = match self.holds {
             Holds::Bigint | Holds::Integer => [true, false, false, false, false],
             Holds::Number => [true, true, false, false, false],
@@ -256,7 +256,7 @@ impl ShownVisitor for Reading<'_> {
     }
 }
 
-impl Kinds {
+impl ColumnTypes {
     fn note(&mut self, value: &Value) {
         match value {
             Value::Null => self.null = true,

@@ -35,7 +35,7 @@ fn a_field_that_is_misspelt_is_one_mistake() {
             "axes:\n",
             "prompt: a man\naxes:\n",
             &[
-                "17:1 a manifest has no field `prompt` | a manifest has the fields `version`, `collection`, `key`, `vars`, `defaults`, `axes`, `images`, `cells`, `moved`, `removed`, `renditions`, `publish`",
+                "17:1 a manifest has no field `prompt` | a manifest has the fields `version`, `collection`, `key`, `vars`, `defaults`, `per_generator`, `axes`, `images`, `cells`, `moved`, `removed`, `renditions`, `publish`",
             ],
         ),
     ]);
