@@ -43,7 +43,7 @@ pub enum NegativePrompt {
 
 /// Where pictures are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Locality {
     /// In this process: there is no address and no key, and another kind's checks may be borrowed.
     Here,
     /// By a service.
@@ -85,7 +85,7 @@ pub struct KindSpec {
     /// Whether calls cost money.
     pub cost: Cost,
     /// Where its pictures are made.
-    pub reach: Reach,
+    pub reach: Locality,
     /// What `pixform.yaml` may say of it beyond what it may of every kind of its sort, in the order in which people read it.
     pub options: &'static [OptionSpec],
     /// What these options add to the price of a picture.
@@ -129,8 +129,8 @@ impl KindSpec {
     /// Returns the names of everything that `pixform.yaml` may say of a generator of this kind, as people read it.
     pub fn option_names(&self) -> Vec<&'static str> {
         let place: &[&str] = match self.reach {
-            Reach::Here => &["checks_as"],
-            Reach::Service { .. } => &["base_url", "api_key", "request_timeout"],
+            Locality::Here => &["checks_as"],
+            Locality::Service { .. } => &["base_url", "api_key", "request_timeout"],
         };
         let money: &[&str] = match self.cost {
             Cost::Free => &[],

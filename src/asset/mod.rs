@@ -18,7 +18,7 @@ mod table;
 pub use field::{Citation, FieldSpec, FieldType, Presence, check_fields};
 pub use field_value::{COUNT_CEILING, FieldMap, FieldName, FieldValue};
 pub use heads::{Asset, Assets, Head, Heads, SeedFrom};
-pub use kind::{Cost, KindSpec, NegativePrompt, PACE_OPTIONS, Pace, Reach, Seeds, SizeRule};
+pub use kind::{Cost, KindSpec, Locality, NegativePrompt, PACE_OPTIONS, Pace, Seeds, SizeRule};
 pub use money::MicroUsd;
 pub use name::{
     AssetKey, CollectionName, Complaint, GeneratorName, Labels, NAME_BYTES_MAX, NameError, ObjectPath, Place,

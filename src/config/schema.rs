@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::asset::{Cost, KindSpec, NAME_BYTES_MAX, OptionType, Reach};
+use crate::asset::{Cost, KindSpec, Locality, NAME_BYTES_MAX, OptionType};
 use crate::schema::{DRAFT, described, object, undescribed, whole};
 
 use super::document::{
@@ -184,8 +184,8 @@ fn common(name: &str, kinds: &[&'static KindSpec]) -> Option<Value> {
         "request_timeout" => duration(&format!(
             "How long the answer to a request for a picture may take; {} unless set.",
             usual(&|kind| match kind.reach {
-                Reach::Here => None,
-                Reach::Service { request_timeout, .. } => Some(format!("{}s", request_timeout.as_secs())),
+                Locality::Here => None,
+                Locality::Service { request_timeout, .. } => Some(format!("{}s", request_timeout.as_secs())),
             })
         )),
         _ => return None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::asset::{GeneratorName, KindSpec, MicroUsd, Pace, Reach};
+use crate::asset::{GeneratorName, KindSpec, Locality, MicroUsd, Pace};
 use crate::config::{self, ConfigError, GeneratorSettings, Outside, RawText, Settings};
 use crate::generator::{Kinds, Opening, PLACEHOLDER, Placeholder};
 use crate::manifest::{GeneratorRules, Rules};
@@ -113,8 +113,8 @@ fn service(
 /// Reads the key of a service; what is made here has none.
 fn key(settings: &Settings, name: &GeneratorName, generator: &GeneratorSettings) -> Result<String, EngineError> {
     let variable = match generator.kind.reach {
-        Reach::Here => return Ok(String::new()),
-        Reach::Service { key_variable, .. } => key_variable,
+        Locality::Here => return Ok(String::new()),
+        Locality::Service { key_variable, .. } => key_variable,
     };
     let Some(key) = &generator.api_key else {
         let message = format!("the generator `{name}` has no `api_key`");

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Url;
 
-use crate::asset::{FieldMap, KindSpec, Reach, Recipe, Seed};
+use crate::asset::{FieldMap, KindSpec, Locality, Recipe, Seed};
 use crate::secret::SafeText;
 
 pub mod http;
@@ -50,8 +50,8 @@ impl Opening<'_> {
     /// Returns the address of a service, and how long its answer may take.
     fn service(&self, spec: &KindSpec) -> Result<(Url, Duration), OpeningError> {
         let (usual, time) = match spec.reach {
-            Reach::Here => return Err(OpeningError::BaseUrl),
-            Reach::Service { base_url, request_timeout, .. } => (base_url, request_timeout),
+            Locality::Here => return Err(OpeningError::BaseUrl),
+            Locality::Service { base_url, request_timeout, .. } => (base_url, request_timeout),
         };
         let base = Url::parse(self.base_url.as_deref().unwrap_or(usual)).map_err(|_| OpeningError::BaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {

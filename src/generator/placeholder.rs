@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::trouble::{CallError, Trouble};
 use super::{Answer, Generator, GeneratorError, Kind, Picture, Progress, ResultUrl};
 use crate::asset::{
-    Cost, FieldSpec, FieldType, KindSpec, MicroUsd, NegativePrompt, Pace, Presence, Reach, Recipe, Seed, Seeds,
+    Cost, FieldSpec, FieldType, KindSpec, Locality, MicroUsd, NegativePrompt, Pace, Presence, Recipe, Seed, Seeds,
     SizeRule,
 };
 use crate::imaging;
@@ -56,7 +56,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     name: "placeholder",
     title: "the placeholder",
     cost: Cost::Free,
-    reach: Reach::Here,
+    reach: Locality::Here,
     options: &[],
     surcharge: |_| MicroUsd(0),
     fields: &FIELDS,

@@ -50,7 +50,7 @@ pub fn kind_text(kind: &KindSpec) -> String {
         text.push_str("\nOptions of its own in pixform.yaml:\n");
     }
     for OptionSpec { name, holds, help, example: _ } in kind.options {
-        text.push_str(&format!("  {name:<24} {}: {help}\n", option(*holds)));
+        text.push_str(&format!("  {name:<24} {help} ({})\n", option(*holds)));
     }
     let mut sources = BTreeSet::new();
     citations(kind.fields, &mut sources);
@@ -126,7 +126,7 @@ fn field_lines(fields: &[FieldSpec], margin: &str, text: &mut String) {
             Presence::Required => ", required",
             Presence::Optional => "",
         };
-        text.push_str(&format!("{margin}{name:<width$}  {}{required}. {help}\n", holding(*holds)));
+        text.push_str(&format!("{margin}{name:<width$}  {help} ({}{required})\n", holding(*holds)));
         match holds {
             FieldType::Object(parts) | FieldType::List { parts, .. } => {
                 field_lines(parts, &format!("{margin}    "), text);

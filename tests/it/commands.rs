@@ -39,6 +39,7 @@ fn the_help_of_pixform_itself_stays_what_it_is() {
       gc           Show what nothing refers to any more, and delete it with --yes
       destroy      Delete a collection's rows and records; files stay until gc
       serve        Serve the published rows, the pictures and a gallery; only reads
+      generators   Show the kinds of generators, or all that is known of one
       schema       Print the JSON Schema of manifests, or of pixform.yaml
       completions  Print shell completions
       version      Print the version
@@ -1168,4 +1169,26 @@ fn the_first_apply_ends_with_counts_cost_and_where_everything_is() {
     let again = project.run(&["apply", "--yes"]).expect(0);
     assert!(again.stdout.contains("No changes. 8 unchanged."), "{}", again.stdout);
     assert!(again.stderr.contains("no pixform.yaml here: using the built-in environment `local`"), "{}", again.stderr);
+}
+
+#[test]
+fn the_kinds_of_generators_are_shown_from_their_tables() {
+    let project = Project::new(PEOPLE);
+    let all = project.ok(&["generators"]);
+    assert!(all.lines().any(|line| line.starts_with("novita       paid  width and height from 128 to 2048; sampler,")));
+    let novita = project.ok(&["generators", "novita"]);
+    for line in [
+        "  steps                          Sampling steps. (whole number from 1 to 100, required)",
+        "      strength    How much it counts. (number from 0 to 1, required)",
+        "  seed           0 to 4294967295",
+    ] {
+        assert!(novita.lines().any(|found| found == line), "{line}\n{novita}");
+    }
+    for line in project.ok(&["generators", "--json"]).lines().skip(1) {
+        let kind: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(kind["kind"].is_string() && !kind["fields"].as_array().unwrap().is_empty(), "{line}");
+    }
+    let unknown = project.run(&["generators", "novta"]).expect(1);
+    assert!(unknown.stderr.contains("there is no kind of generator `novta`"), "{unknown:?}");
+    assert!(unknown.stderr.contains("did you mean `novita`?"), "{unknown:?}");
 }

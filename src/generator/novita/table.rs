@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::asset::{
-    Citation, Complaint, Cost, FieldMap, FieldSpec, FieldType, KindSpec, MicroUsd, NegativePrompt, OptionSpec,
-    OptionType, Pace, Presence, Reach, Recipe, Seeds, SizeRule,
+    Citation, Complaint, Cost, FieldMap, FieldSpec, FieldType, KindSpec, Locality, MicroUsd, NegativePrompt,
+    OptionSpec, OptionType, Pace, Presence, Recipe, Seeds, SizeRule,
 };
 
 /// The page about text to image.
@@ -62,7 +62,7 @@ pub(in crate::generator) static SPEC: KindSpec = KindSpec {
     name: "novita",
     title: "Novita",
     cost: Cost::Paid,
-    reach: Reach::Service {
+    reach: Locality::Service {
         base_url: "https://api.novita.ai",
         key_variable: "NOVITA_API_KEY",
         request_timeout: Duration::from_secs(90),
