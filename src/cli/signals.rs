@@ -37,6 +37,7 @@ impl Signals {
                         talk(&format!(
                             "{name}: stopped at once; the next `pixform {command}` goes on from here, and asks about calls that have no answer yet"
                         ));
+                        #[expect(clippy::disallowed_methods, reason = "the user asked twice not to wait for anything")]
                         std::process::exit(i32::from(code));
                     }
                     signals.stop.ask(Why::Signal);

@@ -40,6 +40,7 @@ pub fn install_tls() {
 }
 
 /// Begins a client that follows no redirect and repeats nothing by itself.
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
 pub fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("pixform/", env!("CARGO_PKG_VERSION")))

@@ -238,6 +238,19 @@ fn only_the_command_line_prints() {
     });
 }
 
+/// A file of the user may be of any size, or none at all: `files` reads it within bounds.
+#[test]
+fn files_are_read_through_their_door() {
+    check(|source| {
+        // The others read what the kernel tells, and what they wrote themselves.
+        if ["files", "process", "state", "storage"].contains(&source.room.as_str()) {
+            return Vec::new();
+        }
+        let reads = ["fs::read(", "fs::read_to_string("];
+        reads.iter().filter(|token| source.code.contains(**token)).map(|token| format!("has `{token}`")).collect()
+    });
+}
+
 #[test]
 fn adapters_do_not_know_one_another() {
     let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();

@@ -1,6 +1,7 @@
 //! The integration tests, all in one binary: linking is what a test build waits for.
 
 #![expect(clippy::unwrap_used, reason = "`unwrap` is for tests, and clippy does not know their helpers")]
+#![expect(clippy::disallowed_methods, reason = "tests ask as anybody would")]
 
 mod accept;
 mod action;
@@ -30,6 +31,7 @@ mod fake;
 mod fake_novita;
 mod faults;
 mod flow;
+mod fuzz;
 mod gallery;
 mod gc;
 mod golden;

@@ -17,6 +17,8 @@ mod answer;
 mod refusals;
 mod request;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use refusals::REFUSALS;
 

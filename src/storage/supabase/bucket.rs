@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::super::store_fault::{StoreFault, StoreFaultKind};
 use super::super::store_http::RetryLimit;
 use super::super::{Needs, PutObstacle, Readers, RemoteStore, StorageError};
-use super::{SupabaseStorage, number};
+use super::SupabaseStorage;
+use super::object_fields::number;
 
 /// What a bucket says of itself.
 #[derive(Debug, PartialEq, Eq)]

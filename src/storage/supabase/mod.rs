@@ -28,9 +28,11 @@ use crate::asset::ObjectPath;
 
 mod bucket;
 mod key_role;
+mod object_fields;
 
 use bucket::Bucket;
 use key_role::{KeyRole, keys};
+use object_fields::{bytes_of, number};
 
 /// Files of one page of a listing: the most that the server gives.
 const PAGE: usize = 1_000;
@@ -392,14 +394,4 @@ impl Storage for SupabaseStorage {
     async fn sync(&self) -> Result<(), StorageError> {
         Ok(())
     }
-}
-
-/// Reads a file's size from what a listing says of it.
-fn bytes_of(object: &Value) -> u64 {
-    number(&object["metadata"]["size"]).unwrap_or_default()
-}
-
-/// Reads a number that may be written as a text.
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
