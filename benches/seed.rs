@@ -8,7 +8,7 @@ use pixform::manifest::Manifest;
 use pixform::plan::row_inputs;
 use pixform::process::{Liveness, Process};
 use pixform::record::{Original, Published, Record, RecordedRow, outputs};
-use pixform::state::{Access, Commit, Lease, LeaseAnswer, Origin, Put, Run, State};
+use pixform::state::{Access, Commit, Lease, LeaseAnswer, Put, Run, RunOrigin, State};
 use pixform::storage::{Marker, Overwrite, StoreOptions, write_marker};
 
 use crate::manifests::{Shape, URL_BASE, manifest, rules};
@@ -78,7 +78,7 @@ pub async fn lease(state: &dyn State, manifest: &Manifest) -> Lease {
         id: "bench".to_owned(),
         command: "bench".to_owned(),
         process: Process::current(),
-        origin: Origin::default(),
+        origin: RunOrigin::default(),
     };
     state.start_run(&run).await.expect("a run can begin");
     let answer = state.take_lease(&manifest.name, &run, &|_| Liveness::Dead).await.expect("a lease can be taken");

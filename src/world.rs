@@ -14,7 +14,7 @@ use crate::digest::{ContentDigest, RecipeDigest};
 use crate::generator::Generator;
 use crate::memory::Memory;
 use crate::record::Original;
-use crate::state::{Access, Known, State, StateError};
+use crate::state::{Access, KnownState, State, StateError};
 pub use crate::storage::ORIGINALS;
 use crate::storage::{
     Health, Marker, MarkerError, Moving, Opened, Overwrite, StateRecords, StateView, Storage, StorageError,
@@ -291,7 +291,7 @@ impl World {
     /// When the marker cannot be read.
     pub async fn store(
         &self,
-        known: &Known,
+        known: &KnownState,
         now: i64,
         take: TakeStorage,
     ) -> Result<(Option<Marker>, StoreDecision), WorldError> {

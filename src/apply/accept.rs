@@ -6,7 +6,7 @@ use crate::asset::{Asset, AssetKey, ObjectPath, TableSpec};
 use crate::digest::SeenDigest;
 use crate::plan::{ColumnEdit, kept_columns};
 use crate::record::{Original, RecordedRow};
-use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Origin, Put, Right};
+use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Put, Right, RunOrigin};
 use crate::storage::{Overwrite, content_type_of};
 use crate::world::World;
 
@@ -67,7 +67,7 @@ fn written_by(lease: &Lease, key: &AssetKey, accepted: Accepted) -> Acceptance {
         key: key.clone(),
         accepted,
         run: lease.run.clone(),
-        origin: Origin::default(),
+        origin: RunOrigin::default(),
         created_at: 0,
     }
 }

@@ -123,17 +123,17 @@ async fn unreferenced(
     patience: Duration,
     tell: &(dyn Fn(&str) + Sync),
 ) -> Result<BTreeSet<ObjectPath>, ApplyError> {
-    world.state.pardon(&run.id, &Process::liveness).await?;
+    world.state.unmark(&run.id, &Process::liveness).await?;
     let going = garbage.files.iter().filter(|(_, verdict)| *verdict == Verdict::Goes).map(|(file, _)| file.clone());
     let going: Vec<Loose> = going.collect();
     if going.is_empty() {
         return Ok(BTreeSet::new());
     }
-    world.state.condemn(&run.id, &going).await?;
+    world.state.mark(&run.id, &going).await?;
     crash_point("gc-condemned");
     let deleted = condemned(world, run, (going, policy), patience, tell).await;
     // What bears the mark still is as it was before. A mark that stays is lifted by the next run.
-    let lifted = world.state.pardon(&run.id, &Process::liveness).await;
+    let lifted = world.state.unmark(&run.id, &Process::liveness).await;
     let deleted = deleted?;
     lifted?;
     Ok(deleted)
@@ -230,7 +230,7 @@ async fn delete(
     let mut deleted = BTreeSet::new();
     for batch in still.chunks(BATCH) {
         held.check()?;
-        let doomed = world.state.doom(&run.id, batch).await?;
+        let doomed = world.state.sweep(&run.id, batch).await?;
         crash_point("gc-doomed");
         held.check()?;
         world.storage.delete(&doomed).await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::digest::ContentDigest;
 use crate::process::Process;
-use crate::state::Known;
+use crate::state::KnownState;
 use crate::storage::{
     Marker, MarkerCreation, Needs, ORIGINALS, Originals, StorageError, StoreDecision, TakeStorage, make_marker, probe,
     write_marker,
@@ -47,7 +47,7 @@ pub enum Told {
 /// [`ApplyError::Refused`] where the storage is another one, or another state's; else what the storage says.
 pub async fn claim(
     world: &World,
-    (known, now, take): (&Known, i64, TakeStorage),
+    (known, now, take): (&KnownState, i64, TakeStorage),
     originals: Originals,
     proof: Option<&Proof>,
 ) -> Result<Told, ApplyError> {

@@ -164,7 +164,7 @@ fn older(against: &str, project: &Path, rules: &Rules, output: &Output) -> Resul
 }
 
 /// Finds a commit; where there is a folder of that name, git need not be there.
-fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::Commit>, Failure> {
+fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::GitCommit>, Failure> {
     match git::find(name, project) {
         Err(_) if is_folder => Ok(None),
         found => found,
@@ -176,7 +176,7 @@ fn is_yaml(name: &str) -> bool {
 }
 
 /// Returns the manifests as they are found today: all of `manifests/`, or those with a top-level `collection:`.
-fn at_commit(commit: &git::Commit, name: &str) -> Result<Vec<OldFile>, Failure> {
+fn at_commit(commit: &git::GitCommit, name: &str) -> Result<Vec<OldFile>, Failure> {
     let mut files = commit.files(FOLDER, is_yaml)?;
     if files.is_empty() {
         files = commit.files("", is_yaml)?;

@@ -47,7 +47,7 @@ const HARMLESS: [&str; 13] = [
 const FILES_MAX: usize = 10_000;
 
 /// A commit of the repository that a folder lies in.
-pub struct Commit {
+pub struct GitCommit {
     folder: PathBuf,
     /// The folder's path in the repository, which ends in `/` where it is not empty.
     prefix: String,
@@ -65,7 +65,7 @@ pub struct OldFile {
 }
 
 /// Finds the commit that a name means, in the repository of a folder; `None` where it means none.
-pub fn find(name: &str, folder: &Path) -> Result<Option<Commit>, Failure> {
+pub fn find(name: &str, folder: &Path) -> Result<Option<GitCommit>, Failure> {
     if name.starts_with('-') {
         return Err(Failure::usage(format!("`{name}` is no branch, tag or commit"), "name one, as in `origin/main`"));
     }
@@ -73,7 +73,7 @@ pub fn find(name: &str, folder: &Path) -> Result<Option<Commit>, Failure> {
     let prefix = inside.text().map_err(|said| no_repository(folder, &said))?;
     let peeled = format!("{name}^{{commit}}");
     let found = git(folder, ["rev-parse", "--verify", "--quiet", &peeled], &[])?;
-    Ok(found.text().ok().map(|id| Commit { folder: folder.to_path_buf(), prefix, id }))
+    Ok(found.text().ok().map(|id| GitCommit { folder: folder.to_path_buf(), prefix, id }))
 }
 
 /// Says why git finds no repository. One that belongs to another user, as in a container, it does not read: whoever
@@ -130,7 +130,7 @@ pub fn unknown(name: &str, folder: &Path) -> Result<Failure, Failure> {
     Ok(Failure::usage(message, help))
 }
 
-impl Commit {
+impl GitCommit {
     /// Returns the first digits of its name.
     pub fn short(&self) -> &str {
         self.id.get(..7).unwrap_or(&self.id)

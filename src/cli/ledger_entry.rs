@@ -19,6 +19,6 @@ pub fn entry(HistoryLine { call, run }: HistoryLine) -> HistoryEntry {
         Some(run) => run.ended,
         None => true,
     };
-    let state::Origin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
+    let state::RunOrigin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
     HistoryEntry { time, call, ended, command, host, actor, commit, run_url }
 }

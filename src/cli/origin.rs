@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use crate::state::Origin;
+use crate::state::RunOrigin;
 
 use super::change_set::{self, Belongs};
 
@@ -44,12 +44,12 @@ const COMMITS: [&str; 8] = [
 const URLS: [&str; 4] = ["CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"];
 
 /// Returns where this run comes from.
-pub fn here() -> Origin {
+pub fn here() -> RunOrigin {
     let Belongs { branch, pull_request } = change_set::here();
-    Origin { branch, pull_request, ..of(&|name| std::env::var(name).ok()) }
+    RunOrigin { branch, pull_request, ..of(&|name| std::env::var(name).ok()) }
 }
 
-fn of(variable: &dyn Fn(&str) -> Option<String>) -> Origin {
+fn of(variable: &dyn Fn(&str) -> Option<String>) -> RunOrigin {
     let first = |names: &[&str]| names.iter().filter_map(|name| variable(name)).find_map(|value| text(&value));
     let github = || {
         let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| first(&[name]));
@@ -58,7 +58,7 @@ fn of(variable: &dyn Fn(&str) -> Option<String>) -> Origin {
     };
     let urls = [variable("PIXFORM_RUN_URL"), github()].into_iter().chain(URLS.map(variable));
     let run_url = urls.flatten().find_map(|value| address(&value));
-    Origin { actor: first(&ACTORS), commit: first(&COMMITS), run_url, ..Origin::default() }
+    RunOrigin { actor: first(&ACTORS), commit: first(&COMMITS), run_url, ..RunOrigin::default() }
 }
 
 /// Returns a text without control characters, cut where it is too long; `None` where nothing is left.
@@ -87,7 +87,7 @@ mod tests {
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let expected =
-            Origin { actor: owned(actor), commit: owned(commit), run_url: owned(run_url), ..Origin::default() };
+            RunOrigin { actor: owned(actor), commit: owned(commit), run_url: owned(run_url), ..RunOrigin::default() };
         assert_eq!(of(&find), expected, "{variables:?}");
     }
 

@@ -7,7 +7,7 @@ use crate::asset::{CollectionName, Format, GeneratorName, TableName, is_identifi
 use crate::engine::{EngineError, Environment};
 use crate::imaging;
 use crate::manifest::{GeneratorRules, Manifest, Rules, Sketch, needed_fields, write};
-use crate::state::{Access, Survey, TableSeen, Visitor};
+use crate::state::{Access, ScanVisitor, Survey, TableSeen};
 use crate::world::World;
 use crate::yaml::nearest;
 
@@ -33,7 +33,7 @@ pub struct Wanted<'w> {
 /// Takes nothing of a scan: only whether the table fits is asked.
 struct Nothing;
 
-impl Visitor for Nothing {
+impl ScanVisitor for Nothing {
     fn record(&mut self, _: crate::record::RecordHead<'_>) {}
 
     fn row(&mut self, _: &str, _: crate::digest::SeenDigest) {}

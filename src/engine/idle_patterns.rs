@@ -5,7 +5,7 @@ use crate::asset::{CollectionName, Labels};
 use crate::digest::SeenDigest;
 use crate::planner::{DeclaredManifest, Pattern, Patterns, Selection};
 use crate::record::RecordHead;
-use crate::state::Visitor;
+use crate::state::ScanVisitor;
 use crate::world::World;
 
 use super::EngineError;
@@ -75,7 +75,7 @@ struct RecordedPatterns<'i, 's> {
     axes: &'i [String],
 }
 
-impl Visitor for RecordedPatterns<'_, '_> {
+impl ScanVisitor for RecordedPatterns<'_, '_> {
     fn record(&mut self, head: RecordHead<'_>) {
         let labels = self.axes.iter().cloned().zip(head.key.split('/').map(str::to_owned)).collect();
         self.idle.meet(self.collection, head.key, &labels);

@@ -2,7 +2,7 @@
 
 use crate::apply::{self, Proof, Told};
 use crate::process::Process;
-use crate::state::{Origin, Run};
+use crate::state::{Run, RunOrigin};
 use crate::storage::TakeStorage;
 use crate::world::World;
 
@@ -16,7 +16,7 @@ pub struct RunStart<'r> {
     /// The command, as the history shows it.
     pub command: &'r str,
     /// Where the run comes from.
-    pub origin: Origin,
+    pub origin: RunOrigin,
     /// Whether the user insists on the storage.
     pub take: TakeStorage,
 }

@@ -4,7 +4,7 @@ use crate::asset::{AssetKey, Heads};
 use crate::digest::SeenDigest;
 use crate::plan::{Coverage, HeadComparison, Note, Suspects};
 use crate::record::RecordHead;
-use crate::state::Visitor;
+use crate::state::ScanVisitor;
 use crate::world::Listing;
 
 use super::row_owners::Foreign;
@@ -53,7 +53,7 @@ impl<'f> FirstPass<'f> {
     }
 }
 
-impl Visitor for FirstPass<'_> {
+impl ScanVisitor for FirstPass<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         let Some(number) = self.comparison.record(&head) else { return };
         if let Some(PublishedPaths { paths, files }) = &mut self.objects {

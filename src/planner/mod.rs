@@ -14,7 +14,7 @@ use crate::plan::{
     Approved, CollectionPlan, Completeness, Coverage, GuardLimits, Note, Plan, PlanRefusal, Sights, StoreFinding,
     Stray, Verdicts, guard, sample,
 };
-use crate::state::{Arrangement, Known, KnownCollection, Schema, TableProblem, TableSeen};
+use crate::state::{Arrangement, KnownCollection, KnownState, Schema, TableProblem, TableSeen};
 use crate::storage::{Originals, StoreDecision, TakeStorage};
 use crate::world::{Listing, World, WorldError};
 
@@ -179,7 +179,7 @@ pub enum PlannerError {
 struct Gathering<'r> {
     world: &'r World,
     request: &'r PlanRequest<'r>,
-    known: &'r Known,
+    known: &'r KnownState,
     /// Recipes that an asset further up gets made.
     making: HashMap<RecipeDigest, AssetKey>,
     /// All originals, once they were listed.
@@ -251,7 +251,7 @@ fn refusals(plan: &Plan, limits: GuardLimits, decision: StoreDecision) -> Vec<Pl
 }
 
 /// Collections that have records and no manifest.
-fn undeclared(known: &Known, request: &PlanRequest<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
+fn undeclared(known: &KnownState, request: &PlanRequest<'_>, moved_away: &BTreeMap<CollectionName, u64>) -> Vec<Note> {
     if request.all_manifests == AllManifests::Some {
         return Vec::new();
     }
@@ -286,7 +286,7 @@ fn torn(plan: &CollectionPlan, moves: &Moves) -> Result<(), PlannerError> {
 }
 
 impl<'r> Gathering<'r> {
-    fn new(world: &'r World, request: &'r PlanRequest<'r>, known: &'r Known) -> Self {
+    fn new(world: &'r World, request: &'r PlanRequest<'r>, known: &'r KnownState) -> Self {
         let (making, damaged) = (HashMap::new(), deep_check::Damaged::new());
         Self { world, request, known, making, originals: OnceCell::new(), damaged }
     }

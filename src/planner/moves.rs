@@ -7,7 +7,7 @@ use crate::glob::GlobIndex;
 use crate::manifest::{MOVED_CHAIN_MAX, Manifest};
 use crate::plan::{CollectionPlan, Suspects};
 use crate::record::RecordHead;
-use crate::state::{AppliedMove, RenameMemory, StateError, Visitor};
+use crate::state::{AppliedMove, RenameMemory, ScanVisitor, StateError};
 use crate::world::World;
 
 use super::PlannerError;
@@ -38,7 +38,7 @@ pub(super) struct MoveHistory<'p> {
 #[derive(Default)]
 struct KeyCollector(BTreeSet<AssetKey>);
 
-impl Visitor for KeyCollector {
+impl ScanVisitor for KeyCollector {
     fn record(&mut self, head: RecordHead<'_>) {
         self.0.extend(head.key.parse::<AssetKey>().ok());
     }

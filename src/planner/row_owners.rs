@@ -6,7 +6,7 @@ use crate::asset::{AssetKey, CollectionName, Heads, TableSpec};
 use crate::digest::SeenDigest;
 use crate::manifest::Manifest;
 use crate::record::RecordHead;
-use crate::state::Visitor;
+use crate::state::ScanVisitor;
 
 use super::{DeclaredManifest, Gathering, Moves, PlannerError, SharedRow};
 
@@ -20,7 +20,7 @@ struct OwnerCollector<'f> {
     owner: &'f CollectionName,
 }
 
-impl Visitor for OwnerCollector<'_> {
+impl ScanVisitor for OwnerCollector<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         self.foreign.0.insert(head.key.to_owned(), self.owner.clone());
     }

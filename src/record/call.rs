@@ -270,7 +270,7 @@ pub enum Sender {
 
 /// What was paid for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum CallCharge {
     /// As much, as the service told or else by the estimate.
     Charged(MicroUsd),
     /// As much or nothing: nobody knows.
@@ -279,7 +279,7 @@ pub enum Charge {
     Nothing,
 }
 
-impl Charge {
+impl CallCharge {
     /// Returns the name that events use.
     pub fn name(self) -> &'static str {
         match self {
@@ -292,13 +292,13 @@ impl Charge {
 
 impl Call {
     /// Returns what was paid for it.
-    pub fn charge(&self, sender: Sender) -> Charge {
+    pub fn charge(&self, sender: Sender) -> CallCharge {
         let estimate = self.estimate.amount();
         match (self.status, self.cost) {
             // What the service told while it was still at it may grow.
-            (status, Some(cost)) if status.is_open() => Charge::Charged(cost.max(estimate)),
-            (CallStatus::Refused, Some(MicroUsd(0))) => Charge::Nothing,
-            (_, Some(cost)) => Charge::Charged(cost),
+            (status, Some(cost)) if status.is_open() => CallCharge::Charged(cost.max(estimate)),
+            (CallStatus::Refused, Some(MicroUsd(0))) => CallCharge::Nothing,
+            (_, Some(cost)) => CallCharge::Charged(cost),
             (
                 CallStatus::Finished
                 | CallStatus::Submitted
@@ -306,10 +306,10 @@ impl Call {
                 | CallStatus::Rejected
                 | CallStatus::Lost,
                 None,
-            ) => Charge::Charged(estimate),
-            (CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged, None) => Charge::Maybe(estimate),
-            (CallStatus::Intended, None) if sender == Sender::Ended => Charge::Maybe(estimate),
-            (CallStatus::Intended | CallStatus::Refused, None) => Charge::Nothing,
+            ) => CallCharge::Charged(estimate),
+            (CallStatus::Unknown | CallStatus::Failed | CallStatus::Judged, None) => CallCharge::Maybe(estimate),
+            (CallStatus::Intended, None) if sender == Sender::Ended => CallCharge::Maybe(estimate),
+            (CallStatus::Intended | CallStatus::Refused, None) => CallCharge::Nothing,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::template::Filling;
 mod call;
 mod document;
 
-pub use call::{Account, Call, CallAttempt, CallStatus, Charge, Decision, Estimate, FAILED_MAX, NewCall, Sender};
+pub use call::{Account, Call, CallAttempt, CallCharge, CallStatus, Decision, Estimate, FAILED_MAX, NewCall, Sender};
 pub use document::{StoredCause, StoredError, published_from_json, published_to_json};
 
 /// One published form as it lies in the storage.

@@ -4,7 +4,7 @@
 //! counted apart.
 
 use crate::asset::MicroUsd;
-use crate::record::{Call, CallStatus, Charge, Decision, Sender};
+use crate::record::{Call, CallCharge, CallStatus, Decision, Sender};
 
 use super::quantities;
 use super::visible_text::terminal;
@@ -59,7 +59,7 @@ pub struct HistoryGroup {
 
 impl HistoryEntry {
     /// Returns what was paid for the call.
-    pub fn charge(&self) -> Charge {
+    pub fn charge(&self) -> CallCharge {
         self.call.charge(if self.ended { Sender::Ended } else { Sender::AtWork })
     }
 }
@@ -70,12 +70,12 @@ impl HistoryCosts {
         let add = |sum: &mut MicroUsd, MicroUsd(more): MicroUsd| sum.0 = sum.0.saturating_add(more);
         self.calls += 1;
         match entry.charge() {
-            Charge::Charged(cost) => {
+            CallCharge::Charged(cost) => {
                 add(&mut self.charged, cost);
                 add(&mut self.estimated, entry.call.estimate.amount());
             }
-            Charge::Maybe(estimate) => add(&mut self.maybe, estimate),
-            Charge::Nothing => {}
+            CallCharge::Maybe(estimate) => add(&mut self.maybe, estimate),
+            CallCharge::Nothing => {}
         }
     }
 }
@@ -263,21 +263,21 @@ mod tests {
         let charges = CallStatus::ALL.map(|status| (status.name(), entry(status).charge()));
         let estimate = MicroUsd(15_000);
         let of = |charge| charges.iter().filter(|(_, is)| *is == charge).map(|(name, _)| *name).collect::<Vec<_>>();
-        assert_eq!(of(Charge::Charged(estimate)), ["submitted", "received", "finished", "rejected", "lost"]);
-        assert_eq!(of(Charge::Maybe(estimate)), ["failed", "judged", "unknown"]);
-        assert_eq!(of(Charge::Nothing), ["intended", "refused"]);
-        assert_eq!(HistoryEntry { ended: true, ..entry(CallStatus::Intended) }.charge(), Charge::Maybe(estimate));
+        assert_eq!(of(CallCharge::Charged(estimate)), ["submitted", "received", "finished", "rejected", "lost"]);
+        assert_eq!(of(CallCharge::Maybe(estimate)), ["failed", "judged", "unknown"]);
+        assert_eq!(of(CallCharge::Nothing), ["intended", "refused"]);
+        assert_eq!(HistoryEntry { ended: true, ..entry(CallStatus::Intended) }.charge(), CallCharge::Maybe(estimate));
         let told = |status, cost| {
             let call = Call { cost: Some(MicroUsd(cost)), ..entry(status).call };
             HistoryEntry { call, ..entry(status) }
         };
         for (status, cost, charge) in [
-            (CallStatus::Finished, 9_000, Charge::Charged(MicroUsd(9_000))),
-            (CallStatus::Failed, 9_000, Charge::Charged(MicroUsd(9_000))),
-            (CallStatus::Refused, 9_000, Charge::Charged(MicroUsd(9_000))),
-            (CallStatus::Refused, 0, Charge::Nothing),
-            (CallStatus::Submitted, 9_000, Charge::Charged(estimate)),
-            (CallStatus::Submitted, 20_000, Charge::Charged(MicroUsd(20_000))),
+            (CallStatus::Finished, 9_000, CallCharge::Charged(MicroUsd(9_000))),
+            (CallStatus::Failed, 9_000, CallCharge::Charged(MicroUsd(9_000))),
+            (CallStatus::Refused, 9_000, CallCharge::Charged(MicroUsd(9_000))),
+            (CallStatus::Refused, 0, CallCharge::Nothing),
+            (CallStatus::Submitted, 9_000, CallCharge::Charged(estimate)),
+            (CallStatus::Submitted, 20_000, CallCharge::Charged(MicroUsd(20_000))),
         ] {
             assert_eq!(told(status, cost).charge(), charge, "{status:?}");
         }

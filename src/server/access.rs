@@ -14,7 +14,7 @@ const TEXT_MAX: usize = 300;
 
 /// One request, answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Access<'a> {
+pub struct AccessEntry<'a> {
     /// When it was answered, RFC 3339 in UTC to the millisecond.
     pub time: String,
     /// Who asked.

@@ -12,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::asset::AssetKey;
 use crate::record::{Published, Record};
-use crate::state::Reader;
+use crate::state::RowReader;
 
 use super::PlanPage;
 use super::pages::Pages;
@@ -206,7 +206,7 @@ pub async fn plan(app: &Arc<App>) -> Result<Response<Body>, Problem> {
     }
     match app.plan.get().await {
         // Nobody knows yet who may read a row that is only about to become ours.
-        Ok(plan) if plan.adopted > 0 && app.served.reader != Reader::Connected => Err(hidden()),
+        Ok(plan) if plan.adopted > 0 && app.served.reader != RowReader::Connected => Err(hidden()),
         Ok(plan) => Ok(Pages::foreign(&plan.html)),
         // The reason may name places and people; it is for whoever runs the server.
         Err(failure) => {

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use serde_json::Value;
 
-use crate::state::Holds;
+use crate::state::ColumnHolds;
 
 use super::snapshot::{Collection, member};
 
@@ -63,7 +63,8 @@ impl Numbers {
         };
         for (at, (name, value)) in members.into_iter().enumerate() {
             text.push(if at == 0 { b'{' } else { b',' });
-            let big = collection.columns.iter().any(|column| column.name == name && column.holds == Holds::Bigint);
+            let big =
+                collection.columns.iter().any(|column| column.name == name && column.holds == ColumnHolds::Bigint);
             let value = if big && value.is_number() { Value::String(value.to_string()) } else { value };
             member(text, &name, &value);
         }

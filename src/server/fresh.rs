@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::secret::chain;
-use crate::state::Reader;
+use crate::state::RowReader;
 use crate::world::World;
 
 use super::STALE_MILLISECONDS;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is served now.
 pub struct Fresh {
     world: Arc<World>,
-    reader: Reader,
+    reader: RowReader,
     begun: Instant,
     current: RwLock<Option<Arc<Snapshot>>>,
     /// When it was last found to be current, in milliseconds since the beginning.
@@ -40,7 +40,7 @@ pub struct Fresh {
 
 impl Fresh {
     /// Begins with nothing; rows are read in the place of a reader.
-    pub fn new(world: Arc<World>, reader: Reader) -> Self {
+    pub fn new(world: Arc<World>, reader: RowReader) -> Self {
         Self {
             world,
             reader,

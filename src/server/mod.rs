@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::state::{Reader, StateError};
+use crate::state::{RowReader, StateError};
 use crate::storage::PublicFiles;
 use crate::world::World;
 
@@ -37,7 +37,7 @@ mod query;
 mod route;
 mod snapshot;
 
-pub use access::Access;
+pub use access::AccessEntry;
 pub use host::HostName;
 pub use listen::{Bound, bind};
 
@@ -49,7 +49,7 @@ pub struct Served {
     /// State and storage.
     pub world: Arc<World>,
     /// In whose place rows are read.
-    pub reader: Reader,
+    pub reader: RowReader,
     /// The files that rows point at, where they lie in a folder of this machine.
     pub files: PublicFiles,
     /// A folder that is mounted beside the pages.
@@ -67,7 +67,7 @@ pub struct Served {
 }
 
 /// Is told of a request once it is answered.
-pub type Log = Arc<dyn Fn(&Access<'_>) + Send + Sync>;
+pub type Log = Arc<dyn Fn(&AccessEntry<'_>) + Send + Sync>;
 
 /// Makes plans of manifests.
 #[async_trait]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::state::{Holds, Nulls};
+use crate::state::{ColumnHolds, Nulls};
 
 use super::exact::{EXACT, Numbers};
 use super::query::{LIMIT_MAX, VALUES_MAX as FILTER_MAX};
@@ -129,16 +129,16 @@ fn column(column: &Column, numbers: Numbers) -> Value {
         return json!({});
     }
     let (kinds, format): (&[&str], Option<&str>) = match column.holds {
-        Holds::Bigint if numbers == Numbers::Exact => (&["string"], None),
-        Holds::Bigint => (&["integer"], Some("int64")),
-        Holds::Integer => (&["integer"], Some("int32")),
-        Holds::Number => (&["number"], Some("double")),
-        Holds::Decimal => (&["number", "string"], None),
-        Holds::Text => (&["string"], None),
-        Holds::Moment => (&["string"], Some("date-time")),
-        Holds::Truth => (&["boolean"], None),
-        Holds::Texts => return json!({ "type": "array", "items": { "type": "string" } }),
-        Holds::Anything => return json!({}),
+        ColumnHolds::Bigint if numbers == Numbers::Exact => (&["string"], None),
+        ColumnHolds::Bigint => (&["integer"], Some("int64")),
+        ColumnHolds::Integer => (&["integer"], Some("int32")),
+        ColumnHolds::Number => (&["number"], Some("double")),
+        ColumnHolds::Decimal => (&["number", "string"], None),
+        ColumnHolds::Text => (&["string"], None),
+        ColumnHolds::Moment => (&["string"], Some("date-time")),
+        ColumnHolds::Truth => (&["boolean"], None),
+        ColumnHolds::Texts => return json!({ "type": "array", "items": { "type": "string" } }),
+        ColumnHolds::Anything => return json!({}),
     };
     let mut kinds: Vec<&str> = kinds.to_vec();
     kinds.extend((column.nulls == Nulls::Allowed).then_some("null"));
@@ -149,7 +149,7 @@ fn column(column: &Column, numbers: Numbers) -> Value {
     if let Some(format) = format {
         schema["format"] = format.into();
     }
-    if column.holds == Holds::Bigint && numbers == Numbers::Exact {
+    if column.holds == ColumnHolds::Bigint && numbers == Numbers::Exact {
         schema["pattern"] = "^-?[0-9]+$".into();
     }
     schema

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::asset::MicroUsd;
-use crate::record::{Charge, Sender};
+use crate::record::{CallCharge, Sender};
 use crate::state::{HistoryLine, HistoryQuery, Shows};
 
 use super::answer::Keep;
@@ -73,9 +73,9 @@ async fn costs(app: &App) -> Result<Costs, crate::state::StateError> {
         costs.calls += 1;
         let sender = if line.run.is_none_or(|run| run.ended) { Sender::Ended } else { Sender::AtWork };
         match line.call.charge(sender) {
-            Charge::Charged(MicroUsd(cost)) => costs.charged += cost,
-            Charge::Maybe(MicroUsd(estimate)) => costs.maybe += estimate,
-            Charge::Nothing => {}
+            CallCharge::Charged(MicroUsd(cost)) => costs.charged += cost,
+            CallCharge::Maybe(MicroUsd(estimate)) => costs.maybe += estimate,
+            CallCharge::Nothing => {}
         }
     };
     app.served.world.state.history(&HistoryQuery::default(), &mut add).await?;

@@ -11,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::asset::{FieldName, Recipe};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Call, CallStatus, Original, Published};
-use crate::state::{HistoryLine, Origin, Run};
+use crate::state::{HistoryLine, Run, RunOrigin};
 
 use super::browse::small;
 use super::picture::Older;
@@ -122,7 +122,7 @@ fn was(past: &Past<'_>, line: &HistoryLine, sha256: ContentDigest) -> Was {
 
 fn call(line: &HistoryLine, call: &Call) -> Value {
     let origin = line.run.as_ref().map(|run| run.origin.clone()).unwrap_or_default();
-    let Origin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
+    let RunOrigin { actor, commit, run_url, branch: _, pull_request: _ } = origin;
     // Only what a browser may follow; a run's address comes from a variable that anybody can set.
     let run_url = run_url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     context! {

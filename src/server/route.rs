@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::state::Shows;
 
-use super::access::{self, Access};
+use super::access::{self, AccessEntry};
 use super::exact::Numbers;
 use super::fresh::Fresh;
 use super::fresh_plan::FreshPlan;
@@ -109,7 +109,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     app.metrics.count(part, response.status().as_u16(), took);
     if let Some(log) = &app.served.log {
         let snapshot = app.fresh.get().await.ok();
-        log(&Access {
+        log(&AccessEntry {
             time: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             client: client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.address),
             method: parts.method.as_str(),

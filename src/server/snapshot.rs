@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::asset::CollectionName;
 use crate::digest::SeenDigest;
 use crate::record::RecordHead;
-use crate::state::{Holds, Nulls, Reader, ShownColumn, ShownShape, ShownVisitor, Shows, State, StateError};
+use crate::state::{ColumnHolds, Nulls, RowReader, ShownColumn, ShownShape, ShownVisitor, Shows, State, StateError};
 
 use super::answer::Answer;
 
@@ -67,7 +67,7 @@ pub struct Column {
     /// Its name.
     pub name: String,
     /// What it holds by its declaration.
-    pub holds: Holds,
+    pub holds: ColumnHolds,
     /// Whether it may be empty.
     pub nulls: Nulls,
     /// The kinds of JSON values that were seen in it.
@@ -86,7 +86,7 @@ struct ColumnTypes {
 }
 
 impl Column {
-    fn new(name: &str, holds: Holds, nulls: Nulls) -> Self {
+    fn new(name: &str, holds: ColumnHolds, nulls: Nulls) -> Self {
         Self { name: name.to_owned(), holds, nulls, kinds: ColumnTypes::default() }
     }
 
@@ -94,13 +94,13 @@ impl Column {
     pub fn is_as_declared(&self) -> bool {
         let ColumnTypes { null, integer, number, text, truth, other } = self.kinds;
         let [integers, numbers, texts, truths, others] = match self.holds {
-            Holds::Bigint | Holds::Integer => [true, false, false, false, false],
-            Holds::Number => [true, true, false, false, false],
-            Holds::Decimal => [true, true, true, false, false],
-            Holds::Text | Holds::Moment => [false, false, true, false, false],
-            Holds::Truth => [false, false, false, true, false],
-            Holds::Texts => [false, false, false, false, true],
-            Holds::Anything => [true; 5],
+            ColumnHolds::Bigint | ColumnHolds::Integer => [true, false, false, false, false],
+            ColumnHolds::Number => [true, true, false, false, false],
+            ColumnHolds::Decimal => [true, true, true, false, false],
+            ColumnHolds::Text | ColumnHolds::Moment => [false, false, true, false, false],
+            ColumnHolds::Truth => [false, false, false, true, false],
+            ColumnHolds::Texts => [false, false, false, false, true],
+            ColumnHolds::Anything => [true; 5],
         };
         (integers || !integer)
             && (numbers || !number)
@@ -139,7 +139,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub async fn read(state: &dyn State, reader: &Reader, url_base: &str) -> Result<Self, StateError> {
+    pub async fn read(state: &dyn State, reader: &RowReader, url_base: &str) -> Result<Self, StateError> {
         let (mut collections, mut shows) = (BTreeMap::new(), Shows::Everything);
         for known in state.known().await?.collections {
             let mut reading = Reading::new(known.name.clone(), url_base);
@@ -313,8 +313,8 @@ impl<'u> Reading<'u> {
         let columns = match table {
             Some(_) => columns,
             None => {
-                let axis = |axis: &String| Column::new(axis, Holds::Text, Nulls::Never);
-                key.iter().map(axis).chain([Column::new("urls", Holds::Texts, Nulls::Never)]).collect()
+                let axis = |axis: &String| Column::new(axis, ColumnHolds::Text, Nulls::Never);
+                key.iter().map(axis).chain([Column::new("urls", ColumnHolds::Texts, Nulls::Never)]).collect()
             }
         };
         Some(Collection { name, key, columns, shows, labels, entries, order, rows, edited, gone })

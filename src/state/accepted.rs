@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
 
-use super::Origin;
+use super::RunOrigin;
 
 /// One thing that somebody accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Acceptance {
     /// The run in which it was.
     pub run: String,
     /// Where that run came from; ignored when it is written, and empty for a run that was never remembered.
-    pub origin: Origin,
+    pub origin: RunOrigin,
     /// When it was written: milliseconds since 1970 by the state's clock; ignored when it is written.
     pub created_at: i64,
 }

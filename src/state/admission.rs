@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Caps;
-    use super::super::budget::Spent;
+    use super::super::budget::MoneySpent;
     use super::*;
     use crate::asset::MicroUsd;
     use crate::digest::RecipeDigest;
@@ -255,7 +255,7 @@ mod tests {
 
     fn budget((run, month): (u64, u64)) -> Budget {
         let caps = Caps { run: Some(MicroUsd(run)), month: Some(MicroUsd(month)) };
-        Budget::new(Spent::default(), caps)
+        Budget::new(MoneySpent::default(), caps)
     }
 
     /// Whether a request leaves that may be charged.

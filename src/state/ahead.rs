@@ -36,7 +36,7 @@ pub struct Breach {
 const SHOWN_MAX: usize = 40;
 
 /// What one value is refused for.
-pub(super) struct Fault {
+pub(super) struct RowRefusal {
     /// The rule.
     pub refused: Refused,
     /// The SQL that gives way.
@@ -47,8 +47,8 @@ pub(super) struct Fault {
 pub(super) fn by_type<'r>(
     spec: &TableSpec,
     rows: &'r [RowAhead],
-    label: impl Fn(usize, &str) -> Option<Fault>,
-    value: impl Fn(usize, &Value) -> Option<Fault>,
+    label: impl Fn(usize, &str) -> Option<RowRefusal>,
+    value: impl Fn(usize, &Value) -> Option<RowRefusal>,
 ) -> (Vec<Breach>, Vec<&'r RowAhead>) {
     let (mut breaches, mut others) = (Vec::new(), Vec::new());
     for row in rows {
@@ -56,18 +56,20 @@ pub(super) fn by_type<'r>(
         let labels = labels.filter_map(|(at, part)| Some((part.to_owned(), label(at, part)?)));
         let values = row.values.iter().enumerate();
         let values = values.filter_map(|(at, told)| Some((shown(told.as_ref()?), value(at, told.as_ref()?)?)));
-        let faults: Vec<(String, Fault)> = labels.chain(values).collect();
+        let faults: Vec<(String, RowRefusal)> = labels.chain(values).collect();
         if faults.is_empty() {
             others.push(row);
         }
-        breaches.extend(faults.into_iter().map(|(value, Fault { refused: Refused { rule, found }, mend })| Breach {
-            key: row.key.clone(),
-            rule,
-            found: match found {
-                None => quoted(&value),
-                Some(found) => format!("{}, which {found}", quoted(&value)),
-            },
-            mend,
+        breaches.extend(faults.into_iter().map(|(value, RowRefusal { refused: Refused { rule, found }, mend })| {
+            Breach {
+                key: row.key.clone(),
+                rule,
+                found: match found {
+                    None => quoted(&value),
+                    Some(found) => format!("{}, which {found}", quoted(&value)),
+                },
+                mend,
+            }
         }));
     }
     (breaches, others)

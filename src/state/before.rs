@@ -11,7 +11,7 @@ use crate::asset::{AssetKey, TableSpec};
 use crate::digest::SeenDigest;
 
 /// A collection's name and a key in it.
-pub(super) type Address<'c> = (&'c str, &'c str);
+pub(super) type KeyPlace<'c> = (&'c str, &'c str);
 
 /// A row's key by its columns: the one it has and the one it gets.
 pub(super) type Rename<'c> = (Vec<&'c str>, Vec<&'c str>);
@@ -35,9 +35,9 @@ pub(super) struct Before<'c> {
     /// The originals and files that those records named.
     pub named: Named,
     /// What leaves its place: renamed or deleted.
-    pub leaving: BTreeSet<Address<'c>>,
+    pub leaving: BTreeSet<KeyPlace<'c>>,
     /// What is renamed.
-    renamed: HashSet<Address<'c>>,
+    renamed: HashSet<KeyPlace<'c>>,
     /// The keys whose row is accepted as it is.
     accepted: HashSet<&'c AssetKey>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Before<'c> {
 impl<'c> Before<'c> {
     /// Begins with what the commit says; the records are still to be [added](Self::add).
     pub(super) fn new(collection: &'c str, commit: &'c Commit) -> Self {
-        let renamed: HashSet<Address<'_>> = commit.put.iter().filter_map(|put| renamed(collection, put)).collect();
+        let renamed: HashSet<KeyPlace<'_>> = commit.put.iter().filter_map(|put| renamed(collection, put)).collect();
         let deleted = commit.delete.iter().map(|key| (collection, key.as_str()));
         let leaving = renamed.iter().copied().chain(deleted).collect();
         let rows = commit.accepted.iter().filter(|acceptance| matches!(acceptance.accepted, Accepted::Row { .. }));
@@ -54,7 +54,7 @@ impl<'c> Before<'c> {
     }
 
     /// Returns where the commit reaches to, each place once and in order.
-    pub(super) fn reach(&self) -> BTreeSet<Address<'c>> {
+    pub(super) fn reach(&self) -> BTreeSet<KeyPlace<'c>> {
         let puts = self.commit.put.iter().map(|put| (self.collection, put.record.key.as_str()));
         self.leaving.iter().copied().chain(puts).collect()
     }
@@ -124,11 +124,11 @@ impl<'c> Before<'c> {
         Ok(Some(self.row_of(put).cloned().unwrap_or_else(told)))
     }
 
-    fn is_there(&self, at: Address<'_>) -> bool {
+    fn is_there(&self, at: KeyPlace<'_>) -> bool {
         self.records.contains_key(&(at.0.to_owned(), at.1.to_owned()))
     }
 
-    fn row(&self, at: Address<'_>) -> Option<&KnownRow> {
+    fn row(&self, at: KeyPlace<'_>) -> Option<&KnownRow> {
         self.records.get(&(at.0.to_owned(), at.1.to_owned()))?.as_ref()
     }
 
@@ -153,7 +153,7 @@ pub(super) fn own_columns<'k>(spec: &TableSpec, key: &'k AssetKey) -> Result<Vec
 }
 
 /// Returns where the put's record was, if elsewhere.
-fn renamed<'c>(collection: &str, put: &'c Put) -> Option<Address<'c>> {
+fn renamed<'c>(collection: &str, put: &'c Put) -> Option<KeyPlace<'c>> {
     let (from_collection, from_key) = put.moved_from.as_ref()?;
     let from = (from_collection.as_str(), from_key.as_str());
     (from != (collection, put.record.key.as_str())).then_some(from)

@@ -8,13 +8,13 @@ use crate::record::Estimate;
 /// What may still be spent.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
-    spent: Spent,
+    spent: MoneySpent,
     caps: Caps,
 }
 
 /// What was spent and reserved before, as the ledger sums it up; only what a cap is on is counted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Spent {
+pub(super) struct MoneySpent {
     /// By the run.
     pub run: i64,
     /// In this month.
@@ -32,7 +32,7 @@ pub(super) enum Reservation {
 
 impl Budget {
     /// Makes the budget of a run.
-    pub(super) fn new(spent: Spent, caps: Caps) -> Self {
+    pub(super) fn new(spent: MoneySpent, caps: Caps) -> Self {
         Self { spent, caps }
     }
 
@@ -40,7 +40,7 @@ impl Budget {
     pub(super) fn reserve(&mut self, estimate: Estimate) -> Reservation {
         let price = estimate.amount();
         let add = |spent: i64| spent.saturating_add(signed(price.0));
-        let spent = Spent { run: add(self.spent.run), month: add(self.spent.month) };
+        let spent = MoneySpent { run: add(self.spent.run), month: add(self.spent.month) };
         let over = |cap: Option<MicroUsd>, spent: i64| cap.is_some_and(|cap| unsigned(spent) > cap.0);
         if price.0 > 0 && (over(self.caps.run, spent.run) || over(self.caps.month, spent.month)) {
             return Reservation::OverCap;

@@ -31,7 +31,7 @@ pub enum TableSeen {
 }
 
 /// Takes what a scan reads, one at a time, so that nothing is held.
-pub trait Visitor {
+pub trait ScanVisitor {
     /// Is called for each record of the collection, in ascending byte order of the keys, before any row.
     fn record(&mut self, head: RecordHead<'_>);
     /// Is called for each row of the table, keyed by its key columns joined by `/`, with the digest of its declared

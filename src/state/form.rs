@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What values a column's type takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ColumnForm {
     /// Text of any length, or something of which nothing is known here.
     Any,
     /// Text of so many characters at most.
@@ -47,7 +47,7 @@ pub(super) struct Refused {
 /// Choices that a message names.
 const NAMED_MAX: usize = 8;
 
-impl Form {
+impl ColumnForm {
     /// Says why the column cannot take a part of a key, which has to come back letter by letter; `None` where it can.
     pub(super) fn refuses_label(&self, label: &str) -> Option<Refused> {
         let respelt = |own: String| (own != label).then(|| takes_own_spelling(&own));
@@ -133,10 +133,10 @@ mod tests {
 
     use super::*;
 
-    const SMALL: Form = Form::Integer { least: -32768, most: 32767 };
+    const SMALL: ColumnForm = ColumnForm::Integer { least: -32768, most: 32767 };
 
-    fn choice() -> Form {
-        Form::Choice(vec!["age".to_owned(), "body".to_owned()])
+    fn choice() -> ColumnForm {
+        ColumnForm::Choice(vec!["age".to_owned(), "body".to_owned()])
     }
 
     #[test]
@@ -148,20 +148,20 @@ mod tests {
             (SMALL, "+7", Some("takes its own spelling")),
             (SMALL, "32768", Some("takes -32768 to 32767")),
             (SMALL, "7a", Some("takes whole numbers")),
-            (Form::Integer { least: i64::MIN, most: i64::MAX }, "9223372036854775807", None),
-            (Form::Uuid, "0192a6f0-5c1e-7cc0-9e6d-0123456789ab", None),
-            (Form::Uuid, "0192A6F0-5C1E-7CC0-9E6D-0123456789AB", Some("takes its own spelling")),
-            (Form::Uuid, "x", Some("takes UUIDs")),
-            (Form::Date, "2026-02-28", None),
-            (Form::Date, "20260228", Some("takes its own spelling")),
-            (Form::Date, "2026-02-30", Some("takes days, as in `2026-11-30`")),
-            (Form::Truth, "true", None),
-            (Form::Truth, "yes", Some("takes `true` and `false`")),
-            (Form::Length(3), "abc", None),
-            (Form::Length(3), "abcd", Some("takes 3 characters")),
+            (ColumnForm::Integer { least: i64::MIN, most: i64::MAX }, "9223372036854775807", None),
+            (ColumnForm::Uuid, "0192a6f0-5c1e-7cc0-9e6d-0123456789ab", None),
+            (ColumnForm::Uuid, "0192A6F0-5C1E-7CC0-9E6D-0123456789AB", Some("takes its own spelling")),
+            (ColumnForm::Uuid, "x", Some("takes UUIDs")),
+            (ColumnForm::Date, "2026-02-28", None),
+            (ColumnForm::Date, "20260228", Some("takes its own spelling")),
+            (ColumnForm::Date, "2026-02-30", Some("takes days, as in `2026-11-30`")),
+            (ColumnForm::Truth, "true", None),
+            (ColumnForm::Truth, "yes", Some("takes `true` and `false`")),
+            (ColumnForm::Length(3), "abc", None),
+            (ColumnForm::Length(3), "abcd", Some("takes 3 characters")),
             (choice(), "body", None),
             (choice(), "Body", Some("takes `age`, `body`")),
-            (Form::Any, "anything", None),
+            (ColumnForm::Any, "anything", None),
         ] {
             let told = form.refuses_label(label).map(|refused| refused.rule);
             assert_eq!(told.as_deref(), refused, "{form:?} {label}");
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_value_is_measured_as_the_column_holds_it() {
-        let decimal = Form::Decimal { whole: 3, scale: 2 };
+        let decimal = ColumnForm::Decimal { whole: 3, scale: 2 };
         for (form, value, refused) in [
             (SMALL, json!(32767), None),
             (SMALL, json!(40000), Some("takes -32768 to 32767")),
@@ -179,12 +179,12 @@ mod tests {
             (decimal.clone(), json!(999.99), None),
             (decimal.clone(), json!(999.999), Some("takes 3 digits before the point")),
             (decimal, json!(-1000), Some("takes 3 digits before the point")),
-            (Form::Length(2), json!(64), None),
-            (Form::Length(2), json!(128), Some("takes 2 characters")),
-            (Form::Length(3), json!("größ   "), Some("takes 3 characters")),
-            (Form::Length(4), json!("größ   "), None),
+            (ColumnForm::Length(2), json!(64), None),
+            (ColumnForm::Length(2), json!(128), Some("takes 2 characters")),
+            (ColumnForm::Length(3), json!("größ   "), Some("takes 3 characters")),
+            (ColumnForm::Length(4), json!("größ   "), None),
             (choice(), json!("hair"), Some("takes `age`, `body`")),
-            (Form::Any, json!({ "a": 1 }), None),
+            (ColumnForm::Any, json!({ "a": 1 }), None),
         ] {
             let told = form.refuses(&value).map(|refused| refused.rule);
             assert_eq!(told.as_deref(), refused, "{form:?} {value}");

@@ -28,7 +28,7 @@ pub struct KnownCollection {
 
 /// What a state says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownState {
     /// How its tables stand.
     pub schema: Schema,
     /// Its own id, made when its tables were; `None` while they are absent.

@@ -15,12 +15,12 @@ pub struct Run {
     /// The process.
     pub process: Process,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: RunOrigin,
 }
 
 /// Where a run came from, for people who read the history: strangers' text, which is only ever shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Origin {
+pub struct RunOrigin {
     /// Who began it.
     pub actor: Option<String>,
     /// The commit of the manifests.
@@ -43,7 +43,7 @@ impl Run {
 /// What runs belong to together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSet {
-    /// A pull request, as in [`Origin::pull_request`]. A run without one, as at somebody's desk, belongs to the one that is
+    /// A pull request, as in [`RunOrigin::pull_request`]. A run without one, as at somebody's desk, belongs to the one that is
     /// first heard of on its branch afterwards; where none is, to the last that was heard of there before.
     PullRequest(String),
     /// Everything on a branch.
@@ -52,7 +52,7 @@ pub enum ChangeSet {
 
 impl ChangeSet {
     /// Returns what runs of this origin belong to; `None` where it says neither pull request nor branch.
-    pub fn of(origin: &Origin) -> Option<Self> {
+    pub fn of(origin: &RunOrigin) -> Option<Self> {
         let pull_request = origin.pull_request.clone().map(Self::PullRequest);
         pull_request.or_else(|| origin.branch.clone().map(Self::Branch))
     }

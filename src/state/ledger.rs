@@ -7,7 +7,7 @@ use crate::digest::ContentDigest;
 use crate::process::Process;
 use crate::record::{Call, CallAttempt, CallStatus, Original};
 
-use super::{ChangeSet, Origin};
+use super::{ChangeSet, RunOrigin};
 
 /// A fact about a call that cannot be undone, to be kept even by a run that lost its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub struct HistoryRun {
     /// The process, with its host.
     pub process: Process,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: RunOrigin,
     /// Whether it said that it ended, or was not heard of for [`super::RUN_SILENT_SECONDS`].
     pub ended: bool,
 }

@@ -40,16 +40,18 @@ mod table;
 pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
 pub use self::ahead::{Breach, RowAhead};
 pub use self::collect::{Claim, LiveObject, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
-pub use self::commit::{AppliedMove, Commit, Put, RenameMemory, RowSeen, TableProblem, TableSeen, Visitor};
+pub use self::commit::{AppliedMove, Commit, Put, RenameMemory, RowSeen, ScanVisitor, TableProblem, TableSeen};
 pub use self::damages::Damage;
 pub use self::gathered::{Records, records_of};
-pub use self::known::{Known, KnownCollection, Schema};
-pub use self::lease::{ChangeSet, Holder, LEASE_SECONDS, Lease, LeaseAnswer, Origin, RUN_SILENT_SECONDS, Right, Run};
+pub use self::known::{KnownCollection, KnownState, Schema};
+pub use self::lease::{
+    ChangeSet, Holder, LEASE_SECONDS, Lease, LeaseAnswer, RUN_SILENT_SECONDS, Right, Run, RunOrigin,
+};
 pub use self::ledger::{CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, HistoryRun, Intent};
-pub use self::open::{UrlWarning, is_unfinished, open, place, setup_sql, url_warnings};
+pub use self::open::{is_unfinished, open, place, setup_sql, url_warnings};
 pub use self::plans::KeptPlan;
 pub use self::port::{AdminPort, FilePort, GarbagePort, LeasePort, LedgerPort, RecordPort, ShownPort, State};
-pub use self::reader::{Holds, Nulls, Reader, ReaderWarning, Readership, ShownColumn, Shows};
+pub use self::reader::{ColumnHolds, Nulls, ReaderWarning, Readership, RowReader, ShownColumn, Shows};
 pub use self::shown::{Arrangement, ShownShape, ShownVisitor};
 pub use self::survey::{Survey, SurveyColumn};
 
@@ -60,6 +62,15 @@ pub enum Access {
     Read,
     /// For applying: the database is created when it is missing.
     Write,
+}
+
+/// Something odd about a URL that is no mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlWarning {
+    /// What is odd, one sentence in lower case; holds nothing secret.
+    pub message: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// What can go wrong with a state.

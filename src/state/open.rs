@@ -1,17 +1,8 @@
 //! Opening a state by its URL, and what a URL tells without opening anything.
 
-use super::{Access, State, StateError, postgres, sqlite};
+use super::{Access, State, StateError, UrlWarning, postgres, sqlite};
 use crate::asset::TableSpec;
 use crate::secret;
-
-/// Something odd about a URL that is no mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlWarning {
-    /// What is odd, one sentence in lower case; holds nothing secret.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
 
 /// Opens the state at a URL: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `sqlite::memory:` for tests.
 ///

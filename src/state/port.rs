@@ -11,8 +11,9 @@ use crate::record::{Decision, NewCall, Original, Published, Record};
 
 use super::{
     Acceptance, AppliedMove, Arrangement, Breach, CallFact, CallSeen, Caps, Claim, Commit, Damage, HistoryLine,
-    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, Known, Lease, LeaseAnswer, Loose, Reader, Readership, Right,
-    RowAhead, RowSeen, Run, ShownVisitor, StateError, Survey, TableSeen, TextVisitor, Unreferenced, Visitor,
+    HistoryQuery, Holder, Intent, IsAlive, KeptPlan, KnownState, Lease, LeaseAnswer, Loose, Readership, Right,
+    RowAhead, RowReader, RowSeen, Run, ScanVisitor, ShownVisitor, StateError, Survey, TableSeen, TextVisitor,
+    Unreferenced,
 };
 
 /// What pixform needs of a database, in all its roles.
@@ -30,7 +31,7 @@ pub trait AdminPort: Send + Sync {
     ///
     /// # Errors
     /// [`StateError::Newer`] for tables of a newer program.
-    async fn known(&self) -> Result<Known, StateError>;
+    async fn known(&self) -> Result<KnownState, StateError>;
 
     /// Returns a text that tells one moment from another: of two that were asked of the same value of this type, the later
     /// differs from the earlier one if anything that can be read has changed between. It may differ without that, and is
@@ -65,7 +66,7 @@ pub trait RecordPort: Send + Sync {
         &self,
         collection: &CollectionName,
         table: Option<&TableSpec>,
-        visitor: &mut (dyn Visitor + Send),
+        visitor: &mut (dyn ScanVisitor + Send),
     ) -> Result<TableSeen, StateError>;
 
     /// Returns the whole records of those keys that have one, in no particular order.
@@ -300,15 +301,15 @@ pub trait GarbagePort: Send + Sync {
     async fn collected(&self, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, StateError>;
 
     /// Marks files for a run of gc: those that are as unreferenced as they were, and that no run has marked.
-    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError>;
+    async fn mark(&self, run: &str, files: &[Loose]) -> Result<(), StateError>;
 
     /// Lifts the marks of a run, and those of all runs that are dead.
-    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError>;
+    async fn unmark(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError>;
 
     /// Makes deletions of those files that the run marked, that still bear its mark, and that no record names; and takes
     /// over those [`LooseKind::Leftover`] that nobody else has taken meanwhile. Returns their paths: nobody relies on them
     /// or puts anything there until they are forgotten.
-    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError>;
+    async fn sweep(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError>;
 
     /// Forgets deletions of a run that are done, and remembers which recipes have lost their original by it.
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError>;
@@ -334,7 +335,7 @@ pub trait ShownPort: Send + Sync {
     async fn shown(
         &self,
         collection: &CollectionName,
-        reader: &Reader,
+        reader: &RowReader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError>;
 
@@ -349,7 +350,7 @@ pub trait ShownPort: Send + Sync {
     /// where the database has it, or else of whoever is connected.
     ///
     /// # Errors
-    /// [`StateError::Reader`] for a role that is asked for and that there is not, or that may not be taken on.
+    /// [`StateError::RowReader`] for a role that is asked for and that there is not, or that may not be taken on.
     async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError>;
 
     /// Returns those of the recipes that records had before and have no more, and those that were

@@ -9,7 +9,7 @@ pub const STRANGER: &str = "anon";
 
 /// In whose place rows are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reader {
+pub enum RowReader {
     /// Whoever is connected.
     Connected,
     /// A role of the database, taken on for each question.
@@ -22,7 +22,7 @@ pub enum Reader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readership {
     /// In whose place rows are read.
-    pub reader: Reader,
+    pub reader: RowReader,
     /// What is to be told of it, and what mends that.
     pub warnings: Vec<ReaderWarning>,
 }
@@ -51,7 +51,7 @@ pub enum Shows {
 
 /// What a column holds, as the database's catalogue says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum ColumnHolds {
     /// Whole numbers of 64 bits.
     Bigint,
     /// Whole numbers of 32 bits.
@@ -87,14 +87,14 @@ pub struct ShownColumn {
     /// Its name.
     pub name: String,
     /// What it holds.
-    pub holds: Holds,
+    pub holds: ColumnHolds,
     /// Whether it may be empty.
     pub nulls: Nulls,
 }
 
 impl Readership {
     /// Makes one that has nothing to tell.
-    pub fn quiet(reader: Reader) -> Self {
+    pub fn quiet(reader: RowReader) -> Self {
         Self { reader, warnings: Vec::new() }
     }
 }

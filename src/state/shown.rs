@@ -14,6 +14,16 @@ use crate::record::{Record, RecordHead};
 use super::reader::{ShownColumn, Shows};
 use super::{Commit, Put};
 
+/// A collection as its own table has it.
+pub(super) struct ShownCollection {
+    /// Its key axes.
+    pub key: Vec<String>,
+    /// The table that it was last published to.
+    pub table: Option<TableName>,
+    /// Its order and columns, where an apply has written them.
+    pub arrangement: Option<Arrangement>,
+}
+
 /// What of a manifest decides how a collection is shown, and nothing else: no plan is made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrangement {

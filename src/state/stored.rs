@@ -55,14 +55,14 @@ const FREE_BEFORE: &str = "(c.price = 0)";
 
 /// Whether an original becomes the one that its recipe is published with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum OriginalPlace {
     /// It becomes the current one.
     Current,
     /// It is kept beside the current one, if any.
     Aside,
 }
 
-impl Place {
+impl OriginalPlace {
     /// Returns the place of what a call made that has this status.
     pub(super) fn of(status: CallStatus) -> Self {
         if status == CallStatus::Finished { Self::Current } else { Self::Aside }

@@ -1,7 +1,7 @@
 //! The words about published tables that hold for every database: how one was found, and how its names are written.
 
 use super::TableProblem;
-use super::form::Form;
+use super::form::ColumnForm;
 use crate::asset::{ColumnType, TableSpec};
 
 /// Whether a table has a column `id`.
@@ -22,9 +22,27 @@ pub(super) enum Times {
     Foreign,
 }
 
+/// What the columns of a row's key hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyRead {
+    /// All of it.
+    Whole,
+    /// Something that no key of ours is made of: the row cannot be one of ours.
+    Foreign,
+}
+
+/// What a column is to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ColumnUse {
+    /// A part of the key.
+    Key,
+    /// A value.
+    Value,
+}
+
 /// How the table was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found<Shape> {
+pub(super) enum TableFound<Shape> {
     /// There is none.
     Absent,
     /// It takes our rows.
@@ -64,7 +82,7 @@ pub(super) const NO_SHELF: &str =
     "two rows take each other's keys, and no key column takes any other text for a moment: rename them in two steps";
 
 /// Tells whether a row can have that key: its columns give each part back letter by letter.
-pub(super) fn is_key(forms: &[Form], key: &[&str]) -> bool {
+pub(super) fn is_key(forms: &[ColumnForm], key: &[&str]) -> bool {
     forms.iter().zip(key).all(|(form, part)| form.refuses_label(part).is_none())
 }
 

@@ -18,7 +18,7 @@ use pixform::plan::{Action, Approved, Change, Coverage, GuardLimits, Plan, Verdi
 use pixform::planner::{self, AllManifests, DeclaredManifest, Moves, PlanRequest, PlannerError, Selection};
 use pixform::process::Process;
 use pixform::render;
-use pixform::state::{Access, Caps, Origin, Run};
+use pixform::state::{Access, Caps, Run, RunOrigin};
 use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 use rusqlite::Connection;
@@ -167,7 +167,7 @@ async fn carry_out(world: &Arc<World>, declared: &[DeclaredManifest], plan: &Pla
         id: uuid::Uuid::now_v7().to_string(),
         command: "apply".to_owned(),
         process: Process::current(),
-        origin: Origin::default(),
+        origin: RunOrigin::default(),
     };
     assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
     if plan.is_empty() {

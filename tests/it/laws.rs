@@ -13,7 +13,7 @@ use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Coverage, GuardLimits, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Comparing, DeclaredManifest, Moves, PlanRequest, Selection};
 use pixform::process::Process;
-use pixform::state::{Access, Caps, Origin, Run};
+use pixform::state::{Access, Caps, Run, RunOrigin};
 use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 use proptest::prelude::*;
@@ -178,7 +178,7 @@ async fn carry_out(world: &Arc<World>, declared: &DeclaredManifest, plan: &Plan,
         id: format!("run-{number}"),
         command: "apply".to_owned(),
         process: Process::current(),
-        origin: Origin::default(),
+        origin: RunOrigin::default(),
     };
     let leases = Leases::take(&*world.state, &apply::collections(plan), &run, 0).await.unwrap();
     let work = Work {

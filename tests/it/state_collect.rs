@@ -106,8 +106,8 @@ async fn an_original_is_worth_what_its_calls_say(make: Maker<'_>) {
     });
     assert_eq!(worths.collect::<Vec<_>>(), [Worth::Free, Worth::Unpublished, Worth::UnderWay]);
     let files = loose(&*state).await;
-    state.condemn("gc-1", &files).await.unwrap();
-    assert_eq!(state.doom("gc-1", &files).await.unwrap().len(), 2, "what is being made is not doomed");
+    state.mark("gc-1", &files).await.unwrap();
+    assert_eq!(state.sweep("gc-1", &files).await.unwrap().len(), 2, "what is being made is not doomed");
     assert_eq!(paths(&*state).await, [original(3).path.to_string()]);
 }
 
@@ -133,21 +133,21 @@ async fn only_what_still_bears_the_mark_is_doomed(make: Maker<'_>) {
     let lease = ready(&*state).await;
     made(&*state, 1..=4).await;
     let files = loose(&*state).await;
-    assert_eq!(state.doom("gc-1", &files).await.unwrap(), [], "nothing is marked");
-    state.condemn("gc-1", &files).await.unwrap();
-    state.condemn("gc-2", &files).await.unwrap();
-    assert_eq!(state.doom("gc-2", &files).await.unwrap(), [], "the first mark counts");
+    assert_eq!(state.sweep("gc-1", &files).await.unwrap(), [], "nothing is marked");
+    state.mark("gc-1", &files).await.unwrap();
+    state.mark("gc-2", &files).await.unwrap();
+    assert_eq!(state.sweep("gc-2", &files).await.unwrap(), [], "the first mark counts");
     // One is named by a record, one announced once more, one claimed.
     write(&*state, &lease, vec![put("a/x", 1)], &[]).await;
     state.announce_originals(&[original(2)], &alive).await.unwrap();
     state.announce(&[(content(2), published(2))], &alive).await.unwrap();
     let claimed = [original(3).path, published(3).path, path("nowhere/at-all.jpg")];
     assert_eq!(state.claim(&claimed, &alive).await.unwrap(), [Claim::Kept, Claim::Kept, Claim::Unknown]);
-    let doomed: BTreeSet<String> = state.doom("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
+    let doomed: BTreeSet<String> = state.sweep("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(doomed.into_iter().collect::<Vec<_>>(), both(4));
     assert_eq!(state.originals(&[recipe(4)]).await.unwrap(), []);
     assert_eq!(state.objects(&[(content(4), published(4).rendition.digest)]).await.unwrap(), []);
-    let again: BTreeSet<String> = state.doom("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
+    let again: BTreeSet<String> = state.sweep("gc-1", &files).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(again.into_iter().collect::<Vec<_>>(), both(4), "asked twice, it answers twice");
 }
 
@@ -156,7 +156,7 @@ async fn published_files_are_relied_on_by_who_says_so(make: Maker<'_>) {
     state.migrate().await.unwrap();
     made(&*state, 1..=1).await;
     let files = loose(&*state).await;
-    state.condemn("gc-1", &files).await.unwrap();
+    state.mark("gc-1", &files).await.unwrap();
     assert_eq!(
         state.objects(&[(content(1), published(1).rendition.digest)]).await.unwrap().len(),
         1,
@@ -164,7 +164,7 @@ async fn published_files_are_relied_on_by_who_says_so(make: Maker<'_>) {
     );
     let wanted = [(content(1), published(1).rendition.digest)];
     assert_eq!(state.rely_on_objects(&wanted).await.unwrap().len(), 1);
-    let doomed = state.doom("gc-1", &files).await.unwrap();
+    let doomed = state.sweep("gc-1", &files).await.unwrap();
     assert_eq!(doomed, [original(1).path]);
 }
 
@@ -177,9 +177,9 @@ async fn a_path_goes_only_with_all_its_lines(make: Maker<'_>) {
     state.announce(&[(content(2), twin.clone())], &alive).await.unwrap();
     let files = loose(&*state).await;
     assert_eq!(files.len(), 2, "each path is told once");
-    state.condemn("gc-1", &files).await.unwrap();
+    state.mark("gc-1", &files).await.unwrap();
     state.rely_on_objects(&[(content(2), twin.rendition.digest)]).await.unwrap();
-    assert_eq!(state.doom("gc-1", &files).await.unwrap(), [original(1).path]);
+    assert_eq!(state.sweep("gc-1", &files).await.unwrap(), [original(1).path]);
     write(&*state, &lease, vec![put("a/x", 1)], &[]).await;
     assert_eq!(paths(&*state).await, Vec::<String>::new(), "a record names the path");
 }
@@ -192,15 +192,15 @@ async fn marks_of_the_dead_are_lifted(make: Maker<'_>) {
     for gc in ["gc-1", "gc-2"] {
         state.start_run(&pixform::state::Run { command: "gc".to_owned(), ..run(gc) }).await.unwrap();
     }
-    state.condemn("gc-1", &files).await.unwrap();
-    state.pardon("gc-2", &alive).await.unwrap();
-    state.condemn("gc-2", &files).await.unwrap();
-    assert_eq!(state.doom("gc-2", &files).await.unwrap(), [], "the first one lives");
-    state.pardon("gc-2", &dead).await.unwrap();
-    assert_eq!(state.doom("gc-1", &files).await.unwrap(), [], "its marks are lifted");
-    state.condemn("gc-2", &files).await.unwrap();
-    state.pardon("gc-2", &alive).await.unwrap();
-    assert_eq!(state.doom("gc-2", &files).await.unwrap(), [], "so are one's own");
+    state.mark("gc-1", &files).await.unwrap();
+    state.unmark("gc-2", &alive).await.unwrap();
+    state.mark("gc-2", &files).await.unwrap();
+    assert_eq!(state.sweep("gc-2", &files).await.unwrap(), [], "the first one lives");
+    state.unmark("gc-2", &dead).await.unwrap();
+    assert_eq!(state.sweep("gc-1", &files).await.unwrap(), [], "its marks are lifted");
+    state.mark("gc-2", &files).await.unwrap();
+    state.unmark("gc-2", &alive).await.unwrap();
+    assert_eq!(state.sweep("gc-2", &files).await.unwrap(), [], "so are one's own");
 }
 
 async fn nothing_is_put_where_a_living_run_deletes(make: Maker<'_>) {
@@ -209,8 +209,8 @@ async fn nothing_is_put_where_a_living_run_deletes(make: Maker<'_>) {
     made(&*state, 1..=2).await;
     let files = loose(&*state).await;
     state.start_run(&pixform::state::Run { command: "gc".to_owned(), ..run("gc-1") }).await.unwrap();
-    state.condemn("gc-1", &files).await.unwrap();
-    assert_eq!(state.doom("gc-1", &files).await.unwrap().len(), 4);
+    state.mark("gc-1", &files).await.unwrap();
+    assert_eq!(state.sweep("gc-1", &files).await.unwrap().len(), 4);
     let announced = [(content(1), published(1)), (content(3), published(3))];
     assert_eq!(state.announce(&announced, &alive).await.unwrap(), [published(1).path]);
     assert_eq!(state.announce_originals(&[original(1)], &alive).await.unwrap(), [original(1).path]);
@@ -223,7 +223,7 @@ async fn nothing_is_put_where_a_living_run_deletes(make: Maker<'_>) {
     assert_eq!(leftovers.iter().filter(|file| matches!(file.kind, LooseKind::Leftover { .. })).count(), 4);
     assert_eq!(state.announce(&announced[..1], &dead).await.unwrap(), []);
     assert_eq!(state.claim(&[original(1).path], &dead).await.unwrap(), [Claim::Unknown]);
-    let doomed = state.doom("gc-2", &leftovers).await.unwrap();
+    let doomed = state.sweep("gc-2", &leftovers).await.unwrap();
     let doomed: BTreeSet<String> = doomed.iter().map(ToString::to_string).collect();
     assert_eq!(doomed.into_iter().collect::<Vec<_>>(), both(2), "the rest is the next one's");
 }
@@ -235,8 +235,8 @@ async fn a_recipe_is_remembered_as_collected_until_it_has_an_original_again(make
     state.migrate().await.unwrap();
     made(&*state, 1..=2).await;
     let files = loose(&*state).await;
-    state.condemn("gc-1", &files).await.unwrap();
-    let doomed = state.doom("gc-1", &files).await.unwrap();
+    state.mark("gc-1", &files).await.unwrap();
+    let doomed = state.sweep("gc-1", &files).await.unwrap();
     assert_eq!(state.collected(&recipes).await.unwrap(), [], "its file may still be there");
     state.forget_deleted("gc-2", &doomed).await.unwrap();
     assert_eq!(state.collected(&recipes).await.unwrap(), [], "another run's are not its own");
@@ -302,8 +302,8 @@ async fn many_files_at_once_are_no_matter(make: Maker<'_>) {
     write(&*state, &lease, Vec::new(), &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let files = loose(&*state).await;
     assert_eq!(files.len(), 2 * COUNT as usize);
-    state.condemn("gc-1", &files).await.unwrap();
-    let doomed = state.doom("gc-1", &files).await.unwrap();
+    state.mark("gc-1", &files).await.unwrap();
+    let doomed = state.sweep("gc-1", &files).await.unwrap();
     assert_eq!(doomed.len(), files.len());
     state.forget_deleted("gc-1", &doomed).await.unwrap();
     assert_eq!(loose(&*state).await.len(), 0);

@@ -15,8 +15,8 @@ use pixform::record::{
     Decision, Estimate, NewCall, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
-    Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, Origin, Put, Right, Run, Schema,
-    State, StateError, TableSeen, Visitor,
+    Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, Put, Right, Run, RunOrigin,
+    ScanVisitor, Schema, State, StateError, TableSeen,
 };
 use serde_json::{Value, json};
 
@@ -131,7 +131,7 @@ pub fn moved(from: &str, to: &str, number: u32) -> Put {
 }
 
 pub fn run(id: &str) -> Run {
-    let origin = Origin {
+    let origin = RunOrigin {
         actor: Some("an\u{1b}[1m actor".to_owned()),
         commit: Some("0123abcd".to_owned()),
         run_url: Some("https://ci.example.com/1".to_owned()),
@@ -187,7 +187,7 @@ pub struct Seen {
     pub rows: BTreeMap<String, SeenDigest>,
 }
 
-impl Visitor for Seen {
+impl ScanVisitor for Seen {
     fn record(&mut self, head: RecordHead<'_>) {
         assert!(self.rows.is_empty(), "records come before rows");
         self.heads.push(Head {
@@ -579,7 +579,7 @@ async fn a_run_may_be_told_twice(make: Maker<'_>) {
 
 fn accepted(at: &str, accepted: Accepted) -> Acceptance {
     let (collection, run) = (collection("pictures"), "run-1".to_owned());
-    Acceptance { collection, key: key(at), accepted, run, origin: Origin::default(), created_at: 0 }
+    Acceptance { collection, key: key(at), accepted, run, origin: RunOrigin::default(), created_at: 0 }
 }
 
 fn accepted_picture(number: u32) -> Accepted {

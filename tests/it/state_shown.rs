@@ -2,7 +2,7 @@
 
 use pixform::digest::SeenDigest;
 use pixform::record::RecordHead;
-use pixform::state::{Arrangement, Commit, Reader, ShownShape, ShownVisitor, State};
+use pixform::state::{Arrangement, Commit, RowReader, ShownShape, ShownVisitor, State};
 use serde_json::{Value, json};
 
 use crate::state_contract::{
@@ -33,7 +33,7 @@ impl ShownVisitor for Shown {
 
 async fn shown(state: &dyn State) -> Shown {
     let mut shown = Shown::default();
-    state.shown(&collection("pictures"), &Reader::Connected, &mut shown).await.unwrap();
+    state.shown(&collection("pictures"), &RowReader::Connected, &mut shown).await.unwrap();
     shown.rows.sort_by(|one, other| one.0.cmp(&other.0));
     shown
 }

@@ -14,8 +14,8 @@ use pixform::asset::{ColumnType, MicroUsd, TableSpec};
 use pixform::process::{Liveness, Process};
 use pixform::record::Estimate;
 use pixform::state::{
-    Access, Caps, Commit, Intent, Known, Lease, Origin, Put, RUN_SILENT_SECONDS, Right, Schema, State, StateError,
-    TableProblem, TableSeen, open,
+    Access, Caps, Commit, Intent, KnownState, Lease, Put, RUN_SILENT_SECONDS, Right, RunOrigin, Schema, State,
+    StateError, TableProblem, TableSeen, open,
 };
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
@@ -65,7 +65,7 @@ async fn open_at(path: &Path, access: Access) -> Result<Box<dyn State>, StateErr
     open(&format!("sqlite:{}", path.display()), access).await
 }
 
-async fn known(path: &Path) -> Result<Known, StateError> {
+async fn known(path: &Path) -> Result<KnownState, StateError> {
     open_at(path, Access::Read).await?.known().await
 }
 
@@ -507,9 +507,9 @@ async fn the_first_version_is_read_as_it_is_and_upgraded_with_all_it_holds() {
     let told: Vec<_> = old_calls.iter().map(|seen| (seen.call.id.as_str(), seen.abandoned)).collect();
     assert_eq!(told, [("c0", false), ("c1", true)]);
     let run_of_old = old_lines[0].run.clone().unwrap();
-    assert_eq!((run_of_old.process, run_of_old.origin), (Process::current(), Origin::default()));
+    assert_eq!((run_of_old.process, run_of_old.origin), (Process::current(), RunOrigin::default()));
     let holder = reader.holder(&collection("pictures")).await.unwrap().unwrap();
-    assert_eq!((holder.run.id.as_str(), holder.run.origin), ("run-1", Origin::default()));
+    assert_eq!((holder.run.id.as_str(), holder.run.origin), ("run-1", RunOrigin::default()));
     assert!(listing(folder.dir.path()) == before, "reading upgrades nothing");
 
     let state = open_at(&folder.file(), Access::Write).await.unwrap();

@@ -10,7 +10,7 @@ use crate::planner::{self, DeclaredManifest, row_state};
 use crate::record::{Original, Published, Record, RecordHead};
 use crate::render::{Severity, terminal};
 use crate::secret::chain;
-use crate::state::{Access, Damage, RowSeen, TableSeen, Visitor};
+use crate::state::{Access, Damage, RowSeen, ScanVisitor, TableSeen};
 use crate::storage::{FileFault, MARKER_PATH};
 use crate::world::{Listing, World};
 
@@ -59,7 +59,7 @@ struct Files<'f> {
 #[derive(Default)]
 struct Rows(HashMap<String, SeenDigest>);
 
-impl Visitor for Rows {
+impl ScanVisitor for Rows {
     fn record(&mut self, _: RecordHead<'_>) {}
 
     fn row(&mut self, key: &str, seen: SeenDigest) {
@@ -70,7 +70,7 @@ impl Visitor for Rows {
 /// Takes the paths of published files.
 struct Paths<'p>(&'p mut HashSet<String>);
 
-impl Visitor for Paths<'_> {
+impl ScanVisitor for Paths<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         self.0.extend(head.objects().map(|(_, path)| path.to_owned()));
     }

@@ -4,7 +4,7 @@ use crate::apply::Leases;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::engine;
 use crate::record::RecordHead;
-use crate::state::{Access, Commit, Visitor};
+use crate::state::{Access, Commit, ScanVisitor};
 use crate::storage::{StoreDecision, TakeStorage};
 
 use crate::cli::arguments::WaitArgs;
@@ -35,7 +35,7 @@ struct Keys {
     protected: Vec<String>,
 }
 
-impl Visitor for Keys {
+impl ScanVisitor for Keys {
     fn record(&mut self, head: RecordHead<'_>) {
         self.all.extend(head.key.parse::<AssetKey>().ok());
         if head.protect {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::server::{self, Access as Seen, HostName, Log, Served};
+use crate::server::{self, AccessEntry as Seen, HostName, Log, Served};
 use crate::state::Access;
 use crate::storage::PublicFiles;
 

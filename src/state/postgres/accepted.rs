@@ -4,22 +4,22 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::{bytes, maybe_bytes};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
-use crate::state::{Acceptance, Accepted, Origin, Schema};
+use crate::state::{Acceptance, Accepted, RunOrigin, Schema};
 
 /// Keeps acceptances, in one statement.
-pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> Result<(), Failure> {
+pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> Result<(), PostgresFailure> {
     if accepted.is_empty() {
         return Ok(());
     }
-    let mut columns = Columns::default();
+    let mut columns = AcceptanceColumns::default();
     accepted.iter().for_each(|acceptance| columns.add(acceptance));
-    let Columns { collections, keys, kinds, old, new, originals, rows, runs } = columns;
+    let AcceptanceColumns { collections, keys, kinds, old, new, originals, rows, runs } = columns;
     let sql = "INSERT INTO pixform.acceptances
                  (collection, key, kind, old_recipe, new_recipe, original, row_columns, run)
                SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -39,7 +39,7 @@ pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> 
 
 /// The fields of acceptances, each in a list of its own.
 #[derive(Default)]
-struct Columns<'a> {
+struct AcceptanceColumns<'a> {
     collections: Vec<&'a str>,
     keys: Vec<&'a str>,
     kinds: Vec<&'a str>,
@@ -50,7 +50,7 @@ struct Columns<'a> {
     runs: Vec<&'a str>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> AcceptanceColumns<'a> {
     fn add(&mut self, acceptance: &'a Acceptance) {
         let Acceptance { collection, key, accepted, run, origin: _, created_at: _ } = acceptance;
         self.collections.push(collection.as_str());
@@ -77,7 +77,7 @@ pub(super) async fn acceptances(
     schema: Schema,
     collection: &CollectionName,
     keys: &[AssetKey],
-) -> Result<Vec<Acceptance>, Failure> {
+) -> Result<Vec<Acceptance>, PostgresFailure> {
     if !has_acceptances(schema) {
         return Ok(Vec::new());
     }
@@ -94,7 +94,7 @@ pub(super) async fn acceptances(
     found.iter().map(|row| acceptance(row, collection)).collect()
 }
 
-fn acceptance(row: &Row, collection: &CollectionName) -> Result<Acceptance, Failure> {
+fn acceptance(row: &Row, collection: &CollectionName) -> Result<Acceptance, PostgresFailure> {
     let key: &str = row.try_get(0)?;
     let place = || format!("what was accepted of `{collection}:{key}`");
     let accepted = match row.try_get(1)? {
@@ -107,7 +107,7 @@ fn acceptance(row: &Row, collection: &CollectionName) -> Result<Acceptance, Fail
     };
     let origin = match row.try_get(8)? {
         true => runs::read(row, 9)?.2,
-        false => Origin::default(),
+        false => RunOrigin::default(),
     };
     Ok(Acceptance {
         collection: collection.clone(),

@@ -30,11 +30,11 @@ const SHAPE: &str = "write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; in a p
 const NO_HOST: &str = "nowhere.invalid";
 
 /// Where a Postgres state is, and how one gets there.
-pub(super) struct Address {
+pub(super) struct ServerAddress {
     /// Everything that a connection needs, but how its server proves itself.
     pub config: Config,
     /// How the server proves itself.
-    pub proof: Proof,
+    pub proof: ServerProof,
     /// Host, port and database, for people.
     pub place: String,
     /// The host alone; the folder of a socket.
@@ -45,14 +45,14 @@ pub(super) struct Address {
 
 /// How a server proves that it is the one that was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum ServerProof {
     /// Not at all: there is no TLS, or nobody looks at its certificate.
     None,
     /// By a certificate for its name, signed by one of these authorities; by those of the system where none is named.
     Certificate(Option<PathBuf>),
 }
 
-impl Address {
+impl ServerAddress {
     /// Reads a URL.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Address {
             url.fragment().is_none() && !url.path().contains('@') && !names_more
         });
         let Some(url) = url else { return Err(refused("the URL of the state cannot be read", SHAPE)) };
-        let mut reading = Reading::of(&url)?;
+        let mut reading = AddressReading::of(&url)?;
         for (name, value) in url.query_pairs() {
             reading.parameter(&name, &value)?;
         }
@@ -75,7 +75,7 @@ impl Address {
 }
 
 /// An address of which a part was read.
-struct Reading {
+struct AddressReading {
     host: String,
     port: u16,
     user: String,
@@ -101,7 +101,7 @@ fn is_parameter(name: &str) -> bool {
     name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-impl Reading {
+impl AddressReading {
     fn of(url: &Url) -> Result<Self, StateError> {
         let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
             Ok(text) => Ok(text.into_owned()),
@@ -174,7 +174,7 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(self) -> Result<Address, StateError> {
+    fn finish(self) -> Result<ServerAddress, StateError> {
         let Self { host, port, user, password, database, mode, root, mut config, mut warnings } = self;
         if host.is_empty() || host == NO_HOST {
             return Err(refused("the URL of the state names no host", SHAPE));
@@ -191,8 +191,8 @@ impl Reading {
             (None, None) => Mode::Require,
         };
         let proof = match mode {
-            Mode::VerifyFull => Proof::Certificate(root.filter(|root| root != "system").map(PathBuf::from)),
-            Mode::Disable | Mode::Prefer | Mode::Require => Proof::None,
+            Mode::VerifyFull => ServerProof::Certificate(root.filter(|root| root != "system").map(PathBuf::from)),
+            Mode::Disable | Mode::Prefer | Mode::Require => ServerProof::None,
         };
         if mode != Mode::VerifyFull && !near {
             let words = match mode {
@@ -217,7 +217,7 @@ impl Reading {
         if let Some(password) = password {
             config.password(password);
         }
-        Ok(Address { config, proof, place: format!("{host}:{port}/{database}"), host, warnings })
+        Ok(ServerAddress { config, proof, place: format!("{host}:{port}/{database}"), host, warnings })
     }
 }
 
@@ -233,8 +233,8 @@ fn refused(problem: &str, help: &str) -> StateError {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Address {
-        Address::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    fn parse(text: &str) -> ServerAddress {
+        ServerAddress::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(address.config.get_user(), Some("postgres.ref"));
         assert_eq!(address.config.get_password(), Some(b"p@ss".as_slice()));
         assert_eq!(address.config.get_dbname(), Some("app"));
-        assert_eq!(address.proof, Proof::Certificate(Some("/ca.crt".into())));
+        assert_eq!(address.proof, ServerProof::Certificate(Some("/ca.crt".into())));
         assert_eq!(address.config.get_ssl_mode(), SslMode::Require);
         assert!(address.warnings.is_empty());
         let socket = parse("postgres://me@/app?host=/var/run/postgresql&port=5433");
@@ -263,14 +263,14 @@ mod tests {
         let told =
             |text: &str| parse(text).warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>().join("; ");
         for (rest, mode, proof, weak) in [
-            ("h/d", SslMode::Require, Proof::None, "nobody looks at who answers"),
-            ("h/d?sslmode=require", SslMode::Require, Proof::None, "nobody looks at who answers"),
-            ("h/d?sslmode=prefer", SslMode::Prefer, Proof::None, "offers no TLS"),
-            ("h/d?sslmode=disable", SslMode::Disable, Proof::None, "is not encrypted"),
-            ("h/d?sslmode=verify-full", SslMode::Require, Proof::Certificate(None), ""),
-            ("h/d?sslmode=verify-full&sslrootcert=system", SslMode::Require, Proof::Certificate(None), ""),
-            ("h/d?sslrootcert=a.crt", SslMode::Require, Proof::Certificate(Some("a.crt".into())), ""),
-            ("127.0.0.1/d", SslMode::Prefer, Proof::None, ""),
+            ("h/d", SslMode::Require, ServerProof::None, "nobody looks at who answers"),
+            ("h/d?sslmode=require", SslMode::Require, ServerProof::None, "nobody looks at who answers"),
+            ("h/d?sslmode=prefer", SslMode::Prefer, ServerProof::None, "offers no TLS"),
+            ("h/d?sslmode=disable", SslMode::Disable, ServerProof::None, "is not encrypted"),
+            ("h/d?sslmode=verify-full", SslMode::Require, ServerProof::Certificate(None), ""),
+            ("h/d?sslmode=verify-full&sslrootcert=system", SslMode::Require, ServerProof::Certificate(None), ""),
+            ("h/d?sslrootcert=a.crt", SslMode::Require, ServerProof::Certificate(Some("a.crt".into())), ""),
+            ("127.0.0.1/d", SslMode::Prefer, ServerProof::None, ""),
         ] {
             let url = format!("postgres://u:p@{rest}");
             let address = parse(&url);
@@ -295,7 +295,7 @@ mod tests {
             "postgres://user:secret@host/db?sslmode=secret",
             "postgres://user:secret@host/db?port=secret",
         ] {
-            let Err(StateError::Address { problem, help }) = Address::parse(wrong) else { panic!("{wrong}") };
+            let Err(StateError::Address { problem, help }) = ServerAddress::parse(wrong) else { panic!("{wrong}") };
             assert!(!problem.contains("secret") && !help.contains("secret"), "{wrong}: {problem}; {help}");
         }
     }

@@ -3,15 +3,15 @@
 use async_trait::async_trait;
 
 use super::database::{Kind, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::{Postgres, schema, survey, table};
 use crate::asset::{TableName, TableSpec};
 use crate::state::stored::{from_json, parsed, unsigned};
-use crate::state::{AdminPort, Known, KnownCollection, Schema, StateError, Survey};
+use crate::state::{AdminPort, KnownCollection, KnownState, Schema, StateError, Survey};
 
 #[async_trait]
 impl AdminPort for Postgres {
-    async fn known(&self) -> Result<Known, StateError> {
+    async fn known(&self) -> Result<KnownState, StateError> {
         self.database
             .run(Kind::Read, "read what it knows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
@@ -64,9 +64,9 @@ impl AdminPort for Postgres {
 }
 
 /// Tells what the state knows.
-async fn known(transaction: &Transaction, schema: Schema) -> Result<Known, Failure> {
+async fn known(transaction: &Transaction, schema: Schema) -> Result<KnownState, PostgresFailure> {
     if schema == Schema::Absent {
-        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
+        return Ok(KnownState { schema, id: None, store: None, collections: Vec::new() });
     }
     let meta = transaction.query_typed("SELECT name, value FROM pixform.meta", &[]).await?;
     let named = |wanted: &str| {
@@ -85,10 +85,10 @@ async fn known(transaction: &Transaction, schema: Schema) -> Result<Known, Failu
             records: unsigned(row.try_get(3)?),
         });
     }
-    Ok(Known { schema, id: named("state"), store: named("store"), collections })
+    Ok(KnownState { schema, id: named("state"), store: named("store"), collections })
 }
 
 /// Returns a text that differs once any transaction of the server has ended since.
-async fn version(transaction: &Transaction) -> Result<String, Failure> {
+async fn version(transaction: &Transaction) -> Result<String, PostgresFailure> {
     Ok(transaction.query_typed_one("SELECT pg_current_snapshot()::text", &[]).await?.try_get(0)?)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::bytes;
 use crate::digest::ContentDigest;
 use crate::record::{Published, published_to_json};
@@ -13,7 +13,10 @@ use crate::state::Schema;
 use crate::state::stored::{self, has_adopted};
 
 /// Remembers files that are taken over.
-pub(super) async fn keep(transaction: &Transaction, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+pub(super) async fn keep(
+    transaction: &Transaction,
+    files: &[(ContentDigest, Published)],
+) -> Result<(), PostgresFailure> {
     // One statement may not write one line twice.
     let once: BTreeMap<_, _> =
         files.iter().map(|(original, file)| ((original, file.rendition.digest, file.path.as_str()), file)).collect();
@@ -42,7 +45,7 @@ pub(super) async fn files(
     transaction: &Transaction,
     schema: Schema,
     originals: &[ContentDigest],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, PostgresFailure> {
     let mut files = Vec::new();
     if !has_adopted(schema) {
         return Ok(files);

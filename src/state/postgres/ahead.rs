@@ -10,13 +10,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio_postgres::types::Type;
 
-use super::columns::{Column, type_name};
-use super::database::{Database, Kind, Param, Transaction};
-use super::failure::Failure;
-use super::table::{self, full_name};
+use super::columns::{TableColumn, type_name};
+use super::database::{Kind, Param, PostgresDatabase, Transaction};
+use super::failure::PostgresFailure;
+use super::sql::full_name;
+use super::table;
 use crate::asset::{ColumnType, TableSpec};
-use crate::state::ahead::{Fault, by_rule, by_type, value_of};
-use crate::state::form::{Form, Refused, text};
+use crate::state::ahead::{RowRefusal, by_rule, by_type, value_of};
+use crate::state::form::{ColumnForm, Refused, text};
 use crate::state::table::{literal, quoted};
 use crate::state::{Breach, RowAhead, StateError};
 
@@ -28,9 +29,9 @@ const RULES_MAX: usize = 200;
 const NUMBER: &str = "pixform row";
 
 /// What a table says of rows.
-struct Rules {
+struct TableRules {
     table: u32,
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
 }
 
 /// A rule in SQL.
@@ -45,7 +46,7 @@ struct Rule {
 
 /// Tells which rules of a table these rows would break.
 pub(super) async fn breaches(
-    database: &Database,
+    database: &PostgresDatabase,
     spec: &TableSpec,
     rows: &[RowAhead],
 ) -> Result<Vec<Breach>, StateError> {
@@ -78,9 +79,9 @@ pub(super) async fn breaches(
 }
 
 async fn evaluated(
-    database: &Database,
+    database: &PostgresDatabase,
     spec: &TableSpec,
-    rules: &Rules,
+    rules: &TableRules,
     (in_sql, rows): (&[Rule], &[&RowAhead]),
 ) -> Result<Vec<Breach>, StateError> {
     let ask = |transaction: Arc<Transaction>| async move { rules.broken(&transaction, spec, (in_sql, rows)).await };
@@ -88,19 +89,19 @@ async fn evaluated(
 }
 
 /// Reads the columns of a table; `None` where there is none.
-async fn rules(transaction: &Transaction, spec: &TableSpec) -> Result<Option<Rules>, Failure> {
+async fn rules(transaction: &Transaction, spec: &TableSpec) -> Result<Option<TableRules>, PostgresFailure> {
     let sql = "SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
                WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
     let params: [Param<'_>; 2] = [(&spec.name.schema, Type::TEXT), (&spec.name.name, Type::TEXT)];
     let Some(found) = transaction.query_typed_opt(sql, &params).await? else { return Ok(None) };
     let table = found.try_get(0)?;
-    Ok(Some(Rules { table, columns: table::columns(transaction, table).await? }))
+    Ok(Some(TableRules { table, columns: table::columns(transaction, table).await? }))
 }
 
-impl Rules {
+impl TableRules {
     /// Compares rows with the types of their columns; returns what is refused, and the rows that are not.
     fn by_type<'r>(&self, spec: &TableSpec, rows: &'r [RowAhead]) -> (Vec<Breach>, Vec<&'r RowAhead>) {
-        let forms: Vec<Option<(&Column, Form)>> = names(spec).map(|name| self.of(name)).collect();
+        let forms: Vec<Option<(&TableColumn, ColumnForm)>> = names(spec).map(|name| self.of(name)).collect();
         let first = spec.key.len();
         let label = |at: usize, label: &str| {
             let (column, form) = forms[at].as_ref()?;
@@ -118,7 +119,12 @@ impl Rules {
     }
 
     /// Returns the rules in SQL about columns whose value is known.
-    async fn in_sql(&self, transaction: &Transaction, spec: &TableSpec, row: &RowAhead) -> Result<Vec<Rule>, Failure> {
+    async fn in_sql(
+        &self,
+        transaction: &Transaction,
+        spec: &TableSpec,
+        row: &RowAhead,
+    ) -> Result<Vec<Rule>, PostgresFailure> {
         let sql = "SELECT n.conname::text, n.contype::text, n.names, pg_get_expr(n.conbin, n.conrelid),
                      n.confrelid::regclass::text, n.others, n.column_name
                    FROM (
@@ -176,8 +182,8 @@ impl Rules {
         transaction: &Transaction,
         spec: &TableSpec,
         (rules, rows): (&[Rule], &[&RowAhead]),
-    ) -> Result<Vec<Breach>, Failure> {
-        let known: Vec<&Column> = names(spec).filter_map(|name| self.of(name)).map(|(column, _)| column).collect();
+    ) -> Result<Vec<Breach>, PostgresFailure> {
+        let known: Vec<&TableColumn> = names(spec).filter_map(|name| self.of(name)).map(|(column, _)| column).collect();
         let fields = known.iter().map(|column| format!(", {} {}", quoted(&column.name), column.bare));
         let fields = fields.collect::<String>();
         // The number of a rule and that of a row; a name in a rule is that of a column, for nothing else is there.
@@ -200,7 +206,7 @@ impl Rules {
         Ok(told.flat_map(|(rule, broken)| by_rule(spec, rows, broken, (&rule.told, &rule.columns))).collect())
     }
 
-    fn of(&self, name: &str) -> Option<(&Column, Form)> {
+    fn of(&self, name: &str) -> Option<(&TableColumn, ColumnForm)> {
         self.columns.iter().find(|column| column.name == name).map(|column| (column, column.form()))
     }
 }
@@ -209,7 +215,7 @@ fn names(spec: &TableSpec) -> impl Iterator<Item = &str> {
     spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column)).map(String::as_str)
 }
 
-fn document(spec: &TableSpec, columns: &[&Column], rows: &[&RowAhead]) -> Value {
+fn document(spec: &TableSpec, columns: &[&TableColumn], rows: &[&RowAhead]) -> Value {
     let object = |(number, row): (usize, &&RowAhead)| {
         let values =
             columns.iter().filter_map(|column| Some((column.name.clone(), value_of(spec, row, &column.name)?)));
@@ -221,21 +227,23 @@ fn document(spec: &TableSpec, columns: &[&Column], rows: &[&RowAhead]) -> Value 
 }
 
 /// Says what a column's type refuses, with the SQL that gives way where it is the type alone.
-fn fault(spec: &TableSpec, column: &Column, form: &Form, (refused, value): (Refused, &Value)) -> Fault {
+fn fault(spec: &TableSpec, column: &TableColumn, form: &ColumnForm, (refused, value): (Refused, &Value)) -> RowRefusal {
     let (table, name) = (full_name(&spec.name), quoted(&column.name));
     let retype = |wanted: &str| format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {wanted};");
     let is_domain = column.bare != column.declared;
     let mend = match form {
         _ if is_domain || value.is_null() => String::new(),
-        Form::Length(_) => retype(type_name(ColumnType::Text)),
-        Form::Integer { .. } if value.is_i64() => retype(type_name(ColumnType::Bigint)),
-        Form::Decimal { .. } => retype("numeric"),
-        Form::Choice(_) => format!("ALTER TYPE {} ADD VALUE {};", column.declared, literal(&text(value))),
-        Form::Any | Form::Integer { .. } | Form::Uuid | Form::Date | Form::Truth => String::new(),
+        ColumnForm::Length(_) => retype(type_name(ColumnType::Text)),
+        ColumnForm::Integer { .. } if value.is_i64() => retype(type_name(ColumnType::Bigint)),
+        ColumnForm::Decimal { .. } => retype("numeric"),
+        ColumnForm::Choice(_) => format!("ALTER TYPE {} ADD VALUE {};", column.declared, literal(&text(value))),
+        ColumnForm::Any | ColumnForm::Integer { .. } | ColumnForm::Uuid | ColumnForm::Date | ColumnForm::Truth => {
+            String::new()
+        }
     };
     let Refused { rule, found } = refused;
     let rule = format!("column `{}` ({}) {rule}", column.name, column.declared);
-    Fault { refused: Refused { rule, found }, mend }
+    RowRefusal { refused: Refused { rule, found }, mend }
 }
 
 fn check(columns: Vec<String>, name: &str, condition: &str) -> Rule {

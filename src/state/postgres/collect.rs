@@ -7,12 +7,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Kind, Param, Transaction, next};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::bytes;
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
-use super::table::full_name;
+use super::sql::full_name;
 use super::{Postgres, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
@@ -78,16 +78,17 @@ impl GarbagePort for Postgres {
         .await
     }
 
-    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
-        self.change("mark files", |transaction, _| async move { condemn(&transaction, run, files).await }).await
+    async fn mark(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
+        self.change("mark files", |transaction, _| async move { mark(&transaction, run, files).await }).await
     }
 
-    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
-        self.change("lift marks", |transaction, _| async move { pardon(&transaction, run, liveness).await }).await
+    async fn unmark(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
+        self.change("lift marks", |transaction, _| async move { unmark(&transaction, run, liveness).await }).await
     }
 
-    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
-        self.change("begin to delete files", |transaction, _| async move { doom(&transaction, run, files).await }).await
+    async fn sweep(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
+        self.change("begin to delete files", |transaction, _| async move { sweep(&transaction, run, files).await })
+            .await
     }
 
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
@@ -125,7 +126,7 @@ pub(super) async fn unreferenced(
     transaction: &Transaction,
     schema: Schema,
     liveness: IsAlive<'_>,
-) -> Result<Unreferenced, Failure> {
+) -> Result<Unreferenced, PostgresFailure> {
     let free = call_is_free(schema);
     let now = transaction.query_typed_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
     let place = || "what is unreferenced".to_owned();
@@ -178,20 +179,24 @@ pub(super) async fn unreferenced(
 }
 
 /// Reads a file from a row that begins with path, bytes and the time.
-fn loose(row: &Row, kind: LooseKind) -> Result<Loose, Failure> {
+fn loose(row: &Row, kind: LooseKind) -> Result<Loose, PostgresFailure> {
     let path = parsed(row.try_get(0)?, || "what is unreferenced".to_owned())?;
     Ok(Loose { path, bytes: unsigned(row.try_get(1)?), since: row.try_get(2)?, kind })
 }
 
 /// Returns every table that was ever published to.
-pub(super) async fn published_tables(transaction: &Transaction) -> Result<Vec<TableName>, Failure> {
+pub(super) async fn published_tables(transaction: &Transaction) -> Result<Vec<TableName>, PostgresFailure> {
     let found = transaction.query_typed("SELECT name FROM pixform.published_tables", &[]).await?;
     let name = |row: &Row| Ok(parsed(row.try_get(0)?, || "the names of the published tables".to_owned())?);
     found.iter().map(name).collect()
 }
 
 /// Streams the text of every row of a table, which holds that of every cell.
-pub(super) async fn texts(transaction: &Transaction, table: &TableName, take: TextVisitor<'_>) -> Result<(), Failure> {
+pub(super) async fn texts(
+    transaction: &Transaction,
+    table: &TableName,
+    take: TextVisitor<'_>,
+) -> Result<(), PostgresFailure> {
     let name = full_name(table);
     let there = "SELECT to_regclass($1) IS NOT NULL";
     if !transaction.query_typed_one(there, &[(&name, Type::TEXT)]).await?.try_get::<_, bool>(0)? {
@@ -207,7 +212,7 @@ pub(super) async fn texts(transaction: &Transaction, table: &TableName, take: Te
 }
 
 /// Returns the collections that a run ever had the lease on.
-pub(super) async fn leased(transaction: &Transaction) -> Result<Vec<CollectionName>, Failure> {
+pub(super) async fn leased(transaction: &Transaction) -> Result<Vec<CollectionName>, PostgresFailure> {
     let found = transaction.query_typed("SELECT collection FROM pixform.leases ORDER BY collection", &[]).await?;
     found.iter().map(|row| Ok(parsed(row.try_get(0)?, || "the leases".to_owned())?)).collect()
 }
@@ -217,7 +222,7 @@ pub(super) async fn working(
     transaction: &Transaction,
     schema: Schema,
     liveness: IsAlive<'_>,
-) -> Result<Vec<Run>, Failure> {
+) -> Result<Vec<Run>, PostgresFailure> {
     let sql = format!(
         "SELECT {}, r.id FROM pixform.runs AS r WHERE r.finished_at IS NULL AND r.command <> 'gc'",
         run_columns(schema)
@@ -237,7 +242,7 @@ pub(super) async fn working(
 }
 
 /// Marks files for a run of gc.
-pub(super) async fn condemn(transaction: &Transaction, run: &str, files: &[Loose]) -> Result<(), Failure> {
+pub(super) async fn mark(transaction: &Transaction, run: &str, files: &[Loose]) -> Result<(), PostgresFailure> {
     lock_ledger(transaction).await?;
     for (number, table) in TABLES.into_iter().enumerate() {
         let files = files.iter().filter(|file| table_of(file) == Some(number));
@@ -262,7 +267,7 @@ fn table_of(file: &Loose) -> Option<usize> {
 }
 
 /// Lifts the marks of a run, and those of all runs that are dead.
-pub(super) async fn pardon(transaction: &Transaction, run: &str, liveness: IsAlive<'_>) -> Result<(), Failure> {
+pub(super) async fn unmark(transaction: &Transaction, run: &str, liveness: IsAlive<'_>) -> Result<(), PostgresFailure> {
     lock_ledger(transaction).await?;
     for table in TABLES {
         let marked = "unreferenced_at IS NOT NULL AND condemned_by IS NOT NULL";
@@ -280,7 +285,11 @@ pub(super) async fn pardon(transaction: &Transaction, run: &str, liveness: IsAli
 }
 
 /// Makes deletions of what still bears the mark of a run.
-pub(super) async fn doom(transaction: &Transaction, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, Failure> {
+pub(super) async fn sweep(
+    transaction: &Transaction,
+    run: &str,
+    files: &[Loose],
+) -> Result<Vec<ObjectPath>, PostgresFailure> {
     lock_ledger(transaction).await?;
     let originals = format!(
         "INSERT INTO pixform.deletions (path, run, recipe, bytes)
@@ -326,7 +335,7 @@ pub(super) async fn doom(transaction: &Transaction, run: &str, files: &[Loose]) 
 }
 
 /// Forgets deletions that are done.
-pub(super) async fn forget(transaction: &Transaction, run: &str, paths: &[ObjectPath]) -> Result<(), Failure> {
+pub(super) async fn forget(transaction: &Transaction, run: &str, paths: &[ObjectPath]) -> Result<(), PostgresFailure> {
     lock_ledger(transaction).await?;
     let paths: Vec<&str> = paths.iter().map(ObjectPath::as_str).collect();
     let params: [Param<'_>; 2] = [(&run, Type::TEXT), (&paths, Type::TEXT_ARRAY)];

@@ -1,12 +1,13 @@
 //! The columns of a published table, and which of our values each type keeps as they are.
 
 use crate::asset::ColumnType;
-use crate::state::Holds;
-use crate::state::form::Form;
+use crate::state::ColumnHolds;
+use crate::state::form::ColumnForm;
+use crate::state::table::ColumnUse;
 
 /// A column as the catalogue has it; of a domain, the type beneath it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     /// Its name.
     pub name: String,
     /// Its type as it was declared: `character varying(80)`.
@@ -24,14 +25,14 @@ pub(super) struct Column {
     /// Whether an insert that leaves the column out fails.
     pub must: bool,
     /// Who decides what it holds.
-    pub source: Source,
+    pub source: ValueSource,
     /// What its type takes, of an enumeration.
     pub choices: Vec<String>,
 }
 
 /// Who decides what a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum ValueSource {
     /// Whoever writes the row.
     Writer,
     /// An expression.
@@ -40,16 +41,7 @@ pub(super) enum Source {
     Sequence,
 }
 
-/// What a column is to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keeps {
-    /// A part of the key.
-    Key,
-    /// A value.
-    Value,
-}
-
-impl Column {
+impl TableColumn {
     /// Tells whether it takes any short text.
     pub(super) fn is_free_text(&self) -> bool {
         matches!(self.base.as_str(), "text" | "varchar" | "bpchar" | "citext") && self.modifier < 0
@@ -57,23 +49,23 @@ impl Column {
     }
 
     /// Returns what its type takes.
-    pub(super) fn form(&self) -> Form {
-        let integer = |least: i64, most: i64| Form::Integer { least, most };
+    pub(super) fn form(&self) -> ColumnForm {
+        let integer = |least: i64, most: i64| ColumnForm::Integer { least, most };
         match self.base.as_str() {
-            "varchar" | "bpchar" => usize::try_from(self.modifier - HEADER).map_or(Form::Any, Form::Length),
+            "varchar" | "bpchar" => usize::try_from(self.modifier - HEADER).map_or(ColumnForm::Any, ColumnForm::Length),
             "int2" => integer(i16::MIN.into(), i16::MAX.into()),
             "int4" => integer(i32::MIN.into(), i32::MAX.into()),
             "int8" => integer(i64::MIN, i64::MAX),
             "numeric" if self.modifier >= HEADER => {
                 let (whole, scale) = (whole_digits("numeric", self.modifier), (self.modifier - HEADER) & 0x7ff);
                 // A scale below nothing rounds to tens and hundreds, and is left to the database.
-                if scale < 0x400 { Form::Decimal { whole, scale } } else { Form::Any }
+                if scale < 0x400 { ColumnForm::Decimal { whole, scale } } else { ColumnForm::Any }
             }
-            "uuid" => Form::Uuid,
-            "date" => Form::Date,
-            "bool" => Form::Truth,
-            _ if self.category == 'E' => Form::Choice(self.choices.clone()),
-            _ => Form::Any,
+            "uuid" => ColumnForm::Uuid,
+            "date" => ColumnForm::Date,
+            "bool" => ColumnForm::Truth,
+            _ if self.category == 'E' => ColumnForm::Choice(self.choices.clone()),
+            _ => ColumnForm::Any,
         }
     }
 }
@@ -96,12 +88,12 @@ pub(super) fn type_name(kind: ColumnType) -> &'static str {
 /// Tells whether a value comes back from the column as what it was.
 ///
 /// `7.5` that comes back as `7.50` is the same number; `012` that comes back as `12` is another text.
-pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
-    let Column { base, category, modifier, .. } = column;
+pub(super) fn keeps(column: &TableColumn, kind: ColumnType, what: ColumnUse) -> bool {
+    let TableColumn { base, category, modifier, .. } = column;
     let is_text = matches!(category, 'S');
     match kind {
         // One that knows no case would give a key back in another spelling.
-        ColumnType::Text if what == Keeps::Key => {
+        ColumnType::Text if what == ColumnUse::Key => {
             let is_spelt_one_way = matches!(base.as_str(), "int2" | "int4" | "int8" | "uuid" | "date" | "bool");
             is_text && base != "citext" || *category == 'E' || is_spelt_one_way
         }
@@ -117,16 +109,16 @@ pub(super) fn keeps(column: &Column, kind: ColumnType, what: Keeps) -> bool {
 /// Returns what a column of a type holds, as JSON shows it.
 ///
 /// A moment without a zone is a text: RFC 3339 knows none.
-pub(super) fn holds(base: &str, category: &str) -> Holds {
+pub(super) fn holds(base: &str, category: &str) -> ColumnHolds {
     match (base, category) {
-        ("int8", _) => Holds::Bigint,
-        ("int2" | "int4", _) => Holds::Integer,
-        ("float4" | "float8", _) => Holds::Number,
-        ("numeric", _) => Holds::Decimal,
-        ("timestamptz", _) => Holds::Moment,
-        ("bool", _) => Holds::Truth,
-        ("uuid" | "date" | "time" | "timestamp", _) | (_, "S" | "E") => Holds::Text,
-        _ => Holds::Anything,
+        ("int8", _) => ColumnHolds::Bigint,
+        ("int2" | "int4", _) => ColumnHolds::Integer,
+        ("float4" | "float8", _) => ColumnHolds::Number,
+        ("numeric", _) => ColumnHolds::Decimal,
+        ("timestamptz", _) => ColumnHolds::Moment,
+        ("bool", _) => ColumnHolds::Truth,
+        ("uuid" | "date" | "time" | "timestamp", _) | (_, "S" | "E") => ColumnHolds::Text,
+        _ => ColumnHolds::Anything,
     }
 }
 
@@ -146,8 +138,8 @@ fn whole_digits(base: &str, modifier: i32) -> i32 {
 mod tests {
     use super::*;
 
-    fn column(base: &str, category: char, modifier: i32) -> Column {
-        Column {
+    fn column(base: &str, category: char, modifier: i32) -> TableColumn {
+        TableColumn {
             name: "c".to_owned(),
             declared: base.to_owned(),
             base: base.to_owned(),
@@ -156,7 +148,7 @@ mod tests {
             bare: base.to_owned(),
             not_null: false,
             must: false,
-            source: Source::Writer,
+            source: ValueSource::Writer,
             choices: Vec::new(),
         }
     }
@@ -181,7 +173,7 @@ mod tests {
             ("timestamptz", 'D', -1, [false, false, false, false]),
         ] {
             let column = column(base, category, modifier);
-            let found = [Text, Bigint, Integer, Double].map(|kind| keeps(&column, kind, Keeps::Value));
+            let found = [Text, Bigint, Integer, Double].map(|kind| keeps(&column, kind, ColumnUse::Value));
             assert_eq!(found, kept, "{base} {modifier}");
         }
         for (base, category, kept) in [
@@ -196,7 +188,7 @@ mod tests {
             ("date", 'D', true),
             ("bool", 'B', true),
         ] {
-            assert_eq!(keeps(&column(base, category, -1), Text, Keeps::Key), kept, "{base}");
+            assert_eq!(keeps(&column(base, category, -1), Text, ColumnUse::Key), kept, "{base}");
         }
     }
 
@@ -204,15 +196,15 @@ mod tests {
     fn what_a_type_takes_is_read_from_its_modifier() {
         let numeric = |precision: i32, scale: i32| (precision << 16 | scale) + HEADER;
         for (base, category, modifier, form) in [
-            ("varchar", 'S', 84, Form::Length(80)),
-            ("varchar", 'S', -1, Form::Any),
-            ("bpchar", 'S', 5, Form::Length(1)),
-            ("text", 'S', -1, Form::Any),
-            ("numeric", 'N', numeric(6, 2), Form::Decimal { whole: 4, scale: 2 }),
-            ("numeric", 'N', -1, Form::Any),
-            ("int2", 'N', -1, Form::Integer { least: -32768, most: 32767 }),
-            ("uuid", 'U', -1, Form::Uuid),
-            ("mood", 'E', -1, Form::Choice(Vec::new())),
+            ("varchar", 'S', 84, ColumnForm::Length(80)),
+            ("varchar", 'S', -1, ColumnForm::Any),
+            ("bpchar", 'S', 5, ColumnForm::Length(1)),
+            ("text", 'S', -1, ColumnForm::Any),
+            ("numeric", 'N', numeric(6, 2), ColumnForm::Decimal { whole: 4, scale: 2 }),
+            ("numeric", 'N', -1, ColumnForm::Any),
+            ("int2", 'N', -1, ColumnForm::Integer { least: -32768, most: 32767 }),
+            ("uuid", 'U', -1, ColumnForm::Uuid),
+            ("mood", 'E', -1, ColumnForm::Choice(Vec::new())),
         ] {
             assert_eq!(column(base, category, modifier).form(), form, "{base} {modifier}");
         }

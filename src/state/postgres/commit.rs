@@ -12,16 +12,18 @@ use tokio_postgres::types::Type;
 
 use super::accepted;
 use super::database::{Kind, Param, Transaction};
-use super::failure::Failure;
-use super::lease::{self, Stamp};
+use super::definition::missing;
+use super::failure::PostgresFailure;
+use super::lease::{self, CommitStamp};
 use super::read::{bytes, maybe_bytes};
-use super::records::{self, Columns};
+use super::records::{self, RecordColumns};
 use super::references;
-use super::rows::{Keep, Writer};
+use super::rights::Role;
+use super::rows::{PostgresWriter, RowKept};
 use super::schema::schema;
 use super::shapes::Shapes;
 use super::shown;
-use super::table::{self, Role, Shape};
+use super::table::{self, PostgresShape};
 use super::{COMMIT, Postgres, ahead, read};
 use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
 use crate::digest::SeenDigest;
@@ -29,10 +31,10 @@ use crate::record::Record;
 use crate::state::before::{Before, KnownRow, Rename, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::from_json;
-use crate::state::table::{Found, NO_SHELF};
+use crate::state::table::{NO_SHELF, TableFound};
 use crate::state::{
-    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, Right, RowAhead, RowSeen, Schema, StateError,
-    TableSeen, Visitor,
+    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, Right, RowAhead, RowSeen, ScanVisitor, Schema,
+    StateError, TableSeen,
 };
 
 #[async_trait]
@@ -41,7 +43,7 @@ impl RecordPort for Postgres {
         &self,
         collection: &CollectionName,
         table: Option<&TableSpec>,
-        visitor: &mut (dyn Visitor + Send),
+        visitor: &mut (dyn ScanVisitor + Send),
     ) -> Result<TableSeen, StateError> {
         let (transaction, schema) = self.begin("read records and rows").await?;
         let scanned = async {
@@ -115,7 +117,7 @@ impl RecordPort for Postgres {
 
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, whole: &Commit) -> Result<(), StateError> {
         // Renames cannot be done twice.
-        let stamp = &Stamp::new();
+        let stamp = &CommitStamp::new();
         let committed = self
             .change(COMMIT, |transaction, _| async move {
                 match stamp.is_set(&transaction, Right::Lease(lease)).await? {
@@ -138,7 +140,7 @@ pub(super) async fn commit(
     spec: Option<&TableSpec>,
     commit: &Commit,
     (name, shapes): (&str, &Shapes),
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     lease::stamp(transaction, lease, name).await?;
     let before = before(transaction, lease, commit).await?;
     shown::keep_replaced(transaction, lease, commit).await?;
@@ -157,7 +159,7 @@ pub(super) async fn commit(
             Some(spec) => spec.key.clone(),
             None => remembered_axes(transaction, before.collection).await?,
         };
-        Ok::<_, Failure>(Columns::of(commit, &axes))
+        Ok::<_, PostgresFailure>(RecordColumns::of(commit, &axes))
     };
     let (written, columns) = futures::join!(rows, ready);
     write_records(transaction, &before, spec, commit, (columns?, &written?)).await?;
@@ -167,7 +169,11 @@ pub(super) async fn commit(
 }
 
 /// Reads what stood where the commit reaches to.
-async fn before<'c>(transaction: &Transaction, lease: &'c Lease, commit: &'c Commit) -> Result<Before<'c>, Failure> {
+async fn before<'c>(
+    transaction: &Transaction,
+    lease: &'c Lease,
+    commit: &'c Commit,
+) -> Result<Before<'c>, PostgresFailure> {
     let mut before = Before::new(lease.collection.as_str(), commit);
     let (collections, keys): (Vec<&str>, Vec<&str>) = before.reach().into_iter().unzip();
     let sql = "SELECT r.collection, r.key, r.seen_digest, d.row_id, d.original, r.objects
@@ -190,17 +196,17 @@ async fn before<'c>(transaction: &Transaction, lease: &'c Lease, commit: &'c Com
 async fn write_rows<'c>(
     transaction: &Transaction,
     spec: &TableSpec,
-    shape: &Shape,
+    shape: &PostgresShape,
     before: &Before<'c>,
     commit: &'c Commit,
-) -> Result<HashMap<String, KnownRow>, Failure> {
-    let writer = Writer::new(transaction, spec, shape);
+) -> Result<HashMap<String, KnownRow>, PostgresFailure> {
+    let writer = PostgresWriter::new(transaction, spec, shape);
     let renames = before.row_renames(spec)?;
     let shelves: Vec<String> = (0..renames.len()).map(|at| format!("~{at}")).collect();
     let (shelved, arriving) = shelve(&renames, &shelves, shape)?;
-    writer.rekey(&shelved, Keep::Ours).await?;
+    writer.rekey(&shelved, RowKept::Ours).await?;
     writer.delete(&before.row_deletions(spec)).await?;
-    writer.rekey(&arriving, Keep::Theirs).await?;
+    writer.rekey(&arriving, RowKept::Theirs).await?;
     let mut values = Vec::new();
     for put in records::puts(commit) {
         if let Some(columns) = &put.values {
@@ -212,18 +218,22 @@ async fn write_rows<'c>(
 }
 
 /// Looks at the table, unless it was found to fit before.
-pub(super) async fn shape(transaction: &Transaction, spec: &TableSpec, shapes: &Shapes) -> Result<Shape, Failure> {
+pub(super) async fn shape(
+    transaction: &Transaction,
+    spec: &TableSpec,
+    shapes: &Shapes,
+) -> Result<PostgresShape, PostgresFailure> {
     if let Some(shape) = shapes.get(spec) {
         return Ok(shape);
     }
-    let unfit = |problems| Failure::from(StateError::Table { table: spec.name.clone(), problems });
+    let unfit = |problems| PostgresFailure::from(StateError::Table { table: spec.name.clone(), problems });
     match table::find(transaction, Schema::Current, spec, Role::Writer).await? {
-        Found::Fits(shape) => {
+        TableFound::Fits(shape) => {
             shapes.keep(spec, &shape);
             Ok(shape)
         }
-        Found::Unfit(problems) => Err(unfit(problems)),
-        Found::Absent => Err(unfit(table::missing(spec))),
+        TableFound::Unfit(problems) => Err(unfit(problems)),
+        TableFound::Absent => Err(unfit(missing(spec))),
     }
 }
 
@@ -231,8 +241,8 @@ pub(super) async fn shape(transaction: &Transaction, spec: &TableSpec, shapes: &
 fn shelve<'c>(
     renames: &[Rename<'c>],
     shelves: &'c [String],
-    shape: &Shape,
-) -> Result<(Vec<Rename<'c>>, Vec<Rename<'c>>), Failure> {
+    shape: &PostgresShape,
+) -> Result<(Vec<Rename<'c>>, Vec<Rename<'c>>), PostgresFailure> {
     let taken: HashSet<&[&str]> = renames.iter().map(|(_, to)| to.as_slice()).collect();
     let (mut shelved, mut arriving) = (Vec::new(), Vec::new());
     for ((from, to), shelf) in renames.iter().zip(shelves) {
@@ -256,8 +266,8 @@ async fn write_records(
     before: &Before<'_>,
     spec: Option<&TableSpec>,
     commit: &Commit,
-    (mut columns, written): (Columns<'_>, &HashMap<String, KnownRow>),
-) -> Result<(), Failure> {
+    (mut columns, written): (RecordColumns<'_>, &HashMap<String, KnownRow>),
+) -> Result<(), PostgresFailure> {
     let growth = before.growth();
     let (names, counts): (Vec<&str>, Vec<i64>) = growth.into_iter().unzip();
     let sql = "INSERT INTO pixform.collections AS c (name, records) SELECT * FROM unnest($1, $2)
@@ -282,13 +292,17 @@ async fn write_records(
     records::write(transaction, before.collection, &columns).await
 }
 
-async fn remembered_axes(transaction: &Transaction, collection: &str) -> Result<Vec<String>, Failure> {
+async fn remembered_axes(transaction: &Transaction, collection: &str) -> Result<Vec<String>, PostgresFailure> {
     let sql = "SELECT key_axes FROM pixform.collections WHERE name = $1";
     let row = transaction.query_typed_one(sql, &[(&collection, Type::TEXT)]).await?;
     Ok(from_json(row.try_get(0)?, || format!("the collection `{collection}`"))?)
 }
 
-async fn remember_moves(transaction: &Transaction, before: &Before<'_>, commit: &Commit) -> Result<(), Failure> {
+async fn remember_moves(
+    transaction: &Transaction,
+    before: &Before<'_>,
+    commit: &Commit,
+) -> Result<(), PostgresFailure> {
     let moves = commit.put.iter().filter_map(|put| {
         let (collection, key) = put.moved_from.as_ref()?;
         Some((put.record.key.as_str(), collection.as_str(), key.as_str()))

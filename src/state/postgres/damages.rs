@@ -3,7 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::bytes;
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
@@ -11,7 +11,10 @@ use crate::state::Damage;
 use crate::state::stored::parsed;
 
 /// Returns what is remembered of a collection.
-pub(super) async fn damages(transaction: &Transaction, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
+pub(super) async fn damages(
+    transaction: &Transaction,
+    collection: &CollectionName,
+) -> Result<Vec<Damage>, PostgresFailure> {
     let sql = "SELECT key, path, sha256 FROM pixform.damages WHERE collection = $1 ORDER BY key COLLATE \"C\", path";
     let place = || "what is damaged".to_owned();
     let rows = transaction.query_typed(sql, &[(&collection.as_str(), Type::TEXT)]).await?;
@@ -28,7 +31,7 @@ pub(super) async fn note(
     collection: &CollectionName,
     found: &[Damage],
     well: &[Damage],
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     let name = collection.as_str();
     let keys = |damages: &[Damage]| damages.iter().map(|damage| damage.key.to_string()).collect::<Vec<_>>();
     let paths = |damages: &[Damage]| damages.iter().map(|damage| damage.path.to_string()).collect::<Vec<_>>();

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
-use super::address::Address;
-use super::failure::{Again, Failure};
+use super::address::ServerAddress;
+use super::failure::{PostgresFailure, TransactionRetry};
 use super::proof;
 use crate::secret::SafeText;
 use crate::state::{Access, StateError};
@@ -55,7 +55,7 @@ pub(super) enum Kind {
 }
 
 /// A Postgres database.
-pub(super) struct Database {
+pub(super) struct PostgresDatabase {
     pool: Pool,
     access: Access,
     place: String,
@@ -94,7 +94,7 @@ impl Drop for Transaction {
 
 impl Transaction {
     /// Makes the changes last.
-    pub(super) async fn commit(mut self) -> Result<(), Failure> {
+    pub(super) async fn commit(mut self) -> Result<(), PostgresFailure> {
         if self.kind != Kind::Statement {
             self.batch_execute("COMMIT").await?;
         }
@@ -104,10 +104,10 @@ impl Transaction {
     }
 }
 
-impl Database {
+impl PostgresDatabase {
     /// Sets a way to the server up; nothing is asked yet.
     pub(super) fn new(url: &str, access: Access) -> Result<Self, StateError> {
-        let Address { config, proof, place, host, warnings: _ } = Address::parse(url)?;
+        let ServerAddress { config, proof, place, host, warnings: _ } = ServerAddress::parse(url)?;
         let time = config.get_connect_timeout().copied().unwrap_or(PATIENCE) + Duration::from_secs(5);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, proof::tls(&proof)?, recycling);
@@ -120,7 +120,7 @@ impl Database {
     }
 
     /// Begins a transaction.
-    pub(super) async fn begin(&self, kind: Kind) -> Result<Transaction, Failure> {
+    pub(super) async fn begin(&self, kind: Kind) -> Result<Transaction, PostgresFailure> {
         if kind == Kind::Write && self.access == Access::Read {
             return Err(StateError::refused("be written", "it was opened for reading only").into());
         }
@@ -153,7 +153,7 @@ impl Database {
     }
 
     /// Returns the words for the user.
-    pub(super) fn told(&self, failure: Failure, action: &'static str) -> StateError {
+    pub(super) fn told(&self, failure: PostgresFailure, action: &'static str) -> StateError {
         failure.told(action, &self.place, &self.host)
     }
 
@@ -167,7 +167,7 @@ impl Database {
         work: impl Fn(Arc<Transaction>) -> Work,
     ) -> Result<T, StateError>
     where
-        Work: Future<Output = Result<T, Failure>>,
+        Work: Future<Output = Result<T, PostgresFailure>>,
     {
         let mut patience = Patience { database: self, since: Instant::now(), pause: PAUSE_FIRST };
         loop {
@@ -189,24 +189,24 @@ impl Database {
 
 /// How long a broken server is still waited for.
 struct Patience<'d> {
-    database: &'d Database,
+    database: &'d PostgresDatabase,
     since: Instant,
     pause: Duration,
 }
 
 impl Patience<'_> {
     /// Tells whether to try again after a failure, once it has waited as long as it should.
-    async fn allows(&mut self, failure: &Failure) -> bool {
+    async fn allows(&mut self, failure: &PostgresFailure) -> bool {
         let most = match self.database.answered.load(Ordering::Relaxed) {
             true => PATIENCE,
             false => PATIENCE_FIRST,
         };
         let again = failure.again();
-        if again == Again::Never || self.since.elapsed() > most {
+        if again == TransactionRetry::Never || self.since.elapsed() > most {
             return false;
         }
         tracing::debug!(?again, "the state is asked again: {failure:?}");
-        if again == Again::Later {
+        if again == TransactionRetry::Later {
             // Full jitter: runs that lost one server do not come back all at once.
             sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             self.pause = (self.pause * 2).min(PAUSE_LAST);
@@ -216,11 +216,13 @@ impl Patience<'_> {
 }
 
 /// Waits for an answer for as long as one may take.
-pub(super) async fn bounded<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    timeout(ANSWER_TIME, answer).await.unwrap_or(Err(Failure::Silent(ANSWER_TIME.as_secs())))
+pub(super) async fn bounded<T>(answer: impl Future<Output = Result<T, PostgresFailure>>) -> Result<T, PostgresFailure> {
+    timeout(ANSWER_TIME, answer).await.unwrap_or(Err(PostgresFailure::Silent(ANSWER_TIME.as_secs())))
 }
 
 /// Takes the next row of a stream, waiting no longer than for any other answer.
-pub(super) async fn next(rows: &mut (impl Stream<Item = Result<Row, Error>> + Unpin)) -> Result<Option<Row>, Failure> {
+pub(super) async fn next(
+    rows: &mut (impl Stream<Item = Result<Row, Error>> + Unpin),
+) -> Result<Option<Row>, PostgresFailure> {
     bounded(async { Ok(rows.next().await.transpose()?) }).await
 }

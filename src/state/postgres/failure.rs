@@ -13,7 +13,7 @@ use crate::state::StateError;
 
 /// A failure before it was given the words for the user.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum PostgresFailure {
     /// Postgres', or that of the way there.
     Postgres(Error),
     /// No connection could be had.
@@ -24,13 +24,13 @@ pub(super) enum Failure {
     State(StateError),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for PostgresFailure {
     fn from(error: Error) -> Self {
         Self::Postgres(error)
     }
 }
 
-impl From<PoolError> for Failure {
+impl From<PoolError> for PostgresFailure {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::Postgres(error),
@@ -39,7 +39,7 @@ impl From<PoolError> for Failure {
     }
 }
 
-impl From<StateError> for Failure {
+impl From<StateError> for PostgresFailure {
     fn from(error: StateError) -> Self {
         Self::State(error)
     }
@@ -47,7 +47,7 @@ impl From<StateError> for Failure {
 
 /// What a failure means for the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum TransactionRetry {
     /// Another transaction was in the way: at once.
     Now,
     /// The connection or the server is gone: once it is back.
@@ -56,28 +56,28 @@ pub(super) enum Again {
     Never,
 }
 
-impl Failure {
+impl PostgresFailure {
     /// Tells what the failure means for the next attempt.
     ///
     /// Source: <https://www.postgresql.org/docs/15/errcodes-appendix.html>, read 2026-11-24.
-    pub(super) fn again(&self) -> Again {
+    pub(super) fn again(&self) -> TransactionRetry {
         let error = match self {
-            Self::State(_) => return Again::Never,
-            Self::Pool(PoolError::Timeout(_)) | Self::Silent(_) => return Again::Later,
-            Self::Pool(_) => return Again::Never,
+            Self::State(_) => return TransactionRetry::Never,
+            Self::Pool(PoolError::Timeout(_)) | Self::Silent(_) => return TransactionRetry::Later,
+            Self::Pool(_) => return TransactionRetry::Never,
             Self::Postgres(error) => error,
         };
         let Some(code) = error.code() else {
             // Without words of the server it is the way there that failed; a certificate does not get better.
-            return if is_tls(error) { Again::Never } else { Again::Later };
+            return if is_tls(error) { TransactionRetry::Never } else { TransactionRetry::Later };
         };
         match code.code() {
-            "40001" | "40P01" => Again::Now,
+            "40001" | "40P01" => TransactionRetry::Now,
             // Shutting down, crashed, starting up, too many connections, cut off while idle.
-            "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" => Again::Later,
+            "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" => TransactionRetry::Later,
             // Connection exceptions; poolers answer with them when they lose their server.
-            code if code.starts_with("08") => Again::Later,
-            _ => Again::Never,
+            code if code.starts_with("08") => TransactionRetry::Later,
+            _ => TransactionRetry::Never,
         }
     }
 
@@ -164,7 +164,7 @@ fn tls_help(error: &Error) -> String {
             .to_owned();
     }
     "name the authority's certificate with `sslrootcert=FILE`; Supabase signs with its own, which its dashboard has under \
-     Database settings"
+     PostgresDatabase settings"
         .to_owned()
 }
 

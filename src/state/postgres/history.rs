@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, next};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::{bytes, maybe_bytes};
 use super::runs::{self, DeadRuns};
 use super::schema::NOW;
@@ -28,7 +28,7 @@ pub(super) async fn calls(
     schema: Schema,
     recipes: &[RecipeDigest],
     liveness: IsAlive<'_>,
-) -> Result<Vec<CallSeen>, Failure> {
+) -> Result<Vec<CallSeen>, PostgresFailure> {
     let sql = format!(
         "SELECT {}, {} FROM pixform.calls AS c WHERE c.recipe = ANY($1) ORDER BY c.recipe, c.id",
         call_columns(schema),
@@ -55,7 +55,7 @@ pub(super) async fn history(
     schema: Schema,
     wanted: &HistoryQuery,
     take: &mut (dyn FnMut(HistoryLine) + Send),
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     let HistoryQuery { collection, key, since, of, limit } = wanted;
     let sql = format!(
         "SELECT {}, r.id IS NOT NULL, {}, {} FROM pixform.calls AS c LEFT JOIN pixform.runs AS r ON r.id = c.run
@@ -94,7 +94,7 @@ pub(super) async fn history(
     Ok(())
 }
 
-fn call(row: &Row) -> Result<Call, Failure> {
+fn call(row: &Row) -> Result<Call, PostgresFailure> {
     let id: String = row.try_get(0)?;
     let place = || format!("the ledger line `{id}`");
     Ok(Call {

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::database::{Kind, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::runs;
 use super::schema::NOW_SECONDS;
 use crate::asset::{CollectionName, TableName};
@@ -77,7 +77,7 @@ pub(super) async fn holder(
     transaction: &Transaction,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Holder>, Failure> {
+) -> Result<Option<Holder>, PostgresFailure> {
     let sql = format!(
         "SELECT r.id, l.since, l.expires, {NOW_SECONDS}, {}
          FROM pixform.leases AS l JOIN pixform.runs AS r ON r.id = l.run WHERE l.collection = $1",
@@ -98,7 +98,7 @@ pub(super) async fn take(
     collection: &CollectionName,
     run: &Run,
     liveness: IsAlive<'_>,
-) -> Result<LeaseAnswer, Failure> {
+) -> Result<LeaseAnswer, PostgresFailure> {
     runs::start_run(transaction, run).await?;
     let name = collection.as_str();
     // The line is there and locked before it is looked at: whoever asks at the same moment waits here.
@@ -139,7 +139,7 @@ pub(super) async fn take(
 }
 
 /// Renews leases, all or none.
-pub(super) async fn renew(transaction: &Transaction, leases: &[Lease]) -> Result<(), Failure> {
+pub(super) async fn renew(transaction: &Transaction, leases: &[Lease]) -> Result<(), PostgresFailure> {
     let collections: Vec<&str> = leases.iter().map(|lease| lease.collection.as_str()).collect();
     let ids: Vec<&str> = leases.iter().map(|lease| lease.run.as_str()).collect();
     let fences: Vec<i64> = leases.iter().map(|lease| lease.fence).collect();
@@ -151,7 +151,8 @@ pub(super) async fn renew(transaction: &Transaction, leases: &[Lease]) -> Result
     let params =
         [(&collections as _, Type::TEXT_ARRAY), (&ids as _, Type::TEXT_ARRAY), (&fences as _, Type::INT8_ARRAY)];
     let renewed = transaction.query_typed(&sql, &params).await?;
-    let ours = |row| Ok::<_, Failure>((tokio_postgres::Row::try_get(row, 0)?, row.try_get(1)?, row.try_get(2)?));
+    let ours =
+        |row| Ok::<_, PostgresFailure>((tokio_postgres::Row::try_get(row, 0)?, row.try_get(1)?, row.try_get(2)?));
     let renewed: BTreeSet<(&str, &str, i64)> = renewed.iter().map(ours).collect::<Result<_, _>>()?;
     let is_lost = |lease: &&Lease| !renewed.contains(&(lease.collection.as_str(), &lease.run, lease.fence));
     if let Some(lost) = leases.iter().find(is_lost) {
@@ -161,7 +162,7 @@ pub(super) async fn renew(transaction: &Transaction, leases: &[Lease]) -> Result
 }
 
 /// Gives a lease back.
-pub(super) async fn release(transaction: &Transaction, lease: &Lease) -> Result<(), Failure> {
+pub(super) async fn release(transaction: &Transaction, lease: &Lease) -> Result<(), PostgresFailure> {
     let sql = "UPDATE pixform.leases SET run = NULL WHERE collection = $1 AND run = $2 AND fence = $3";
     transaction.execute_typed(sql, &named(&lease.collection.as_str(), &lease.run, &lease.fence)).await?;
     Ok(())
@@ -172,7 +173,7 @@ pub(super) async fn unlock(
     transaction: &Transaction,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Holder>, Failure> {
+) -> Result<Option<Holder>, PostgresFailure> {
     let lock = "SELECT 1 FROM pixform.leases WHERE collection = $1 FOR UPDATE";
     transaction.query_typed(lock, &[(&collection.as_str(), Type::TEXT)]).await?;
     let holder = holder(transaction, schema, collection).await?;
@@ -183,14 +184,14 @@ pub(super) async fn unlock(
 
 /// Checks that a lease is still ours, and lets nobody take it before the transaction ends; an expired one that nobody took
 /// is ours.
-pub(super) async fn check(transaction: &Transaction, lease: &Lease) -> Result<(), Failure> {
+pub(super) async fn check(transaction: &Transaction, lease: &Lease) -> Result<(), PostgresFailure> {
     let sql = "SELECT 1 FROM pixform.leases WHERE collection = $1 AND run = $2 AND fence = $3 FOR SHARE";
     let found = transaction.query_typed_opt(sql, &named(&lease.collection.as_str(), &lease.run, &lease.fence)).await?;
     found.map(|_| ()).ok_or_else(|| fenced(lease))
 }
 
 /// Checks the lease likewise, and writes the name of the commit beside it.
-pub(super) async fn stamp(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<(), Failure> {
+pub(super) async fn stamp(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<(), PostgresFailure> {
     let sql = "UPDATE pixform.leases SET commit_id = $4 WHERE collection = $1 AND run = $2 AND fence = $3";
     let collection = lease.collection.as_str();
     let [name, run, fence] = named(&collection, &lease.run, &lease.fence);
@@ -204,7 +205,7 @@ pub(super) async fn stamp(transaction: &Transaction, lease: &Lease, commit: &str
 ///
 /// The server may still be at it when its client has long lost it: the line is locked, which waits for that, and only then
 /// looked at.
-async fn is_stamped(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<bool, Failure> {
+async fn is_stamped(transaction: &Transaction, lease: &Lease, commit: &str) -> Result<bool, PostgresFailure> {
     let sql = "SELECT commit_id FROM pixform.leases WHERE collection = $1 FOR UPDATE";
     let found = transaction.query_typed_opt(sql, &[(&lease.collection.as_str(), Type::TEXT)]).await?;
     Ok(found
@@ -214,20 +215,20 @@ async fn is_stamped(transaction: &Transaction, lease: &Lease, commit: &str) -> R
 }
 
 /// The name of a change that cannot be done twice: where the answer to its commit was lost, it tells whether it happened.
-pub(super) struct Stamp {
+pub(super) struct CommitStamp {
     /// The name.
     pub name: String,
     tried: AtomicBool,
 }
 
-impl Stamp {
+impl CommitStamp {
     /// Makes a name that no other change has.
     pub(super) fn new() -> Self {
         Self { name: uuid::Uuid::now_v7().to_string(), tried: AtomicBool::new(false) }
     }
 
     /// Tells whether an earlier attempt happened after all; the first attempt need not ask.
-    pub(super) async fn is_set(&self, transaction: &Transaction, right: Right<'_>) -> Result<bool, Failure> {
+    pub(super) async fn is_set(&self, transaction: &Transaction, right: Right<'_>) -> Result<bool, PostgresFailure> {
         if !self.tried.swap(true, Ordering::Relaxed) {
             return Ok(false);
         }
@@ -242,7 +243,7 @@ fn named<'p>(collection: &'p &str, run: &'p String, fence: &'p i64) -> [super::d
     [(collection, Type::TEXT), (run, Type::TEXT), (fence, Type::INT8)]
 }
 
-fn fenced(lease: &Lease) -> Failure {
+fn fenced(lease: &Lease) -> PostgresFailure {
     StateError::Fenced { collection: lease.collection.clone() }.into()
 }
 
@@ -252,7 +253,7 @@ pub(super) async fn remember_collection(
     lease: &Lease,
     key: &[String],
     table: Option<&TableName>,
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     check(transaction, lease).await?;
     let sql = "INSERT INTO pixform.collections AS c (name, key_axes, table_name) VALUES ($1, $2, $3)
                ON CONFLICT (name) DO UPDATE SET key_axes = excluded.key_axes,
@@ -268,7 +269,7 @@ pub(super) async fn remember_collection(
 }
 
 /// Forgets a collection without records, and its renames; one with records stays as it is.
-pub(super) async fn forget_collection(transaction: &Transaction, lease: &Lease) -> Result<(), Failure> {
+pub(super) async fn forget_collection(transaction: &Transaction, lease: &Lease) -> Result<(), PostgresFailure> {
     check(transaction, lease).await?;
     let name = lease.collection.as_str();
     let collection = [(&name as _, Type::TEXT)];
@@ -283,7 +284,11 @@ pub(super) async fn forget_collection(transaction: &Transaction, lease: &Lease) 
 }
 
 /// Forgets the renames that are not to be kept.
-pub(super) async fn keep_moves(transaction: &Transaction, lease: &Lease, keep: &[AppliedMove]) -> Result<(), Failure> {
+pub(super) async fn keep_moves(
+    transaction: &Transaction,
+    lease: &Lease,
+    keep: &[AppliedMove],
+) -> Result<(), PostgresFailure> {
     check(transaction, lease).await?;
     let sql = "DELETE FROM pixform.moves AS m WHERE m.collection = $1 AND NOT EXISTS
                  (SELECT FROM unnest($2, $3, $4) AS k (from_collection, from_key, key)

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use super::database::{Kind, Param, Transaction};
-use super::failure::Failure;
-use super::lease::{self, Stamp};
+use super::failure::PostgresFailure;
+use super::lease::{self, CommitStamp};
 use super::read::bytes;
 use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
@@ -19,7 +19,7 @@ use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Decision, NewCall, Original};
 use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
-use crate::state::budget::{Budget, Spent};
+use crate::state::budget::{Budget, MoneySpent};
 use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, first_decisions};
 use crate::state::stored::{attempt, call_spent, signed, unsigned};
 use crate::state::{
@@ -67,7 +67,7 @@ impl LedgerPort for Postgres {
         caps: Caps,
         liveness: IsAlive<'_>,
     ) -> Result<Vec<Intent>, StateError> {
-        let stamp = &Stamp::new();
+        let stamp = &CommitStamp::new();
         let asker = Asker { right, caps, liveness, stamp };
         self.change("write to the ledger", |transaction, _| async move { intend(&transaction, asker, calls).await })
             .await
@@ -97,7 +97,7 @@ impl LedgerPort for Postgres {
 }
 
 /// Makes paid `intended` lines of dead runs `unknown`.
-pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, Failure> {
+pub(super) async fn doubt(transaction: &Transaction, liveness: IsAlive<'_>) -> Result<u64, PostgresFailure> {
     lock_ledger(transaction).await?;
     // `status IN` the open ones is what lets the partial index find them among many.
     let doubtful = format!("status IN ({OPEN}) AND status = 'intended' AND NOT free");
@@ -120,7 +120,7 @@ pub(super) async fn decide(
     transaction: &Transaction,
     right: Right<'_>,
     decisions: &[(String, Decision)],
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     match right {
         Right::Lease(lease) => lease::check(transaction, lease).await?,
         Right::Heartbeat { run } => runs::beat_alone(transaction, run, None).await?,
@@ -141,12 +141,16 @@ struct Asker<'a> {
     right: Right<'a>,
     caps: Caps,
     liveness: IsAlive<'a>,
-    stamp: &'a Stamp,
+    stamp: &'a CommitStamp,
 }
 
 /// Asks whether calls may be sent; the name of the question is written beside the lease or the run, so that it can be told
 /// whether it was answered.
-async fn intend(transaction: &Transaction, asker: Asker<'_>, calls: &[NewCall]) -> Result<Vec<Intent>, Failure> {
+async fn intend(
+    transaction: &Transaction,
+    asker: Asker<'_>,
+    calls: &[NewCall],
+) -> Result<Vec<Intent>, PostgresFailure> {
     let Asker { right, caps, liveness, stamp } = asker;
     let question = match stamp.is_set(transaction, right).await? {
         true => Question::Repeated,
@@ -169,7 +173,7 @@ async fn intend(transaction: &Transaction, asker: Asker<'_>, calls: &[NewCall]) 
 }
 
 /// Counts what was spent and reserved, where it matters.
-async fn spent(transaction: &Transaction, run: &str, caps: Caps) -> Result<Spent, Failure> {
+async fn spent(transaction: &Transaction, run: &str, caps: Caps) -> Result<MoneySpent, PostgresFailure> {
     let run = match caps.run {
         Some(_) => {
             let [sum, counted] = call_spent(Schema::Current);
@@ -179,11 +183,11 @@ async fn spent(transaction: &Transaction, run: &str, caps: Caps) -> Result<Spent
         None => 0,
     };
     let month = if caps.month.is_some() { spent_this_month(transaction, Schema::Current).await? } else { 0 };
-    Ok(Spent { run, month })
+    Ok(MoneySpent { run, month })
 }
 
 /// Counts what the calls of this month cost.
-pub(super) async fn spent_this_month(transaction: &Transaction, schema: Schema) -> Result<i64, Failure> {
+pub(super) async fn spent_this_month(transaction: &Transaction, schema: Schema) -> Result<i64, PostgresFailure> {
     let [sum, counted] = call_spent(schema);
     let sql = format!(
         "SELECT coalesce({sum}, 0)::bigint FROM pixform.calls
@@ -198,7 +202,7 @@ async fn read(
     run: &str,
     calls: &[NewCall],
     liveness: IsAlive<'_>,
-) -> Result<HashMap<RecipeDigest, RecipeLedger>, Failure> {
+) -> Result<HashMap<RecipeDigest, RecipeLedger>, PostgresFailure> {
     let recipes: Vec<&[u8]> = calls.iter().map(|call| call.recipe.as_bytes().as_slice()).collect();
     let params: [Param<'_>; 1] = [(&recipes, Type::BYTEA_ARRAY)];
     let recipe =
@@ -237,7 +241,11 @@ async fn read(
 }
 
 /// Writes what was decided, a statement for each kind of change.
-async fn write(transaction: &Transaction, run: &str, admitted: &[(&NewCall, Admission)]) -> Result<(), Failure> {
+async fn write(
+    transaction: &Transaction,
+    run: &str,
+    admitted: &[(&NewCall, Admission)],
+) -> Result<(), PostgresFailure> {
     let (mut begun, mut again) = (Vec::new(), BTreeMap::new());
     let (mut resumed, mut doubted) = (Vec::new(), Vec::new());
     for (call, admission) in admitted {
@@ -290,7 +298,7 @@ async fn write(transaction: &Transaction, run: &str, admitted: &[(&NewCall, Admi
     Ok(())
 }
 
-async fn insert(transaction: &Transaction, run: &str, lines: &CallColumns<'_>) -> Result<(), Failure> {
+async fn insert(transaction: &Transaction, run: &str, lines: &CallColumns<'_>) -> Result<(), PostgresFailure> {
     let sql = "INSERT INTO pixform.calls (run, holder, status, id, collection, key, recipe, generator, service, model,
                  free, estimate, account)
                SELECT $1, $1, 'intended', w.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS w";

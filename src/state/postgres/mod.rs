@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use self::address::Address;
-use self::database::{Database, Kind, Transaction};
-use self::failure::Failure;
+use self::address::ServerAddress;
+use self::database::{Kind, PostgresDatabase, Transaction};
+use self::failure::PostgresFailure;
 use self::schema::schema;
 use self::shapes::Shapes;
 use super::{Access, Schema, StateError, UrlWarning};
@@ -24,6 +24,7 @@ mod columns;
 mod commit;
 mod damages;
 mod database;
+mod definition;
 mod failure;
 mod history;
 mod lease;
@@ -44,6 +45,7 @@ mod setup;
 mod shapes;
 mod shown;
 mod sight;
+mod sql;
 mod survey;
 mod table;
 
@@ -54,24 +56,24 @@ const COMMIT: &str = "write records and rows";
 
 /// A state in a Postgres database.
 pub(super) struct Postgres {
-    database: Database,
+    database: PostgresDatabase,
     shapes: Shapes,
 }
 
 /// Returns host, port and database of a URL, for people.
 pub(super) fn place(url: &str) -> Option<String> {
-    Address::parse(url).ok().map(|address| address.place)
+    ServerAddress::parse(url).ok().map(|address| address.place)
 }
 
 /// Returns what of a URL was left out, and what is weak about it.
 pub(super) fn warnings(url: &str) -> Vec<UrlWarning> {
-    Address::parse(url).map(|address| address.warnings).unwrap_or_default()
+    ServerAddress::parse(url).map(|address| address.warnings).unwrap_or_default()
 }
 
 impl Postgres {
     /// Sets the way to the server up; it is gone only when something is asked.
     pub(super) fn open(url: &str, access: Access) -> Result<Self, StateError> {
-        Ok(Self { database: Database::new(url, access)?, shapes: Shapes::default() })
+        Ok(Self { database: PostgresDatabase::new(url, access)?, shapes: Shapes::default() })
     }
 
     /// Asks for what only our own tables hold: nothing, where they are absent.
@@ -82,7 +84,7 @@ impl Postgres {
         ask: impl Fn(Arc<Transaction>, Schema) -> Work,
     ) -> Result<T, StateError>
     where
-        Work: Future<Output = Result<T, Failure>>,
+        Work: Future<Output = Result<T, PostgresFailure>>,
     {
         let ask = &ask;
         let asked = |transaction: Arc<Transaction>| async move {
@@ -101,7 +103,7 @@ impl Postgres {
         change: impl Fn(Arc<Transaction>, Schema) -> Work,
     ) -> Result<T, StateError>
     where
-        Work: Future<Output = Result<T, Failure>>,
+        Work: Future<Output = Result<T, PostgresFailure>>,
     {
         let change = &change;
         let changed = |transaction: Arc<Transaction>| async move {

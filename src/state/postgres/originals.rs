@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Kind, Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::bytes;
 use super::references::refused;
 use super::schema::{NOW, lock_ledger};
@@ -16,7 +16,9 @@ use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_damages, has_references, parsed, signed, unsigned};
+use crate::state::stored::{
+    self, ORIGINAL, OriginalPlace, has_adopted, has_damages, has_references, parsed, signed, unsigned,
+};
 use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
 
 #[async_trait]
@@ -112,7 +114,10 @@ const AFRESH: &str = "condemned_by = NULL,
   unreferenced_at = CASE WHEN o.unreferenced_at IS NULL THEN NULL ELSE excluded.unreferenced_at END";
 
 /// Returns the current originals of recipes.
-pub(super) async fn originals(transaction: &Transaction, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
+pub(super) async fn originals(
+    transaction: &Transaction,
+    recipes: &[RecipeDigest],
+) -> Result<Vec<Original>, PostgresFailure> {
     let recipes: Vec<&[u8]> = recipes.iter().map(|recipe| recipe.as_bytes().as_slice()).collect();
     read_originals(transaction, "o.recipe = ANY($1) AND o.current", &recipes).await
 }
@@ -121,7 +126,7 @@ pub(super) async fn originals(transaction: &Transaction, recipes: &[RecipeDigest
 pub(super) async fn originals_by_content(
     transaction: &Transaction,
     contents: &[ContentDigest],
-) -> Result<Vec<Original>, Failure> {
+) -> Result<Vec<Original>, PostgresFailure> {
     let contents: Vec<&[u8]> = contents.iter().map(|content| content.as_bytes().as_slice()).collect();
     read_originals(transaction, "o.sha256 = ANY($1)", &contents).await
 }
@@ -130,7 +135,7 @@ pub(super) async fn originals_by_content(
 pub(super) async fn objects(
     transaction: &Transaction,
     wanted: &[(ContentDigest, RenditionDigest)],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, PostgresFailure> {
     let sql =
         "SELECT o.original, o.published FROM pixform.objects AS o WHERE o.current AND (o.original, o.rendition) IN
                  (SELECT w.original, w.rendition FROM unnest($1, $2) AS w (original, rendition))";
@@ -148,7 +153,7 @@ pub(super) async fn objects(
 }
 
 /// Returns every path that was ever announced or finished.
-pub(super) async fn paths(transaction: &Transaction, schema: Schema) -> Result<Vec<String>, Failure> {
+pub(super) async fn paths(transaction: &Transaction, schema: Schema) -> Result<Vec<String>, PostgresFailure> {
     let going = if has_references(schema) { " UNION SELECT path FROM pixform.deletions" } else { "" };
     let adopted = if has_adopted(schema) { " UNION SELECT path FROM pixform.adopted" } else { "" };
     let sql = format!("SELECT path FROM pixform.objects UNION SELECT path FROM pixform.originals{going}{adopted}");
@@ -157,7 +162,7 @@ pub(super) async fn paths(transaction: &Transaction, schema: Schema) -> Result<V
 }
 
 /// Remembers originals that were found in the storage.
-pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> Result<(), Failure> {
+pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> Result<(), PostgresFailure> {
     lock_ledger(transaction).await?;
     let by_recipe: BTreeMap<&[u8], &[u8]> = originals
         .iter()
@@ -170,7 +175,7 @@ pub(super) async fn found(transaction: &Transaction, originals: &[Original]) -> 
     );
     let params: [Param<'_>; 2] = [(&recipes, Type::BYTEA_ARRAY), (&contents, Type::BYTEA_ARRAY)];
     transaction.execute_typed(&sql, &params).await?;
-    let kept: Vec<_> = originals.iter().map(|original| (original, Place::Current)).collect();
+    let kept: Vec<_> = originals.iter().map(|original| (original, OriginalPlace::Current)).collect();
     keep(transaction, &kept).await
 }
 
@@ -180,7 +185,7 @@ pub(super) async fn announce(
     transaction: &Transaction,
     files: &[(ContentDigest, Published)],
     liveness: IsAlive<'_>,
-) -> Result<Vec<ObjectPath>, Failure> {
+) -> Result<Vec<ObjectPath>, PostgresFailure> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -231,7 +236,7 @@ pub(super) async fn announce_originals(
     transaction: &Transaction,
     originals: &[Original],
     liveness: IsAlive<'_>,
-) -> Result<Vec<ObjectPath>, Failure> {
+) -> Result<Vec<ObjectPath>, PostgresFailure> {
     if originals.is_empty() {
         return Ok(Vec::new());
     }
@@ -241,15 +246,15 @@ pub(super) async fn announce_originals(
     let announced: Vec<_> = originals
         .iter()
         .filter(|original| !refused.contains(&original.path))
-        .map(|original| (original, Place::Aside))
+        .map(|original| (original, OriginalPlace::Aside))
         .collect();
-    write(transaction, &announced, Known::StaysWhereItIs).await?;
+    write(transaction, &announced, KnownOriginals::StaysWhereItIs).await?;
     Ok(refused.into_iter().collect())
 }
 
 /// What becomes of where an original lies that is known already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownOriginals {
     /// It lies where it is written now.
     IsWrittenAnew,
     /// It lies where it lay.
@@ -257,11 +262,18 @@ enum Known {
 }
 
 /// Keeps originals; one that is current stays so unless another of its recipe becomes the current one.
-pub(super) async fn keep(transaction: &Transaction, originals: &[(&Original, Place)]) -> Result<(), Failure> {
-    write(transaction, originals, Known::IsWrittenAnew).await
+pub(super) async fn keep(
+    transaction: &Transaction,
+    originals: &[(&Original, OriginalPlace)],
+) -> Result<(), PostgresFailure> {
+    write(transaction, originals, KnownOriginals::IsWrittenAnew).await
 }
 
-async fn write(transaction: &Transaction, originals: &[(&Original, Place)], known: Known) -> Result<(), Failure> {
+async fn write(
+    transaction: &Transaction,
+    originals: &[(&Original, OriginalPlace)],
+    known: KnownOriginals,
+) -> Result<(), PostgresFailure> {
     if originals.is_empty() {
         return Ok(());
     }
@@ -269,7 +281,7 @@ async fn write(transaction: &Transaction, originals: &[(&Original, Place)], know
     let mut kept: BTreeMap<(&[u8], &[u8]), &Original> = BTreeMap::new();
     for (original, place) in originals {
         let at = (original.recipe.as_bytes().as_slice(), original.sha256.as_bytes().as_slice());
-        if *place == Place::Current {
+        if *place == OriginalPlace::Current {
             last.insert(at.0, at.1);
         }
         kept.insert(at, original);
@@ -294,7 +306,7 @@ async fn write(transaction: &Transaction, originals: &[(&Original, Place)], know
     let heights = number(|original| i64::from(original.height));
     let seeds: Vec<Option<i64>> = kept.values().map(|original| original.seed.map(|seed| signed(seed.get()))).collect();
     let anew = match known {
-        Known::IsWrittenAnew => {
+        KnownOriginals::IsWrittenAnew => {
             // What lay elsewhere until now lies there twice, and is nobody's.
             let elsewhere = "INSERT INTO pixform.deletions (path, run, bytes) SELECT o.path, '', o.bytes
                              FROM pixform.originals AS o JOIN unnest($1, $2, $3) AS w (recipe, sha256, path)
@@ -306,7 +318,7 @@ async fn write(transaction: &Transaction, originals: &[(&Original, Place)], know
             "path = excluded.path, bytes = excluded.bytes, width = excluded.width, height = excluded.height,
              seed = coalesce(excluded.seed, o.seed), current = o.current OR excluded.current, "
         }
-        Known::StaysWhereItIs => "",
+        KnownOriginals::StaysWhereItIs => "",
     };
     let insert = format!(
         "INSERT INTO pixform.originals AS o (recipe, sha256, current, path, bytes, width, height, seed, unreferenced_at)
@@ -328,7 +340,11 @@ async fn write(transaction: &Transaction, originals: &[(&Original, Place)], know
     Ok(())
 }
 
-async fn read_originals(transaction: &Transaction, which: &str, wanted: &[&[u8]]) -> Result<Vec<Original>, Failure> {
+async fn read_originals(
+    transaction: &Transaction,
+    which: &str,
+    wanted: &[&[u8]],
+) -> Result<Vec<Original>, PostgresFailure> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -337,10 +353,10 @@ async fn read_originals(transaction: &Transaction, which: &str, wanted: &[&[u8]]
     found.iter().map(original).collect()
 }
 
-fn original(row: &Row) -> Result<Original, Failure> {
+fn original(row: &Row) -> Result<Original, PostgresFailure> {
     let recipe = RecipeDigest::from_bytes(bytes(row, 0, || "the originals".to_owned())?);
     let place = || format!("the original of the recipe `{recipe}`");
-    let pixels = |at: usize| Ok::<_, Failure>(u32::try_from(row.try_get::<_, i64>(at)?).unwrap_or_default());
+    let pixels = |at: usize| Ok::<_, PostgresFailure>(u32::try_from(row.try_get::<_, i64>(at)?).unwrap_or_default());
     let seed: Option<i64> = row.try_get(6)?;
     Ok(Original {
         recipe,

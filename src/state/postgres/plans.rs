@@ -3,13 +3,13 @@
 use tokio_postgres::types::Type;
 
 use super::database::Transaction;
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use crate::digest::PlanDigest;
 use crate::state::stored::has_plans;
 use crate::state::{KeptPlan, Schema};
 
 /// Keeps a plan; of several with one digest the last.
-pub(super) async fn keep(transaction: &Transaction, plan: &KeptPlan) -> Result<(), Failure> {
+pub(super) async fn keep(transaction: &Transaction, plan: &KeptPlan) -> Result<(), PostgresFailure> {
     let KeptPlan { digest, document, run } = plan;
     let sql = "INSERT INTO pixform.plans (digest, document, run) VALUES ($1, $2, $3)
                ON CONFLICT (digest) DO UPDATE SET document = excluded.document, run = excluded.run,
@@ -24,7 +24,7 @@ pub(super) async fn kept(
     transaction: &Transaction,
     schema: Schema,
     digest: &PlanDigest,
-) -> Result<Option<KeptPlan>, Failure> {
+) -> Result<Option<KeptPlan>, PostgresFailure> {
     if !has_plans(schema) {
         return Ok(None);
     }

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::Proof;
+use super::address::ServerProof;
 use crate::files;
 use crate::state::StateError;
 
@@ -21,15 +21,15 @@ const CERTIFICATES_BYTES_MAX: u64 = 4 << 20;
 ///
 /// # Errors
 /// [`StateError::Address`] where the authorities cannot be read.
-pub(super) fn tls(proof: &Proof) -> Result<MakeRustlsConnect, StateError> {
+pub(super) fn tls(proof: &ServerProof) -> Result<MakeRustlsConnect, StateError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring knows the versions that are the default");
     let config = match proof {
-        Proof::None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
-        Proof::Certificate(Some(file)) => builder.with_root_certificates(read(file)?),
-        Proof::Certificate(None) => builder.with_root_certificates(system()?),
+        ServerProof::None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        ServerProof::Certificate(Some(file)) => builder.with_root_certificates(read(file)?),
+        ServerProof::Certificate(None) => builder.with_root_certificates(system()?),
     };
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
 }
@@ -37,7 +37,7 @@ pub(super) fn tls(proof: &Proof) -> Result<MakeRustlsConnect, StateError> {
 fn read(file: &Path) -> Result<RootCertStore, StateError> {
     let refused = |why: String| StateError::Address {
         problem: format!("the certificates in `{}` cannot be used: {why}", file.display()),
-        help: "name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under Database settings"
+        help: "name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under PostgresDatabase settings"
             .to_owned(),
     };
     let text = files::read(file, CERTIFICATES_BYTES_MAX).map_err(|error| refused(error.to_string()))?;

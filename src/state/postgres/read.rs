@@ -6,15 +6,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, next};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
+use super::rights::Role;
 use super::rows;
-use super::table::{self, Role};
+use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
 use crate::state::stored::{self, HOLD, PROTECT, from_json, parsed};
-use crate::state::table::Found;
-use crate::state::{AppliedMove, RowSeen, Schema, StateError, TableSeen, Visitor};
+use crate::state::table::TableFound;
+use crate::state::{AppliedMove, RowSeen, ScanVisitor, Schema, StateError, TableSeen};
 
 /// Streams the records, then the rows.
 pub(super) async fn scan(
@@ -22,16 +23,16 @@ pub(super) async fn scan(
     schema: Schema,
     collection: &CollectionName,
     spec: Option<&TableSpec>,
-    visitor: &mut (dyn Visitor + Send),
-) -> Result<TableSeen, Failure> {
+    visitor: &mut (dyn ScanVisitor + Send),
+) -> Result<TableSeen, PostgresFailure> {
     if schema != Schema::Absent {
         heads(transaction, collection, &mut |head| visitor.record(head)).await?;
     }
     let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
     Ok(match table::find(transaction, schema, spec, Role::Whoever).await? {
-        Found::Absent => TableSeen::Absent,
-        Found::Unfit(problems) => TableSeen::Unfit(problems),
-        Found::Fits(_) => {
+        TableFound::Absent => TableSeen::Absent,
+        TableFound::Unfit(problems) => TableSeen::Unfit(problems),
+        TableFound::Fits(_) => {
             rows::scan(transaction, spec, visitor).await?;
             TableSeen::Fits
         }
@@ -43,7 +44,7 @@ pub(super) async fn heads(
     transaction: &Transaction,
     collection: &CollectionName,
     take: &mut (dyn FnMut(RecordHead<'_>) + Send),
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     // In the order of the index: a sort of a million records would spill to the server's disk.
     transaction.batch_execute("SET LOCAL enable_sort = off").await?;
     let sql = "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
@@ -62,10 +63,10 @@ pub(super) async fn rows(
     schema: Schema,
     spec: &TableSpec,
     keys: &[AssetKey],
-) -> Result<Vec<RowSeen>, Failure> {
+) -> Result<Vec<RowSeen>, PostgresFailure> {
     match table::find(transaction, schema, spec, Role::Whoever).await? {
-        Found::Absent | Found::Unfit(_) => Ok(Vec::new()),
-        Found::Fits(shape) => rows::read(transaction, spec, &shape, &keys.iter().collect::<Vec<_>>()).await,
+        TableFound::Absent | TableFound::Unfit(_) => Ok(Vec::new()),
+        TableFound::Fits(shape) => rows::read(transaction, spec, &shape, &keys.iter().collect::<Vec<_>>()).await,
     }
 }
 
@@ -74,7 +75,7 @@ pub(super) async fn records(
     transaction: &Transaction,
     collection: &CollectionName,
     keys: &[AssetKey],
-) -> Result<Vec<Record>, Failure> {
+) -> Result<Vec<Record>, PostgresFailure> {
     let sql = "SELECT r.key, d.first_key, d.labels, d.recipe, d.base, d.take, d.vars, d.original, d.published,
                       r.row_digest, r.seen_digest, d.row_id, d.row_inputs, r.flags
                FROM pixform.records AS r JOIN pixform.record_details AS d USING (collection, key)
@@ -86,7 +87,10 @@ pub(super) async fn records(
 }
 
 /// Returns the renames that were carried out.
-pub(super) async fn moves(transaction: &Transaction, collection: &CollectionName) -> Result<Vec<AppliedMove>, Failure> {
+pub(super) async fn moves(
+    transaction: &Transaction,
+    collection: &CollectionName,
+) -> Result<Vec<AppliedMove>, PostgresFailure> {
     let sql = "SELECT from_collection, from_key, key FROM pixform.moves WHERE collection = $1";
     let place = || format!("the renames of `{collection}`");
     let mut moves = Vec::new();
@@ -98,26 +102,34 @@ pub(super) async fn moves(transaction: &Transaction, collection: &CollectionName
 }
 
 /// Reads 32 bytes.
-pub(super) fn bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
+pub(super) fn bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<[u8; 32], PostgresFailure> {
     sized(row.try_get(at)?, place)
 }
 
 /// Reads 32 bytes, or nothing.
-pub(super) fn maybe_bytes(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Option<[u8; 32]>, Failure> {
+pub(super) fn maybe_bytes(
+    row: &Row,
+    at: usize,
+    place: impl Fn() -> String,
+) -> Result<Option<[u8; 32]>, PostgresFailure> {
     row.try_get::<_, Option<&[u8]>>(at)?.map(|bytes| sized(bytes, place)).transpose()
 }
 
-fn sized(bytes: &[u8], place: impl Fn() -> String) -> Result<[u8; 32], Failure> {
+fn sized(bytes: &[u8], place: impl Fn() -> String) -> Result<[u8; 32], PostgresFailure> {
     let unfit = |_| StateError::unreadable(place(), format!("a digest of {} bytes", bytes.len()));
     Ok(bytes.try_into().map_err(unfit)?)
 }
 
-fn row_digests(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
+fn row_digests(
+    row: &Row,
+    at: usize,
+    place: impl Fn() -> String,
+) -> Result<Option<(RowDigest, SeenDigest)>, PostgresFailure> {
     let (digest, seen) = (maybe_bytes(row, at, &place)?, maybe_bytes(row, at + 1, &place)?);
     Ok(digest.zip(seen).map(|(digest, seen)| (RowDigest::from_bytes(digest), SeenDigest::from_bytes(seen))))
 }
 
-fn head(row: &Row) -> Result<RecordHead<'_>, Failure> {
+fn head(row: &Row) -> Result<RecordHead<'_>, PostgresFailure> {
     let key: &str = row.try_get(0)?;
     let place = || format!("the record `{key}`");
     let flags: i32 = row.try_get(5)?;
@@ -133,7 +145,7 @@ fn head(row: &Row) -> Result<RecordHead<'_>, Failure> {
     })
 }
 
-fn record(row: &Row, collection: &CollectionName) -> Result<Record, Failure> {
+fn record(row: &Row, collection: &CollectionName) -> Result<Record, PostgresFailure> {
     let key: &str = row.try_get(0)?;
     let place = || format!("the record `{collection}:{key}`");
     let text = |at: usize| row.try_get::<_, &str>(at);

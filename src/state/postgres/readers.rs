@@ -5,8 +5,7 @@
 //! right: the policy lets everybody read who has the right, and each of these roles gets that, and a way into the schema.
 //! None of them may write.
 
-use super::setup::block;
-use super::table::full_name;
+use super::sql::{block, full_name};
 use crate::asset::TableName;
 use crate::state::table::{literal, quoted};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use crate::record::{Record, extra_labels, objects_text, published_to_json};
 use crate::state::stored::{flags, json};
 use crate::state::{Commit, Put};
@@ -18,7 +18,11 @@ pub(super) fn puts(commit: &Commit) -> impl Iterator<Item = &Put> {
 }
 
 /// Writes records, narrow and whole, each in one statement.
-pub(super) async fn write(transaction: &Transaction, collection: &str, columns: &Columns<'_>) -> Result<(), Failure> {
+pub(super) async fn write(
+    transaction: &Transaction,
+    collection: &str,
+    columns: &RecordColumns<'_>,
+) -> Result<(), PostgresFailure> {
     if columns.keys.is_empty() {
         return Ok(());
     }
@@ -72,7 +76,7 @@ pub(super) async fn write(transaction: &Transaction, collection: &str, columns: 
 
 /// The fields of records, each in a list of its own.
 #[derive(Default)]
-pub(super) struct Columns<'p> {
+pub(super) struct RecordColumns<'p> {
     keys: Vec<&'p str>,
     recipe_digests: Vec<Vec<u8>>,
     renditions: Vec<Vec<u8>>,
@@ -95,7 +99,7 @@ pub(super) struct Columns<'p> {
     pub row_ids: Vec<Option<String>>,
 }
 
-impl<'p> Columns<'p> {
+impl<'p> RecordColumns<'p> {
     /// Takes what is put, all but what the row came back with.
     pub(super) fn of(commit: &'p Commit, axes: &[String]) -> Self {
         let mut columns = Self::default();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::bytes;
 use super::runs::DeadRuns;
 use super::schema::{NOW, lock_ledger};
@@ -24,7 +24,7 @@ pub(super) const NAMED_OBJECT: &str = "EXISTS (SELECT FROM pixform.record_detail
 pub(super) const NAMED_ORIGINAL: &str = "EXISTS (SELECT FROM pixform.record_details AS d WHERE d.original = o.sha256)";
 
 /// Writes down what is referenced from now on, and what no longer is.
-pub(super) async fn update(transaction: &Transaction, before: &Named, after: &Named) -> Result<(), Failure> {
+pub(super) async fn update(transaction: &Transaction, before: &Named, after: &Named) -> Result<(), PostgresFailure> {
     let (gained, lost) = (after.beyond(before), before.beyond(after));
     if gained.is_empty() && lost.is_empty() {
         return Ok(());
@@ -70,7 +70,7 @@ pub(super) async fn claim(
     transaction: &Transaction,
     paths: &[ObjectPath],
     liveness: IsAlive<'_>,
-) -> Result<Vec<Claim>, Failure> {
+) -> Result<Vec<Claim>, PostgresFailure> {
     lock_ledger(transaction).await?;
     let refused = refused(transaction, paths, liveness).await?;
     let names: Vec<&str> = paths.iter().map(ObjectPath::as_str).collect();
@@ -100,7 +100,7 @@ pub(super) async fn refused(
     transaction: &Transaction,
     paths: &[ObjectPath],
     liveness: IsAlive<'_>,
-) -> Result<HashSet<ObjectPath>, Failure> {
+) -> Result<HashSet<ObjectPath>, PostgresFailure> {
     let names: Vec<&str> = paths.iter().map(ObjectPath::as_str).collect();
     let sql = "SELECT path, run FROM pixform.deletions WHERE path = ANY($1)";
     let mut deleting: HashMap<ObjectPath, String> = HashMap::new();
@@ -122,7 +122,7 @@ pub(super) async fn refused(
 pub(super) async fn rely(
     transaction: &Transaction,
     wanted: &[(ContentDigest, RenditionDigest)],
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     lock_ledger(transaction).await?;
     let sql = format!(
         "UPDATE pixform.objects AS o SET condemned_by = NULL, unreferenced_at = {NOW}
@@ -140,7 +140,7 @@ pub(super) async fn rely(
 pub(super) async fn collected(
     transaction: &Transaction,
     recipes: &[RecipeDigest],
-) -> Result<Vec<RecipeDigest>, Failure> {
+) -> Result<Vec<RecipeDigest>, PostgresFailure> {
     let recipes: Vec<&[u8]> = recipes.iter().map(|recipe| recipe.as_bytes().as_slice()).collect();
     let sql = "SELECT recipe FROM pixform.collected WHERE recipe = ANY($1)";
     let found = transaction.query_typed(sql, &[(&recipes, Type::BYTEA_ARRAY)]).await?;

@@ -6,11 +6,30 @@
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
-use super::table::{After, Role, full_name, missing};
+use super::definition::missing;
+use super::failure::PostgresFailure;
+use super::sql::full_name;
 use crate::asset::{TableName, TableSpec};
 use crate::state::table::quoted;
 use crate::state::{Schema, TableProblem};
+
+/// What happens to a row after it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing: it stays as the statement that wrote it says.
+    Nothing,
+    /// A trigger of the product may write to it again.
+    Triggers,
+}
+
+/// Who is about to use the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Whoever looks: a role that may write the state's own tables must be able to write this one too.
+    Whoever,
+    /// One that is about to write.
+    Writer,
+}
 
 /// What the catalogue says of a table and of the role that asks.
 pub(super) struct Rights {
@@ -50,7 +69,7 @@ impl Rights {
         schema: Schema,
         spec: &TableSpec,
         role: Role,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, PostgresFailure> {
         let table = &spec.name;
         let used: Vec<&str> =
             spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column)).map(String::as_str).collect();
@@ -91,7 +110,7 @@ impl Rights {
         let params: [Param<'_>; 3] =
             [(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&used, Type::TEXT_ARRAY)];
         let row = transaction.query_typed_one(&sql, &params).await?;
-        let flag = |at: usize| Ok::<_, Failure>(row.try_get::<_, Option<bool>>(at)?.unwrap_or_default());
+        let flag = |at: usize| Ok::<_, PostgresFailure>(row.try_get::<_, Option<bool>>(at)?.unwrap_or_default());
         let kind = row.try_get::<_, Option<&str>>(6)?.and_then(|kind| kind.chars().next());
         let (mut is_ours, mut writes) = (false, role == Role::Writer);
         if schema == Schema::Absent {

@@ -11,20 +11,22 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, bounded, next};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
+use super::rights::After;
+use super::sql::full_name;
 use super::survey;
-use super::table::{After, Shape, full_name};
+use super::table::PostgresShape;
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::table::{Id, Times, is_key, list, quoted, segments};
-use crate::state::{RowSeen, StateError, Visitor};
+use crate::state::table::{Id, KeyRead, Times, is_key, list, quoted, segments};
+use crate::state::{RowSeen, ScanVisitor, StateError};
 
 /// Streams all rows of the table to the visitor.
 pub(super) async fn scan(
     transaction: &Transaction,
     spec: &TableSpec,
-    visitor: &mut (dyn Visitor + Send),
-) -> Result<(), Failure> {
+    visitor: &mut (dyn ScanVisitor + Send),
+) -> Result<(), PostgresFailure> {
     let sql = format!("SELECT {} FROM {} AS t", texts(spec), full_name(&spec.name));
     let asked = async { Ok(transaction.query_typed_raw(&sql, Vec::<Param<'_>>::new()).await?) };
     let mut rows = pin!(bounded(asked).await?);
@@ -41,9 +43,9 @@ pub(super) async fn scan(
 pub(super) async fn read(
     transaction: &Transaction,
     spec: &TableSpec,
-    shape: &Shape,
+    shape: &PostgresShape,
     keys: &[&AssetKey],
-) -> Result<Vec<RowSeen>, Failure> {
+) -> Result<Vec<RowSeen>, PostgresFailure> {
     let keys: std::collections::BTreeSet<&str> = keys.iter().map(|key| key.as_str()).collect();
     let keys: Vec<Vec<&str>> = keys.iter().filter_map(|key| segments(spec, key)).collect();
     // A key that no row can have would be no number, or another one.
@@ -84,21 +86,21 @@ pub(super) fn keyed(spec: &TableSpec, key: &[&str]) -> Value {
 }
 
 /// Writes the rows of one table, each kind of change in one statement.
-pub(super) struct Writer<'t> {
+pub(super) struct PostgresWriter<'t> {
     transaction: &'t Transaction,
     spec: &'t TableSpec,
-    shape: &'t Shape,
+    shape: &'t PostgresShape,
     table: String,
 }
 
-impl<'t> Writer<'t> {
+impl<'t> PostgresWriter<'t> {
     /// Begins to write.
-    pub(super) fn new(transaction: &'t Transaction, spec: &'t TableSpec, shape: &'t Shape) -> Self {
+    pub(super) fn new(transaction: &'t Transaction, spec: &'t TableSpec, shape: &'t PostgresShape) -> Self {
         Self { transaction, spec, shape, table: full_name(&spec.name) }
     }
 
     /// Gives rows new keys: from and to. Where a row has the new key already, that one stays and ours goes.
-    pub(super) async fn rekey(&self, renames: &[(Vec<&str>, Vec<&str>)], keep: Keep) -> Result<(), Failure> {
+    pub(super) async fn rekey(&self, renames: &[(Vec<&str>, Vec<&str>)], keep: RowKept) -> Result<(), PostgresFailure> {
         if renames.is_empty() {
             return Ok(());
         }
@@ -111,7 +113,7 @@ impl<'t> Writer<'t> {
              LATERAL jsonb_to_record(e -> 1) AS n ({fields})"
         );
         let here = equal(spec, "t", "o");
-        if keep == Keep::Theirs {
+        if keep == RowKept::Theirs {
             let sql = format!(
                 "DELETE FROM {table} AS t USING {source} WHERE {here} AND EXISTS (SELECT FROM {table} AS s WHERE {})",
                 equal(spec, "s", "n")
@@ -120,7 +122,7 @@ impl<'t> Writer<'t> {
         }
         let set = spec.key.iter().map(|axis| format!("{axis} = n.{axis}", axis = quoted(axis)));
         let touch = match self.shape.times {
-            Times::Kept if keep == Keep::Theirs => ", \"updated_at\" = now()",
+            Times::Kept if keep == RowKept::Theirs => ", \"updated_at\" = now()",
             Times::Kept | Times::Foreign => "",
         };
         let sql =
@@ -130,7 +132,7 @@ impl<'t> Writer<'t> {
     }
 
     /// Deletes the rows of those keys, if any.
-    pub(super) async fn delete(&self, keys: &[Vec<&str>]) -> Result<(), Failure> {
+    pub(super) async fn delete(&self, keys: &[Vec<&str>]) -> Result<(), PostgresFailure> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -147,7 +149,7 @@ impl<'t> Writer<'t> {
 
     /// Sets rows' values, or inserts them; one that somebody inserts at the same moment is merged. Returns how each came
     /// back: its key, its id and its digest.
-    pub(super) async fn write(&self, rows: &[(Vec<&str>, &[Value])]) -> Result<Vec<Written>, Failure> {
+    pub(super) async fn write(&self, rows: &[(Vec<&str>, &[Value])]) -> Result<Vec<Written>, PostgresFailure> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,18 +216,18 @@ pub(super) struct Written {
 }
 
 /// The columns that [`written_rows`] reads.
-fn looked_at(spec: &TableSpec, shape: &Shape) -> String {
+fn looked_at(spec: &TableSpec, shape: &PostgresShape) -> String {
     format!("{}, {}", texts(spec), own_id(shape))
 }
 
-fn own_id(shape: &Shape) -> &'static str {
+fn own_id(shape: &PostgresShape) -> &'static str {
     match shape.id {
         Id::Column => "t.\"id\"::text",
         Id::None => "NULL::text",
     }
 }
 
-fn written_rows(spec: &TableSpec, rows: &[Row]) -> Result<Vec<Written>, Failure> {
+fn written_rows(spec: &TableSpec, rows: &[Row]) -> Result<Vec<Written>, PostgresFailure> {
     let mut buffer = Vec::new();
     let mut read = |row: &Row| {
         let mut key = String::new();
@@ -238,7 +240,7 @@ fn written_rows(spec: &TableSpec, rows: &[Row]) -> Result<Vec<Written>, Failure>
 
 /// Which of two rows stays where one gets the other's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(super) enum RowKept {
     /// The one that has the key; ours goes.
     Theirs,
     /// There can be no other: the key is one that no label can spell.
@@ -246,7 +248,7 @@ pub(super) enum Keep {
 }
 
 /// Writes rows as one JSON array of objects, without a value of its own for each.
-fn document(spec: &TableSpec, rows: &[(Vec<&str>, &[Value])]) -> Result<String, Failure> {
+fn document(spec: &TableSpec, rows: &[(Vec<&str>, &[Value])]) -> Result<String, PostgresFailure> {
     let mut text = String::with_capacity(rows.len() * 512);
     let name = |name: &str| serde_json::to_string(name).expect("a name is JSON");
     let keys: Vec<String> = spec.key.iter().map(|axis| name(axis)).collect();
@@ -272,11 +274,11 @@ fn document(spec: &TableSpec, rows: &[(Vec<&str>, &[Value])]) -> Result<String, 
 
 /// The rows `w` that the first parameter holds as JSON, with so many of the columns that are written, each of the table's
 /// own type. No other column is named: a type may have rules that a value which is left out would break.
-fn recordset(spec: &TableSpec, shape: &Shape, count: usize) -> String {
+fn recordset(spec: &TableSpec, shape: &PostgresShape, count: usize) -> String {
     format!("jsonb_to_recordset($1::text::jsonb) AS w ({})", fields(spec, shape, count))
 }
 
-fn fields(spec: &TableSpec, shape: &Shape, count: usize) -> String {
+fn fields(spec: &TableSpec, shape: &PostgresShape, count: usize) -> String {
     let names = spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column));
     let fields = names.zip(&shape.types).take(count).map(|(name, kind)| format!("{} {kind}", quoted(name)));
     fields.collect::<Vec<_>>().join(", ")
@@ -294,17 +296,8 @@ pub(super) fn texts(spec: &TableSpec) -> String {
     spec.key.iter().chain(declared).map(|name| format!("t.{}::text", quoted(name))).collect::<Vec<_>>().join(", ")
 }
 
-/// What the columns of a key hold.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum KeyRead {
-    /// All of it.
-    Whole,
-    /// A key column holds nothing: the row cannot be one of ours.
-    Foreign,
-}
-
 /// Reads the key, joined by `/`.
-pub(super) fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
+pub(super) fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<KeyRead, PostgresFailure> {
     key.clear();
     for at in 0..spec.key.len() {
         let Some(text) = row.try_get::<_, Option<&str>>(at)? else { return Ok(KeyRead::Foreign) };
@@ -317,7 +310,7 @@ pub(super) fn read_key(row: &Row, spec: &TableSpec, key: &mut String) -> Result<
 }
 
 /// Returns the digest of the declared columns as they came back: a canonical JSON array with one text, or null, a column.
-pub(super) fn seen(row: &Row, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
+pub(super) fn seen(row: &Row, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, PostgresFailure> {
     buffer.clear();
     let first = spec.key.len();
     for at in first..first + spec.columns.len() {

@@ -6,17 +6,17 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::Transaction;
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::schema::NOW;
 use crate::process::Process;
 use crate::state::stored::{is_dead, run_ended, signed, unsigned};
-use crate::state::{IsAlive, Origin, Run, StateError};
+use crate::state::{IsAlive, Run, RunOrigin, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
-pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), Failure> {
+pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<(), PostgresFailure> {
     let Run { id, command, process, origin } = run;
     let Process { host, boot, namespace, pid, started } = process;
-    let Origin { actor, commit, run_url, branch, pull_request } = origin;
+    let RunOrigin { actor, commit, run_url, branch, pull_request } = origin;
     let (pid, started) = (i64::from(*pid), signed(*started));
     let sql = "INSERT INTO pixform.runs
                  (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url, branch, pull_request)
@@ -40,14 +40,14 @@ pub(super) async fn start_run(transaction: &Transaction, run: &Run) -> Result<()
 }
 
 /// Remembers how a run ended.
-pub(super) async fn finish_run(transaction: &Transaction, run: &str, outcome: &str) -> Result<(), Failure> {
+pub(super) async fn finish_run(transaction: &Transaction, run: &str, outcome: &str) -> Result<(), PostgresFailure> {
     let sql = format!("UPDATE pixform.runs SET outcome = $2, finished_at = {NOW} WHERE id = $1");
     transaction.execute_typed(&sql, &[(&run, Type::TEXT), (&outcome, Type::TEXT)]).await?;
     Ok(())
 }
 
 /// Remembers that runs still work.
-pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(), Failure> {
+pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(), PostgresFailure> {
     let sql = format!("UPDATE pixform.runs SET heartbeat_at = {NOW} WHERE id = ANY($1)");
     transaction.execute_typed(&sql, &[(&runs, Type::TEXT_ARRAY)]).await?;
     Ok(())
@@ -55,7 +55,11 @@ pub(super) async fn beat(transaction: &Transaction, runs: &[&str]) -> Result<(),
 
 /// Remembers that a run without a lease still works, unless others may take it for dead by now; and, where there is one, the
 /// name of the question that it asks.
-pub(super) async fn beat_alone(transaction: &Transaction, run: &str, question: Option<&str>) -> Result<(), Failure> {
+pub(super) async fn beat_alone(
+    transaction: &Transaction,
+    run: &str,
+    question: Option<&str>,
+) -> Result<(), PostgresFailure> {
     let sql = format!(
         "UPDATE pixform.runs AS r SET heartbeat_at = {NOW}, commit_id = coalesce($2, r.commit_id)
          WHERE r.id = $1 AND NOT {}",
@@ -68,15 +72,15 @@ pub(super) async fn beat_alone(transaction: &Transaction, run: &str, question: O
 }
 
 /// Returns the name of the last question that a run was answered, and waits for one that is being answered.
-pub(super) async fn stamped(transaction: &Transaction, run: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn stamped(transaction: &Transaction, run: &str) -> Result<Option<String>, PostgresFailure> {
     let sql = "SELECT commit_id FROM pixform.runs WHERE id = $1 FOR UPDATE";
     let found = transaction.query_typed_opt(sql, &[(&run, Type::TEXT)]).await?;
     Ok(found.map(|row| row.try_get::<_, Option<String>>(0)).transpose()?.flatten())
 }
 
 /// Reads command, process and origin from the columns from that one on.
-pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, Origin), Failure> {
-    let origin = Origin {
+pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, RunOrigin), PostgresFailure> {
+    let origin = RunOrigin {
         actor: row.try_get(first + 6)?,
         commit: row.try_get(first + 7)?,
         run_url: row.try_get(first + 8)?,
@@ -86,7 +90,7 @@ pub(super) fn read(row: &Row, first: usize) -> Result<(String, Process, Origin),
     Ok((row.try_get(first)?, process(row, first + 1)?, origin))
 }
 
-fn process(row: &Row, first: usize) -> Result<Process, Failure> {
+fn process(row: &Row, first: usize) -> Result<Process, PostgresFailure> {
     Ok(Process {
         host: row.try_get(first)?,
         boot: row.try_get(first + 1)?,
@@ -105,7 +109,7 @@ impl DeadRuns {
         transaction: &Transaction,
         runs: BTreeSet<&str>,
         liveness: IsAlive<'_>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, PostgresFailure> {
         if runs.is_empty() {
             return Ok(Self(HashSet::new()));
         }

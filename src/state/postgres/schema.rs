@@ -2,8 +2,8 @@
 
 use tokio_postgres::types::Type;
 
-use super::database::{Database, Transaction};
-use super::failure::Failure;
+use super::database::{PostgresDatabase, Transaction};
+use super::failure::PostgresFailure;
 use crate::state::Schema;
 use crate::state::migrate::{self, Applied, Migration};
 
@@ -35,7 +35,7 @@ const THERE: &str = "SELECT to_regnamespace('pixform') IS NOT NULL,
        EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('pixform') AND relname = 'migrations')";
 
 /// Tells how the state's own tables stand.
-pub(super) async fn schema(database: &Database, transaction: &Transaction) -> Result<Schema, Failure> {
+pub(super) async fn schema(database: &PostgresDatabase, transaction: &Transaction) -> Result<Schema, PostgresFailure> {
     if database.is_current() {
         return Ok(Schema::Current);
     }
@@ -53,7 +53,7 @@ pub(super) async fn schema(database: &Database, transaction: &Transaction) -> Re
 }
 
 /// Creates what is missing, under a lock that ends with the transaction: a second migrator waits and then finds it done.
-pub(super) async fn migrate(transaction: &Transaction) -> Result<(), Failure> {
+pub(super) async fn migrate(transaction: &Transaction) -> Result<(), PostgresFailure> {
     lock(transaction, MIGRATION_LOCK).await?;
     let found = transaction.query_typed_one(THERE, &[]).await?;
     if !found.get::<_, bool>(0) {
@@ -77,14 +77,17 @@ pub(super) async fn migrate(transaction: &Transaction) -> Result<(), Failure> {
 }
 
 /// Tells whether there is nothing left to create: most runs find everything there, and many a role could create nothing.
-pub(super) async fn is_migrated(database: &Database, transaction: &Transaction) -> Result<bool, Failure> {
+pub(super) async fn is_migrated(
+    database: &PostgresDatabase,
+    transaction: &Transaction,
+) -> Result<bool, PostgresFailure> {
     if schema(database, transaction).await? != Schema::Current {
         return Ok(false);
     }
     Ok(pending(transaction).await?.is_empty() && is_named(transaction).await?)
 }
 
-async fn pending(transaction: &Transaction) -> Result<Vec<&'static Migration>, Failure> {
+async fn pending(transaction: &Transaction) -> Result<Vec<&'static Migration>, PostgresFailure> {
     let applied = transaction.query_typed("SELECT version, sha256 FROM pixform.migrations", &[]).await?;
     let applied: Vec<Applied> = applied
         .iter()
@@ -93,28 +96,28 @@ async fn pending(transaction: &Transaction) -> Result<Vec<&'static Migration>, F
     Ok(migrate::pending(migrate::POSTGRES, &applied)?)
 }
 
-async fn is_named(transaction: &Transaction) -> Result<bool, Failure> {
+async fn is_named(transaction: &Transaction) -> Result<bool, PostgresFailure> {
     Ok(transaction.query_typed_opt("SELECT 1 FROM pixform.meta WHERE name = 'state'", &[]).await?.is_some())
 }
 
 /// Waits for the lock under which published tables are made.
-pub(super) async fn lock_tables(transaction: &Transaction) -> Result<(), Failure> {
+pub(super) async fn lock_tables(transaction: &Transaction) -> Result<(), PostgresFailure> {
     lock(transaction, MIGRATION_LOCK).await
 }
 
 /// Waits for the lock under which the ledger decides.
-pub(super) async fn lock_ledger(transaction: &Transaction) -> Result<(), Failure> {
+pub(super) async fn lock_ledger(transaction: &Transaction) -> Result<(), PostgresFailure> {
     lock(transaction, LEDGER_LOCK).await
 }
 
 /// Takes a lock of the transaction; one of the session would stay with a pooler's connection.
-async fn lock(transaction: &Transaction, key: i64) -> Result<(), Failure> {
+async fn lock(transaction: &Transaction, key: i64) -> Result<(), PostgresFailure> {
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&key, Type::INT8)]).await?;
     Ok(())
 }
 
 /// Remembers which store this state works with. The first one can be remembered by a role that may name no other.
-pub(super) async fn set_store(transaction: &Transaction, store: &str) -> Result<(), Failure> {
+pub(super) async fn set_store(transaction: &Transaction, store: &str) -> Result<(), PostgresFailure> {
     let first = "INSERT INTO pixform.meta (name, value) VALUES ('store', $1) ON CONFLICT DO NOTHING";
     if transaction.execute_typed(first, &[(&store, Type::TEXT)]).await? == 0 {
         let another = "UPDATE pixform.meta SET value = $1 WHERE name = 'store'";
@@ -125,7 +128,7 @@ pub(super) async fn set_store(transaction: &Transaction, store: &str) -> Result<
     Ok(())
 }
 
-async fn is_store(transaction: &Transaction, store: &str) -> Result<bool, Failure> {
+async fn is_store(transaction: &Transaction, store: &str) -> Result<bool, PostgresFailure> {
     let sql = "SELECT 1 FROM pixform.meta WHERE name = 'store' AND value = $1";
     Ok(transaction.query_typed_opt(sql, &[(&store, Type::TEXT)]).await?.is_some())
 }

@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::originals::keep;
 use super::read::bytes;
 use super::schema::{NOW, lock_ledger};
 use crate::record::CallStatus;
 use crate::state::CallFact;
 use crate::state::line::{OPEN, beside_a_rival};
-use crate::state::stored::{self, Place, signed};
+use crate::state::stored::{self, OriginalPlace, signed};
 
 /// Writes facts about calls, and the originals that they made.
-pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Result<(), Failure> {
+pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Result<(), PostgresFailure> {
     if facts.is_empty() {
         return Ok(());
     }
@@ -27,7 +27,7 @@ pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Res
     for fact in facts {
         let status = settled.take(fact);
         if let Some(original) = &fact.original {
-            originals.push((original, Place::of(status)));
+            originals.push((original, OriginalPlace::of(status)));
         }
     }
     settled.write(transaction).await?;
@@ -50,7 +50,7 @@ struct Settling<'f> {
 struct Settled<'f>(BTreeMap<String, Settling<'f>>);
 
 impl<'f> Settled<'f> {
-    async fn read(transaction: &Transaction, facts: &[CallFact]) -> Result<Self, Failure> {
+    async fn read(transaction: &Transaction, facts: &[CallFact]) -> Result<Self, PostgresFailure> {
         let ids: Vec<&str> = facts.iter().map(|fact| fact.call.as_str()).collect();
         let sql = format!(
             "SELECT c.id, c.recipe, c.status FROM pixform.calls AS c
@@ -103,7 +103,7 @@ impl<'f> Settled<'f> {
         status
     }
 
-    async fn write(&self, transaction: &Transaction) -> Result<(), Failure> {
+    async fn write(&self, transaction: &Transaction) -> Result<(), PostgresFailure> {
         let sql = format!(
             "UPDATE pixform.calls AS c SET status = w.status, reason = w.reason, task = coalesce(w.task, c.task),
                sha256 = coalesce(w.sha256, c.sha256), cost = coalesce(w.cost, c.cost),

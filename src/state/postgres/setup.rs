@@ -3,8 +3,9 @@
 //! `apply` makes tables by itself where its role may. Where it may not, or where plan, preview and apply are to have a
 //! role each with no more rights than it needs, this is what the owner runs, again after each upgrade.
 
+use super::definition::creation;
 use super::schema::{CREATION, HISTORY, MIGRATION_LOCK};
-use super::table::{creation, full_name};
+use super::sql::{block, dollar_quoted, full_name};
 use crate::asset::TableSpec;
 use crate::state::migrate::{Migration, POSTGRES};
 use crate::state::table::{literal, quoted};
@@ -50,22 +51,6 @@ pub(in crate::state) fn setup(tables: &[TableSpec]) -> String {
 /// Runs SQL under a condition.
 fn guarded(condition: &str, sql: &str) -> String {
     block(&format!("BEGIN IF {condition} THEN EXECUTE {}; END IF; END", dollar_quoted(&format!("\n{sql}\n"))))
-}
-
-/// Returns a block of PL/pgSQL as a statement.
-pub(super) fn block(body: &str) -> String {
-    format!("DO {};", dollar_quoted(body))
-}
-
-/// Puts a text between marks that do not occur in it: it may hold others, and names that a stranger chose.
-fn dollar_quoted(text: &str) -> String {
-    let mut mark = "$pixform$".to_owned();
-    let mut number = 1_u64;
-    while text.contains(&mark) {
-        number += 1;
-        mark = format!("$pixform_{number}$");
-    }
-    format!("{mark}{text}{mark}")
 }
 
 fn migration(migration: &Migration) -> String {

@@ -7,22 +7,22 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use super::database::{Kind, Param, Transaction, bounded, next};
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 use super::read::{self, bytes};
-use super::rows::{self, KeyRead};
+use super::rows;
 use super::schema::schema;
 use super::sight::{self, Sight, Withheld};
-use super::table::full_name;
+use super::sql::full_name;
 use super::{Postgres, plans};
 use super::{lease, survey};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
-use crate::state::shown::{columns, replaced};
+use crate::state::shown::{ShownCollection, columns, replaced};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
-use crate::state::table::{Times, quoted};
+use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
-    Arrangement, Commit, KeptPlan, Lease, Reader, Readership, Schema, ShownPort, ShownShape, ShownVisitor, Shows,
+    Arrangement, Commit, KeptPlan, Lease, Readership, RowReader, Schema, ShownPort, ShownShape, ShownVisitor, Shows,
     StateError,
 };
 
@@ -31,7 +31,7 @@ impl ShownPort for Postgres {
     async fn shown(
         &self,
         collection: &CollectionName,
-        reader: &Reader,
+        reader: &RowReader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError> {
         let (transaction, schema) = self.begin("read what it shows").await?;
@@ -110,9 +110,9 @@ impl ShownPort for Postgres {
 pub(super) async fn shown(
     transaction: &Transaction,
     schema: Schema,
-    (collection, reader): (&CollectionName, &Reader),
+    (collection, reader): (&CollectionName, &RowReader),
     visitor: &mut (dyn ShownVisitor + Send),
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     let Some(known) = known(transaction, schema, collection).await? else { return Ok(()) };
     let ShownCollection { key, table, arrangement } = known;
     let sight = match &table {
@@ -160,7 +160,7 @@ async fn known(
     transaction: &Transaction,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<ShownCollection>, Failure> {
+) -> Result<Option<ShownCollection>, PostgresFailure> {
     let arrangement = if has_arrangements(schema) { "arrangement" } else { "NULL::text" };
     let sql = format!("SELECT key_axes, table_name, {arrangement} FROM pixform.collections WHERE name = $1");
     let found = transaction.query_typed_opt(&sql, &[(&collection.as_str(), Type::TEXT)]).await?;
@@ -173,7 +173,7 @@ async fn known(
     }))
 }
 
-async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, Failure> {
+async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, PostgresFailure> {
     let sql = "SELECT 1 FROM pixform.tables WHERE name = $1";
     Ok(transaction.query_typed_opt(sql, &[(&table.to_string(), Type::TEXT)]).await?.is_some())
 }
@@ -184,7 +184,7 @@ async fn stream(
     (spec, digested): (&TableSpec, Digested),
     shown: &[String],
     visitor: &mut (dyn ShownVisitor + Send),
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     let values = shown.iter().map(|column| format!(", to_jsonb(t.{})::text", quoted(column)));
     let values: String = values.collect();
     let sql = format!("SELECT {}{values} FROM {} AS t", rows::texts(spec), full_name(&spec.name));
@@ -213,7 +213,7 @@ pub(super) async fn arrangement(
     transaction: &Transaction,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Arrangement>, Failure> {
+) -> Result<Option<Arrangement>, PostgresFailure> {
     Ok(known(transaction, schema, collection).await?.and_then(|known| known.arrangement))
 }
 
@@ -222,7 +222,7 @@ pub(super) async fn arrange(
     transaction: &Transaction,
     lease: &Lease,
     arrangement: &Arrangement,
-) -> Result<(), Failure> {
+) -> Result<(), PostgresFailure> {
     lease::check(transaction, lease).await?;
     let sql = "UPDATE pixform.collections SET arrangement = $2
                WHERE name = $1 AND arrangement IS DISTINCT FROM $2";
@@ -232,7 +232,11 @@ pub(super) async fn arrange(
 }
 
 /// Keeps the recipes that a commit takes away from records; comes before it writes.
-pub(super) async fn keep_replaced(transaction: &Transaction, lease: &Lease, commit: &Commit) -> Result<(), Failure> {
+pub(super) async fn keep_replaced(
+    transaction: &Transaction,
+    lease: &Lease,
+    commit: &Commit,
+) -> Result<(), PostgresFailure> {
     let sql = "INSERT INTO pixform.recipes (recipe, document)
                SELECT r.recipe, d.recipe FROM unnest($1, $2, $3) AS w (collection, key, recipe)
                JOIN pixform.records AS r
@@ -252,7 +256,7 @@ pub(super) async fn keep_replaced(transaction: &Transaction, lease: &Lease, comm
 }
 
 /// Keeps recipes that no record has yet.
-pub(super) async fn keep_recipes(transaction: &Transaction, recipes: &[Recipe]) -> Result<(), Failure> {
+pub(super) async fn keep_recipes(transaction: &Transaction, recipes: &[Recipe]) -> Result<(), PostgresFailure> {
     let sql = "INSERT INTO pixform.recipes (recipe, document)
                SELECT w.recipe, w.document FROM unnest($1, $2) AS w (recipe, document) ON CONFLICT DO NOTHING";
     let digests: Vec<RecipeDigest> = recipes.iter().map(Recipe::digest).collect();
@@ -267,7 +271,7 @@ pub(super) async fn ever_published(
     transaction: &Transaction,
     schema: Schema,
     originals: &[ContentDigest],
-) -> Result<Vec<ContentDigest>, Failure> {
+) -> Result<Vec<ContentDigest>, PostgresFailure> {
     let sql = match has_references(schema) {
         true => "SELECT DISTINCT sha256 FROM pixform.originals WHERE sha256 = ANY($1) AND published",
         false => "SELECT DISTINCT original FROM pixform.record_details WHERE original = ANY($1)",
@@ -283,7 +287,7 @@ pub(super) async fn past_recipes(
     transaction: &Transaction,
     schema: Schema,
     wanted: &[RecipeDigest],
-) -> Result<Vec<(RecipeDigest, Recipe)>, Failure> {
+) -> Result<Vec<(RecipeDigest, Recipe)>, PostgresFailure> {
     if !has_arrangements(schema) {
         return Ok(Vec::new());
     }
@@ -301,7 +305,7 @@ pub(super) async fn past_recipes(
 pub(super) async fn files_of(
     transaction: &Transaction,
     originals: &[ContentDigest],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, PostgresFailure> {
     let originals: Vec<&[u8]> = originals.iter().map(|original| original.as_bytes().as_slice()).collect();
     let sql = "SELECT original, published FROM pixform.objects WHERE original = ANY($1)
                ORDER BY original, created_at, path";
@@ -313,11 +317,4 @@ pub(super) async fn files_of(
         files.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(files)
-}
-
-/// A collection as its own table has it.
-struct ShownCollection {
-    key: Vec<String>,
-    table: Option<TableName>,
-    arrangement: Option<Arrangement>,
 }

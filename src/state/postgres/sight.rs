@@ -7,10 +7,10 @@ use tokio_postgres::types::Type;
 
 use super::columns::holds;
 use super::database::{Param, Transaction};
-use super::failure::Failure;
-use super::table::full_name;
+use super::failure::PostgresFailure;
+use super::sql::full_name;
 use crate::asset::TableName;
-use crate::state::reader::{self, Nulls, Reader, ReaderWarning, Readership, STRANGER, ShownColumn, Shows};
+use crate::state::reader::{self, Nulls, ReaderWarning, Readership, RowReader, STRANGER, ShownColumn, Shows};
 use crate::state::table::quoted;
 use crate::state::{Schema, StateError};
 
@@ -18,7 +18,7 @@ use crate::state::{Schema, StateError};
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     columns: Vec<SeenColumn>,
-    rows: Rows,
+    rows: SightRows,
 }
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct SeenColumn {
 
 /// Which rows of a table a reader may read, as far as the catalogue tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Rows {
+enum SightRows {
     /// Each one.
     #[default]
     All,
@@ -42,7 +42,7 @@ pub(super) async fn readership(
     transaction: &Transaction,
     schema: Schema,
     asked: Option<&str>,
-) -> Result<Readership, Failure> {
+) -> Result<Readership, PostgresFailure> {
     let name = asked.unwrap_or(STRANGER);
     let sql = "SELECT CASE WHEN current_setting('server_version_num')::int >= 160000
                            THEN pg_has_role(session_user, oid, 'SET') ELSE pg_has_role(session_user, oid, 'MEMBER') END,
@@ -61,17 +61,17 @@ pub(super) async fn readership(
     let (may_take, session): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
     let grant = format!("run `GRANT {} TO {};`", quoted(name), quoted(&session));
     if may_take {
-        return Ok(Readership::quiet(Reader::Role(name.to_owned())));
+        return Ok(Readership::quiet(RowReader::Role(name.to_owned())));
     }
     if asked.is_some() {
         let problem = format!("the role `{session}` in the URL of the state may not act as `{name}`");
         return Err(StateError::Reader { problem, help: grant }.into());
     }
-    let reader = Reader::Untaken(name.to_owned());
+    let reader = RowReader::Untaken(name.to_owned());
     let mut closed = Vec::new();
     for table in published(transaction, schema).await? {
         let sight = Sight::of(transaction, &table, &reader).await?;
-        if sight.rows == Rows::ByPolicy {
+        if sight.rows == SightRows::ByPolicy {
             closed.push(table);
         }
     }
@@ -89,7 +89,7 @@ pub(super) async fn readership(
 }
 
 /// Says where row level security means nothing, for there is no role that strangers are answered as.
-async fn without_stranger(transaction: &Transaction, schema: Schema) -> Result<Readership, Failure> {
+async fn without_stranger(transaction: &Transaction, schema: Schema) -> Result<Readership, PostgresFailure> {
     let mut open = Vec::new();
     for table in published(transaction, schema).await? {
         let sql = "SELECT c.relrowsecurity AND NOT row_security_active(c.oid)
@@ -108,11 +108,11 @@ async fn without_stranger(transaction: &Transaction, schema: Schema) -> Result<R
     );
     let help = "name the role whose rows are to be shown with `--as-role`".to_owned();
     let warnings = if open.is_empty() { Vec::new() } else { vec![ReaderWarning { message, help }] };
-    Ok(Readership { reader: Reader::Connected, warnings })
+    Ok(Readership { reader: RowReader::Connected, warnings })
 }
 
 /// Returns the tables that collections were published to, each once.
-async fn published(transaction: &Transaction, schema: Schema) -> Result<Vec<TableName>, Failure> {
+async fn published(transaction: &Transaction, schema: Schema) -> Result<Vec<TableName>, PostgresFailure> {
     if schema == Schema::Absent {
         return Ok(Vec::new());
     }
@@ -127,10 +127,14 @@ async fn published(transaction: &Transaction, schema: Schema) -> Result<Vec<Tabl
 
 impl Sight {
     /// Looks at a table in a reader's place; one that is not there has no columns.
-    pub(super) async fn of(transaction: &Transaction, table: &TableName, reader: &Reader) -> Result<Self, Failure> {
+    pub(super) async fn of(
+        transaction: &Transaction,
+        table: &TableName,
+        reader: &RowReader,
+    ) -> Result<Self, PostgresFailure> {
         let role = match reader {
-            Reader::Connected => None,
-            Reader::Role(role) | Reader::Untaken(role) => Some(role.as_str()),
+            RowReader::Connected => None,
+            RowReader::Role(role) | RowReader::Untaken(role) => Some(role.as_str()),
         };
         // A policy speaks of a role where it names it, everybody, or a role whose rights it has.
         let speaks = "p.polcmd IN ('*', 'r') AND (0 = ANY(p.polroles) OR EXISTS
@@ -160,7 +164,7 @@ impl Sight {
             let column = ShownColumn { name: row.try_get(0)?, holds: holds(base, category), nulls };
             sight.columns.push(SeenColumn { column, may_read: row.try_get(4)? });
             if !row.try_get::<_, bool>(5)? {
-                sight.rows = Rows::ByPolicy;
+                sight.rows = SightRows::ByPolicy;
             }
         }
         Ok(sight)
@@ -196,13 +200,13 @@ impl Sight {
         &self,
         transaction: &Transaction,
         table: &TableName,
-        reader: &Reader,
+        reader: &RowReader,
         withheld: Withheld,
-    ) -> Result<Shows, Failure> {
+    ) -> Result<Shows, PostgresFailure> {
         let hides = match (reader, self.rows) {
-            (Reader::Connected, _) | (_, Rows::All) => false,
-            (Reader::Untaken(_), Rows::ByPolicy) => return Ok(Shows::Nothing),
-            (Reader::Role(_), Rows::ByPolicy) => match hides_rows(transaction, table, reader).await? {
+            (RowReader::Connected, _) | (_, SightRows::All) => false,
+            (RowReader::Untaken(_), SightRows::ByPolicy) => return Ok(Shows::Nothing),
+            (RowReader::Role(_), SightRows::ByPolicy) => match hides_rows(transaction, table, reader).await? {
                 Some(hides) => hides,
                 None => return Ok(Shows::Nothing),
             },
@@ -225,8 +229,8 @@ pub(super) enum Withheld {
 /// Goes on as the reader, until the transaction ends; policies are told of the role as a REST layer tells them.
 ///
 /// Source: <https://docs.postgrest.org/en/v13/references/transactions.html>, read 2026-11-30.
-pub(super) async fn take_on(transaction: &Transaction, reader: &Reader) -> Result<(), Failure> {
-    let Reader::Role(role) = reader else { return Ok(()) };
+pub(super) async fn take_on(transaction: &Transaction, reader: &RowReader) -> Result<(), PostgresFailure> {
+    let RowReader::Role(role) = reader else { return Ok(()) };
     let claims = serde_json::json!({ "role": role }).to_string().replace('\'', "''");
     let sql = format!(
         "SET LOCAL \"request.jwt.claims\" = '{claims}'; SET LOCAL \"request.jwt.claim.role\" = '{}'; SET LOCAL ROLE {}",
@@ -239,7 +243,11 @@ pub(super) async fn take_on(transaction: &Transaction, reader: &Reader) -> Resul
 /// Tells whether policies hide rows of a table from a role; `None` where they let it read nothing without failing.
 ///
 /// One that is under policies of its own cannot count what there is.
-async fn hides_rows(transaction: &Transaction, table: &TableName, reader: &Reader) -> Result<Option<bool>, Failure> {
+async fn hides_rows(
+    transaction: &Transaction,
+    table: &TableName,
+    reader: &RowReader,
+) -> Result<Option<bool>, PostgresFailure> {
     const BEFORE: &str = "pixform_reader";
     let (name, count) = (full_name(table), format!("SELECT count(*) FROM {}", full_name(table)));
     let sql = "SELECT has_any_column_privilege($1::text, 'SELECT') AND NOT row_security_active($1::text)";

@@ -5,8 +5,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
-use super::failure::Failure;
-use super::table::full_name;
+use super::failure::PostgresFailure;
+use super::sql::full_name;
 use crate::asset::TableName;
 use crate::state::stored::{signed, unsigned};
 use crate::state::table::quoted;
@@ -17,7 +17,7 @@ pub(super) async fn survey(
     transaction: &Transaction,
     name: &TableName,
     rows_max: u64,
-) -> Result<Option<Survey>, Failure> {
+) -> Result<Option<Survey>, PostgresFailure> {
     let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
                FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
                JOIN pg_attribute AS a ON a.attrelid = c.oid
@@ -25,7 +25,8 @@ pub(super) async fn survey(
                  AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
     let params: [Param<'_>; 2] = [(&name.schema, Type::TEXT), (&name.name, Type::TEXT)];
     let columns = transaction.query_typed(sql, &params).await?;
-    let column = |row: &Row| Ok::<_, Failure>(SurveyColumn { name: row.try_get(0)?, declared: row.try_get(1)? });
+    let column =
+        |row: &Row| Ok::<_, PostgresFailure>(SurveyColumn { name: row.try_get(0)?, declared: row.try_get(1)? });
     let columns: Vec<SurveyColumn> = columns.iter().map(column).collect::<Result<_, _>>()?;
     if columns.is_empty() {
         return Ok(None);
@@ -37,11 +38,11 @@ pub(super) async fn survey(
     let found = transaction.query_typed(&sql, &[(&signed(rows_max), Type::INT8)]).await?;
     let place = || format!("the table `{name}`");
     let rows = found.iter().map(|row| (0..columns.len()).map(|at| cell(row, at, place)).collect());
-    Ok(Some(Survey { rows: rows.collect::<Result<_, Failure>>()?, columns, count: unsigned(count) }))
+    Ok(Some(Survey { rows: rows.collect::<Result<_, PostgresFailure>>()?, columns, count: unsigned(count) }))
 }
 
 /// Reads a cell that was asked for as JSON.
-pub(super) fn cell(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Value, Failure> {
+pub(super) fn cell(row: &Row, at: usize, place: impl Fn() -> String) -> Result<Value, PostgresFailure> {
     let Some(json) = row.try_get::<_, Option<&str>>(at)? else { return Ok(Value::Null) };
     Ok(value(json).map_err(|error| StateError::unreadable(place(), error))?)
 }

@@ -6,19 +6,21 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::columns::{Column, Keeps, Source, keeps, type_name};
+use super::columns::{TableColumn, ValueSource, keeps, type_name};
 use super::database::{Param, Transaction};
-use super::failure::Failure;
-use super::rights::Rights;
-use super::{readers, schema};
-use crate::asset::{ColumnType, TableName, TableSpec};
-use crate::state::form::Form;
-use crate::state::table::{Found, Id, Times, absent, kept, list, literal, quoted};
+use super::definition::creation;
+use super::failure::PostgresFailure;
+use super::rights::{After, Rights, Role};
+use super::schema;
+use super::sql::full_name;
+use crate::asset::{ColumnType, TableSpec};
+use crate::state::form::ColumnForm;
+use crate::state::table::{ColumnUse, Id, TableFound, Times, absent, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct PostgresShape {
     /// Whether rows have an id of their own.
     pub id: Id,
     /// Whether the times of a row are ours to keep.
@@ -30,45 +32,22 @@ pub(super) struct Shape {
     /// The types of the key columns and of the declared ones, in that order, as SQL has them.
     pub types: Vec<String>,
     /// What the key columns take.
-    pub key_forms: Vec<Form>,
-}
-
-/// What happens to a row after it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
-    /// Nothing: it stays as the statement that wrote it says.
-    Nothing,
-    /// A trigger of the product may write to it again.
-    Triggers,
-}
-
-/// Who is about to use the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Whoever looks: a role that may write the state's own tables must be able to write this one too.
-    Whoever,
-    /// One that is about to write.
-    Writer,
-}
-
-/// Returns the table's full name as SQL takes it.
-pub(super) fn full_name(table: &TableName) -> String {
-    format!("{}.{}", quoted(&table.schema), quoted(&table.name))
+    pub key_forms: Vec<ColumnForm>,
 }
 
 /// Creates the table when it is missing, under the lock of migrations.
-pub(super) async fn ensure(transaction: &Transaction, spec: &TableSpec) -> Result<(), Failure> {
+pub(super) async fn ensure(transaction: &Transaction, spec: &TableSpec) -> Result<(), PostgresFailure> {
     let unfit = |problems| Err(StateError::Table { table: spec.name.clone(), problems }.into());
     match find(transaction, Schema::Current, spec, Role::Writer).await? {
-        Found::Fits(_) => return Ok(()),
-        Found::Unfit(problems) => return unfit(problems),
-        Found::Absent => schema::lock_tables(transaction).await?,
+        TableFound::Fits(_) => return Ok(()),
+        TableFound::Unfit(problems) => return unfit(problems),
+        TableFound::Absent => schema::lock_tables(transaction).await?,
     }
     // Somebody else may have made it while the lock was waited for.
     match find(transaction, Schema::Current, spec, Role::Writer).await? {
-        Found::Fits(_) => Ok(()),
-        Found::Unfit(problems) => unfit(problems),
-        Found::Absent => {
+        TableFound::Fits(_) => Ok(()),
+        TableFound::Unfit(problems) => unfit(problems),
+        TableFound::Absent => {
             transaction.batch_execute(&creation(spec)).await?;
             Ok(())
         }
@@ -81,20 +60,20 @@ pub(super) async fn find(
     schema: Schema,
     spec: &TableSpec,
     role: Role,
-) -> Result<Found<Shape>, Failure> {
+) -> Result<TableFound<PostgresShape>, PostgresFailure> {
     let rights = Rights::read(transaction, schema, spec, role).await?;
     let Some((oid, kind)) = rights.table else {
         let problems = rights.creation_problems(spec);
-        return Ok(if problems.is_empty() { Found::Absent } else { Found::Unfit(problems) });
+        return Ok(if problems.is_empty() { TableFound::Absent } else { TableFound::Unfit(problems) });
     };
     if let Some(message) = other_kind(kind, spec) {
-        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+        return Ok(TableFound::Unfit(vec![TableProblem { message, mend: String::new() }]));
     }
     let columns = columns(transaction, oid).await?;
     let has = |wanted: &str| columns.iter().any(|column| column.name == wanted);
     let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| column == wanted);
     let kept = rights.is_ours && ["created_at", "updated_at"].iter().all(|time| has(time) && !declares(time));
-    let shape = Shape {
+    let shape = PostgresShape {
         id: if has("id") { Id::Column } else { Id::None },
         times: if kept { Times::Kept } else { Times::Foreign },
         shelf: spec
@@ -113,7 +92,7 @@ pub(super) async fn find(
             .key
             .iter()
             .filter_map(|axis| columns.iter().find(|column| column.name == *axis))
-            .map(Column::form)
+            .map(TableColumn::form)
             .collect(),
     };
     let mut problems = column_problems(spec, &columns);
@@ -122,47 +101,7 @@ pub(super) async fn find(
     }
     problems.extend(unwritten_problems(spec, &columns, shape.times));
     problems.extend(rights.problems(spec));
-    Ok(if problems.is_empty() { Found::Fits(shape) } else { Found::Unfit(problems) })
-}
-
-/// Returns what is wrong with a table that should have been created before.
-pub(super) fn missing(spec: &TableSpec) -> Vec<TableProblem> {
-    vec![TableProblem { message: "the table is missing".to_owned(), mend: one_line(&creation(spec)) }]
-}
-
-/// Returns the SQL that creates the table, remembers whose it is, and opens it to the roles that read it.
-pub(super) fn creation(spec: &TableSpec) -> String {
-    format!(
-        "CREATE TABLE {} (\n  {}\n);\n\
-         INSERT INTO pixform.tables (name) VALUES ({}) ON CONFLICT DO NOTHING;\n{}",
-        full_name(&spec.name),
-        definition(spec).join(",\n  "),
-        literal(&spec.name.to_string()),
-        readers::opening(&spec.name),
-    )
-}
-
-/// The parts of the table's definition.
-fn definition(spec: &TableSpec) -> Vec<String> {
-    let declares = |wanted: &str| {
-        spec.key.iter().any(|axis| axis == wanted) || spec.columns.iter().any(|(column, _)| column == wanted)
-    };
-    let mut lines = Vec::new();
-    if !declares("id") {
-        lines.push("\"id\" bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY".to_owned());
-    }
-    lines.extend(spec.key.iter().map(|axis| format!("{} text NOT NULL", quoted(axis))));
-    lines.extend(spec.columns.iter().map(|(column, kind)| format!("{} {}", quoted(column), type_name(*kind))));
-    for time in ["created_at", "updated_at"].into_iter().filter(|time| !declares(time)) {
-        lines.push(format!("{} timestamptz NOT NULL DEFAULT now()", quoted(time)));
-    }
-    lines.push(format!("UNIQUE ({})", list(&spec.key)));
-    lines
-}
-
-/// Joins lines for a message, which has one.
-pub(super) fn one_line(sql: &str) -> String {
-    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+    Ok(if problems.is_empty() { TableFound::Fits(shape) } else { TableFound::Unfit(problems) })
 }
 
 fn other_kind(kind: char, spec: &TableSpec) -> Option<String> {
@@ -177,7 +116,7 @@ fn other_kind(kind: char, spec: &TableSpec) -> Option<String> {
 }
 
 /// Reads the columns, in their order.
-pub(super) async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<Column>, Failure> {
+pub(super) async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<TableColumn>, PostgresFailure> {
     let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname)::text,
                       coalesce(b.typcategory, t.typcategory)::text,
                       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
@@ -194,10 +133,10 @@ pub(super) async fn columns(transaction: &Transaction, oid: u32) -> Result<Vec<C
     columns.iter().map(column).collect()
 }
 
-fn column(row: &Row) -> Result<Column, Failure> {
+fn column(row: &Row) -> Result<TableColumn, PostgresFailure> {
     let (not_null, default): (bool, bool) = (row.try_get(5)?, row.try_get(6)?);
     let category: &str = row.try_get(3)?;
-    Ok(Column {
+    Ok(TableColumn {
         name: row.try_get(0)?,
         declared: row.try_get(1)?,
         base: row.try_get(2)?,
@@ -207,18 +146,18 @@ fn column(row: &Row) -> Result<Column, Failure> {
         not_null,
         must: not_null && !default,
         source: match (row.try_get(7)?, row.try_get(8)?) {
-            (true, _) => Source::Expression,
-            (false, true) => Source::Sequence,
-            (false, false) => Source::Writer,
+            (true, _) => ValueSource::Expression,
+            (false, true) => ValueSource::Sequence,
+            (false, false) => ValueSource::Writer,
         },
         choices: row.try_get::<_, Option<Vec<String>>>(9)?.unwrap_or_default(),
     })
 }
 
-fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
+fn column_problems(spec: &TableSpec, columns: &[TableColumn]) -> Vec<TableProblem> {
     let table = full_name(&spec.name);
-    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", Keeps::Key));
-    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", Keeps::Value));
+    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", ColumnUse::Key));
+    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", ColumnUse::Value));
     let mut problems = Vec::new();
     for (name, kind, rule, what) in keys.chain(declared) {
         let (column, wanted) = (quoted(name), type_name(kind));
@@ -230,13 +169,15 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
             continue;
         };
         let unwritable = match found.source {
-            Source::Writer => None,
-            Source::Expression => Some(format!(
+            ValueSource::Writer => None,
+            ValueSource::Expression => Some(format!(
                 "ALTER TABLE {table} ADD COLUMN {new} {wanted}{rule}; UPDATE {table} SET {new} = {column}; \
                  ALTER TABLE {table} DROP COLUMN {column}; ALTER TABLE {table} RENAME COLUMN {new} TO {column};",
                 new = quoted(&format!("{name}_new")),
             )),
-            Source::Sequence => Some(format!("ALTER TABLE {table} ALTER COLUMN {column} SET GENERATED BY DEFAULT;")),
+            ValueSource::Sequence => {
+                Some(format!("ALTER TABLE {table} ALTER COLUMN {column} SET GENERATED BY DEFAULT;"))
+            }
         };
         if let Some(mend) = unwritable {
             problems
@@ -253,7 +194,11 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
 
 /// Says what is wrong with what keeps the key unique: an index over all of its columns and no others, in every row, that is
 /// looked at at once.
-async fn key_problem(transaction: &Transaction, oid: u32, spec: &TableSpec) -> Result<Option<TableProblem>, Failure> {
+async fn key_problem(
+    transaction: &Transaction,
+    oid: u32,
+    spec: &TableSpec,
+) -> Result<Option<TableProblem>, PostgresFailure> {
     let sql = "SELECT i.indimmediate, i.indexrelid::regclass::text, c.conname::text
                FROM pg_index AS i LEFT JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
                WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indisready
@@ -286,16 +231,17 @@ async fn key_problem(transaction: &Transaction, oid: u32, spec: &TableSpec) -> R
     }))
 }
 
-fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec<TableProblem> {
+fn unwritten_problems(spec: &TableSpec, columns: &[TableColumn], times: Times) -> Vec<TableProblem> {
     let table = full_name(&spec.name);
     let is_written = |name: &str| {
         let is_time = times == Times::Kept && matches!(name, "created_at" | "updated_at");
         is_time || spec.key.iter().any(|axis| axis == name) || spec.columns.iter().any(|(column, _)| column == name)
     };
-    let unwritten =
-        columns.iter().filter(|column| column.must && column.source == Source::Writer && !is_written(&column.name));
+    let unwritten = columns
+        .iter()
+        .filter(|column| column.must && column.source == ValueSource::Writer && !is_written(&column.name));
     unwritten
-        .map(|Column { name, .. }| TableProblem {
+        .map(|TableColumn { name, .. }| TableProblem {
             message: format!("column `{name}` must be set in every row and is not among the declared columns"),
             mend: format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL;", quoted(name)),
         })

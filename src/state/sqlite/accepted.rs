@@ -2,17 +2,17 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use super::rows::{KEYS_MAX, distinct};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
-use crate::state::{Acceptance, Accepted, Origin, Schema};
+use crate::state::{Acceptance, Accepted, RunOrigin, Schema};
 
 /// Keeps acceptances.
-pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Result<(), Failure> {
+pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Result<(), SqliteFailure> {
     if accepted.is_empty() {
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub(super) fn acceptances(
     schema: Schema,
     collection: &CollectionName,
     keys: &[AssetKey],
-) -> Result<Vec<Acceptance>, Failure> {
+) -> Result<Vec<Acceptance>, SqliteFailure> {
     if !has_acceptances(schema) {
         return Ok(Vec::new());
     }
@@ -66,7 +66,7 @@ pub(super) fn acceptances(
     Ok(found)
 }
 
-fn acceptance(row: &Row<'_>, collection: &CollectionName) -> Result<Acceptance, Failure> {
+fn acceptance(row: &Row<'_>, collection: &CollectionName) -> Result<Acceptance, SqliteFailure> {
     let key = text(row, 0)?;
     let place = || format!("what was accepted of `{collection}:{key}`");
     let accepted = match text(row, 1)? {
@@ -77,7 +77,7 @@ fn acceptance(row: &Row<'_>, collection: &CollectionName) -> Result<Acceptance, 
         },
         _ => Accepted::Row { columns: from_json(text(row, 5)?, place)? },
     };
-    let origin = if row.get(8)? { runs::origin(row, 9)? } else { Origin::default() };
+    let origin = if row.get(8)? { runs::origin(row, 9)? } else { RunOrigin::default() };
     Ok(Acceptance {
         collection: collection.clone(),
         key: parsed(key, place)?,

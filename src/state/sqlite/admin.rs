@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::text;
 use super::rows::unsigned;
 use super::{Sqlite, schema, survey, table};
 use crate::asset::{TableName, TableSpec};
 use crate::state::stored::{from_json, parsed};
-use crate::state::{AdminPort, Known, KnownCollection, Schema, StateError, Survey};
+use crate::state::{AdminPort, KnownCollection, KnownState, Schema, StateError, Survey};
 
 #[async_trait]
 impl AdminPort for Sqlite {
-    async fn known(&self) -> Result<Known, StateError> {
+    async fn known(&self) -> Result<KnownState, StateError> {
         self.read("read what it knows", known)
     }
 
@@ -41,9 +41,9 @@ impl AdminPort for Sqlite {
 }
 
 /// Tells what the state knows.
-fn known(connection: &Connection, schema: Schema) -> Result<Known, Failure> {
+fn known(connection: &Connection, schema: Schema) -> Result<KnownState, SqliteFailure> {
     if schema == Schema::Absent {
-        return Ok(Known { schema, id: None, store: None, collections: Vec::new() });
+        return Ok(KnownState { schema, id: None, store: None, collections: Vec::new() });
     }
     let meta = |name: &str| {
         connection.query_row("SELECT value FROM pixform_meta WHERE name = ?1", [name], |row| row.get(0)).optional()
@@ -63,5 +63,5 @@ fn known(connection: &Connection, schema: Schema) -> Result<Known, Failure> {
             records: unsigned(row, 3)?,
         });
     }
-    Ok(Known { schema, id, store, collections })
+    Ok(KnownState { schema, id, store, collections })
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use super::rows::distinct;
 use crate::digest::ContentDigest;
@@ -11,7 +11,7 @@ use crate::state::Schema;
 use crate::state::stored::{self, has_adopted};
 
 /// Remembers files that are taken over.
-pub(super) fn keep(transaction: &Transaction<'_>, files: &[(ContentDigest, Published)]) -> Result<(), Failure> {
+pub(super) fn keep(transaction: &Transaction<'_>, files: &[(ContentDigest, Published)]) -> Result<(), SqliteFailure> {
     let mut insert = transaction.prepare(
         "INSERT INTO pixform_adopted (original, rendition, path, published) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET published = excluded.published",
@@ -29,7 +29,7 @@ pub(super) fn files(
     connection: &Connection,
     schema: Schema,
     originals: &[ContentDigest],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, SqliteFailure> {
     let mut files = Vec::new();
     if !has_adopted(schema) {
         return Ok(files);

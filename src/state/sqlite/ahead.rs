@@ -6,17 +6,21 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::rows::bound;
-use super::table::{Column, columns, form, own_name, same};
+use super::table::{DeclaredColumn, columns, form, own_name, same};
 use crate::asset::TableSpec;
-use crate::state::ahead::{Fault, by_rule, by_type, value_of};
+use crate::state::ahead::{RowRefusal, by_rule, by_type, value_of};
 use crate::state::form::Refused;
 use crate::state::table::{list, quoted};
 use crate::state::{Breach, RowAhead, stored};
 
 /// Tells which rules of a table these rows would break.
-pub(super) fn breaches(connection: &Connection, spec: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, Failure> {
+pub(super) fn breaches(
+    connection: &Connection,
+    spec: &TableSpec,
+    rows: &[RowAhead],
+) -> Result<Vec<Breach>, SqliteFailure> {
     let name = own_name(&spec.name);
     let find = "SELECT l.wr, l.strict, s.sql FROM pragma_table_list AS l JOIN sqlite_schema AS s ON s.name = l.name
                 WHERE l.schema = 'main' AND l.type = 'table' AND l.name = ?1 COLLATE NOCASE";
@@ -45,13 +49,13 @@ pub(super) fn breaches(connection: &Connection, spec: &TableSpec, rows: &[RowAhe
     Ok(breaches)
 }
 
-fn fault(column: &Column, Refused { rule, found }: Refused) -> Fault {
+fn fault(column: &DeclaredColumn, Refused { rule, found }: Refused) -> RowRefusal {
     let rule = format!("column `{}` ({}) {rule}", column.name, column.declared);
-    Fault { refused: Refused { rule, found }, mend: String::new() }
+    RowRefusal { refused: Refused { rule, found }, mend: String::new() }
 }
 
 /// Shows the rows to a table of the same rules. One whose rules cannot be evaluated apart says nothing.
-fn rehearsed(creation: &str, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec<Breach>, Failure> {
+fn rehearsed(creation: &str, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec<Breach>, SqliteFailure> {
     let is_known = |row: &RowAhead| row.values.iter().all(Option::is_some);
     if !creation.to_ascii_uppercase().contains("CHECK") || !rows.iter().all(|row| is_known(row)) {
         return Ok(Vec::new());
@@ -70,7 +74,7 @@ fn rehearsed(creation: &str, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec
     let mut breaches = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         let values: Vec<Value> = names.iter().filter_map(|name| value_of(spec, row, name)).collect();
-        let values = values.iter().map(bound).collect::<Result<Vec<_>, Failure>>()?;
+        let values = values.iter().map(bound).collect::<Result<Vec<_>, SqliteFailure>>()?;
         let Err(rusqlite::Error::SqliteFailure(code, Some(message))) = insert.execute(params_from_iter(values)) else {
             continue;
         };
@@ -101,7 +105,7 @@ struct Reference {
     to: Vec<String>,
 }
 
-fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec<Breach>, Failure> {
+fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec<Breach>, SqliteFailure> {
     let mut breaches = Vec::new();
     for Reference { table, from, to } in references(connection, spec)? {
         let mut asked = Vec::new();
@@ -132,7 +136,7 @@ fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -
 }
 
 /// Reads the foreign keys to other tables; a row of the table itself may be written in the same run.
-fn references(connection: &Connection, spec: &TableSpec) -> Result<Vec<Reference>, Failure> {
+fn references(connection: &Connection, spec: &TableSpec) -> Result<Vec<Reference>, SqliteFailure> {
     let name = own_name(&spec.name);
     let sql = "SELECT f.id, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\") AS p
                  WHERE p.pk = f.seq + 1)) FROM pragma_foreign_key_list(?1) AS f ORDER BY f.id, f.seq";

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::rows::{KEYS_MAX, unsigned};
@@ -58,16 +58,16 @@ impl GarbagePort for Sqlite {
         })
     }
 
-    async fn condemn(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
-        self.write("mark files", |transaction| condemn(transaction, run, files))
+    async fn mark(&self, run: &str, files: &[Loose]) -> Result<(), StateError> {
+        self.write("mark files", |transaction| mark(transaction, run, files))
     }
 
-    async fn pardon(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
-        self.write("lift marks", |transaction| pardon(transaction, run, liveness))
+    async fn unmark(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError> {
+        self.write("lift marks", |transaction| unmark(transaction, run, liveness))
     }
 
-    async fn doom(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
-        self.write("begin to delete files", |transaction| doom(transaction, run, files))
+    async fn sweep(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError> {
+        self.write("begin to delete files", |transaction| sweep(transaction, run, files))
     }
 
     async fn forget_deleted(&self, run: &str, paths: &[ObjectPath]) -> Result<(), StateError> {
@@ -100,7 +100,7 @@ pub(super) fn unreferenced(
     connection: &Connection,
     schema: Schema,
     liveness: IsAlive<'_>,
-) -> Result<Unreferenced, Failure> {
+) -> Result<Unreferenced, SqliteFailure> {
     let free = call_is_free(schema);
     let now = connection.query_row(&format!("SELECT {NOW}"), [], |row| row.get(0))?;
     let mut files = Vec::new();
@@ -163,7 +163,7 @@ pub(super) fn unreferenced(
 }
 
 /// Returns every table that was ever published to.
-pub(super) fn published_tables(connection: &Connection) -> Result<Vec<TableName>, Failure> {
+pub(super) fn published_tables(connection: &Connection) -> Result<Vec<TableName>, SqliteFailure> {
     let mut statement = connection.prepare("SELECT name FROM pixform_published_tables")?;
     let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let names = names.iter().map(|name| parsed(name, || "the names of the published tables".to_owned()));
@@ -171,7 +171,7 @@ pub(super) fn published_tables(connection: &Connection) -> Result<Vec<TableName>
 }
 
 /// Streams the text of every cell of a table.
-pub(super) fn texts(connection: &Connection, table: &TableName, take: TextVisitor<'_>) -> Result<(), Failure> {
+pub(super) fn texts(connection: &Connection, table: &TableName, take: TextVisitor<'_>) -> Result<(), SqliteFailure> {
     let find = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
     let found = connection.query_row(find, [&table.name], |row| row.get::<_, String>(0)).optional()?;
     let Some(name) = found else { return Ok(()) };
@@ -189,14 +189,18 @@ pub(super) fn texts(connection: &Connection, table: &TableName, take: TextVisito
 }
 
 /// Returns the collections that a run ever had the lease on.
-pub(super) fn leased(connection: &Connection) -> Result<Vec<CollectionName>, Failure> {
+pub(super) fn leased(connection: &Connection) -> Result<Vec<CollectionName>, SqliteFailure> {
     let mut statement = connection.prepare("SELECT collection FROM pixform_leases ORDER BY collection")?;
     let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(names.iter().map(|name| parsed(name, || "the leases".to_owned())).collect::<Result<_, _>>()?)
 }
 
 /// Returns the runs that did not end and are not dead, but for those of gc.
-pub(super) fn working(connection: &Connection, schema: Schema, liveness: IsAlive<'_>) -> Result<Vec<Run>, Failure> {
+pub(super) fn working(
+    connection: &Connection,
+    schema: Schema,
+    liveness: IsAlive<'_>,
+) -> Result<Vec<Run>, SqliteFailure> {
     let mut statement = connection.prepare(&format!(
         "SELECT {}, r.id FROM pixform_runs AS r WHERE r.finished_at IS NULL AND r.command <> 'gc'",
         run_columns(schema)
@@ -214,7 +218,7 @@ pub(super) fn working(connection: &Connection, schema: Schema, liveness: IsAlive
 }
 
 /// Marks files for a run of gc.
-pub(super) fn condemn(transaction: &Transaction<'_>, run: &str, files: &[Loose]) -> Result<(), Failure> {
+pub(super) fn mark(transaction: &Transaction<'_>, run: &str, files: &[Loose]) -> Result<(), SqliteFailure> {
     for table in TABLES {
         let mut mark = transaction.prepare(&format!(
             "UPDATE {table} SET condemned_by = ?1 WHERE path = ?2 AND unreferenced_at <= ?3 AND condemned_by IS NULL"
@@ -234,7 +238,7 @@ pub(super) fn condemn(transaction: &Transaction<'_>, run: &str, files: &[Loose])
 }
 
 /// Lifts the marks of a run, and those of all runs that are dead.
-pub(super) fn pardon(transaction: &Transaction<'_>, run: &str, liveness: IsAlive<'_>) -> Result<(), Failure> {
+pub(super) fn unmark(transaction: &Transaction<'_>, run: &str, liveness: IsAlive<'_>) -> Result<(), SqliteFailure> {
     let mut run_liveness = RunLiveness::new(transaction, liveness);
     for table in TABLES {
         let sql = format!(
@@ -255,7 +259,11 @@ pub(super) fn pardon(transaction: &Transaction<'_>, run: &str, liveness: IsAlive
 }
 
 /// Makes deletions of what still bears the mark of a run.
-pub(super) fn doom(transaction: &Transaction<'_>, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, Failure> {
+pub(super) fn sweep(
+    transaction: &Transaction<'_>,
+    run: &str,
+    files: &[Loose],
+) -> Result<Vec<ObjectPath>, SqliteFailure> {
     let begin = "INSERT INTO pixform_deletions (path, run, recipe, bytes)";
     let mut original = transaction.prepare(&format!(
         "{begin} SELECT o.path, ?1, o.recipe, ?3 FROM pixform_originals AS o
@@ -293,7 +301,7 @@ pub(super) fn doom(transaction: &Transaction<'_>, run: &str, files: &[Loose]) ->
 }
 
 /// Forgets deletions that are done.
-pub(super) fn forget(transaction: &Transaction<'_>, run: &str, paths: &[ObjectPath]) -> Result<(), Failure> {
+pub(super) fn forget(transaction: &Transaction<'_>, run: &str, paths: &[ObjectPath]) -> Result<(), SqliteFailure> {
     let done = "run = ?1 AND path IN (SELECT value FROM json_each(?2))";
     for chunk in paths.chunks(KEYS_MAX) {
         let chunk = json(&chunk.iter().map(ObjectPath::as_str).collect::<Vec<_>>());

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use rusqlite::{Statement, Transaction, params};
 
 use super::accepted;
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::lease;
 use super::read::{bytes, text};
 use super::references;
-use super::rows::{self, KEYS_MAX, Writer};
+use super::rows::{self, KEYS_MAX, SqliteWriter};
 use super::shown;
 use super::table;
 use super::{COMMIT, Sqlite, ahead, read};
@@ -24,10 +24,10 @@ use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_t
 use crate::state::before::{Before, KnownRow, own_columns};
 use crate::state::references::Named;
 use crate::state::stored::{flags, from_json, json};
-use crate::state::table::{Found, NO_SHELF};
+use crate::state::table::{NO_SHELF, TableFound};
 use crate::state::{
-    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, RowAhead, RowSeen, Schema, StateError, TableSeen,
-    Visitor,
+    Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, RowAhead, RowSeen, ScanVisitor, Schema, StateError,
+    TableSeen,
 };
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl RecordPort for Sqlite {
         &self,
         collection: &CollectionName,
         table: Option<&TableSpec>,
-        visitor: &mut (dyn Visitor + Send),
+        visitor: &mut (dyn ScanVisitor + Send),
     ) -> Result<TableSeen, StateError> {
         self.read("read records and rows", |connection, schema| {
             read::scan(connection, schema, collection, table, visitor)
@@ -93,7 +93,7 @@ pub(super) fn commit(
     lease: &Lease,
     spec: Option<&TableSpec>,
     commit: &Commit,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     lease::check(transaction, lease)?;
     // A table of the product that points at ours is asked once everything has its new key.
     transaction.pragma_update(None, "defer_foreign_keys", true)?;
@@ -110,7 +110,11 @@ pub(super) fn commit(
 }
 
 /// Reads what stood where the commit reaches to.
-fn before<'c>(transaction: &Transaction<'_>, lease: &'c Lease, commit: &'c Commit) -> Result<Before<'c>, Failure> {
+fn before<'c>(
+    transaction: &Transaction<'_>,
+    lease: &'c Lease,
+    commit: &'c Commit,
+) -> Result<Before<'c>, SqliteFailure> {
     let mut before = Before::new(lease.collection.as_str(), commit);
     let mut statement = transaction.prepare(
         "SELECT r.collection, r.key, r.seen_digest, d.row_id, d.original, r.objects
@@ -137,14 +141,14 @@ fn write_rows<'c>(
     spec: &TableSpec,
     before: &Before<'c>,
     commit: &'c Commit,
-) -> Result<HashMap<String, KnownRow>, Failure> {
-    let unfit = |problems| Failure::from(StateError::Table { table: spec.name.clone(), problems });
+) -> Result<HashMap<String, KnownRow>, SqliteFailure> {
+    let unfit = |problems| SqliteFailure::from(StateError::Table { table: spec.name.clone(), problems });
     let shape = match table::find(transaction, Schema::Current, spec)? {
-        Found::Fits(shape) => shape,
-        Found::Unfit(problems) => return Err(unfit(problems)),
-        Found::Absent => return Err(unfit(table::missing(spec))),
+        TableFound::Fits(shape) => shape,
+        TableFound::Unfit(problems) => return Err(unfit(problems)),
+        TableFound::Absent => return Err(unfit(table::missing(spec))),
     };
-    let mut writer = Writer::new(transaction, spec, &shape)?;
+    let mut writer = SqliteWriter::new(transaction, spec, &shape)?;
     let renames = before.row_renames(spec)?;
     let taken: HashSet<&[&str]> = renames.iter().map(|(_, to)| to.as_slice()).collect();
     let shelves: Vec<_> = (0..renames.len()).map(|at| format!("pixform/shelf/{at}")).collect();
@@ -183,7 +187,7 @@ fn write_records(
     spec: Option<&TableSpec>,
     commit: &Commit,
     written: &HashMap<String, KnownRow>,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     transaction.execute("INSERT OR IGNORE INTO pixform_collections (name) VALUES (?1)", [before.collection])?;
     let axes = match spec {
         Some(spec) => spec.key.clone(),
@@ -201,7 +205,7 @@ fn write_records(
     Ok(())
 }
 
-fn remembered_axes(transaction: &Transaction<'_>, collection: &str) -> Result<Vec<String>, Failure> {
+fn remembered_axes(transaction: &Transaction<'_>, collection: &str) -> Result<Vec<String>, SqliteFailure> {
     let sql = "SELECT key_axes FROM pixform_collections WHERE name = ?1";
     let axes: String = transaction.query_row(sql, [collection], |row| row.get(0))?;
     Ok(from_json(&axes, || format!("the collection `{collection}`"))?)
@@ -215,7 +219,7 @@ struct RecordWriter<'t> {
 }
 
 impl<'t> RecordWriter<'t> {
-    fn new(transaction: &'t Transaction<'_>, collection: &'t str) -> Result<Self, Failure> {
+    fn new(transaction: &'t Transaction<'_>, collection: &'t str) -> Result<Self, SqliteFailure> {
         Ok(Self {
             collection,
             head: transaction.prepare(
@@ -242,7 +246,7 @@ impl<'t> RecordWriter<'t> {
         record: &Record,
         row: Option<(&RecordedRow, KnownRow)>,
         axes: &[String],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SqliteFailure> {
         let renditions = record.renditions_digest();
         let Record {
             key,
@@ -287,7 +291,7 @@ impl<'t> RecordWriter<'t> {
     }
 }
 
-fn remember_moves(transaction: &Transaction<'_>, before: &Before<'_>, commit: &Commit) -> Result<(), Failure> {
+fn remember_moves(transaction: &Transaction<'_>, before: &Before<'_>, commit: &Commit) -> Result<(), SqliteFailure> {
     let mut statement = transaction.prepare(
         "INSERT INTO pixform_moves (collection, key, from_collection, from_key) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO NOTHING",

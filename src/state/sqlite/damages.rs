@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
@@ -10,7 +10,7 @@ use crate::state::Damage;
 use crate::state::stored::parsed;
 
 /// Returns what is remembered of a collection.
-pub(super) fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, Failure> {
+pub(super) fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, SqliteFailure> {
     let sql = "SELECT key, path, sha256 FROM pixform_damages WHERE collection = ?1 ORDER BY key, path";
     let mut statement = connection.prepare(sql)?;
     let (mut rows, mut found) = (statement.query([collection.as_str()])?, Vec::new());
@@ -28,7 +28,7 @@ pub(super) fn note(
     collection: &CollectionName,
     found: &[Damage],
     well: &[Damage],
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let name = collection.as_str();
     let mut forget =
         transaction.prepare("DELETE FROM pixform_damages WHERE collection = ?1 AND key = ?2 AND path = ?3")?;

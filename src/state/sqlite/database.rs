@@ -11,14 +11,15 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tempfile::TempDir;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
+use super::file::{is_there, journal_of, lock};
 use super::watch::{Watch, data_version};
 use crate::files;
 use crate::state::{Access, StateError};
@@ -29,12 +30,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a reader looks again when a journal appears and vanishes under its eyes.
 const LOOKS_MAX: usize = 5;
 
-/// The path that names a database in memory.
-const MEMORY: &str = ":memory:";
-
 /// A SQLite database, opened one way or the other.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(super) struct SqliteDatabase {
     path: PathBuf,
     patience: Duration,
     door: Door,
@@ -53,13 +51,13 @@ enum Door {
 #[derive(Debug)]
 struct Copy {
     folder: TempDir,
-    of: [Stamp; 2],
+    of: [FileStamp; 2],
 }
 
 /// What tells one state of a file from another without reading it.
-type Stamp = (u64, Option<SystemTime>);
+type FileStamp = (u64, Option<SystemTime>);
 
-impl Database {
+impl SqliteDatabase {
     /// Opens the file, or a database in memory for the path `:memory:`.
     pub(super) fn open(path: &str, access: Access, patience: Duration) -> Result<Self, StateError> {
         let path = PathBuf::from(path);
@@ -77,7 +75,7 @@ impl Database {
     pub(super) fn read<T>(
         &self,
         action: &'static str,
-        ask: impl FnOnce(&Connection) -> Result<T, Failure>,
+        ask: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         let answer = off_the_runtime(|| match &self.door {
             Door::Kept(connection) => {
@@ -106,11 +104,11 @@ impl Database {
     pub(super) fn write<T>(
         &self,
         action: &'static str,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         let answer = off_the_runtime(|| {
             let Door::Kept(connection) = &self.door else {
-                return Err(Failure::from(StateError::refused(action, "it was opened for reading only")));
+                return Err(SqliteFailure::from(StateError::refused(action, "it was opened for reading only")));
             };
             let mut connection = lock(connection);
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -122,7 +120,7 @@ impl Database {
     }
 
     /// Opens the file for one question and begins the transaction in which it is asked.
-    fn reader(&self, copy: &Mutex<Option<Copy>>) -> Result<Connection, Failure> {
+    fn reader(&self, copy: &Mutex<Option<Copy>>) -> Result<Connection, SqliteFailure> {
         for _ in 0..LOOKS_MAX {
             if !is_there(&self.path)? {
                 return Ok(Connection::open_in_memory()?);
@@ -148,25 +146,8 @@ fn off_the_runtime<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A panic elsewhere leaves the connection usable: its transaction was rolled back on the way out.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Tells whether there is a file; a folder or FIFO in its place is an error, a missing folder above it is not.
-pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
-    if path.as_os_str() == MEMORY {
-        return Ok(false);
-    }
-    if path.as_os_str().is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty").into());
-    }
-    files::check(path)?;
-    Ok(path.try_exists()?)
-}
-
 /// Opens a writer's connection, creating what is missing.
-fn keep(path: &Path, patience: Duration) -> Result<Connection, Failure> {
+fn keep(path: &Path, patience: Duration) -> Result<Connection, SqliteFailure> {
     if !is_there(path)?
         && let Some(folder) = path.parent()
     {
@@ -182,7 +163,7 @@ fn keep(path: &Path, patience: Duration) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-fn begin_reading(path: &Path, patience: Duration) -> Result<Connection, Failure> {
+fn begin_reading(path: &Path, patience: Duration) -> Result<Connection, SqliteFailure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
@@ -192,7 +173,7 @@ fn begin_reading(path: &Path, patience: Duration) -> Result<Connection, Failure>
 }
 
 /// Returns the file of a copy of the database as it is now; `None` when the journal has gone meanwhile.
-fn current(copy: &mut Option<Copy>, path: &Path) -> Result<Option<PathBuf>, Failure> {
+fn current(copy: &mut Option<Copy>, path: &Path) -> Result<Option<PathBuf>, SqliteFailure> {
     let path = fs::canonicalize(path)?;
     let journal = journal_of(&path);
     let Some(of) = stamps(&path, &journal)? else { return Ok(None) };
@@ -208,17 +189,11 @@ fn current(copy: &mut Option<Copy>, path: &Path) -> Result<Option<PathBuf>, Fail
     Ok(Some(file))
 }
 
-pub(super) fn journal_of(path: &Path) -> PathBuf {
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
-    journal.into()
-}
-
 fn copied(folder: &TempDir) -> PathBuf {
     folder.path().join("state.db")
 }
 
-fn stamps(path: &Path, journal: &Path) -> Result<Option<[Stamp; 2]>, Failure> {
+fn stamps(path: &Path, journal: &Path) -> Result<Option<[FileStamp; 2]>, SqliteFailure> {
     let stamp = |path: &Path| fs::metadata(path).map(|found| (found.len(), found.modified().ok()));
     Ok(unless_gone(stamp(journal))?.zip(unless_gone(stamp(path))?).map(|(journal, path)| [journal, path]))
 }
@@ -232,7 +207,7 @@ fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// Copies database and journal into a private folder and rolls the copy back there.
-fn rolled_back(path: &Path, journal: &Path) -> Result<Option<TempDir>, Failure> {
+fn rolled_back(path: &Path, journal: &Path) -> Result<Option<TempDir>, SqliteFailure> {
     let folder = tempfile::Builder::new().prefix("pixform-").tempdir()?;
     let file = copied(&folder);
     let copy = |from: &Path, to: &Path| io::copy(&mut files::open(from)?, &mut File::create(to)?);
@@ -272,6 +247,7 @@ fn are_equal(one: &Path, other: &Path) -> io::Result<Comparison> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::MEMORY;
     use super::*;
 
     #[test]
@@ -279,8 +255,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let (path, patience) = (path.to_str().unwrap(), Duration::from_millis(20));
-        let writer = Database::open(path, Access::Write, patience).unwrap();
-        let reader = Database::open(path, Access::Read, patience).unwrap();
+        let writer = SqliteDatabase::open(path, Access::Write, patience).unwrap();
+        let reader = SqliteDatabase::open(path, Access::Read, patience).unwrap();
         let other = Connection::open(path).unwrap();
         other.execute_batch("CREATE TABLE t (c); BEGIN EXCLUSIVE").unwrap();
         assert!(matches!(writer.write("write", |_| Ok(())), Err(StateError::Busy { seconds: 0 })));
@@ -296,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_full_database_is_told_and_leaves_what_was_there() {
-        let database = Database::open(MEMORY, Access::Write, PATIENCE).unwrap();
+        let database = SqliteDatabase::open(MEMORY, Access::Write, PATIENCE).unwrap();
         let answer = database.write("write", |db| {
             db.execute_batch("PRAGMA max_page_count = 2; CREATE TABLE t (c); INSERT INTO t VALUES (zeroblob(100000))")?;
             Ok(())
@@ -307,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_change_rolls_it_back_and_leaves_the_database_usable() {
-        let database = Database::open(MEMORY, Access::Write, PATIENCE).unwrap();
+        let database = SqliteDatabase::open(MEMORY, Access::Write, PATIENCE).unwrap();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             database.write::<()>("write", |db| {
                 db.execute_batch("CREATE TABLE t (c)")?;

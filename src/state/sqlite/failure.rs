@@ -13,7 +13,7 @@ use crate::state::StateError;
 
 /// A failure before it was given the words for the user.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum SqliteFailure {
     /// SQLite's own.
     Sqlite(rusqlite::Error),
     /// The file system's.
@@ -22,25 +22,25 @@ pub(super) enum Failure {
     State(StateError),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for SqliteFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for SqliteFailure {
     fn from(error: io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<StateError> for Failure {
+impl From<StateError> for SqliteFailure {
     fn from(error: StateError) -> Self {
         Self::State(error)
     }
 }
 
-impl Failure {
+impl SqliteFailure {
     /// Tells whether a reader found the journal of a writer that died, which it may not roll back itself.
     ///
     /// Source: `sqlite3PagerSharedLock` in the bundled SQLite 3.54.1, read 2026-11-22.

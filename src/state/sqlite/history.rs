@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use super::rows::{KEYS_MAX, distinct};
 use super::runs::{self, RunLiveness};
@@ -24,7 +24,7 @@ pub(super) fn calls(
     schema: Schema,
     recipes: &[RecipeDigest],
     liveness: IsAlive<'_>,
-) -> Result<Vec<CallSeen>, Failure> {
+) -> Result<Vec<CallSeen>, SqliteFailure> {
     let mut statement = connection.prepare(&format!(
         "SELECT {}, {} FROM json_each(?1) AS w CROSS JOIN pixform_calls AS c ON c.recipe = unhex(w.value)
          ORDER BY c.recipe, c.id",
@@ -50,7 +50,7 @@ pub(super) fn history(
     schema: Schema,
     wanted: &HistoryQuery,
     take: &mut (dyn FnMut(HistoryLine) + Send),
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let HistoryQuery { collection, key, since, of, limit } = wanted;
     let mut statement = connection.prepare(&format!(
         "SELECT {}, r.id IS NOT NULL, {}, {} FROM pixform_calls AS c LEFT JOIN pixform_runs AS r ON r.id = c.run
@@ -83,7 +83,7 @@ pub(super) fn history(
     Ok(())
 }
 
-fn call(row: &Row<'_>) -> Result<Call, Failure> {
+fn call(row: &Row<'_>) -> Result<Call, SqliteFailure> {
     let id: String = row.get(0)?;
     let place = || format!("the ledger line `{id}`");
     Ok(Call {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Sqlite;
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::schema::{NOW, schema};
 use super::{read, runs};
 use crate::asset::{CollectionName, TableName};
@@ -59,7 +59,7 @@ pub(super) fn holder(
     connection: &Connection,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Holder>, Failure> {
+) -> Result<Option<Holder>, SqliteFailure> {
     let sql = "SELECT run, since, expires, unixepoch() FROM pixform_leases WHERE collection = ?1 AND run IS NOT NULL";
     let found = connection
         .query_row(sql, [collection.as_str()], |row| {
@@ -77,7 +77,7 @@ pub(super) fn take(
     collection: &CollectionName,
     run: &Run,
     liveness: IsAlive<'_>,
-) -> Result<LeaseAnswer, Failure> {
+) -> Result<LeaseAnswer, SqliteFailure> {
     runs::start_run(transaction, run)?;
     let grows = match holder(transaction, schema(transaction)?, collection)? {
         Some(holder) if holder.run.id == run.id => 0,
@@ -99,7 +99,7 @@ pub(super) fn take(
 }
 
 /// Renews leases, all or none.
-pub(super) fn renew(transaction: &Transaction<'_>, leases: &[Lease]) -> Result<(), Failure> {
+pub(super) fn renew(transaction: &Transaction<'_>, leases: &[Lease]) -> Result<(), SqliteFailure> {
     for lease in leases {
         check(transaction, lease)?;
         transaction.execute(
@@ -113,7 +113,7 @@ pub(super) fn renew(transaction: &Transaction<'_>, leases: &[Lease]) -> Result<(
 }
 
 /// Gives a lease back.
-pub(super) fn release(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+pub(super) fn release(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), SqliteFailure> {
     transaction.execute(
         "UPDATE pixform_leases SET run = NULL WHERE collection = ?1 AND run = ?2 AND fence = ?3",
         params![lease.collection.as_str(), lease.run, lease.fence],
@@ -122,14 +122,17 @@ pub(super) fn release(transaction: &Transaction<'_>, lease: &Lease) -> Result<()
 }
 
 /// Takes a lease away from whoever has it.
-pub(super) fn unlock(transaction: &Transaction<'_>, collection: &CollectionName) -> Result<Option<Holder>, Failure> {
+pub(super) fn unlock(
+    transaction: &Transaction<'_>,
+    collection: &CollectionName,
+) -> Result<Option<Holder>, SqliteFailure> {
     let holder = holder(transaction, schema(transaction)?, collection)?;
     transaction.execute("UPDATE pixform_leases SET run = NULL WHERE collection = ?1", [collection.as_str()])?;
     Ok(holder)
 }
 
 /// Checks that a lease is still ours; an expired one that nobody took is.
-pub(super) fn check(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+pub(super) fn check(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), SqliteFailure> {
     let mut statement =
         transaction.prepare_cached("SELECT 1 FROM pixform_leases WHERE collection = ?1 AND run = ?2 AND fence = ?3")?;
     if statement.exists(params![lease.collection.as_str(), lease.run, lease.fence])? {
@@ -144,7 +147,7 @@ pub(super) fn remember_collection(
     lease: &Lease,
     key: &[String],
     table: Option<&TableName>,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     check(transaction, lease)?;
     if let Some(table) = table {
         let remember = "INSERT OR IGNORE INTO pixform_published_tables (name) VALUES (?1)";
@@ -160,7 +163,7 @@ pub(super) fn remember_collection(
 }
 
 /// Forgets a collection without records, and its renames; one with records stays as it is.
-pub(super) fn forget_collection(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), Failure> {
+pub(super) fn forget_collection(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), SqliteFailure> {
     check(transaction, lease)?;
     let collection = [lease.collection.as_str()];
     if transaction.prepare("SELECT 1 FROM pixform_records WHERE collection = ?1")?.exists(collection)? {
@@ -172,7 +175,11 @@ pub(super) fn forget_collection(transaction: &Transaction<'_>, lease: &Lease) ->
 }
 
 /// Forgets the renames that are not to be kept.
-pub(super) fn keep_moves(transaction: &Transaction<'_>, lease: &Lease, keep: &[AppliedMove]) -> Result<(), Failure> {
+pub(super) fn keep_moves(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    keep: &[AppliedMove],
+) -> Result<(), SqliteFailure> {
     check(transaction, lease)?;
     let known = read::moves(transaction, &lease.collection)?;
     let keep: std::collections::BTreeSet<_> = keep.iter().collect();

@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::lease;
 use super::originals::Keeper;
 use super::runs::{self, RunLiveness};
@@ -18,9 +18,9 @@ use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{CallAttempt, CallStatus, Decision, NewCall, Original};
 use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
-use crate::state::budget::{Budget, Spent};
+use crate::state::budget::{Budget, MoneySpent};
 use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, beside_a_rival, first_decisions};
-use crate::state::stored::{Place, call_spent, signed, unsigned};
+use crate::state::stored::{OriginalPlace, call_spent, signed, unsigned};
 use crate::state::{
     CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
 };
@@ -78,7 +78,7 @@ fn intend(
     calls: &[NewCall],
     caps: Caps,
     liveness: IsAlive<'_>,
-) -> Result<Vec<Intent>, Failure> {
+) -> Result<Vec<Intent>, SqliteFailure> {
     check(transaction, right)?;
     let mut budget = Budget::new(spent(transaction, right.run(), caps)?, caps);
     let mut lines = LedgerLines::new(transaction, right.run(), liveness)?;
@@ -96,7 +96,7 @@ fn intend(
 }
 
 /// Writes facts about calls, and the originals that they made.
-pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Result<(), Failure> {
+pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Result<(), SqliteFailure> {
     let mut rival = transaction.prepare(&format!(
         "SELECT c.status FROM pixform_calls AS c WHERE c.id = ?1 AND EXISTS
            (SELECT 1 FROM pixform_calls AS o WHERE o.recipe = c.recipe AND o.id <> c.id AND o.status IN ({OPEN}))"
@@ -121,14 +121,14 @@ pub(super) fn settle(transaction: &Transaction<'_>, facts: &[CallFact]) -> Resul
         let sha256 = sha256.as_ref().map(|digest| digest.as_bytes());
         update.execute(params![call, status.name(), reason, task, sha256, cost.map(|cost| signed(cost.0))])?;
         if let Some(original) = original {
-            keeper.keep(original, Place::of(status))?;
+            keeper.keep(original, OriginalPlace::of(status))?;
         }
     }
     Ok(())
 }
 
 /// Makes paid `intended` lines of dead runs `unknown`.
-pub(super) fn doubt(transaction: &Transaction<'_>, liveness: IsAlive<'_>) -> Result<u64, Failure> {
+pub(super) fn doubt(transaction: &Transaction<'_>, liveness: IsAlive<'_>) -> Result<u64, SqliteFailure> {
     // `status IN` the open ones is what lets the partial index find them among many.
     let holders: Vec<String> = transaction
         .prepare(&format!(
@@ -155,7 +155,7 @@ pub(super) fn decide(
     transaction: &Transaction<'_>,
     right: Right<'_>,
     decisions: &[(String, Decision)],
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     check(transaction, right)?;
     let mut decide = transaction.prepare(&format!(
         "UPDATE pixform_calls SET decision = ?2, updated_at = {NOW}
@@ -168,7 +168,7 @@ pub(super) fn decide(
 }
 
 /// Checks that a run may still ask.
-fn check(transaction: &Transaction<'_>, right: Right<'_>) -> Result<(), Failure> {
+fn check(transaction: &Transaction<'_>, right: Right<'_>) -> Result<(), SqliteFailure> {
     match right {
         Right::Lease(lease) => lease::check(transaction, lease),
         Right::Heartbeat { run } => runs::beat(transaction, run),
@@ -176,7 +176,7 @@ fn check(transaction: &Transaction<'_>, right: Right<'_>) -> Result<(), Failure>
 }
 
 /// Counts what was spent and reserved, where it matters.
-fn spent(transaction: &Transaction<'_>, run: &str, caps: Caps) -> Result<Spent, Failure> {
+fn spent(transaction: &Transaction<'_>, run: &str, caps: Caps) -> Result<MoneySpent, SqliteFailure> {
     let run = match caps.run {
         Some(_) => {
             let [sum, counted] = call_spent(Schema::Current);
@@ -186,11 +186,11 @@ fn spent(transaction: &Transaction<'_>, run: &str, caps: Caps) -> Result<Spent, 
         None => 0,
     };
     let month = if caps.month.is_some() { spent_this_month(transaction, Schema::Current)? } else { 0 };
-    Ok(Spent { run, month })
+    Ok(MoneySpent { run, month })
 }
 
 /// Counts what the calls of this month cost.
-pub(super) fn spent_this_month(connection: &Connection, schema: Schema) -> Result<i64, Failure> {
+pub(super) fn spent_this_month(connection: &Connection, schema: Schema) -> Result<i64, SqliteFailure> {
     let [sum, counted] = call_spent(schema);
     let sql = format!(
         "SELECT coalesce({sum}, 0) FROM pixform_calls
@@ -212,7 +212,7 @@ struct LedgerLines<'t> {
 }
 
 impl<'t> LedgerLines<'t> {
-    fn new(transaction: &'t Transaction<'_>, run: &'t str, liveness: IsAlive<'t>) -> Result<Self, Failure> {
+    fn new(transaction: &'t Transaction<'_>, run: &'t str, liveness: IsAlive<'t>) -> Result<Self, SqliteFailure> {
         Ok(Self {
             run,
             liveness: RunLiveness::new(transaction, liveness),
@@ -239,7 +239,7 @@ impl<'t> LedgerLines<'t> {
         })
     }
 
-    fn read(&mut self, recipe: &RecipeDigest) -> Result<RecipeLedger, Failure> {
+    fn read(&mut self, recipe: &RecipeDigest) -> Result<RecipeLedger, SqliteFailure> {
         let open = self.open.query_row([recipe.as_bytes()], |row| {
             let submitted_at = row.get(5)?;
             let line = OpenLine {
@@ -268,7 +268,7 @@ impl<'t> LedgerLines<'t> {
         })?)
     }
 
-    fn write(&mut self, call: &NewCall, admission: &Admission) -> Result<(), Failure> {
+    fn write(&mut self, call: &NewCall, admission: &Admission) -> Result<(), SqliteFailure> {
         let NewCall { id, collection, key, recipe, generator, service, model, estimate, account, gone: _ } = call;
         let (free, estimate) = (estimate.is_free(), signed(estimate.amount().0));
         let (collection, key, account) =

@@ -5,8 +5,8 @@
 
 use rusqlite::{Connection, Transaction};
 
-use self::database::{Database, PATIENCE};
-use self::failure::Failure;
+use self::database::{PATIENCE, SqliteDatabase};
+use self::failure::SqliteFailure;
 use super::{Access, Schema, StateError};
 
 mod accepted;
@@ -18,6 +18,7 @@ mod commit;
 mod damages;
 mod database;
 mod failure;
+mod file;
 mod history;
 mod lease;
 mod ledger;
@@ -38,25 +39,25 @@ const COMMIT: &str = "write records and rows";
 
 /// Tells whether a journal lies beside the file: that of a writer at work, or of one that died.
 pub(super) fn is_unfinished(path: &str) -> bool {
-    database::journal_of(std::path::Path::new(path)).exists()
+    file::journal_of(std::path::Path::new(path)).exists()
 }
 
 /// A state in a SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    database: Database,
+    database: SqliteDatabase,
 }
 
 impl Sqlite {
     /// Opens the file; `:memory:` is a database of its own that ends with this value.
     pub(super) fn open(path: &str, access: Access) -> Result<Self, StateError> {
-        Ok(Self { database: Database::open(path, access, PATIENCE)? })
+        Ok(Self { database: SqliteDatabase::open(path, access, PATIENCE)? })
     }
 
     fn read<T>(
         &self,
         action: &'static str,
-        ask: impl FnOnce(&Connection, Schema) -> Result<T, Failure>,
+        ask: impl FnOnce(&Connection, Schema) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         self.database.read(action, |connection| ask(connection, schema::schema(connection)?))
     }
@@ -65,7 +66,7 @@ impl Sqlite {
     fn recall<T: Default>(
         &self,
         action: &'static str,
-        ask: impl FnOnce(&Connection, Schema) -> Result<T, Failure>,
+        ask: impl FnOnce(&Connection, Schema) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         self.read(action, |connection, schema| match schema {
             Schema::Absent => Ok(T::default()),
@@ -76,7 +77,7 @@ impl Sqlite {
     fn write<T>(
         &self,
         action: &'static str,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         self.database.write(action, |transaction| {
             // A schema newer than ours is not to be written to.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, Statement, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::{bytes, text};
 use super::references::refused;
 use super::rows::{KEYS_MAX, distinct, unsigned};
@@ -13,7 +13,9 @@ use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
 use crate::state::line::OPEN;
-use crate::state::stored::{self, ORIGINAL, Place, has_adopted, has_damages, has_references, json, parsed, signed};
+use crate::state::stored::{
+    self, ORIGINAL, OriginalPlace, has_adopted, has_damages, has_references, json, parsed, signed,
+};
 use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
 
 #[async_trait]
@@ -86,7 +88,7 @@ const AFRESH: &str = "condemned_by = NULL,
   unreferenced_at = CASE WHEN unreferenced_at IS NULL THEN NULL ELSE excluded.unreferenced_at END";
 
 /// Returns the current originals of recipes.
-pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<Original>, Failure> {
+pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<Original>, SqliteFailure> {
     let wanted = distinct(recipes.iter().map(RecipeDigest::hex));
     read_originals(connection, "o.recipe = unhex(w.value) AND o.current = 1", &wanted)
 }
@@ -95,7 +97,7 @@ pub(super) fn originals(connection: &Connection, recipes: &[RecipeDigest]) -> Re
 pub(super) fn originals_by_content(
     connection: &Connection,
     contents: &[ContentDigest],
-) -> Result<Vec<Original>, Failure> {
+) -> Result<Vec<Original>, SqliteFailure> {
     let wanted = distinct(contents.iter().map(ContentDigest::hex));
     read_originals(connection, "o.sha256 = unhex(w.value)", &wanted)
 }
@@ -104,7 +106,7 @@ pub(super) fn originals_by_content(
 pub(super) fn objects(
     connection: &Connection,
     wanted: &[(ContentDigest, RenditionDigest)],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, SqliteFailure> {
     let mut statement = connection.prepare(
         "SELECT o.original, o.published FROM json_each(?1) AS w CROSS JOIN pixform_objects AS o
          ON o.original = unhex(w.value ->> 0) AND o.rendition = unhex(w.value ->> 1) AND o.current = 1",
@@ -124,7 +126,7 @@ pub(super) fn objects(
 }
 
 /// Returns every path that was ever announced, finished or taken over.
-pub(super) fn paths(connection: &Connection, schema: Schema) -> Result<Vec<String>, Failure> {
+pub(super) fn paths(connection: &Connection, schema: Schema) -> Result<Vec<String>, SqliteFailure> {
     let going = if has_references(schema) { " UNION SELECT path FROM pixform_deletions" } else { "" };
     let adopted = if has_adopted(schema) { " UNION SELECT path FROM pixform_adopted" } else { "" };
     let mut statement = connection.prepare(&format!(
@@ -135,7 +137,7 @@ pub(super) fn paths(connection: &Connection, schema: Schema) -> Result<Vec<Strin
 }
 
 /// Remembers originals that were found in the storage.
-pub(super) fn found(transaction: &Transaction<'_>, originals: &[Original]) -> Result<(), Failure> {
+pub(super) fn found(transaction: &Transaction<'_>, originals: &[Original]) -> Result<(), SqliteFailure> {
     let mut settle = transaction.prepare(&format!(
         "UPDATE pixform_calls SET status = 'finished', sha256 = ?2, updated_at = {NOW}
          WHERE recipe = ?1 AND status IN ({OPEN})"
@@ -143,7 +145,7 @@ pub(super) fn found(transaction: &Transaction<'_>, originals: &[Original]) -> Re
     let mut keeper = Keeper::new(transaction)?;
     for original in originals {
         settle.execute([original.recipe.as_bytes(), original.sha256.as_bytes()])?;
-        keeper.keep(original, Place::Current)?;
+        keeper.keep(original, OriginalPlace::Current)?;
     }
     Ok(())
 }
@@ -153,7 +155,7 @@ pub(super) fn announce(
     transaction: &Transaction<'_>,
     files: &[(ContentDigest, Published)],
     liveness: IsAlive<'_>,
-) -> Result<Vec<ObjectPath>, Failure> {
+) -> Result<Vec<ObjectPath>, SqliteFailure> {
     let paths: Vec<ObjectPath> = files.iter().map(|(_, published)| published.path.clone()).collect();
     let refused = refused(transaction, &paths, liveness)?;
     let mut retire = transaction.prepare(
@@ -179,7 +181,7 @@ pub(super) fn announce_originals(
     transaction: &Transaction<'_>,
     originals: &[Original],
     liveness: IsAlive<'_>,
-) -> Result<Vec<ObjectPath>, Failure> {
+) -> Result<Vec<ObjectPath>, SqliteFailure> {
     let paths: Vec<ObjectPath> = originals.iter().map(|original| original.path.clone()).collect();
     let refused = refused(transaction, &paths, liveness)?;
     let mut insert = transaction.prepare(&format!(
@@ -205,7 +207,7 @@ pub(super) struct Keeper<'t> {
 
 impl<'t> Keeper<'t> {
     /// Prepares the statements.
-    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, Failure> {
+    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, SqliteFailure> {
         Ok(Self {
             // What lay elsewhere until now lies there twice, and is nobody's.
             elsewhere: transaction.prepare(
@@ -227,21 +229,21 @@ impl<'t> Keeper<'t> {
     }
 
     /// Keeps an original; one that is current stays so.
-    pub(super) fn keep(&mut self, original: &Original, place: Place) -> Result<(), Failure> {
+    pub(super) fn keep(&mut self, original: &Original, place: OriginalPlace) -> Result<(), SqliteFailure> {
         let Original { recipe, sha256, path, bytes, width, height, seed } = original;
         let (recipe, sha256, seed) = (recipe.as_bytes(), sha256.as_bytes(), seed.map(|seed| signed(seed.get())));
-        if place == Place::Current {
+        if place == OriginalPlace::Current {
             self.retire.execute([recipe, sha256])?;
             self.found_again.execute([recipe])?;
         }
         self.elsewhere.execute(params![recipe, sha256, path.as_str()])?;
-        let current = i64::from(place == Place::Current);
+        let current = i64::from(place == OriginalPlace::Current);
         self.insert.execute(params![recipe, sha256, path.as_str(), signed(*bytes), width, height, seed, current])?;
         Ok(())
     }
 }
 
-fn read_originals(connection: &Connection, on: &str, wanted: &[String]) -> Result<Vec<Original>, Failure> {
+fn read_originals(connection: &Connection, on: &str, wanted: &[String]) -> Result<Vec<Original>, SqliteFailure> {
     let mut statement = connection
         .prepare(&format!("SELECT {ORIGINAL} FROM json_each(?1) AS w CROSS JOIN pixform_originals AS o ON {on}"))?;
     let mut originals = Vec::new();
@@ -254,7 +256,7 @@ fn read_originals(connection: &Connection, on: &str, wanted: &[String]) -> Resul
     Ok(originals)
 }
 
-fn original(row: &Row<'_>) -> Result<Original, Failure> {
+fn original(row: &Row<'_>) -> Result<Original, SqliteFailure> {
     let recipe = RecipeDigest::from_bytes(bytes(row, 0)?);
     let seed = row.get::<_, Option<i64>>(6)?.and_then(|seed| u64::try_from(seed).ok());
     Ok(Original {

@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use crate::digest::PlanDigest;
 use crate::state::stored::has_plans;
 use crate::state::{KeptPlan, Schema};
 
 /// Keeps a plan; of several with one digest the last.
-pub(super) fn keep(transaction: &Transaction<'_>, plan: &KeptPlan) -> Result<(), Failure> {
+pub(super) fn keep(transaction: &Transaction<'_>, plan: &KeptPlan) -> Result<(), SqliteFailure> {
     let KeptPlan { digest, document, run } = plan;
     let sql = "INSERT OR REPLACE INTO pixform_plans (digest, document, run) VALUES (?1, ?2, ?3)";
     transaction.execute(sql, params![digest.as_bytes(), document, run])?;
@@ -16,7 +16,11 @@ pub(super) fn keep(transaction: &Transaction<'_>, plan: &KeptPlan) -> Result<(),
 }
 
 /// Returns the plan of a digest.
-pub(super) fn kept(connection: &Connection, schema: Schema, digest: &PlanDigest) -> Result<Option<KeptPlan>, Failure> {
+pub(super) fn kept(
+    connection: &Connection,
+    schema: Schema,
+    digest: &PlanDigest,
+) -> Result<Option<KeptPlan>, SqliteFailure> {
     if !has_plans(schema) {
         return Ok(None);
     }

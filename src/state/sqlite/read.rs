@@ -2,15 +2,15 @@
 
 use rusqlite::{Connection, Row};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::rows::{self, KEYS_MAX, distinct};
 use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
 use crate::state::stored::{self, HOLD, PROTECT, from_json, json, parsed};
-use crate::state::table::Found;
-use crate::state::{AppliedMove, RowSeen, Schema, TableSeen, Visitor};
+use crate::state::table::TableFound;
+use crate::state::{AppliedMove, RowSeen, ScanVisitor, Schema, TableSeen};
 
 /// Streams the records, then the rows.
 pub(super) fn scan(
@@ -18,16 +18,16 @@ pub(super) fn scan(
     schema: Schema,
     collection: &CollectionName,
     spec: Option<&TableSpec>,
-    visitor: &mut (dyn Visitor + Send),
-) -> Result<TableSeen, Failure> {
+    visitor: &mut (dyn ScanVisitor + Send),
+) -> Result<TableSeen, SqliteFailure> {
     if schema != Schema::Absent {
         heads(connection, collection, &mut |head| visitor.record(head))?;
     }
     let Some(spec) = spec else { return Ok(TableSeen::NotLooked) };
     Ok(match table::find(connection, schema, spec)? {
-        Found::Absent => TableSeen::Absent,
-        Found::Unfit(problems) => TableSeen::Unfit(problems),
-        Found::Fits(_) => {
+        TableFound::Absent => TableSeen::Absent,
+        TableFound::Unfit(problems) => TableSeen::Unfit(problems),
+        TableFound::Fits(_) => {
             rows::scan(connection, spec, visitor)?;
             TableSeen::Fits
         }
@@ -39,7 +39,7 @@ pub(super) fn heads(
     connection: &Connection,
     collection: &CollectionName,
     take: &mut dyn FnMut(RecordHead<'_>),
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let mut statement = connection.prepare(
         "SELECT key, recipe, renditions, row_digest, seen_digest, flags, extra_labels, objects
          FROM pixform_records WHERE collection = ?1 ORDER BY key",
@@ -57,10 +57,10 @@ pub(super) fn rows(
     schema: Schema,
     spec: &TableSpec,
     keys: &[AssetKey],
-) -> Result<Vec<RowSeen>, Failure> {
+) -> Result<Vec<RowSeen>, SqliteFailure> {
     match table::find(connection, schema, spec)? {
-        Found::Absent | Found::Unfit(_) => Ok(Vec::new()),
-        Found::Fits(shape) => rows::read(connection, spec, &shape, &keys.iter().collect::<Vec<_>>()),
+        TableFound::Absent | TableFound::Unfit(_) => Ok(Vec::new()),
+        TableFound::Fits(shape) => rows::read(connection, spec, &shape, &keys.iter().collect::<Vec<_>>()),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn records(
     connection: &Connection,
     collection: &CollectionName,
     keys: &[AssetKey],
-) -> Result<Vec<Record>, Failure> {
+) -> Result<Vec<Record>, SqliteFailure> {
     let mut statement = connection.prepare(
         "SELECT r.key, d.first_key, d.labels, d.recipe, d.base, d.take, d.vars, d.original, d.published,
                 r.row_digest, r.seen_digest, d.row_id, d.row_inputs, r.flags
@@ -88,7 +88,7 @@ pub(super) fn records(
 }
 
 /// Returns the renames that were carried out.
-pub(super) fn moves(connection: &Connection, collection: &CollectionName) -> Result<Vec<AppliedMove>, Failure> {
+pub(super) fn moves(connection: &Connection, collection: &CollectionName) -> Result<Vec<AppliedMove>, SqliteFailure> {
     let mut statement =
         connection.prepare("SELECT from_collection, from_key, key FROM pixform_moves WHERE collection = ?1")?;
     let mut rows = statement.query([collection.as_str()])?;
@@ -101,21 +101,21 @@ pub(super) fn moves(connection: &Connection, collection: &CollectionName) -> Res
 }
 
 /// Borrows a text.
-pub(super) fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Failure> {
+pub(super) fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, SqliteFailure> {
     Ok(row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 /// Reads 32 bytes; their length is checked by the table.
-pub(super) fn bytes(row: &Row<'_>, at: usize) -> Result<[u8; 32], Failure> {
+pub(super) fn bytes(row: &Row<'_>, at: usize) -> Result<[u8; 32], SqliteFailure> {
     Ok(row.get(at)?)
 }
 
-fn row_digests(row: &Row<'_>, at: usize) -> Result<Option<(RowDigest, SeenDigest)>, Failure> {
+fn row_digests(row: &Row<'_>, at: usize) -> Result<Option<(RowDigest, SeenDigest)>, SqliteFailure> {
     let (digest, seen): (Option<[u8; 32]>, Option<[u8; 32]>) = (row.get(at)?, row.get(at + 1)?);
     Ok(digest.zip(seen).map(|(digest, seen)| (RowDigest::from_bytes(digest), SeenDigest::from_bytes(seen))))
 }
 
-fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, Failure> {
+fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, SqliteFailure> {
     let flags: i32 = row.get(5)?;
     Ok(RecordHead {
         key: text(row, 0)?,
@@ -129,7 +129,7 @@ fn head<'r>(row: &'r Row<'_>) -> Result<RecordHead<'r>, Failure> {
     })
 }
 
-fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, Failure> {
+fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, SqliteFailure> {
     let key = text(row, 0)?;
     let place = || format!("the record `{collection}:{key}`");
     let flags: i32 = row.get(13)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 use std::collections::{HashMap, HashSet};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::read::text;
 use super::rows::KEYS_MAX;
 use super::runs::RunLiveness;
@@ -24,7 +24,7 @@ pub(super) const NAMED_ORIGINAL: &str =
     "EXISTS (SELECT 1 FROM pixform_record_details AS d WHERE d.original = o.sha256)";
 
 /// Writes down what is referenced from now on, and what no longer is.
-pub(super) fn update(transaction: &Transaction<'_>, before: &Named, after: &Named) -> Result<(), Failure> {
+pub(super) fn update(transaction: &Transaction<'_>, before: &Named, after: &Named) -> Result<(), SqliteFailure> {
     let (gained, lost) = (after.beyond(before), before.beyond(after));
     let hex = |originals: &Named| json(&originals.originals.iter().map(hex::encode).collect::<Vec<_>>());
     if !gained.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn claim(
     transaction: &Transaction<'_>,
     paths: &[ObjectPath],
     liveness: IsAlive<'_>,
-) -> Result<Vec<Claim>, Failure> {
+) -> Result<Vec<Claim>, SqliteFailure> {
     let refused = refused(transaction, paths, liveness)?;
     let mut known: HashSet<String> = HashSet::new();
     for chunk in paths.chunks(KEYS_MAX) {
@@ -91,7 +91,7 @@ pub(super) fn refused(
     transaction: &Transaction<'_>,
     paths: &[ObjectPath],
     liveness: IsAlive<'_>,
-) -> Result<HashSet<ObjectPath>, Failure> {
+) -> Result<HashSet<ObjectPath>, SqliteFailure> {
     let mut deleting: HashMap<ObjectPath, String> = HashMap::new();
     let mut statement = transaction
         .prepare("SELECT path, run FROM pixform_deletions WHERE path IN (SELECT value FROM json_each(?1))")?;
@@ -116,7 +116,10 @@ pub(super) fn refused(
 }
 
 /// Begins to rely on what was last announced for these originals and renditions.
-pub(super) fn rely(transaction: &Transaction<'_>, wanted: &[(ContentDigest, RenditionDigest)]) -> Result<(), Failure> {
+pub(super) fn rely(
+    transaction: &Transaction<'_>,
+    wanted: &[(ContentDigest, RenditionDigest)],
+) -> Result<(), SqliteFailure> {
     let mut statement = transaction.prepare(&format!(
         "UPDATE pixform_objects SET condemned_by = NULL, unreferenced_at = {NOW}
          WHERE original = ?1 AND rendition = ?2 AND current = 1 AND unreferenced_at IS NOT NULL"
@@ -128,7 +131,7 @@ pub(super) fn rely(transaction: &Transaction<'_>, wanted: &[(ContentDigest, Rend
 }
 
 /// Of recipes, returns those whose original was deleted and that have had none since.
-pub(super) fn collected(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, Failure> {
+pub(super) fn collected(connection: &Connection, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, SqliteFailure> {
     let mut statement = connection
         .prepare("SELECT recipe FROM pixform_collected WHERE recipe IN (SELECT unhex(value) FROM json_each(?1))")?;
     let mut collected = Vec::new();

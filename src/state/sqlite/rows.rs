@@ -4,12 +4,12 @@ use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, Row, Statement, Transaction, params_from_iter};
 use serde_json::Value;
 
-use super::failure::Failure;
-use super::table::Shape;
+use super::failure::SqliteFailure;
+use super::table::SqliteShape;
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
-use crate::state::table::{Id, Times, is_key, quoted, segments};
-use crate::state::{RowSeen, StateError, Visitor, stored};
+use crate::state::table::{Id, KeyRead, Times, is_key, quoted, segments};
+use crate::state::{RowSeen, ScanVisitor, StateError, stored};
 
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 2_000;
@@ -18,7 +18,7 @@ pub(super) const KEYS_MAX: usize = 2_000;
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// Writes the rows of one table, each kind of change through one prepared statement.
-pub(super) struct Writer<'t> {
+pub(super) struct SqliteWriter<'t> {
     spec: &'t TableSpec,
     shelve: Statement<'t>,
     give_way: Statement<'t>,
@@ -32,8 +32,8 @@ pub(super) struct Writer<'t> {
 pub(super) fn scan(
     connection: &Connection,
     spec: &TableSpec,
-    visitor: &mut (dyn Visitor + Send),
-) -> Result<(), Failure> {
+    visitor: &mut (dyn ScanVisitor + Send),
+) -> Result<(), SqliteFailure> {
     let sql = format!("SELECT {} FROM {} AS t", columns(spec, Id::None), quoted(&spec.name.name));
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
@@ -50,9 +50,9 @@ pub(super) fn scan(
 pub(super) fn read(
     connection: &Connection,
     spec: &TableSpec,
-    shape: &Shape,
+    shape: &SqliteShape,
     keys: &[&AssetKey],
-) -> Result<Vec<RowSeen>, Failure> {
+) -> Result<Vec<RowSeen>, SqliteFailure> {
     let matches: Vec<_> =
         spec.key.iter().enumerate().map(|(at, axis)| format!("t.{} = w.value ->> {at}", quoted(axis))).collect();
     let mut statement = connection.prepare(&format!(
@@ -72,7 +72,7 @@ pub(super) fn read(
             let key = text.parse::<AssetKey>().map_err(|error| StateError::unreadable(place(spec, &text), error))?;
             let seen = seen(row, spec, &mut buffer)?;
             let (first, id) = (spec.key.len(), spec.key.len() + spec.columns.len());
-            let values = (first..id).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, Failure>>()?;
+            let values = (first..id).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, SqliteFailure>>()?;
             let id = match shape.id {
                 Id::Column => id_text(row.get_ref(id)?),
                 Id::None => None,
@@ -89,13 +89,17 @@ pub(super) fn distinct<T: Ord>(asked: impl IntoIterator<Item = T>) -> Vec<T> {
 }
 
 /// Reads what [`stored::signed`] wrote.
-pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, Failure> {
+pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, SqliteFailure> {
     Ok(stored::unsigned(row.get(at)?))
 }
 
-impl<'t> Writer<'t> {
+impl<'t> SqliteWriter<'t> {
     /// Prepares the statements.
-    pub(super) fn new(transaction: &'t Transaction<'_>, spec: &'t TableSpec, shape: &Shape) -> Result<Self, Failure> {
+    pub(super) fn new(
+        transaction: &'t Transaction<'_>,
+        spec: &'t TableSpec,
+        shape: &SqliteShape,
+    ) -> Result<Self, SqliteFailure> {
         let Sql { shelve, give_way, rekey, delete, update, insert } = Sql::new(spec, shape);
         Ok(Self {
             spec,
@@ -109,32 +113,32 @@ impl<'t> Writer<'t> {
     }
 
     /// Gives a row a key that no label can spell, so that another can take its place.
-    pub(super) fn shelve(&mut self, key: &[&str], shelf: &str) -> Result<(), Failure> {
+    pub(super) fn shelve(&mut self, key: &[&str], shelf: &str) -> Result<(), SqliteFailure> {
         self.shelve.execute(params_from_iter([shelf].iter().chain(key)))?;
         Ok(())
     }
 
     /// Gives a row a new key. Where a row has that key already, that one stays and ours goes.
-    pub(super) fn rekey(&mut self, from: &[&str], to: &[&str]) -> Result<(), Failure> {
+    pub(super) fn rekey(&mut self, from: &[&str], to: &[&str]) -> Result<(), SqliteFailure> {
         self.give_way.execute(params_from_iter(from.iter().chain(to)))?;
         self.rekey.execute(params_from_iter(from.iter().chain(to)))?;
         Ok(())
     }
 
     /// Deletes the row of that key, if any.
-    pub(super) fn delete(&mut self, key: &[&str]) -> Result<(), Failure> {
+    pub(super) fn delete(&mut self, key: &[&str]) -> Result<(), SqliteFailure> {
         self.delete.execute(params_from_iter(key))?;
         Ok(())
     }
 
     /// Sets a row's values, or inserts it; nobody can insert it in between, for the transaction is an immediate one.
-    pub(super) fn write(&mut self, key: &[&str], values: &[Value]) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, key: &[&str], values: &[Value]) -> Result<(), SqliteFailure> {
         if values.len() != self.spec.columns.len() {
             let reason = "a row has not as many values as the table has columns";
             return Err(StateError::refused("write the rows", reason).into());
         }
         let key = key.iter().map(|segment| Ok(ToSqlOutput::from(*segment)));
-        let values: Vec<_> = key.chain(values.iter().map(bound)).collect::<Result<_, Failure>>()?;
+        let values: Vec<_> = key.chain(values.iter().map(bound)).collect::<Result<_, SqliteFailure>>()?;
         if self.update.execute(params_from_iter(&values))? == 0 {
             self.insert.execute(params_from_iter(&values))?;
         }
@@ -154,7 +158,7 @@ struct Sql {
 }
 
 impl Sql {
-    fn new(spec: &TableSpec, shape: &Shape) -> Self {
+    fn new(spec: &TableSpec, shape: &SqliteShape) -> Self {
         let times = shape.times;
         let table = quoted(&spec.name.name);
         let axes: Vec<_> = spec.key.iter().map(|axis| quoted(axis)).collect();
@@ -213,17 +217,8 @@ fn columns(spec: &TableSpec, id: Id) -> String {
     names.chain(id).collect::<Vec<_>>().join(", ")
 }
 
-/// What the columns of a key hold.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum KeyRead {
-    /// All of it.
-    Whole,
-    /// A key column holds something other than text or a whole number: the row cannot be one of ours.
-    Foreign,
-}
-
 /// Reads the key, joined by `/`.
-pub(super) fn read_key(row: &Row<'_>, spec: &TableSpec, key: &mut String) -> Result<KeyRead, Failure> {
+pub(super) fn read_key(row: &Row<'_>, spec: &TableSpec, key: &mut String) -> Result<KeyRead, SqliteFailure> {
     use std::fmt::Write as _;
 
     key.clear();
@@ -251,7 +246,7 @@ fn place(spec: &TableSpec, key: &str) -> String {
 ///
 /// Text is a string, null is null; all else is an object that names its type and holds text, because a JSON number
 /// would lose digits: `{"i":"42"}`, `{"r":"7.5"}`, `{"b":"00ff"}`.
-pub(super) fn seen(row: &Row<'_>, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, Failure> {
+pub(super) fn seen(row: &Row<'_>, spec: &TableSpec, buffer: &mut Vec<u8>) -> Result<SeenDigest, SqliteFailure> {
     use std::io::Write as _;
 
     let written = "a buffer takes everything";
@@ -293,7 +288,7 @@ fn id_text(read: ValueRef<'_>) -> Option<String> {
     }
 }
 
-pub(super) fn bound(value: &Value) -> Result<ToSqlOutput<'_>, Failure> {
+pub(super) fn bound(value: &Value) -> Result<ToSqlOutput<'_>, SqliteFailure> {
     let too_large = || StateError::refused("write the rows", "a number is larger than a column holds");
     Ok(match value {
         Value::Null => ToSqlOutput::Owned(Owned::Null),

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::schema::NOW;
 use crate::process::Process;
 use crate::state::stored::{is_dead, run_columns, run_ended, signed, unsigned};
-use crate::state::{IsAlive, Origin, Run, Schema, StateError};
+use crate::state::{IsAlive, Run, RunOrigin, Schema, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.
-pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), Failure> {
+pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), SqliteFailure> {
     let Run { id, command, process, origin } = run;
     let Process { host, boot, namespace, pid, started } = process;
-    let Origin { actor, commit, run_url, branch, pull_request } = origin;
+    let RunOrigin { actor, commit, run_url, branch, pull_request } = origin;
     transaction.execute(
         "INSERT INTO pixform_runs
            (id, command, host, boot, namespace, pid, started, actor, commit_sha, run_url, branch, pull_request)
@@ -38,14 +38,14 @@ pub(super) fn start_run(transaction: &Transaction<'_>, run: &Run) -> Result<(), 
 }
 
 /// Remembers how a run ended.
-pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str) -> Result<(), Failure> {
+pub(super) fn finish_run(transaction: &Transaction<'_>, run: &str, outcome: &str) -> Result<(), SqliteFailure> {
     transaction
         .execute(&format!("UPDATE pixform_runs SET outcome = ?2, finished_at = {NOW} WHERE id = ?1"), [run, outcome])?;
     Ok(())
 }
 
 /// Remembers that a run without a lease still works, unless others may take it for dead by now.
-pub(super) fn beat(transaction: &Transaction<'_>, run: &str) -> Result<(), Failure> {
+pub(super) fn beat(transaction: &Transaction<'_>, run: &str) -> Result<(), SqliteFailure> {
     let sql = format!("UPDATE pixform_runs AS r SET heartbeat_at = {NOW} WHERE r.id = ?1 AND NOT {}", run_ended(NOW));
     match transaction.execute(&sql, [run])? {
         0 => Err(StateError::Silent.into()),
@@ -54,7 +54,7 @@ pub(super) fn beat(transaction: &Transaction<'_>, run: &str) -> Result<(), Failu
 }
 
 /// Returns a run; `None` for one that was never remembered.
-pub(super) fn run(connection: &Connection, schema: Schema, id: &str) -> Result<Option<Run>, Failure> {
+pub(super) fn run(connection: &Connection, schema: Schema, id: &str) -> Result<Option<Run>, SqliteFailure> {
     let sql = format!("SELECT {} FROM pixform_runs AS r WHERE r.id = ?1", run_columns(schema));
     let found =
         connection.prepare(&sql)?.query_row([id], |row| Ok((command(row, 0)?, process(row, 0)?, origin(row, 0)?)));
@@ -80,8 +80,8 @@ pub(super) fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Process> 
 }
 
 /// Reads the origin, likewise.
-pub(super) fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<Origin> {
-    Ok(Origin {
+pub(super) fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<RunOrigin> {
+    Ok(RunOrigin {
         actor: row.get(first + 6)?,
         commit: row.get(first + 7)?,
         run_url: row.get(first + 8)?,
@@ -104,7 +104,7 @@ impl<'q> RunLiveness<'q> {
     }
 
     /// Tells whether a run is dead; one that was never remembered is not.
-    pub(super) fn is_dead(&mut self, run: &str) -> Result<bool, Failure> {
+    pub(super) fn is_dead(&mut self, run: &str) -> Result<bool, SqliteFailure> {
         if let Some(dead) = self.dead.get(run) {
             return Ok(*dead);
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use crate::state::Schema;
 use crate::state::migrate::{self, Applied};
 
@@ -16,7 +16,7 @@ const HISTORY: &str = "CREATE TABLE IF NOT EXISTS pixform_migrations (
 pub(super) const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)";
 
 /// Tells how the state's own tables stand.
-pub(super) fn schema(connection: &Connection) -> Result<Schema, Failure> {
+pub(super) fn schema(connection: &Connection) -> Result<Schema, SqliteFailure> {
     let history = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pixform_migrations'";
     if connection.query_row(history, [], |_| Ok(())).optional()?.is_none() {
         return Ok(Schema::Absent);
@@ -27,7 +27,7 @@ pub(super) fn schema(connection: &Connection) -> Result<Schema, Failure> {
 }
 
 /// Creates what is missing. The transaction is an immediate one, so a second migrator waits and then finds it done.
-pub(super) fn migrate(transaction: &Transaction<'_>) -> Result<(), Failure> {
+pub(super) fn migrate(transaction: &Transaction<'_>) -> Result<(), SqliteFailure> {
     transaction.execute_batch(HISTORY)?;
     let applied: Vec<Applied> = transaction
         .prepare("SELECT version, sha256 FROM pixform_migrations")?
@@ -46,7 +46,7 @@ pub(super) fn migrate(transaction: &Transaction<'_>) -> Result<(), Failure> {
 }
 
 /// Remembers which store this state works with.
-pub(super) fn set_store(transaction: &Transaction<'_>, store: &str) -> Result<(), Failure> {
+pub(super) fn set_store(transaction: &Transaction<'_>, store: &str) -> Result<(), SqliteFailure> {
     transaction.execute(
         "INSERT INTO pixform_meta (name, value) VALUES ('store', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
         [store],

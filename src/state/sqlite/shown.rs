@@ -5,21 +5,21 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::lease;
 use super::read::{self, bytes, text};
-use super::rows::{self, KEYS_MAX, KeyRead, distinct, value};
+use super::rows::{self, KEYS_MAX, distinct, value};
 use super::table::{self, Affinity, affinity, same};
 use super::{Sqlite, plans};
-use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
+use crate::asset::{CollectionName, ColumnType, Recipe, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
-use crate::state::shown::{self, Replaced};
+use crate::state::shown::{self, Replaced, ShownCollection};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
-use crate::state::table::{Times, quoted};
+use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
-    Arrangement, Commit, Holds, KeptPlan, Lease, Nulls, Reader, Readership, Schema, ShownColumn, ShownPort, ShownShape,
-    ShownVisitor, Shows, StateError,
+    Arrangement, ColumnHolds, Commit, KeptPlan, Lease, Nulls, Readership, RowReader, Schema, ShownColumn, ShownPort,
+    ShownShape, ShownVisitor, Shows, StateError,
 };
 
 #[async_trait]
@@ -27,7 +27,7 @@ impl ShownPort for Sqlite {
     async fn shown(
         &self,
         collection: &CollectionName,
-        _: &Reader,
+        _: &RowReader,
         visitor: &mut (dyn ShownVisitor + Send),
     ) -> Result<(), StateError> {
         self.recall("read what it shows", |connection, schema| shown(connection, schema, collection, visitor))
@@ -43,7 +43,7 @@ impl ShownPort for Sqlite {
 
     async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
         match asked {
-            None => Ok(Readership::quiet(Reader::Connected)),
+            None => Ok(Readership::quiet(RowReader::Connected)),
             Some(role) => Err(StateError::Reader {
                 problem: format!("there is no role `{role}`: a state in SQLite has no roles"),
                 help: "leave `--as-role` out: every row is shown".to_owned(),
@@ -76,22 +76,15 @@ impl ShownPort for Sqlite {
     }
 }
 
-/// A collection as its own table has it.
-struct Known {
-    key: Vec<String>,
-    table: Option<TableName>,
-    arrangement: Option<Arrangement>,
-}
-
 /// Streams what a collection shows; nothing of one that is not known.
 pub(super) fn shown(
     connection: &Connection,
     schema: Schema,
     collection: &CollectionName,
     visitor: &mut (dyn ShownVisitor + Send),
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let Some(known) = known(connection, schema, collection)? else { return Ok(()) };
-    let Known { key, table, arrangement } = known;
+    let ShownCollection { key, table, arrangement } = known;
     let found = match &table {
         Some(table) => shown_columns(connection, &table.name)?,
         None => Vec::new(),
@@ -117,7 +110,11 @@ pub(super) fn shown(
     stream(connection, &spec, &shown, visitor)
 }
 
-fn known(connection: &Connection, schema: Schema, collection: &CollectionName) -> Result<Option<Known>, Failure> {
+fn known(
+    connection: &Connection,
+    schema: Schema,
+    collection: &CollectionName,
+) -> Result<Option<ShownCollection>, SqliteFailure> {
     let arrangement = if has_arrangements(schema) { "arrangement" } else { "NULL" };
     let sql = format!("SELECT key_axes, table_name, {arrangement} FROM pixform_collections WHERE name = ?1");
     let mut statement = connection.prepare(&sql)?;
@@ -126,7 +123,7 @@ fn known(connection: &Connection, schema: Schema, collection: &CollectionName) -
     let place = || format!("the collection `{collection}`");
     let table: Option<String> = row.get(1)?;
     let arrangement: Option<String> = row.get(2)?;
-    Ok(Some(Known {
+    Ok(Some(ShownCollection {
         key: from_json(text(row, 0)?, place)?,
         table: table.map(|table| parsed(&table, place)).transpose()?,
         arrangement: arrangement.map(|text| from_json(&text, place)).transpose()?,
@@ -137,8 +134,8 @@ fn known(connection: &Connection, schema: Schema, collection: &CollectionName) -
 fn described(name: &str, found: &[ShownColumn], times: Times) -> ShownColumn {
     let is_time = times == Times::Kept && ["created_at", "updated_at"].contains(&name);
     let column = found.iter().find(|column| column.name.eq_ignore_ascii_case(name));
-    let (holds, nulls) = column.map_or((Holds::Anything, Nulls::Allowed), |column| (column.holds, column.nulls));
-    ShownColumn { name: name.to_owned(), holds: if is_time { Holds::Moment } else { holds }, nulls }
+    let (holds, nulls) = column.map_or((ColumnHolds::Anything, Nulls::Allowed), |column| (column.holds, column.nulls));
+    ShownColumn { name: name.to_owned(), holds: if is_time { ColumnHolds::Moment } else { holds }, nulls }
 }
 
 /// Streams the rows: the columns of which the digest is made come first, then those that are shown.
@@ -147,7 +144,7 @@ fn stream(
     spec: &TableSpec,
     shown: &[String],
     visitor: &mut (dyn ShownVisitor + Send),
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let digested = spec.key.iter().chain(spec.columns.iter().map(|(column, _)| column));
     let names: Vec<String> = digested.chain(shown).map(|name| format!("t.{}", quoted(name))).collect();
     let sql = format!("SELECT {} FROM {} AS t", names.join(", "), quoted(&spec.name.name));
@@ -173,12 +170,16 @@ pub(super) fn arrangement(
     connection: &Connection,
     schema: Schema,
     collection: &CollectionName,
-) -> Result<Option<Arrangement>, Failure> {
+) -> Result<Option<Arrangement>, SqliteFailure> {
     Ok(known(connection, schema, collection)?.and_then(|known| known.arrangement))
 }
 
 /// Remembers order and columns of a collection that is known; writes nothing where they are the same.
-pub(super) fn arrange(transaction: &Transaction<'_>, lease: &Lease, arrangement: &Arrangement) -> Result<(), Failure> {
+pub(super) fn arrange(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    arrangement: &Arrangement,
+) -> Result<(), SqliteFailure> {
     lease::check(transaction, lease)?;
     transaction.execute(
         "UPDATE pixform_collections SET arrangement = ?2 WHERE name = ?1 AND arrangement IS NOT ?2",
@@ -188,7 +189,11 @@ pub(super) fn arrange(transaction: &Transaction<'_>, lease: &Lease, arrangement:
 }
 
 /// Keeps the recipes that a commit takes away from records; comes before it writes.
-pub(super) fn keep_replaced(transaction: &Transaction<'_>, lease: &Lease, commit: &Commit) -> Result<(), Failure> {
+pub(super) fn keep_replaced(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    commit: &Commit,
+) -> Result<(), SqliteFailure> {
     let mut statement = transaction.prepare(
         "INSERT INTO pixform_recipes (recipe, document)
          SELECT r.recipe, d.recipe FROM json_each(?1) AS w
@@ -205,7 +210,7 @@ pub(super) fn keep_replaced(transaction: &Transaction<'_>, lease: &Lease, commit
 }
 
 /// Keeps recipes that no record has yet.
-pub(super) fn keep_recipes(transaction: &Transaction<'_>, recipes: &[Recipe]) -> Result<(), Failure> {
+pub(super) fn keep_recipes(transaction: &Transaction<'_>, recipes: &[Recipe]) -> Result<(), SqliteFailure> {
     let mut statement =
         transaction.prepare("INSERT INTO pixform_recipes (recipe, document) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for recipe in recipes {
@@ -219,7 +224,7 @@ pub(super) fn ever_published(
     connection: &Connection,
     schema: Schema,
     originals: &[ContentDigest],
-) -> Result<Vec<ContentDigest>, Failure> {
+) -> Result<Vec<ContentDigest>, SqliteFailure> {
     let sql = match has_references(schema) {
         true => "SELECT EXISTS (SELECT 1 FROM pixform_originals WHERE sha256 = ?1 AND published = 1)",
         false => "SELECT EXISTS (SELECT 1 FROM pixform_record_details WHERE original = ?1)",
@@ -239,7 +244,7 @@ pub(super) fn past_recipes(
     connection: &Connection,
     schema: Schema,
     wanted: &[RecipeDigest],
-) -> Result<Vec<(RecipeDigest, Recipe)>, Failure> {
+) -> Result<Vec<(RecipeDigest, Recipe)>, SqliteFailure> {
     if !has_arrangements(schema) {
         return Ok(Vec::new());
     }
@@ -258,7 +263,7 @@ pub(super) fn past_recipes(
 pub(super) fn files_of(
     connection: &Connection,
     originals: &[ContentDigest],
-) -> Result<Vec<(ContentDigest, Published)>, Failure> {
+) -> Result<Vec<(ContentDigest, Published)>, SqliteFailure> {
     let mut statement = connection
         .prepare("SELECT original, published FROM pixform_objects WHERE original = ?1 ORDER BY created_at, path")?;
     let mut files = Vec::new();
@@ -275,16 +280,16 @@ pub(super) fn files_of(
 }
 
 /// Returns the columns of a table that can be read, with what they hold as far as the declaration tells.
-fn shown_columns(connection: &Connection, table: &str) -> Result<Vec<ShownColumn>, Failure> {
+fn shown_columns(connection: &Connection, table: &str) -> Result<Vec<ShownColumn>, SqliteFailure> {
     let mut statement =
         connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
     let columns = statement.query_map([table], |row| {
         let (declared, not_null, in_key): (String, bool, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let holds = match affinity(&declared, false) {
-            Affinity::Integer => Holds::Bigint,
-            Affinity::Text => Holds::Text,
-            Affinity::Real => Holds::Number,
-            Affinity::None | Affinity::Numeric | Affinity::Binary => Holds::Anything,
+            Affinity::Integer => ColumnHolds::Bigint,
+            Affinity::Text => ColumnHolds::Text,
+            Affinity::Real => ColumnHolds::Number,
+            Affinity::None | Affinity::Numeric | Affinity::Binary => ColumnHolds::Anything,
         };
         // A number of the row's own is never missing, whatever is declared.
         let is_rowid = in_key > 0 && same(&declared, "INTEGER");

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use super::rows::value;
 use crate::asset::TableName;
 use crate::state::stored::{signed, unsigned};
@@ -10,7 +10,11 @@ use crate::state::table::quoted;
 use crate::state::{Survey, SurveyColumn};
 
 /// Reads a table; `None` where there is none.
-pub(super) fn survey(connection: &Connection, name: &TableName, rows_max: u64) -> Result<Option<Survey>, Failure> {
+pub(super) fn survey(
+    connection: &Connection,
+    name: &TableName,
+    rows_max: u64,
+) -> Result<Option<Survey>, SqliteFailure> {
     let find = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
     let found = connection.query_row(find, [&name.name], |row| row.get::<_, String>(0)).optional()?;
     let Some(table) = found else { return Ok(None) };
@@ -25,7 +29,7 @@ pub(super) fn survey(connection: &Connection, name: &TableName, rows_max: u64) -
     let mut found = statement.query([signed(rows_max)])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
-        rows.push((0..columns.len()).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, Failure>>()?);
+        rows.push((0..columns.len()).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<_, SqliteFailure>>()?);
     }
     Ok(Some(Survey { columns, rows, count: unsigned(count) }))
 }

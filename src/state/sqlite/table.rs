@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::failure::Failure;
+use super::failure::SqliteFailure;
 use crate::asset::{ColumnType, TableName, TableSpec};
-use crate::state::form::Form;
-use crate::state::table::{Found, Id, Times, absent, kept, list, quoted};
+use crate::state::form::ColumnForm;
+use crate::state::table::{ColumnUse, Id, TableFound, Times, absent, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 
 /// What of a table that fits decides how rows are read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct SqliteShape {
     /// Whether rows have an id of their own.
     pub id: Id,
     /// Whether the times of a row are ours to keep.
@@ -22,7 +22,7 @@ pub(super) struct Shape {
     /// The key column that can hold any text for a moment, by its place in the key.
     pub shelf: Option<usize>,
     /// What the key columns take.
-    pub key_forms: Vec<Form>,
+    pub key_forms: Vec<ColumnForm>,
 }
 
 /// How SQLite changes values on their way into a column.
@@ -38,7 +38,7 @@ pub(super) enum Affinity {
 }
 
 /// A column as the catalogue has it.
-pub(super) struct Column {
+pub(super) struct DeclaredColumn {
     pub name: String,
     affinity: Affinity,
     pub declared: String,
@@ -57,14 +57,7 @@ pub(super) enum Identity {
     None,
 }
 
-/// What a column is to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keeps {
-    Key,
-    Value,
-}
-
-impl Column {
+impl DeclaredColumn {
     /// Tells whether it holds whole numbers and nothing else.
     pub(super) fn is_whole(&self) -> bool {
         self.affinity == Affinity::Integer
@@ -72,14 +65,14 @@ impl Column {
 }
 
 /// Creates the table when it is missing.
-pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &TableSpec) -> Result<(), Failure> {
+pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &TableSpec) -> Result<(), SqliteFailure> {
     match find(transaction, schema, spec)? {
         // Also one that was found to be ours: our own tables may have been lost, and what a person adds to it later must
         // not make it a stranger's.
-        Found::Fits(Shape { times: Times::Kept, .. }) => remember(transaction, spec),
-        Found::Fits(_) => Ok(()),
-        Found::Unfit(problems) => Err(StateError::Table { table: spec.name.clone(), problems }.into()),
-        Found::Absent => {
+        TableFound::Fits(SqliteShape { times: Times::Kept, .. }) => remember(transaction, spec),
+        TableFound::Fits(_) => Ok(()),
+        TableFound::Unfit(problems) => Err(StateError::Table { table: spec.name.clone(), problems }.into()),
+        TableFound::Absent => {
             transaction.execute_batch(&creation(spec))?;
             remember(transaction, spec)
         }
@@ -87,37 +80,41 @@ pub(super) fn ensure(transaction: &Transaction<'_>, schema: Schema, spec: &Table
 }
 
 /// Remembers that pixform made the table.
-fn remember(transaction: &Transaction<'_>, spec: &TableSpec) -> Result<(), Failure> {
+fn remember(transaction: &Transaction<'_>, spec: &TableSpec) -> Result<(), SqliteFailure> {
     transaction.execute("INSERT OR IGNORE INTO pixform_tables (name) VALUES (?1)", [own_name(&spec.name)])?;
     Ok(())
 }
 
 /// Looks at the table.
-pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) -> Result<Found<Shape>, Failure> {
+pub(super) fn find(
+    connection: &Connection,
+    schema: Schema,
+    spec: &TableSpec,
+) -> Result<TableFound<SqliteShape>, SqliteFailure> {
     let name = own_name(&spec.name);
     if is_taken(name) {
         let message = format!("the name `{name}` is taken by the state itself; publish to another table");
-        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+        return Ok(TableFound::Unfit(vec![TableProblem { message, mend: String::new() }]));
     }
     let twins = twins(spec);
     if !twins.is_empty() {
-        return Ok(Found::Unfit(twins));
+        return Ok(TableFound::Unfit(twins));
     }
     let kind = "SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
     let found = connection
         .query_row(kind, [name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((kind, without_rowid, strict)) = found else { return Ok(Found::Absent) };
+    let Some((kind, without_rowid, strict)) = found else { return Ok(TableFound::Absent) };
     if kind != "table" {
         let message = format!("`{name}` is a {kind}, not a table; publish to another table");
-        return Ok(Found::Unfit(vec![TableProblem { message, mend: String::new() }]));
+        return Ok(TableFound::Unfit(vec![TableProblem { message, mend: String::new() }]));
     }
     let columns = columns(connection, name, without_rowid, strict)?;
     let ours = (schema != Schema::Absent && is_ours(connection, name)?) || looks_ours(spec, &columns);
     let has = |wanted: &str| columns.iter().any(|column| same(&column.name, wanted));
     let declares = |wanted: &str| spec.columns.iter().any(|(column, _)| same(column, wanted));
     let kept = ours && ["created_at", "updated_at"].iter().all(|time| has(time) && !declares(time));
-    let shape = Shape {
+    let shape = SqliteShape {
         id: if has("id") { Id::Column } else { Id::None },
         times: if kept { Times::Kept } else { Times::Foreign },
         shelf: spec.key.iter().position(|axis| {
@@ -136,7 +133,7 @@ pub(super) fn find(connection: &Connection, schema: Schema, spec: &TableSpec) ->
         problems.push(no_unique_index(spec));
     }
     problems.extend(unwritten_problems(spec, &columns, shape.times));
-    Ok(if problems.is_empty() { Found::Fits(shape) } else { Found::Unfit(problems) })
+    Ok(if problems.is_empty() { TableFound::Fits(shape) } else { TableFound::Unfit(problems) })
 }
 
 /// Returns what is wrong with a table that should have been created before.
@@ -172,10 +169,10 @@ fn twins(spec: &TableSpec) -> Vec<TableProblem> {
 }
 
 /// What a column takes as a part of a key.
-pub(super) fn form(column: &Column) -> Form {
+pub(super) fn form(column: &DeclaredColumn) -> ColumnForm {
     match column.affinity {
-        Affinity::Integer => Form::Integer { least: i64::MIN, most: i64::MAX },
-        Affinity::Text | Affinity::None | Affinity::Real | Affinity::Numeric | Affinity::Binary => Form::Any,
+        Affinity::Integer => ColumnForm::Integer { least: i64::MIN, most: i64::MAX },
+        Affinity::Text | Affinity::None | Affinity::Real | Affinity::Numeric | Affinity::Binary => ColumnForm::Any,
     }
 }
 
@@ -186,7 +183,7 @@ fn declares(spec: &TableSpec, wanted: &str) -> bool {
 
 /// Tells whether a table has exactly the columns that pixform makes: nobody else's times are texts that every row must
 /// set. So a table of ours is known when the state's tables, which said so, are lost.
-fn looks_ours(spec: &TableSpec, columns: &[Column]) -> bool {
+fn looks_ours(spec: &TableSpec, columns: &[DeclaredColumn]) -> bool {
     let is = |name: &str, declared: &str| {
         columns.iter().any(|column| same(&column.name, name) && same(&column.declared, declared) && !column.generated)
     };
@@ -226,7 +223,7 @@ fn type_name(kind: ColumnType) -> &'static str {
 }
 
 /// Tells whether pixform made the table.
-pub(super) fn is_ours(connection: &Connection, name: &str) -> Result<bool, Failure> {
+pub(super) fn is_ours(connection: &Connection, name: &str) -> Result<bool, SqliteFailure> {
     Ok(connection
         .query_row("SELECT 1 FROM pixform_tables WHERE name = ?1 COLLATE NOCASE", [name], |_| Ok(()))
         .optional()?
@@ -239,7 +236,7 @@ pub(super) fn columns(
     table: &str,
     without_rowid: bool,
     strict: bool,
-) -> Result<Vec<Column>, Failure> {
+) -> Result<Vec<DeclaredColumn>, SqliteFailure> {
     let mut statement = connection.prepare(
         "SELECT name, type, \"notnull\", dflt_value IS NULL, pk, hidden, (SELECT max(pk) FROM pragma_table_xinfo(?1))
          FROM pragma_table_xinfo(?1)",
@@ -248,7 +245,7 @@ pub(super) fn columns(
         let (declared, in_key, key_columns): (String, u32, u32) = (row.get(1)?, row.get(4)?, row.get(6)?);
         let is_rowid = in_key == 1 && key_columns == 1 && !without_rowid && same(&declared, "INTEGER");
         let (not_null, no_default, hidden): (bool, bool, u32) = (row.get(2)?, row.get(3)?, row.get(5)?);
-        Ok(Column {
+        Ok(DeclaredColumn {
             name: row.get(0)?,
             affinity: affinity(&declared, strict),
             declared,
@@ -277,10 +274,10 @@ pub(super) fn affinity(declared: &str, strict: bool) -> Affinity {
 }
 
 /// Tells whether a value comes back from the column as it was written.
-fn keeps(affinity: Affinity, kind: ColumnType, what: Keeps) -> bool {
+fn keeps(affinity: Affinity, kind: ColumnType, what: ColumnUse) -> bool {
     match (affinity, kind) {
         // What would come back otherwise is told of each label.
-        (Affinity::Integer, ColumnType::Text) if what == Keeps::Key => true,
+        (Affinity::Integer, ColumnType::Text) if what == ColumnUse::Key => true,
         (Affinity::Binary, _) => false,
         (Affinity::Text | Affinity::None, _) => true,
         // `012` would come back as `12`.
@@ -292,10 +289,10 @@ fn keeps(affinity: Affinity, kind: ColumnType, what: Keeps) -> bool {
     }
 }
 
-fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
+fn column_problems(spec: &TableSpec, columns: &[DeclaredColumn]) -> Vec<TableProblem> {
     let table = quoted(own_name(&spec.name));
-    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", Keeps::Key));
-    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", Keeps::Value));
+    let keys = spec.key.iter().map(|axis| (axis, ColumnType::Text, " NOT NULL DEFAULT ''", ColumnUse::Key));
+    let declared = spec.columns.iter().map(|(column, kind)| (column, *kind, "", ColumnUse::Value));
     let mut problems = Vec::new();
     for (name, kind, rule, what) in keys.chain(declared) {
         let (column, wanted) = (quoted(name), type_name(kind));
@@ -326,13 +323,13 @@ fn column_problems(spec: &TableSpec, columns: &[Column]) -> Vec<TableProblem> {
 }
 
 /// Tells whether the key is the number by which SQLite files a row.
-fn is_numbered(spec: &TableSpec, columns: &[Column]) -> bool {
+fn is_numbered(spec: &TableSpec, columns: &[DeclaredColumn]) -> bool {
     let [axis] = spec.key.as_slice() else { return false };
     columns.iter().any(|column| same(&column.name, axis) && column.identity == Identity::Rowid)
 }
 
 /// Tells whether the key columns, all of them and no others, are kept unique in every row.
-fn is_unique(connection: &Connection, spec: &TableSpec) -> Result<bool, Failure> {
+fn is_unique(connection: &Connection, spec: &TableSpec) -> Result<bool, SqliteFailure> {
     let wanted: BTreeSet<_> = spec.key.iter().map(|axis| axis.to_ascii_lowercase()).collect();
     let mut indexes =
         connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0")?;
@@ -360,7 +357,7 @@ fn no_unique_index(spec: &TableSpec) -> TableProblem {
     }
 }
 
-fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec<TableProblem> {
+fn unwritten_problems(spec: &TableSpec, columns: &[DeclaredColumn], times: Times) -> Vec<TableProblem> {
     let table = quoted(own_name(&spec.name));
     let is_written = |name: &str| {
         let is_time = times == Times::Kept && (same(name, "created_at") || same(name, "updated_at"));
@@ -370,7 +367,7 @@ fn unwritten_problems(spec: &TableSpec, columns: &[Column], times: Times) -> Vec
     };
     let unwritten = columns.iter().filter(|column| column.must && !is_written(&column.name));
     unwritten
-        .map(|Column { name, declared, .. }| {
+        .map(|DeclaredColumn { name, declared, .. }| {
             let (column, new) = (quoted(name), quoted(&format!("{name}_new")));
             TableProblem {
                 message: format!("column `{name}` must be set in every row and is not among the declared columns"),

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{is_there, journal_of, lock};
-use super::failure::Failure;
+use super::failure::SqliteFailure;
+use super::file::{is_there, journal_of, lock};
 
 /// A connection that only tells whether others have committed something.
 #[derive(Debug, Default)]
@@ -33,13 +33,13 @@ struct Eye {
 }
 
 /// Returns how often others have committed, as this connection counts.
-pub(super) fn data_version(connection: &Connection) -> Result<i64, Failure> {
+pub(super) fn data_version(connection: &Connection) -> Result<i64, SqliteFailure> {
     Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
 }
 
 impl Watch {
     /// Returns a text that differs once something was committed to the file, or the file is another one.
-    pub(super) fn look(&self, path: &Path) -> Result<String, Failure> {
+    pub(super) fn look(&self, path: &Path) -> Result<String, SqliteFailure> {
         if !is_there(path)? {
             *lock(&self.eye) = None;
             return Ok("absent".to_owned());
@@ -66,7 +66,7 @@ impl Watch {
 }
 
 impl Eye {
-    fn open(path: &Path, file: (u64, u64)) -> Result<Self, Failure> {
+    fn open(path: &Path, file: (u64, u64)) -> Result<Self, SqliteFailure> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
