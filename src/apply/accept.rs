@@ -6,7 +6,7 @@ use crate::asset::{Asset, AssetKey, ObjectPath, TableSpec};
 use crate::digest::SeenDigest;
 use crate::plan::{ColumnEdit, kept_columns};
 use crate::record::{Original, RecordedRow};
-use crate::state::{Acceptance, Accepted, AcceptedColumn, Commit, Lease, Put, Right, RunOrigin};
+use crate::state::{Accepted, AcceptedColumn, Commit, Lease, NewAcceptance, Put, Right};
 use crate::storage::{Overwrite, content_type_of};
 use crate::world::World;
 
@@ -53,23 +53,12 @@ async fn copy(world: &World, lies: &ObjectPath, original: &Original) -> Result<(
 }
 
 /// Returns what is written down with the record of an accepted picture.
-pub fn acceptance(right: Right<'_>, item: &Item<'_>, put: &Put) -> Option<Acceptance> {
+pub fn acceptance(right: Right<'_>, item: &Item<'_>, put: &Put) -> Option<NewAcceptance> {
     item.change.accepted.as_ref()?;
-    let Right::Lease(lease) = right else { return None };
+    let Right::Lease(_) = right else { return None };
     let from = item.change.before.map(|before| before.recipe);
     let accepted = Accepted::Picture { from, to: put.record.recipe.digest(), original: put.record.original };
-    Some(written_by(lease, &put.record.key, accepted))
-}
-
-fn written_by(lease: &Lease, key: &AssetKey, accepted: Accepted) -> Acceptance {
-    Acceptance {
-        collection: lease.collection.clone(),
-        key: key.clone(),
-        accepted,
-        run: lease.run.clone(),
-        origin: RunOrigin::default(),
-        created_at: 0,
-    }
+    Some(NewAcceptance { key: put.record.key.clone(), accepted })
 }
 
 /// A row that was edited by hand and is kept.
@@ -121,7 +110,7 @@ pub async fn keep_rows(
                 new: found.clone(),
             });
             let accepted = Accepted::Row { columns: columns.collect() };
-            commit.accepted.push(written_by(lease, &asset.key, accepted));
+            commit.accepted.push(NewAcceptance { key: asset.key.clone(), accepted });
             commit.put.push(Put { record, moved_from: None, values: None });
         }
         world.state.commit(lease, Some(table), &commit).await?;

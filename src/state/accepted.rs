@@ -9,6 +9,15 @@ use crate::digest::{ContentDigest, RecipeDigest};
 
 use super::RunOrigin;
 
+/// One thing that somebody accepts, to be written with a commit of its collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAcceptance {
+    /// The asset's key.
+    pub key: AssetKey,
+    /// What is accepted.
+    pub accepted: Accepted,
+}
+
 /// One thing that somebody accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
@@ -20,9 +29,9 @@ pub struct Acceptance {
     pub accepted: Accepted,
     /// The run in which it was.
     pub run: String,
-    /// Where that run came from; ignored when it is written, and empty for a run that was never remembered.
+    /// Where that run came from; empty for a run that was never remembered.
     pub origin: RunOrigin,
-    /// When it was written: milliseconds since 1970 by the state's clock; ignored when it is written.
+    /// When it was written: milliseconds since 1970 by the state's clock.
     pub created_at: i64,
 }
 

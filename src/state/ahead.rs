@@ -75,12 +75,21 @@ pub(super) fn by_type<'r>(
     (breaches, others)
 }
 
+/// A rule in SQL that is broken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BrokenRule<'r> {
+    /// What it is, a part of a sentence.
+    pub rule: &'r str,
+    /// The columns that it is about.
+    pub columns: &'r [String],
+}
+
 /// Says that rows break a rule in SQL about some columns; each row once.
 pub(super) fn by_rule(
     spec: &TableSpec,
     rows: &[&RowAhead],
     broken: impl IntoIterator<Item = usize>,
-    (rule, columns): (&str, &[String]),
+    BrokenRule { rule, columns }: BrokenRule<'_>,
 ) -> Vec<Breach> {
     let numbers: BTreeSet<usize> = broken.into_iter().collect();
     let found = |row: &RowAhead| {

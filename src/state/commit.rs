@@ -6,7 +6,7 @@ use crate::asset::{AssetKey, CollectionName};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordHead};
 
-use super::Acceptance;
+use super::NewAcceptance;
 
 /// What is wrong with a published table, and the SQL that mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct Commit {
     /// Assets whose record and row go.
     pub delete: Vec<AssetKey>,
     /// What somebody accepted of those assets.
-    pub accepted: Vec<Acceptance>,
+    pub accepted: Vec<NewAcceptance>,
     /// Renames that count as carried out from now on, beside those of the assets that are written.
     pub settled: Vec<AppliedMove>,
 }

@@ -1,8 +1,18 @@
 //! The state: what is remembered between runs, and the product's own table beside it.
 //!
-//! One small trait, [`State`], with an adapter a database, opened by URL. The contract stands at each function; one
+//! One trait for each role, together [`State`], with an adapter a database, opened by URL. The contract stands at each function; one
 //! suite in `tests/it` holds every adapter to it. What to remember is decided elsewhere: this room keeps it, whole or
 //! not at all.
+//!
+//! # What has no column yet
+//!
+//! Each of these comes with a migration of its own, and has its place:
+//! - A call that waits for a worker is a line of status `queued`, open as `intended` is, so the partial index on open lines is
+//!   drawn anew with it. Its recipe stands beside it, `run` stays the run that ordered it, and `holder` goes to the worker.
+//! - What a record's picture was made by, where that is not its recipe, is a column `made_by` of the wide half of a record,
+//!   NULL for the recipe itself.
+//! - The pictures that an original was made from are lines of a table of their own: original, position, role, SHA-256.
+//! - A record without a row needs nothing: digests of the row that are NULL, no published files.
 
 use std::fmt;
 
@@ -37,7 +47,7 @@ mod stored;
 mod survey;
 mod table;
 
-pub use self::accepted::{Acceptance, Accepted, AcceptedColumn};
+pub use self::accepted::{Acceptance, Accepted, AcceptedColumn, NewAcceptance};
 pub use self::ahead::{Breach, RowAhead};
 pub use self::collect::{Claim, LiveObject, Loose, LooseKind, TextVisitor, Unreferenced, Worth};
 pub use self::commit::{AppliedMove, Commit, Put, RenameMemory, RowSeen, ScanVisitor, TableProblem, TableSeen};

@@ -60,13 +60,22 @@ pub trait ShownVisitor {
     fn row(&mut self, key: &str, seen: Option<SeenDigest>, values: &[Value]);
 }
 
+/// What a table has, as its database tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TableColumns<'t> {
+    /// The names of its columns.
+    pub there: &'t [String],
+    /// Who keeps its times.
+    pub times: Times,
+}
+
 /// Returns the columns that a row is shown with, of those that its table has; `same` compares names as the database does.
 ///
 /// Where no apply has said what is declared, all that a table of our own has is, and nothing of another's.
 pub(super) fn columns(
     key: &[String],
     arrangement: Option<&Arrangement>,
-    (there, times): (&[String], Times),
+    TableColumns { there, times }: TableColumns<'_>,
     same: fn(&str, &str) -> bool,
 ) -> (Vec<String>, Vec<String>) {
     let is_among = |names: &[String], wanted: &str| names.iter().any(|name| same(name, wanted));
@@ -115,8 +124,12 @@ mod tests {
             keys: Vec::new(),
         });
         let there = names(there);
-        let (_, shown) =
-            columns(&names("value style"), arrangement.as_ref(), (&there, times), str::eq_ignore_ascii_case);
+        let (_, shown) = columns(
+            &names("value style"),
+            arrangement.as_ref(),
+            TableColumns { there: &there, times },
+            str::eq_ignore_ascii_case,
+        );
         assert_eq!(shown.join(" "), expected);
     }
 

@@ -15,8 +15,8 @@ use pixform::record::{
     Decision, Estimate, NewCall, Published, Record, RecordHead, RecordedRow, extra_labels, objects_text,
 };
 use pixform::state::{
-    Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, Put, Right, Run, RunOrigin,
-    ScanVisitor, Schema, State, StateError, TableSeen,
+    Acceptance, Accepted, AcceptedColumn, Caps, Commit, Holder, Lease, LeaseAnswer, NewAcceptance, Put, Right, Run,
+    RunOrigin, ScanVisitor, Schema, State, StateError, TableSeen,
 };
 use serde_json::{Value, json};
 
@@ -577,9 +577,8 @@ async fn a_run_may_be_told_twice(make: Maker<'_>) {
     state.finish_run("never-started", "done").await.unwrap();
 }
 
-fn accepted(at: &str, accepted: Accepted) -> Acceptance {
-    let (collection, run) = (collection("pictures"), "run-1".to_owned());
-    Acceptance { collection, key: key(at), accepted, run, origin: RunOrigin::default(), created_at: 0 }
+fn accepted(at: &str, accepted: Accepted) -> NewAcceptance {
+    NewAcceptance { key: key(at), accepted }
 }
 
 fn accepted_picture(number: u32) -> Accepted {
@@ -605,7 +604,10 @@ async fn what_was_accepted_is_told_with_who_did_it(make: Maker<'_>) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.into_iter().zip(expected) {
         assert!(found.created_at > 1_600_000_000_000, "{}", found.created_at);
-        let expected = Acceptance { origin: run("run-1").origin, created_at: found.created_at, ..expected.clone() };
+        let NewAcceptance { key, accepted } = expected.clone();
+        let Run { id, origin, .. } = run("run-1");
+        let (collection, created_at) = (collection("pictures"), found.created_at);
+        let expected = Acceptance { collection, key, accepted, run: id, origin, created_at };
         assert_eq!(found, expected);
     }
     assert!(state.acceptances(&collection("other"), &asked).await.unwrap().is_empty());

@@ -10,28 +10,32 @@ use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
-use crate::state::{Acceptance, Accepted, RunOrigin, Schema};
+use crate::state::{Acceptance, Accepted, Lease, NewAcceptance, RunOrigin, Schema};
 
 /// Keeps acceptances, in one statement.
-pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> Result<(), PostgresFailure> {
+pub(super) async fn keep(
+    transaction: &Transaction,
+    lease: &Lease,
+    accepted: &[NewAcceptance],
+) -> Result<(), PostgresFailure> {
     if accepted.is_empty() {
         return Ok(());
     }
     let mut columns = AcceptanceColumns::default();
     accepted.iter().for_each(|acceptance| columns.add(acceptance));
-    let AcceptanceColumns { collections, keys, kinds, old, new, originals, rows, runs } = columns;
+    let AcceptanceColumns { keys, kinds, old, new, originals, rows } = columns;
     let sql = "INSERT INTO pixform.acceptances
-                 (collection, key, kind, old_recipe, new_recipe, original, row_columns, run)
-               SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)";
+                 (collection, run, key, kind, old_recipe, new_recipe, original, row_columns)
+               SELECT $1, $2, w.* FROM unnest($3, $4, $5, $6, $7, $8) AS w";
     let params: [Param<'_>; 8] = [
-        (&collections, Type::TEXT_ARRAY),
+        (&lease.collection.as_str(), Type::TEXT),
+        (&lease.run, Type::TEXT),
         (&keys, Type::TEXT_ARRAY),
         (&kinds, Type::TEXT_ARRAY),
         (&old, Type::BYTEA_ARRAY),
         (&new, Type::BYTEA_ARRAY),
         (&originals, Type::BYTEA_ARRAY),
         (&rows, Type::TEXT_ARRAY),
-        (&runs, Type::TEXT_ARRAY),
     ];
     transaction.execute_typed(sql, &params).await?;
     Ok(())
@@ -40,22 +44,18 @@ pub(super) async fn keep(transaction: &Transaction, accepted: &[Acceptance]) -> 
 /// The fields of acceptances, each in a list of its own.
 #[derive(Default)]
 struct AcceptanceColumns<'a> {
-    collections: Vec<&'a str>,
     keys: Vec<&'a str>,
     kinds: Vec<&'a str>,
     old: Vec<Option<&'a [u8]>>,
     new: Vec<Option<&'a [u8]>>,
     originals: Vec<Option<&'a [u8]>>,
     rows: Vec<Option<String>>,
-    runs: Vec<&'a str>,
 }
 
 impl<'a> AcceptanceColumns<'a> {
-    fn add(&mut self, acceptance: &'a Acceptance) {
-        let Acceptance { collection, key, accepted, run, origin: _, created_at: _ } = acceptance;
-        self.collections.push(collection.as_str());
+    fn add(&mut self, acceptance: &'a NewAcceptance) {
+        let NewAcceptance { key, accepted } = acceptance;
         self.keys.push(key.as_str());
-        self.runs.push(run);
         let (kind, old, new, original, row) = match accepted {
             Accepted::Picture { from, to, original } => {
                 let from = from.as_ref().map(|from| from.as_bytes().as_slice());

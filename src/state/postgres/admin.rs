@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::database::{Kind, Transaction};
+use super::database::{Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::{Postgres, schema, survey, table};
 use crate::asset::{TableName, TableSpec};
@@ -13,7 +13,7 @@ use crate::state::{AdminPort, KnownCollection, KnownState, Schema, StateError, S
 impl AdminPort for Postgres {
     async fn known(&self) -> Result<KnownState, StateError> {
         self.database
-            .run(Kind::Read, "read what it knows", |transaction| async move {
+            .run(TransactionKind::Read, "read what it knows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
                 known(&transaction, schema).await
             })
@@ -22,14 +22,16 @@ impl AdminPort for Postgres {
 
     async fn version(&self) -> Result<String, StateError> {
         self.database
-            .run(Kind::Statement, "tell whether it changed", |transaction| async move { version(&transaction).await })
+            .run(TransactionKind::Statement, "tell whether it changed", |transaction| async move {
+                version(&transaction).await
+            })
             .await
     }
 
     async fn migrate(&self) -> Result<(), StateError> {
         let migrated = self
             .database
-            .run(Kind::Read, "read its tables", |transaction| async move {
+            .run(TransactionKind::Read, "read its tables", |transaction| async move {
                 schema::is_migrated(&self.database, &transaction).await
             })
             .await;
@@ -37,7 +39,9 @@ impl AdminPort for Postgres {
             return Ok(());
         }
         self.database
-            .run(Kind::Write, "create its tables", |transaction| async move { schema::migrate(&transaction).await })
+            .run(TransactionKind::Write, "create its tables", |transaction| async move {
+                schema::migrate(&transaction).await
+            })
             .await
     }
 
@@ -56,7 +60,7 @@ impl AdminPort for Postgres {
 
     async fn survey(&self, table: &TableName, rows_max: u64) -> Result<Option<Survey>, StateError> {
         self.database
-            .run(Kind::Read, "read a table", |transaction| async move {
+            .run(TransactionKind::Read, "read a table", |transaction| async move {
                 survey::survey(&transaction, table, rows_max).await
             })
             .await

@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::Type;
 
 use super::columns::{TableColumn, type_name};
-use super::database::{Kind, Param, PostgresDatabase, Transaction};
+use super::database::{Param, PostgresDatabase, Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::sql::full_name;
 use super::table;
 use crate::asset::{ColumnType, TableSpec};
-use crate::state::ahead::{RowRefusal, by_rule, by_type, value_of};
+use crate::state::ahead::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
 use crate::state::form::{ColumnForm, Refused, text};
 use crate::state::table::{literal, quoted};
 use crate::state::{Breach, RowAhead, StateError};
@@ -56,18 +56,18 @@ pub(super) async fn breaches(
         let in_sql = rules.in_sql(&transaction, spec, example).await?;
         Ok(Some((rules, in_sql)))
     };
-    let Some((rules, in_sql)) = database.run(Kind::Read, ACTION, read).await? else { return Ok(Vec::new()) };
+    let Some((rules, in_sql)) = database.run(TransactionKind::Read, ACTION, read).await? else { return Ok(Vec::new()) };
     let (mut breaches, rows) = rules.by_type(spec, rows);
     if in_sql.is_empty() || rows.is_empty() {
         return Ok(breaches);
     }
-    match evaluated(database, spec, &rules, (&in_sql, &rows)).await {
+    match evaluated(database, spec, &rules, &in_sql, &rows).await {
         Ok(broken) => breaches.extend(broken),
         Err(error @ (StateError::Server { .. } | StateError::Busy { .. })) => return Err(error),
         // One that cannot be evaluated takes the others with it: each is asked by itself.
         Err(_) => {
             for rule in in_sql.chunks(1) {
-                match evaluated(database, spec, &rules, (rule, &rows)).await {
+                match evaluated(database, spec, &rules, rule, &rows).await {
                     Ok(broken) => breaches.extend(broken),
                     Err(error @ (StateError::Server { .. } | StateError::Busy { .. })) => return Err(error),
                     Err(error) => tracing::debug!("a rule of the table cannot be evaluated: {error}"),
@@ -82,10 +82,11 @@ async fn evaluated(
     database: &PostgresDatabase,
     spec: &TableSpec,
     rules: &TableRules,
-    (in_sql, rows): (&[Rule], &[&RowAhead]),
+    in_sql: &[Rule],
+    rows: &[&RowAhead],
 ) -> Result<Vec<Breach>, StateError> {
-    let ask = |transaction: Arc<Transaction>| async move { rules.broken(&transaction, spec, (in_sql, rows)).await };
-    database.run(Kind::Read, ACTION, ask).await
+    let ask = |transaction: Arc<Transaction>| async move { rules.broken(&transaction, spec, in_sql, rows).await };
+    database.run(TransactionKind::Read, ACTION, ask).await
 }
 
 /// Reads the columns of a table; `None` where there is none.
@@ -181,7 +182,8 @@ impl TableRules {
         &self,
         transaction: &Transaction,
         spec: &TableSpec,
-        (rules, rows): (&[Rule], &[&RowAhead]),
+        rules: &[Rule],
+        rows: &[&RowAhead],
     ) -> Result<Vec<Breach>, PostgresFailure> {
         let known: Vec<&TableColumn> = names(spec).filter_map(|name| self.of(name)).map(|(column, _)| column).collect();
         let fields = known.iter().map(|column| format!(", {} {}", quoted(&column.name), column.bare));
@@ -203,7 +205,11 @@ impl TableRules {
             }
         }
         let told = rules.iter().zip(broken);
-        Ok(told.flat_map(|(rule, broken)| by_rule(spec, rows, broken, (&rule.told, &rule.columns))).collect())
+        Ok(told
+            .flat_map(|(rule, broken)| {
+                by_rule(spec, rows, broken, BrokenRule { rule: &rule.told, columns: &rule.columns })
+            })
+            .collect())
     }
 
     fn of(&self, name: &str) -> Option<(&TableColumn, ColumnForm)> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::database::{Kind, Param, Transaction, next};
+use super::database::{Param, Transaction, TransactionKind, next};
 use super::failure::PostgresFailure;
 use super::read::bytes;
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
@@ -28,7 +28,7 @@ use crate::state::{
 #[async_trait]
 impl GarbagePort for Postgres {
     async fn unreferenced(&self, liveness: IsAlive<'_>) -> Result<Unreferenced, StateError> {
-        self.recall(Kind::Read, "read what is unreferenced", |transaction, schema| async move {
+        self.recall(TransactionKind::Read, "read what is unreferenced", |transaction, schema| async move {
             match has_references(schema) {
                 true => unreferenced(&transaction, schema, liveness).await,
                 false => Ok(Unreferenced::default()),
@@ -38,7 +38,7 @@ impl GarbagePort for Postgres {
     }
 
     async fn published_tables(&self) -> Result<Vec<TableName>, StateError> {
-        self.recall(Kind::Statement, "read the names of tables", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the names of tables", |transaction, schema| async move {
             match has_references(schema) {
                 true => published_tables(&transaction).await,
                 false => Ok(Vec::new()),
@@ -57,19 +57,21 @@ impl GarbagePort for Postgres {
     }
 
     async fn leased(&self) -> Result<Vec<CollectionName>, StateError> {
-        self.recall(Kind::Statement, "read the leases", |transaction, _| async move { leased(&transaction).await })
-            .await
+        self.recall(TransactionKind::Statement, "read the leases", |transaction, _| async move {
+            leased(&transaction).await
+        })
+        .await
     }
 
     async fn working(&self, liveness: IsAlive<'_>) -> Result<Vec<Run>, StateError> {
-        self.recall(Kind::Read, "read the runs", |transaction, schema| async move {
+        self.recall(TransactionKind::Read, "read the runs", |transaction, schema| async move {
             working(&transaction, schema, liveness).await
         })
         .await
     }
 
     async fn collected(&self, recipes: &[RecipeDigest]) -> Result<Vec<RecipeDigest>, StateError> {
-        self.recall(Kind::Statement, "read what was deleted", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read what was deleted", |transaction, schema| async move {
             match has_references(schema) {
                 true => references::collected(&transaction, recipes).await,
                 false => Ok(Vec::new()),

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use super::accepted;
-use super::database::{Kind, Param, Transaction};
+use super::database::{Param, Transaction, TransactionKind};
 use super::definition::missing;
 use super::failure::PostgresFailure;
 use super::lease::{self, CommitStamp};
@@ -55,7 +55,7 @@ impl RecordPort for Postgres {
     }
 
     async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
-        self.recall(Kind::Statement, "read the records", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the records", |transaction, _| async move {
             read::records(&transaction, collection, keys).await
         })
         .await
@@ -63,7 +63,7 @@ impl RecordPort for Postgres {
 
     async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
         self.database
-            .run(Kind::Read, "read the rows", |transaction| async move {
+            .run(TransactionKind::Read, "read the rows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
                 read::rows(&transaction, schema, table, keys).await
             })
@@ -75,14 +75,14 @@ impl RecordPort for Postgres {
     }
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
-        self.recall(Kind::Statement, "read the renames", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the renames", |transaction, _| async move {
             read::moves(&transaction, collection).await
         })
         .await
     }
 
     async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
-        self.recall(Kind::Statement, "read what was accepted", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read what was accepted", |transaction, schema| async move {
             accepted::acceptances(&transaction, schema, collection, keys).await
         })
         .await
@@ -118,11 +118,12 @@ impl RecordPort for Postgres {
     async fn commit(&self, lease: &Lease, table: Option<&TableSpec>, whole: &Commit) -> Result<(), StateError> {
         // Renames cannot be done twice.
         let stamp = &CommitStamp::new();
+        let task = &CommitTask { lease, table, stamp, shapes: &self.shapes };
         let committed = self
             .change(COMMIT, |transaction, _| async move {
                 match stamp.is_set(&transaction, Right::Lease(lease)).await? {
                     true => Ok(()),
-                    false => commit(&transaction, lease, table, whole, (&stamp.name, &self.shapes)).await,
+                    false => commit(&transaction, task, whole).await,
                 }
             })
             .await;
@@ -133,15 +134,18 @@ impl RecordPort for Postgres {
     }
 }
 
+/// What a commit is written by, and with.
+struct CommitTask<'t> {
+    lease: &'t Lease,
+    table: Option<&'t TableSpec>,
+    stamp: &'t CommitStamp,
+    shapes: &'t Shapes,
+}
+
 /// Writes a commit; its name is written beside the lease, so that it can be told whether it happened.
-pub(super) async fn commit(
-    transaction: &Transaction,
-    lease: &Lease,
-    spec: Option<&TableSpec>,
-    commit: &Commit,
-    (name, shapes): (&str, &Shapes),
-) -> Result<(), PostgresFailure> {
-    lease::stamp(transaction, lease, name).await?;
+async fn commit(transaction: &Transaction, task: &CommitTask<'_>, commit: &Commit) -> Result<(), PostgresFailure> {
+    let CommitTask { lease, table: spec, stamp, shapes } = *task;
+    lease::stamp(transaction, lease, &stamp.name).await?;
     let before = before(transaction, lease, commit).await?;
     shown::keep_replaced(transaction, lease, commit).await?;
     let rows = async {
@@ -164,7 +168,7 @@ pub(super) async fn commit(
     let (written, columns) = futures::join!(rows, ready);
     write_records(transaction, &before, spec, commit, (columns?, &written?)).await?;
     references::update(transaction, &before.named, &Named::by(commit)).await?;
-    accepted::keep(transaction, &commit.accepted).await?;
+    accepted::keep(transaction, lease, &commit.accepted).await?;
     remember_moves(transaction, &before, commit).await
 }
 

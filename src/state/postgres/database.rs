@@ -16,15 +16,13 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 use super::address::ServerAddress;
-use super::failure::{PostgresFailure, TransactionRetry};
+use super::failure::{LOCK_SECONDS, PostgresFailure, TransactionRetry};
 use super::proof;
 use crate::secret::SafeText;
 use crate::state::{Access, StateError};
 
 /// Connections of one run: a pooler has few to share.
 const CONNECTIONS_MAX: usize = 4;
-/// How long somebody else's lock is waited for, in seconds.
-pub(super) const LOCK_SECONDS: u64 = 20;
 /// How long a server is waited for that has answered before.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a server is waited for that never has.
@@ -45,7 +43,7 @@ pub(super) type Param<'p> = (&'p (dyn ToSql + Sync), Type);
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TransactionKind {
     /// One statement, which is a transaction of its own.
     Statement,
     /// Several questions about one moment.
@@ -69,7 +67,7 @@ pub(super) struct PostgresDatabase {
 /// A transaction, and the connection that it holds.
 pub(super) struct Transaction {
     client: Option<Object>,
-    kind: Kind,
+    kind: TransactionKind,
 }
 
 impl Deref for Transaction {
@@ -85,8 +83,8 @@ impl Drop for Transaction {
         // What is not committed is rolled back by the server when its connection ends.
         if let Some(client) = self.client.take() {
             match self.kind {
-                Kind::Statement => drop(client),
-                Kind::Read | Kind::Write => drop(Object::take(client)),
+                TransactionKind::Statement => drop(client),
+                TransactionKind::Read | TransactionKind::Write => drop(Object::take(client)),
             }
         }
     }
@@ -95,7 +93,7 @@ impl Drop for Transaction {
 impl Transaction {
     /// Makes the changes last.
     pub(super) async fn commit(mut self) -> Result<(), PostgresFailure> {
-        if self.kind != Kind::Statement {
+        if self.kind != TransactionKind::Statement {
             self.batch_execute("COMMIT").await?;
         }
         // The connection goes back to the others.
@@ -120,20 +118,20 @@ impl PostgresDatabase {
     }
 
     /// Begins a transaction.
-    pub(super) async fn begin(&self, kind: Kind) -> Result<Transaction, PostgresFailure> {
-        if kind == Kind::Write && self.access == Access::Read {
+    pub(super) async fn begin(&self, kind: TransactionKind) -> Result<Transaction, PostgresFailure> {
+        if kind == TransactionKind::Write && self.access == Access::Read {
             return Err(StateError::refused("be written", "it was opened for reading only").into());
         }
         let client = self.pool.get().await?;
         self.answered.store(true, Ordering::Relaxed);
         let transaction = Transaction { client: Some(client), kind };
         let begin = match kind {
-            Kind::Statement => return Ok(transaction),
-            Kind::Read => format!(
+            TransactionKind::Statement => return Ok(transaction),
+            TransactionKind::Read => format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {FORMATS}"
             ),
             // A process that stands still in a transaction must not hold its locks for good.
-            Kind::Write => format!(
+            TransactionKind::Write => format!(
                 "BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; \
                  SET LOCAL idle_in_transaction_session_timeout = '15s'; {FORMATS}"
             ),
@@ -162,7 +160,7 @@ impl PostgresDatabase {
     /// The work must be the same when it is done twice: the answer to a commit may be what was lost.
     pub(super) async fn run<T, Work>(
         &self,
-        kind: Kind,
+        kind: TransactionKind,
         action: &'static str,
         work: impl Fn(Arc<Transaction>) -> Work,
     ) -> Result<T, StateError>

@@ -11,6 +11,9 @@ use tokio_postgres::error::SqlState;
 use crate::secret::SafeText;
 use crate::state::StateError;
 
+/// How long somebody else's lock is waited for, in seconds.
+pub(super) const LOCK_SECONDS: u64 = 20;
+
 /// A failure before it was given the words for the user.
 #[derive(Debug)]
 pub(super) enum PostgresFailure {
@@ -120,9 +123,7 @@ impl PostgresFailure {
                 StateError::Denied { action, source: SafeText::error(&error) }
             }
             code if *code == SqlState::DISK_FULL => StateError::Full { source: SafeText::error(&error) },
-            code if *code == SqlState::LOCK_NOT_AVAILABLE => {
-                StateError::Busy { seconds: super::database::LOCK_SECONDS }
-            }
+            code if *code == SqlState::LOCK_NOT_AVAILABLE => StateError::Busy { seconds: LOCK_SECONDS },
             code if action == super::COMMIT && is_rule(code.code()) => {
                 StateError::Row { source: SafeText::error(&error) }
             }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use super::Postgres;
-use super::database::{Kind, Transaction};
+use super::database::{Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::runs;
 use super::schema::NOW_SECONDS;
@@ -37,7 +37,7 @@ impl LeasePort for Postgres {
     }
 
     async fn holder(&self, collection: &CollectionName) -> Result<Option<Holder>, StateError> {
-        self.recall(Kind::Statement, "read the lease", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the lease", |transaction, schema| async move {
             holder(&transaction, schema, collection).await
         })
         .await

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
-use super::database::{Kind, Param, Transaction};
+use super::database::{Param, Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::lease::{self, CommitStamp};
 use super::read::bytes;
@@ -29,7 +29,7 @@ use crate::state::{
 #[async_trait]
 impl LedgerPort for Postgres {
     async fn calls(&self, recipes: &[RecipeDigest], liveness: IsAlive<'_>) -> Result<Vec<CallSeen>, StateError> {
-        self.recall(Kind::Read, "read the ledger", |transaction, schema| async move {
+        self.recall(TransactionKind::Read, "read the ledger", |transaction, schema| async move {
             history::calls(&transaction, schema, recipes, liveness).await
         })
         .await
@@ -53,7 +53,7 @@ impl LedgerPort for Postgres {
 
     async fn spent_this_month(&self) -> Result<MicroUsd, StateError> {
         let spent: Result<i64, StateError> = self
-            .recall(Kind::Statement, "read the ledger", |transaction, schema| async move {
+            .recall(TransactionKind::Statement, "read the ledger", |transaction, schema| async move {
                 spent_this_month(&transaction, schema).await
             })
             .await;

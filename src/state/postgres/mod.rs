@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use self::address::ServerAddress;
-use self::database::{Kind, PostgresDatabase, Transaction};
+use self::database::{PostgresDatabase, Transaction, TransactionKind};
 use self::failure::PostgresFailure;
 use self::schema::schema;
 use self::shapes::Shapes;
@@ -79,7 +79,7 @@ impl Postgres {
     /// Asks for what only our own tables hold: nothing, where they are absent.
     async fn recall<T: Default, Work>(
         &self,
-        kind: Kind,
+        kind: TransactionKind,
         action: &'static str,
         ask: impl Fn(Arc<Transaction>, Schema) -> Work,
     ) -> Result<T, StateError>
@@ -110,15 +110,15 @@ impl Postgres {
             let schema = schema(&self.database, &transaction).await?;
             change(transaction, schema).await
         };
-        self.database.run(Kind::Write, action, changed).await
+        self.database.run(TransactionKind::Write, action, changed).await
     }
 
     /// Begins to stream. What somebody was given cannot be taken back, so only this beginning is tried again.
     async fn begin(&self, action: &'static str) -> Result<(Transaction, Schema), StateError> {
         let begun = |transaction: Arc<Transaction>| async move {
             let schema = schema(&self.database, &transaction).await?;
-            Ok((self.database.begin(Kind::Read).await?, schema))
+            Ok((self.database.begin(TransactionKind::Read).await?, schema))
         };
-        self.database.run(Kind::Statement, action, begun).await
+        self.database.run(TransactionKind::Statement, action, begun).await
     }
 }

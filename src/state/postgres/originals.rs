@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::database::{Kind, Param, Transaction};
+use super::database::{Param, Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::read::bytes;
 use super::references::refused;
@@ -24,14 +24,14 @@ use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
 #[async_trait]
 impl FilePort for Postgres {
     async fn originals(&self, recipes: &[RecipeDigest]) -> Result<Vec<Original>, StateError> {
-        self.recall(Kind::Statement, "read the originals", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the originals", |transaction, _| async move {
             originals(&transaction, recipes).await
         })
         .await
     }
 
     async fn originals_by_content(&self, contents: &[ContentDigest]) -> Result<Vec<Original>, StateError> {
-        self.recall(Kind::Statement, "read the originals", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the originals", |transaction, _| async move {
             originals_by_content(&transaction, contents).await
         })
         .await
@@ -41,14 +41,14 @@ impl FilePort for Postgres {
         &self,
         wanted: &[(ContentDigest, RenditionDigest)],
     ) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        self.recall(Kind::Statement, "read the published files", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the published files", |transaction, _| async move {
             objects(&transaction, wanted).await
         })
         .await
     }
 
     async fn paths(&self) -> Result<Vec<String>, StateError> {
-        self.recall(Kind::Statement, "read the paths", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the paths", |transaction, schema| async move {
             paths(&transaction, schema).await
         })
         .await
@@ -79,14 +79,16 @@ impl FilePort for Postgres {
     }
 
     async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        self.recall(Kind::Statement, "read the files that were taken over", |transaction, schema| async move {
-            adopted::files(&transaction, schema, originals).await
-        })
+        self.recall(
+            TransactionKind::Statement,
+            "read the files that were taken over",
+            |transaction, schema| async move { adopted::files(&transaction, schema, originals).await },
+        )
         .await
     }
 
     async fn damages(&self, collection: &CollectionName) -> Result<Vec<Damage>, StateError> {
-        self.recall(Kind::Statement, "read what is damaged", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read what is damaged", |transaction, schema| async move {
             match has_damages(schema) {
                 true => damages::damages(&transaction, collection).await,
                 false => Ok(Vec::new()),

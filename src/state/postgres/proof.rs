@@ -37,7 +37,7 @@ pub(super) fn tls(proof: &ServerProof) -> Result<MakeRustlsConnect, StateError> 
 fn read(file: &Path) -> Result<RootCertStore, StateError> {
     let refused = |why: String| StateError::Address {
         problem: format!("the certificates in `{}` cannot be used: {why}", file.display()),
-        help: "name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under PostgresDatabase settings"
+        help: "name a PEM file under `sslrootcert`; Supabase has it in the dashboard, under Database settings"
             .to_owned(),
     };
     let text = files::read(file, CERTIFICATES_BYTES_MAX).map_err(|error| refused(error.to_string()))?;

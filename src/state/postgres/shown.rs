@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::database::{Kind, Param, Transaction, bounded, next};
+use super::database::{Param, Transaction, TransactionKind, bounded, next};
 use super::failure::PostgresFailure;
 use super::read::{self, bytes};
 use super::rows;
@@ -18,7 +18,7 @@ use super::{lease, survey};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
-use crate::state::shown::{ShownCollection, columns, replaced};
+use crate::state::shown::{ShownCollection, TableColumns, columns, replaced};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
@@ -39,14 +39,14 @@ impl ShownPort for Postgres {
             return Ok(());
         }
         let told = async {
-            shown(&transaction, schema, (collection, reader), visitor).await?;
+            shown(&transaction, schema, collection, reader, visitor).await?;
             transaction.commit().await
         };
         told.await.map_err(|failure| self.database.told(failure, "read what it shows"))
     }
 
     async fn arrangement(&self, collection: &CollectionName) -> Result<Option<Arrangement>, StateError> {
-        self.recall(Kind::Statement, "read the order", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the order", |transaction, schema| async move {
             arrangement(&transaction, schema, collection).await
         })
         .await
@@ -62,7 +62,7 @@ impl ShownPort for Postgres {
 
     async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError> {
         self.database
-            .run(Kind::Read, "tell who reads its rows", |transaction| async move {
+            .run(TransactionKind::Read, "tell who reads its rows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
                 sight::readership(&transaction, schema, asked).await
             })
@@ -70,7 +70,7 @@ impl ShownPort for Postgres {
     }
 
     async fn past_recipes(&self, recipes: &[RecipeDigest]) -> Result<Vec<(RecipeDigest, Recipe)>, StateError> {
-        self.recall(Kind::Statement, "read the recipes", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the recipes", |transaction, schema| async move {
             past_recipes(&transaction, schema, recipes).await
         })
         .await
@@ -81,21 +81,21 @@ impl ShownPort for Postgres {
     }
 
     async fn ever_published(&self, originals: &[ContentDigest]) -> Result<Vec<ContentDigest>, StateError> {
-        self.recall(Kind::Statement, "read the originals", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the originals", |transaction, schema| async move {
             ever_published(&transaction, schema, originals).await
         })
         .await
     }
 
     async fn files_of(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
-        self.recall(Kind::Statement, "read the published files", |transaction, _| async move {
+        self.recall(TransactionKind::Statement, "read the published files", |transaction, _| async move {
             files_of(&transaction, originals).await
         })
         .await
     }
 
     async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
-        self.recall(Kind::Statement, "read the plans", |transaction, schema| async move {
+        self.recall(TransactionKind::Statement, "read the plans", |transaction, schema| async move {
             plans::kept(&transaction, schema, digest).await
         })
         .await
@@ -110,7 +110,8 @@ impl ShownPort for Postgres {
 pub(super) async fn shown(
     transaction: &Transaction,
     schema: Schema,
-    (collection, reader): (&CollectionName, &RowReader),
+    collection: &CollectionName,
+    reader: &RowReader,
     visitor: &mut (dyn ShownVisitor + Send),
 ) -> Result<(), PostgresFailure> {
     let Some(known) = known(transaction, schema, collection).await? else { return Ok(()) };
@@ -128,7 +129,8 @@ pub(super) async fn shown(
         true => Times::Kept,
         false => Times::Foreign,
     };
-    let (declared, shown) = columns(&key, arrangement.as_ref(), (&sight.names(), times), |one, other| one == other);
+    let has = TableColumns { there: &sight.names(), times };
+    let (declared, shown) = columns(&key, arrangement.as_ref(), has, |one, other| one == other);
     let columns = sight.readable(&shown);
     let withheld = if columns.len() == shown.len() { Withheld::Nothing } else { Withheld::Columns };
     let shows = match key.iter().all(|axis| sight.may_read(axis)) {
@@ -145,7 +147,7 @@ pub(super) async fn shown(
     sight::take_on(transaction, reader).await?;
     let digest = if digested.is_some() { Digested::Rows } else { Digested::Nothing };
     let columns = digested.into_iter().flatten().map(|column| (column, ColumnType::Text)).collect();
-    stream(transaction, (&TableSpec { name, key, columns }, digest), &names, visitor).await
+    stream(transaction, &TableSpec { name, key, columns }, digest, &names, visitor).await
 }
 
 /// Whether rows come with a digest of their declared columns.
@@ -181,7 +183,8 @@ async fn is_ours(transaction: &Transaction, table: &TableName) -> Result<bool, P
 /// Streams the rows: what the digest is made of comes first and as text, then what is shown as JSON.
 async fn stream(
     transaction: &Transaction,
-    (spec, digested): (&TableSpec, Digested),
+    spec: &TableSpec,
+    digested: Digested,
     shown: &[String],
     visitor: &mut (dyn ShownVisitor + Send),
 ) -> Result<(), PostgresFailure> {

@@ -9,10 +9,14 @@ use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
-use crate::state::{Acceptance, Accepted, RunOrigin, Schema};
+use crate::state::{Acceptance, Accepted, Lease, NewAcceptance, RunOrigin, Schema};
 
 /// Keeps acceptances.
-pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Result<(), SqliteFailure> {
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    accepted: &[NewAcceptance],
+) -> Result<(), SqliteFailure> {
     if accepted.is_empty() {
         return Ok(());
     }
@@ -20,8 +24,9 @@ pub(super) fn keep(transaction: &Transaction<'_>, accepted: &[Acceptance]) -> Re
         "INSERT INTO pixform_acceptances (collection, key, kind, old_recipe, new_recipe, original, row_columns, run)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    for Acceptance { collection, key, accepted, run, origin: _, created_at: _ } in accepted {
-        let (collection, key) = (collection.as_str(), key.as_str());
+    let (collection, run) = (lease.collection.as_str(), &lease.run);
+    for NewAcceptance { key, accepted } in accepted {
+        let key = key.as_str();
         match accepted {
             Accepted::Picture { from, to, original } => {
                 let from = from.as_ref().map(RecipeDigest::as_bytes);

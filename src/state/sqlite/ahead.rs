@@ -10,7 +10,7 @@ use super::failure::SqliteFailure;
 use super::rows::bound;
 use super::table::{DeclaredColumn, columns, form, own_name, same};
 use crate::asset::TableSpec;
-use crate::state::ahead::{RowRefusal, by_rule, by_type, value_of};
+use crate::state::ahead::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
 use crate::state::form::Refused;
 use crate::state::table::{list, quoted};
 use crate::state::{Breach, RowAhead, stored};
@@ -82,7 +82,7 @@ fn rehearsed(creation: &str, spec: &TableSpec, rows: &[&RowAhead]) -> Result<Vec
             let check = message.split_once(": ").map_or(message.as_str(), |(_, check)| check);
             let rule = format!("its rule wants `{check}`");
             let columns = named(check, &names).unwrap_or_else(|| spec.key.clone());
-            breaches.extend(by_rule(spec, rows, [number], (&rule, &columns)));
+            breaches.extend(by_rule(spec, rows, [number], BrokenRule { rule: &rule, columns: &columns }));
         }
     }
     Ok(breaches)
@@ -130,7 +130,7 @@ fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -
         let missing = statement.query_map([stored::json(&asked)], |row| row.get::<_, u32>(0))?;
         let missing = missing.map(|number| number.map(|number| number as usize)).collect::<Result<Vec<_>, _>>()?;
         let rule = format!("column `{}` takes what is `{}` of a row in `{table}`", from.join("`, `"), to.join("`, `"));
-        breaches.extend(by_rule(spec, rows, missing, (&rule, &from)));
+        breaches.extend(by_rule(spec, rows, missing, BrokenRule { rule: &rule, columns: &from }));
     }
     Ok(breaches)
 }

@@ -105,7 +105,7 @@ pub(super) fn commit(
     };
     write_records(transaction, &before, spec, commit, &written)?;
     references::update(transaction, &before.named, &Named::by(commit))?;
-    accepted::keep(transaction, &commit.accepted)?;
+    accepted::keep(transaction, lease, &commit.accepted)?;
     remember_moves(transaction, &before, commit)
 }
 

@@ -14,7 +14,7 @@ use super::{Sqlite, plans};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
-use crate::state::shown::{self, Replaced, ShownCollection};
+use crate::state::shown::{self, Replaced, ShownCollection, TableColumns};
 use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
@@ -101,7 +101,9 @@ pub(super) fn shown(
         false => Times::Foreign,
     };
     let (declared, shown) =
-        shown::columns(&key, arrangement.as_ref(), (&there, times), |one, other| one.eq_ignore_ascii_case(other));
+        shown::columns(&key, arrangement.as_ref(), TableColumns { there: &there, times }, |one, other| {
+            one.eq_ignore_ascii_case(other)
+        });
     let columns = declared.into_iter().map(|column| (column, ColumnType::Text)).collect();
     let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
     let columns = shown.iter().map(|name| described(name, &found, times)).collect();
