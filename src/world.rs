@@ -105,7 +105,7 @@ const CONFIRMED_MAX: usize = 1_000;
 
 /// Folders that no manifest declares and that were listed all the same, so that each is listed once.
 #[derive(Debug, Default)]
-pub struct Elsewhere(HashMap<String, Listing>);
+pub struct ListedFolders(HashMap<String, Listing>);
 
 /// The files of some folders, with their sizes in bytes.
 #[derive(Debug, Default)]
@@ -228,7 +228,7 @@ impl World {
         &self,
         paths: &BTreeSet<ObjectPath>,
         listed: &Listing,
-        elsewhere: &mut Elsewhere,
+        elsewhere: &mut ListedFolders,
     ) -> Result<HashMap<ObjectPath, Option<u64>>, WorldError> {
         let mut found: HashMap<ObjectPath, Option<u64>> = HashMap::new();
         let mut by_folder: BTreeMap<&str, Vec<&ObjectPath>> = BTreeMap::new();

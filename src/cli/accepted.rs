@@ -53,7 +53,7 @@ impl Refusals {
 }
 
 /// The rows of one collection that are kept.
-struct Rows<'d> {
+struct EditedRows<'d> {
     declared: &'d DeclaredManifest,
     rows: Vec<KeptRow>,
 }
@@ -116,9 +116,9 @@ pub async fn keep_rows(
     Ok(if changed.is_empty() { refusals.code_after_work() } else { 6 })
 }
 
-async fn write(world: &World, leases: &Leases, kept: &[Rows<'_>]) -> Result<(usize, Vec<AssetKey>), Failure> {
+async fn write(world: &World, leases: &Leases, kept: &[EditedRows<'_>]) -> Result<(usize, Vec<AssetKey>), Failure> {
     let (mut count, mut left) = (0, Vec::new());
-    for Rows { declared, rows } in kept.iter().filter(|kept| !kept.rows.is_empty()) {
+    for EditedRows { declared, rows } in kept.iter().filter(|kept| !kept.rows.is_empty()) {
         let Some(table) = declared.manifest.table() else { continue };
         let changed = apply::keep_rows(world, leases.of(&declared.manifest.name)?, table, rows).await?;
         count += rows.len() - changed.len();
@@ -134,9 +134,9 @@ async fn edited<'d>(
     declared: &'d DeclaredManifest,
     plan: &Plan,
     refusals: &mut Refusals,
-) -> Result<Rows<'d>, Failure> {
+) -> Result<EditedRows<'d>, Failure> {
     let manifest = &declared.manifest;
-    let mut kept = Rows { declared, rows: Vec::new() };
+    let mut kept = EditedRows { declared, rows: Vec::new() };
     let collection = plan.collections.iter().find(|collection| collection.name == manifest.name);
     let (Some(collection), Some(table)) = (collection, manifest.table()) else { return Ok(kept) };
     let drifted = |cause: &Cause| {

@@ -31,7 +31,7 @@ const ROWS_MAX: usize = 12;
 const READ_AT_ONCE: usize = 8;
 
 /// Which candidates are wanted.
-pub struct Wanted<'w> {
+pub struct WantedCandidates<'w> {
     /// The plan that they are chosen from.
     pub plan: WantedPlan<'w>,
     /// How many takes of each asset.
@@ -44,12 +44,12 @@ pub struct Wanted<'w> {
 
 /// Makes takes 1 to `takes` of each selected asset, and lays them out on contact sheets.
 pub async fn run(
-    wanted: Wanted<'_>,
+    wanted: WantedCandidates<'_>,
     options: &RunOptions<'_>,
     global: &Global,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let Wanted { plan: wanted, takes, save, consent } = wanted;
+    let WantedCandidates { plan: wanted, takes, save, consent } = wanted;
     let PreparedPlan { environment, loaded, plan: whole, .. } = wanted.prepare(global, output).await?;
     let selection = chosen(wanted.look, &whole);
     if selection.only.is_empty() {

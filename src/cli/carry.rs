@@ -7,7 +7,7 @@ use crate::apply::Outcome;
 use crate::engine::{self, EngineEvent, EngineListener, PreparedPlan, RunOptions};
 use crate::world::World;
 
-use super::progress::{DRAWN_EVERY, Progress};
+use super::progress::{DRAWN_EVERY, ProgressBars};
 use super::signals::Signals;
 use super::{Failure, Output};
 
@@ -22,14 +22,14 @@ pub struct CarriedOut {
 /// Shows the progress of a plan that is carried out, and prints everything else.
 struct ShownProgress<'o> {
     output: &'o Output,
-    progress: OnceLock<Progress<'o>>,
+    progress: OnceLock<ProgressBars<'o>>,
 }
 
 impl EngineListener for ShownProgress<'_> {
     fn hear(&self, event: EngineEvent<'_>) {
         match (event, self.progress.get()) {
             (EngineEvent::Begun(changes), _) => {
-                self.progress.get_or_init(|| Progress::new(self.output, changes));
+                self.progress.get_or_init(|| ProgressBars::new(self.output, changes));
             }
             (EngineEvent::Apply(event), Some(progress)) => progress.event(event),
             (EngineEvent::Ended, Some(progress)) => progress.finish(),
@@ -43,7 +43,7 @@ impl ShownProgress<'_> {
     async fn draw(&self) -> Infallible {
         loop {
             tokio::time::sleep(DRAWN_EVERY).await;
-            self.progress.get().into_iter().for_each(Progress::draw);
+            self.progress.get().into_iter().for_each(ProgressBars::draw);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::files;
 
-use super::origin::text;
+use super::stranger_text::text;
 
 /// The largest event of a CI system that is read, in bytes.
 const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;

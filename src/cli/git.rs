@@ -28,7 +28,7 @@ const NEEDED: [&str; 14] = [
 ];
 /// Settings that no repository overrules: a branch may hold a folder that looks like a repository with settings of its own,
 /// and nothing that settings name is run.
-const HARMLESS: [&str; 13] = [
+const HARMLESS_SETTINGS: [&str; 13] = [
     "--no-pager",
     "-c",
     "safe.bareRepository=explicit",
@@ -227,7 +227,7 @@ fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl AsRef<[S]>, input: &[u8])
         Failure::usage(format!("git could not be run: {source}"), help)
     };
     let mut command = Command::new(program(folder));
-    command.args(HARMLESS).args(arguments.as_ref()).current_dir(folder);
+    command.args(HARMLESS_SETTINGS).args(arguments.as_ref()).current_dir(folder);
     // Whatever git runs on its way, by a setting or a hook, it has no key in its environment.
     command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_needed(name)));
     // Whatever a repository is set up for, nothing is fetched, asked, or matched by pattern.

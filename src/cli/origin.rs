@@ -2,16 +2,10 @@
 //!
 //! For people who read the history, so nothing is trusted and nothing is needed: what does not look right is left out.
 
-use url::Url;
-
 use crate::state::RunOrigin;
 
 use super::change_set::{self, Belongs};
-
-/// How long an actor or a commit may be, in characters; what is longer is cut.
-const TEXT_MAX: usize = 200;
-/// How long an address may be, in bytes; a longer one is left out, for half an address is none.
-const URL_MAX: usize = 1_000;
+use super::stranger_text::{address, text};
 
 /// Who began the run: as told to us, as told by GitHub Actions, GitLab CI, Buildkite, CircleCI and Bitbucket Pipelines,
 /// and only then the user, who is the same for every run of such a system.
@@ -61,25 +55,9 @@ fn of(variable: &dyn Fn(&str) -> Option<String>) -> RunOrigin {
     RunOrigin { actor: first(&ACTORS), commit: first(&COMMITS), run_url, ..RunOrigin::default() }
 }
 
-/// Returns a text without control characters, cut where it is too long; `None` where nothing is left.
-pub fn text(value: &str) -> Option<String> {
-    let kept: String = value.chars().filter(|character| !character.is_control()).collect();
-    let cut: String = kept.trim().chars().take(TEXT_MAX).collect();
-    Some(cut).filter(|text| !text.is_empty())
-}
-
-/// Returns an address without user, query and fragment, each of which may hold a secret.
-pub fn address(value: &str) -> Option<String> {
-    let mut url = Url::parse(value.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    url.set_query(None);
-    url.set_fragment(None);
-    Some(url.to_string()).filter(|url| url.len() <= URL_MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::stranger_text::{TEXT_MAX, URL_MAX};
     use super::*;
 
     fn check(variables: &[(&str, &str)], actor: Option<&str>, commit: Option<&str>, run_url: Option<&str>) {

@@ -111,7 +111,7 @@ impl LookArgs {
         Ok(PlanOptions {
             selection: self.selection.selection(),
             refresh: if self.no_refresh { Coverage::NotAt } else { Coverage::At },
-            bytes_read: if self.deep { BytesRead::OfAll } else { BytesRead::OfDamaged },
+            bytes_read: if self.deep { BytesRead::All } else { BytesRead::AsNeeded },
             take: self.take(),
             caps: self.caps()?,
             verdicts: self.verdicts.verdicts(),

@@ -25,7 +25,7 @@ pub const DRAWN_EVERY: Duration = Duration::from_millis(250);
 const LINES_MAX: usize = 16;
 
 /// Shows how far an apply is.
-pub struct Progress<'o> {
+pub struct ProgressBars<'o> {
     output: &'o Output,
     all: MultiProgress,
     bar: ProgressBar,
@@ -45,7 +45,7 @@ struct DrawnProgress {
     remarked: Vec<Remark>,
 }
 
-impl<'o> Progress<'o> {
+impl<'o> ProgressBars<'o> {
     /// Begins to show the progress of so many assets.
     pub fn new(output: &'o Output, total: u64) -> Self {
         let target = match output.shows_progress_bar() {

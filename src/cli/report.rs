@@ -16,6 +16,7 @@ use crate::state::{Access, ChangeSet, HistoryQuery};
 use crate::world::World;
 
 use super::ledger_entry::entry;
+use super::stranger_text::address;
 use super::way_out::WayOut;
 use super::{Failure, Output, change_set, origin};
 
@@ -297,7 +298,7 @@ fn lines(head: &str) -> Option<String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let github = || Some(format!("{}/{}/blob", variable("GITHUB_SERVER_URL")?, variable("GITHUB_REPOSITORY")?));
     let gitlab = || Some(format!("{}/-/blob", variable("CI_PROJECT_URL")?));
-    let base = origin::address(&github().or_else(gitlab)?)?;
+    let base = address(&github().or_else(gitlab)?)?;
     let here = std::env::current_dir().ok()?;
     let root = here.ancestors().find(|folder| folder.join(".git").exists())?;
     let inside = here.strip_prefix(root).ok()?.to_str()?;

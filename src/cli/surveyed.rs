@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::asset::{AssetKey, ObjectPath, Seed, is_column_name, is_label_value};
 use crate::manifest::{COUNT_MAX, RESERVED_FOR_COLUMNS, SKETCH_FIELDS, SketchField, SketchRow, sketch_text};
 use crate::state::Survey;
-use crate::world::{Elsewhere, Listing, World};
+use crate::world::{ListedFolders, Listing, World};
 
 use super::Failure;
 
 /// Where the pictures of a table's rows lie.
-pub struct Pictured {
+pub struct PicturedRows {
     /// The columns that say so, and whether by `url` or by `path`.
     pub pointers: Vec<(String, &'static str)>,
     /// For each row the file that is there.
@@ -30,20 +30,20 @@ pub struct Skipped {
 }
 
 /// What one column says of where pictures lie.
-struct Column {
+struct PointerColumn {
     at: usize,
     kind: &'static str,
     paths: Vec<Option<ObjectPath>>,
 }
 
 /// Finds the columns that name files of the storage: the one that names most, then most bytes; `None` where none does.
-pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<Option<Pictured>, Failure> {
+pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<Option<PicturedRows>, Failure> {
     let columns = columns(survey, key, &world.url_base);
     let paths: BTreeSet<ObjectPath> =
         columns.iter().flat_map(|column| column.paths.iter().flatten()).cloned().collect();
-    let sizes = world.locate(&paths, &Listing::default(), &mut Elsewhere::default()).await?;
+    let sizes = world.locate(&paths, &Listing::default(), &mut ListedFolders::default()).await?;
     let size = |path: &ObjectPath| sizes.get(path).copied().flatten().filter(|bytes| *bytes > 0);
-    let there = |column: &Column| {
+    let there = |column: &PointerColumn| {
         let found = column.paths.iter().flatten().filter_map(size);
         found.fold((0_usize, 0_u64), |(count, bytes), found| (count + 1, bytes.saturating_add(found)))
     };
@@ -66,10 +66,10 @@ pub async fn pictured(world: &World, survey: &Survey, key: &[String]) -> Result<
         (_, None) => "because their picture lies outside of the storage, or under a path that is not legal",
     });
     let missing = missing.collect();
-    Ok(Some(Pictured { pointers, files, missing }))
+    Ok(Some(PicturedRows { pointers, files, missing }))
 }
 
-fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
+fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<PointerColumn> {
     let mut columns = Vec::new();
     for (at, column) in survey.columns.iter().enumerate() {
         let own = RESERVED_FOR_COLUMNS.contains(&column.name.as_str());
@@ -83,7 +83,7 @@ fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
             };
             let paths: Vec<Option<ObjectPath>> = survey.rows.iter().map(path).collect();
             if paths.iter().any(Option::is_some) {
-                columns.push(Column { at, kind, paths });
+                columns.push(PointerColumn { at, kind, paths });
             }
         }
     }
@@ -94,7 +94,7 @@ fn columns(survey: &Survey, key: &[String], url_base: &str) -> Vec<Column> {
 pub fn sketch_rows(
     survey: &Survey,
     key: &[String],
-    pictured: &Pictured,
+    pictured: &PicturedRows,
 ) -> (Vec<SketchRow>, Vec<SketchField>, Vec<Skipped>) {
     let at: HashMap<&str, usize> =
         survey.columns.iter().enumerate().map(|(at, column)| (column.name.as_str(), at)).collect();

@@ -65,8 +65,8 @@ impl Workflow {
     }
 
     /// Returns a writer to stderr for whole lines of a log.
-    pub fn log(&self) -> Log {
-        Log(self.clone())
+    pub fn log(&self) -> LogLines {
+        LogLines(self.clone())
     }
 }
 
@@ -78,9 +78,9 @@ fn in_repository(file: &str, workspace: Option<&Path>) -> String {
 }
 
 /// Writes lines of a log to stderr, each as a whole.
-pub struct Log(Workflow);
+pub struct LogLines(Workflow);
 
-impl Write for Log {
+impl Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         std::io::stderr().write_all(self.0.harmless(&text).as_bytes())?;

@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::yaml::nearest;
 
 use super::saved::{Created, create};
-use super::surveyed::{Pictured, Skipped, pictured, sketch_rows};
+use super::surveyed::{PicturedRows, Skipped, pictured, sketch_rows};
 use super::{Failure, Global, Output, context};
 
 /// Keys that are named of those that were left out for one reason.
@@ -23,7 +23,7 @@ const LOOKED_AT_MAX: usize = 8;
 const GENERATOR: &str = "novita";
 
 /// What is to be written.
-pub struct Wanted<'w> {
+pub struct WantedDraft<'w> {
     pub file: &'w Path,
     pub table: &'w str,
     pub key: &'w [String],
@@ -40,7 +40,7 @@ impl ScanVisitor for Nothing {
 }
 
 /// Writes the manifest.
-pub async fn run(wanted: &Wanted<'_>, global: &Global, output: &Output) -> Result<u8, Failure> {
+pub async fn run(wanted: &WantedDraft<'_>, global: &Global, output: &Output) -> Result<u8, Failure> {
     let environment = context::environment(global, output)?;
     let table: TableName = wanted
         .table
@@ -176,7 +176,7 @@ fn check_key(key: &[String], survey: &Survey, table: &TableName) -> Result<(), F
 }
 
 /// Returns the format of most pictures that were looked at, and the size of the first.
-async fn look(world: &World, pictured: &Pictured) -> (Format, (u32, u32)) {
+async fn look(world: &World, pictured: &PicturedRows) -> (Format, (u32, u32)) {
     let mut formats: BTreeMap<&'static str, (usize, Format)> = BTreeMap::new();
     let mut size = None;
     let paths: BTreeSet<_> = pictured.files.iter().flatten().collect();
@@ -192,7 +192,7 @@ async fn look(world: &World, pictured: &Pictured) -> (Format, (u32, u32)) {
 }
 
 /// Returns the folder that most files lie in.
-fn folder(pictured: &Pictured, collection: &CollectionName) -> String {
+fn folder(pictured: &PicturedRows, collection: &CollectionName) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for path in pictured.files.iter().flatten() {
         if let Some((folder, _)) = path.as_str().split_once('/') {

@@ -2,6 +2,9 @@
 //!
 //! It settles an environment, opens it, reads manifests, makes a plan, and carries it out; what happens meanwhile is told
 //! through one [`EngineListener`]. It parses no arguments, asks nobody, prints nothing and knows no exit codes.
+//!
+//! The whole way, in the order in which it is gone, is shown by `examples/embed.rs`: [`Environment::settle`], [`prepare`],
+//! [`PreparedPlan::open`], [`carry_out`].
 
 use std::path::PathBuf;
 
@@ -14,6 +17,7 @@ use crate::yaml::ManifestError;
 
 mod approval;
 mod carry_out;
+mod check_published;
 mod collection_order;
 mod damage_memory;
 mod environment;
@@ -34,6 +38,7 @@ mod visitor_check;
 
 pub use approval::Approval;
 pub use carry_out::{PlanKeeping, RunExtent, RunOptions, carry_out};
+pub use check_published::{CheckOptions, Checked, Finding, check};
 pub use collection_order::keep_order;
 pub use environment::{Environment, EnvironmentChoice};
 pub use find_asset::find_asset;

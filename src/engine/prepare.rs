@@ -47,7 +47,7 @@ impl Default for PlanOptions {
         Self {
             selection: Selection::default(),
             refresh: Coverage::At,
-            bytes_read: BytesRead::OfDamaged,
+            bytes_read: BytesRead::AsNeeded,
             take: TakeStorage::No,
             caps: Vec::new(),
             guards: PlanGuards::Kept,
@@ -61,10 +61,10 @@ impl Default for PlanOptions {
 /// Whose bytes are read while a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BytesRead {
-    /// Those of files that were found damaged before.
-    OfDamaged,
+    /// Those alone without which nothing can be decided, as of files that were found damaged before.
+    AsNeeded,
     /// Those of every published file and every original.
-    OfAll,
+    All,
 }
 
 /// Whether a plan is held to what its environment allows.
@@ -143,8 +143,8 @@ pub async fn plan(
     let read = || count.read();
     let request = PlanRequest {
         depth: match options.bytes_read {
-            BytesRead::OfAll => Depth::All(&read),
-            BytesRead::OfDamaged => Depth::Remembered,
+            BytesRead::All => Depth::All(&read),
+            BytesRead::AsNeeded => Depth::Remembered,
         },
         sample: options.sample,
         approved: approved.as_ref(),

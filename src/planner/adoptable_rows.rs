@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::asset::{Asset, AssetKey, Assets, ObjectPath};
 use crate::plan::{Action, Adoptability, CollectionPlan, FoundRow, Subject, Suspects, adopt, judge, named_files};
 use crate::state::RowSeen;
-use crate::world::{Elsewhere, Listing};
+use crate::world::{ListedFolders, Listing};
 
 use super::{CHUNK, DeclaredManifest, Gathering, Moves, PlannerError};
 
@@ -22,7 +22,7 @@ impl Gathering<'_> {
         suspects: &Suspects,
         moves: &Moves,
         listing: &Listing,
-        elsewhere: &mut Elsewhere,
+        elsewhere: &mut ListedFolders,
         plan: &mut CollectionPlan,
     ) -> Result<Unfit, PlannerError> {
         let DeclaredManifest { manifest, heads } = declared;

@@ -12,7 +12,7 @@ use crate::plan::{
 };
 use crate::record::{Original, Record};
 use crate::state::{Records, RowSeen, records_of};
-use crate::world::{Elsewhere, Listing, StoredOriginal};
+use crate::world::{ListedFolders, Listing, StoredOriginal};
 
 use super::adoptable_rows::Unfit;
 use super::deep_check::Damaged;
@@ -55,7 +55,7 @@ impl Gathering<'_> {
     ) -> Result<(), PlannerError> {
         let mut numbers = to_decide(&declared.heads, suspects, moves);
         plan.kept = kept_unseen(self.request.selection, declared, &numbers);
-        let mut elsewhere = Elsewhere::default();
+        let mut elsewhere = ListedFolders::default();
         let mut unfit = match listing {
             Some(listing) => self.adoptions(declared, suspects, moves, listing, &mut elsewhere, plan).await?,
             None => Unfit::new(),
@@ -77,7 +77,7 @@ impl Gathering<'_> {
         numbers: &[usize],
         moves: &Moves,
         listing: Option<&Listing>,
-        elsewhere: &mut Elsewhere,
+        elsewhere: &mut ListedFolders,
     ) -> Result<AssetBatch, PlannerError> {
         let DeclaredManifest { manifest, heads } = declared;
         let state = &self.world.state;

@@ -2,15 +2,14 @@
 
 use std::io::Write as _;
 
-use axum::body::Body;
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY,
-};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
+
+use super::body::{self, AnswerBody};
 
 /// From how many bytes on gzip is worth its headers.
 const GZIP_FROM: usize = 860;
@@ -19,7 +18,7 @@ const TAG_DIGITS: usize = 20;
 
 /// How long an answer may be kept by whoever got it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum CacheFor {
     /// It is asked about each time, which costs no body where nothing changed.
     Ask,
     /// For ever: its address changes with it.
@@ -30,20 +29,20 @@ pub enum Keep {
 
 /// An answer, ready to be sent.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CachedAnswer {
     body: Bytes,
     gzip: Option<Bytes>,
     content_type: HeaderValue,
     tag: HeaderValue,
     gzip_tag: HeaderValue,
-    keep: Keep,
+    keep: CacheFor,
     /// More headers: where the next page is.
     link: Option<HeaderValue>,
 }
 
-impl Answer {
+impl CachedAnswer {
     /// Makes an answer of bytes.
-    pub fn new(body: impl Into<Bytes>, content_type: &'static str, keep: Keep) -> Self {
+    pub fn new(body: impl Into<Bytes>, content_type: &'static str, keep: CacheFor) -> Self {
         let body = body.into();
         let digest = hex::encode(Sha256::digest(&body));
         let tag = |suffix: &str| {
@@ -72,14 +71,14 @@ impl Answer {
     }
 
     /// Makes the response that a request with these headers gets.
-    pub fn respond(&self, asked: &HeaderMap) -> Response<Body> {
+    pub fn respond(&self, asked: &HeaderMap) -> Response<AnswerBody> {
         let zipped = self.gzip.as_ref().filter(|_| takes_gzip(asked));
         let tag = if zipped.is_some() { &self.gzip_tag } else { &self.tag };
         let known = asked.get(IF_NONE_MATCH).is_some_and(|tags| self.is_among(tags));
         let body = match (known, zipped) {
-            (true, _) => Body::empty(),
-            (false, Some(zipped)) => Body::from(zipped.clone()),
-            (false, None) => Body::from(self.body.clone()),
+            (true, _) => body::empty(),
+            (false, Some(zipped)) => body::whole(zipped.clone()),
+            (false, None) => body::whole(self.body.clone()),
         };
         let mut response = Response::new(body);
         let headers = response.headers_mut();
@@ -113,7 +112,7 @@ impl Answer {
     }
 }
 
-impl Keep {
+impl CacheFor {
     /// Returns the words of `cache-control`.
     pub fn words(self) -> &'static str {
         match self {
@@ -153,7 +152,7 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(name: axum::http::HeaderName, value: &str) -> HeaderMap {
+    fn asked(name: http::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::try_from(value).unwrap())])
     }
 
@@ -174,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_client_that_knows_the_answer_gets_no_body() {
-        let answer = Answer::new("hello", "text/plain", Keep::Ask);
+        let answer = CachedAnswer::new("hello", "text/plain", CacheFor::Ask);
         let tag = answer.tag.to_str().unwrap().to_owned();
         for (tags, status) in [
             (tag.clone(), 304),

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::json;
 
 use crate::render::terminal;
 
-use super::answer::{Answer, Keep};
+use super::answer::{CacheFor, CachedAnswer};
 use super::exact::{EXACT, Numbers};
 use super::openapi;
 use super::problem::Problem;
@@ -27,7 +27,7 @@ pub fn answer(
     snapshot: &Snapshot,
     (path, query): (&str, Option<&str>),
     numbers: Numbers,
-) -> Result<Arc<Answer>, Problem> {
+) -> Result<Arc<CachedAnswer>, Problem> {
     let target = query.map(|query| format!("{path}?{query}"));
     let target = target.as_deref().unwrap_or(path);
     // A blank is in no target.
@@ -44,7 +44,7 @@ pub fn answer(
     Ok(made)
 }
 
-fn make(snapshot: &Snapshot, (path, query): (&str, Option<&str>), numbers: Numbers) -> Result<Answer, Problem> {
+fn make(snapshot: &Snapshot, (path, query): (&str, Option<&str>), numbers: Numbers) -> Result<CachedAnswer, Problem> {
     let inside = path.strip_prefix("/api").unwrap_or(path).trim_start_matches('/');
     match inside.split_once('/') {
         None if inside.is_empty() => {
@@ -53,7 +53,7 @@ fn make(snapshot: &Snapshot, (path, query): (&str, Option<&str>), numbers: Numbe
         }
         None if inside == "openapi.json" => {
             without_query(query)?;
-            Ok(Answer::new(openapi::document(snapshot).to_string(), JSON, Keep::Ask))
+            Ok(CachedAnswer::new(openapi::document(snapshot).to_string(), JSON, CacheFor::Ask))
         }
         None => rows(find(snapshot, inside)?, query, numbers),
         Some((name, key)) => {
@@ -108,7 +108,7 @@ fn plain(text: &str) -> String {
     terminal(text).chars().take(80).collect()
 }
 
-fn collections(snapshot: &Snapshot) -> Answer {
+fn collections(snapshot: &Snapshot) -> CachedAnswer {
     let one = |collection: &Collection| {
         let labels: Vec<_> =
             collection.labels.iter().map(|(name, values)| json!({ "name": name, "values": values })).collect();
@@ -123,10 +123,10 @@ fn collections(snapshot: &Snapshot) -> Answer {
         })
     };
     let all: Vec<_> = snapshot.collections.values().map(one).collect();
-    Answer::new(serde_json::Value::from(all).to_string(), JSON, Keep::Ask)
+    CachedAnswer::new(serde_json::Value::from(all).to_string(), JSON, CacheFor::Ask)
 }
 
-fn rows(collection: &Collection, query: Option<&str>, numbers: Numbers) -> Result<Answer, Problem> {
+fn rows(collection: &Collection, query: Option<&str>, numbers: Numbers) -> Result<CachedAnswer, Problem> {
     let asked = Query::parse(query, collection)?;
     if asked.page != 1 {
         let detail = "pages of the API are asked for with `limit` and `cursor`";
@@ -149,7 +149,7 @@ fn rows(collection: &Collection, query: Option<&str>, numbers: Numbers) -> Resul
         last = key;
     }
     body.push(b']');
-    let answer = Answer::new(body, numbers.media_type(), Keep::Ask);
+    let answer = CachedAnswer::new(body, numbers.media_type(), CacheFor::Ask);
     Ok(match wanted.next() {
         None => answer,
         Some(_) => answer.with_next(&next(collection, query, &asked, last)),
@@ -167,13 +167,13 @@ fn next(collection: &Collection, query: Option<&str>, asked: &Query, last: &str)
     target
 }
 
-fn row(collection: &Collection, key: &str, numbers: Numbers) -> Result<Answer, Problem> {
+fn row(collection: &Collection, key: &str, numbers: Numbers) -> Result<CachedAnswer, Problem> {
     let key = key_of(collection, key)?;
     match collection.find(&key).and_then(|shown| shown.row) {
         Some(row) => {
             let mut body = Vec::with_capacity(row.len() + 16);
             numbers.write(row, collection, &mut body);
-            Ok(Answer::new(body, numbers.media_type(), Keep::Ask))
+            Ok(CachedAnswer::new(body, numbers.media_type(), CacheFor::Ask))
         }
         None => {
             let detail = format!("the row of `{key}` is gone from the table: `pixform apply` puts it back");

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,12 +13,13 @@ use crate::asset::AssetKey;
 use crate::record::{Published, Record};
 use crate::state::RowReader;
 
-use super::PlanPage;
+use super::app::App;
+use super::body::AnswerBody;
 use super::pages::Pages;
 use super::problem::{Problem, unreadable};
 use super::query::{Filter, PAGING, Query, pairs};
-use super::route::App;
-use super::snapshot::{Collection, NO_VALUE, Shown, Snapshot};
+use super::served_plan::PlanPage;
+use super::snapshot::{Collection, NO_VALUE, ShownAsset, Snapshot};
 
 /// Pictures on a page.
 const PAGE: usize = 100;
@@ -56,10 +56,14 @@ async fn banner_plan(app: &Arc<App>) -> Option<Arc<PlanPage>> {
 ///
 /// # Errors
 /// When the state cannot be read.
-pub async fn collections(app: &Arc<App>, snapshot: &Snapshot, asked: &HeaderMap) -> Result<Response<Body>, Problem> {
+pub async fn collections(
+    app: &Arc<App>,
+    snapshot: &Snapshot,
+    asked: &HeaderMap,
+) -> Result<Response<AnswerBody>, Problem> {
     let mut shown = Vec::new();
     for collection in snapshot.collections.values().filter(|collection| collection.count() > 0) {
-        let sample: Vec<Shown<'_>> = spread(collection);
+        let sample: Vec<ShownAsset<'_>> = spread(collection);
         let records = records(app, collection, &sample).await?;
         let pictures: Vec<Value> =
             sample.iter().map(|shown| card(app, collection, shown, records.get(shown.key))).collect();
@@ -77,7 +81,7 @@ pub async fn collections(app: &Arc<App>, snapshot: &Snapshot, asked: &HeaderMap)
 }
 
 /// Picks pictures from all over a collection.
-fn spread(collection: &Collection) -> Vec<Shown<'_>> {
+fn spread(collection: &Collection) -> Vec<ShownAsset<'_>> {
     let step = (collection.count() / SAMPLE).max(1);
     collection.shown().step_by(step).take(SAMPLE).collect()
 }
@@ -91,9 +95,9 @@ pub async fn grid(
     collection: &Collection,
     query: Option<&str>,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let wanted = Query::parse(query, collection)?;
-    let all: Vec<Shown<'_>> = collection.shown().filter(|shown| wanted.filter.takes(shown)).collect();
+    let all: Vec<ShownAsset<'_>> = collection.shown().filter(|shown| wanted.filter.takes(shown)).collect();
     let pages = all.len().div_ceil(PAGE).max(1);
     if wanted.page > pages {
         let detail = format!("there are {pages} pages");
@@ -154,14 +158,18 @@ fn filter(collection: &Collection, filter: &Filter, label: usize) -> Value {
 }
 
 /// Reads the records of some pictures.
-async fn records(app: &App, collection: &Collection, shown: &[Shown<'_>]) -> Result<HashMap<String, Record>, Problem> {
+async fn records(
+    app: &App,
+    collection: &Collection,
+    shown: &[ShownAsset<'_>],
+) -> Result<HashMap<String, Record>, Problem> {
     let keys: Vec<AssetKey> = shown.iter().filter_map(|shown| shown.key.parse().ok()).collect();
     let records = app.served.world.state.records(&collection.name, &keys).await.map_err(|_| unreadable())?;
     Ok(records.into_iter().map(|record| (record.key.to_string(), record)).collect())
 }
 
 /// A picture in a grid; without a picture where its record has gone since.
-fn card(app: &App, collection: &Collection, shown: &Shown<'_>, record: Option<&Record>) -> Value {
+fn card(app: &App, collection: &Collection, shown: &ShownAsset<'_>, record: Option<&Record>) -> Value {
     let file = record.and_then(|record| small(&record.published));
     let labels = collection.labels.iter().zip(shown.values).filter(|(_, value)| **value != NO_VALUE);
     let labels: Vec<Value> = labels.map(|((_, values), value)| values[*value as usize].as_str().into()).collect();
@@ -192,7 +200,7 @@ pub fn picture_url(collection: &Collection, key: &str) -> String {
 ///
 /// # Errors
 /// Where none are served, or none can be made.
-pub async fn plan(app: &Arc<App>) -> Result<Response<Body>, Problem> {
+pub async fn plan(app: &Arc<App>) -> Result<Response<AnswerBody>, Problem> {
     if !app.plan.is_possible() {
         let detail = "a plan needs manifests: `pixform serve --manifest FILE`";
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));

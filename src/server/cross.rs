@@ -2,12 +2,13 @@
 //!
 //! Source: <https://fetch.spec.whatwg.org/#http-cors-protocol>, read 2026-11-25.
 
-use axum::body::Body;
-use axum::http::header::{
+use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN,
 };
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::body::{self, AnswerBody};
 
 /// Says yes to a page that may read, and nothing to any other.
 pub fn allow(origins: &[String], asked: &HeaderMap, headers: &mut HeaderMap) {
@@ -19,11 +20,11 @@ pub fn allow(origins: &[String], asked: &HeaderMap, headers: &mut HeaderMap) {
 }
 
 /// Answers what a browser asks before it asks.
-pub fn preflight(origins: &[String], asked: &HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+pub fn preflight(origins: &[String], asked: &HeaderMap) -> Response<AnswerBody> {
+    let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(axum::http::header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    headers.insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     allow(origins, asked, headers);
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));

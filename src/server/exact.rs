@@ -3,8 +3,8 @@
 //! Whoever reads JSON into JavaScript's numbers loses the last digits of a seed. Such a reader asks for
 //! [`EXACT`] and gets the same rows with these columns as text; everybody else gets numbers.
 
-use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
+use http::HeaderMap;
+use http::header::ACCEPT;
 use serde_json::Value;
 
 use crate::state::ColumnHolds;
@@ -100,7 +100,7 @@ impl<'de> serde::Deserialize<'de> for Members {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

@@ -8,20 +8,20 @@ use std::fs::{File, Metadata};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 
-use axum::body::Body;
-use axum::http::header::{
+use bytes::Bytes;
+use futures::stream;
+use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, IF_RANGE, RANGE,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use bytes::Bytes;
-use futures::stream;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::asset::ObjectPath;
 
 use super::Served;
-use super::answer::Keep;
+use super::answer::CacheFor;
+use super::body::{self, AnswerBody};
 use super::problem::Problem;
 
 /// Up to this size a file is read whole at once.
@@ -33,7 +33,7 @@ const PIECE: usize = 64 * 1024;
 const STILL: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// A part of a file: from its first byte to the one after its last.
-type Part = (u64, u64);
+type ByteRange = (u64, u64);
 
 /// Answers a path below `/files/`.
 ///
@@ -44,7 +44,7 @@ pub async fn published(
     path: &str,
     method: &Method,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file");
     // Decoded once and then a legal path or nothing: letters that mean something to a file system are in none.
     let path: ObjectPath = decoded(path).and_then(|path| path.parse().ok()).ok_or_else(nothing)?;
@@ -54,7 +54,7 @@ pub async fn published(
     let mut response = send(file, &found, (method, asked)).await?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.as_str())));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(Keep::Forever.words()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Forever.words()));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(STILL));
     Ok(response)
 }
@@ -72,7 +72,7 @@ pub async fn send(
     file: File,
     found: &Metadata,
     (method, asked): (&Method, &HeaderMap),
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let length = found.len();
     let tag = format!("\"{:x}-{:x}-{:x}\"", length, found.mtime(), found.mtime_nsec());
     let tag = HeaderValue::try_from(tag).expect("hex digits are a tag");
@@ -84,7 +84,7 @@ pub async fn send(
             })
         })
     };
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, tag.clone());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -95,15 +95,15 @@ pub async fn send(
     let still_valid = asked.get(IF_RANGE).is_none_or(|known| *known == tag);
     let range = asked.get(RANGE).filter(|_| still_valid).and_then(|range| range.to_str().ok());
     let part = match range.map(|range| part(range, length)) {
-        None | Some(Asked::Whole) => (0, length),
-        Some(Asked::Part(part)) => {
+        None | Some(AskedRange::Whole) => (0, length),
+        Some(AskedRange::ByteRange(part)) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let range = format!("bytes {}-{}/{length}", part.0, part.1 - 1);
             let range = HeaderValue::try_from(range).expect("numbers are a header");
             response.headers_mut().insert(CONTENT_RANGE, range);
             part
         }
-        Some(Asked::Outside) => {
+        Some(AskedRange::Outside) => {
             let detail = format!("the file has {length} bytes");
             return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad-request", detail));
         }
@@ -117,16 +117,16 @@ pub async fn send(
 
 /// What a header `Range` asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum AskedRange {
     /// All of it: it asks for nothing that is understood, or for several parts, which nobody needs of a picture.
     Whole,
-    Part(Part),
+    ByteRange(ByteRange),
     Outside,
 }
 
-fn part(range: &str, length: u64) -> Asked {
+fn part(range: &str, length: u64) -> AskedRange {
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
-        return Asked::Whole;
+        return AskedRange::Whole;
     };
     let number =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
@@ -134,19 +134,19 @@ fn part(range: &str, length: u64) -> Asked {
         (Some(start), Some(end)) if start <= end => (start, end.saturating_add(1).min(length)),
         (Some(start), None) if last.is_empty() => (start, length),
         (None, Some(count)) if first.is_empty() => (length.saturating_sub(count), length),
-        _ => return Asked::Whole,
+        _ => return AskedRange::Whole,
     };
-    if start < end { Asked::Part((start, end)) } else { Asked::Outside }
+    if start < end { AskedRange::ByteRange((start, end)) } else { AskedRange::Outside }
 }
 
-async fn body(mut file: File, (start, end): Part) -> Body {
+async fn body(mut file: File, (start, end): ByteRange) -> AnswerBody {
     let length = end - start;
     if length <= WHOLE_MAX {
         let read = tokio::task::spawn_blocking(move || piece(&mut file, start, length as usize)).await;
         return match read {
-            Ok(Ok(bytes)) if bytes.len() as u64 == length => Body::from(bytes),
+            Ok(Ok(bytes)) if bytes.len() as u64 == length => body::whole(bytes),
             // A body that ends early is noticed; one that is too short is not.
-            _ => Body::from_stream(stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut short")) })),
+            _ => body::pieces(stream::once(async { Err(std::io::Error::other("cut short")) })),
         };
     }
     let pieces = stream::try_unfold((file, start), move |(mut file, at)| async move {
@@ -165,7 +165,7 @@ async fn body(mut file: File, (start, end): Part) -> Body {
         let next = at + bytes.len() as u64;
         Ok(Some((bytes, (file, next))))
     });
-    Body::from_stream(pieces)
+    body::pieces(pieces)
 }
 
 fn piece(file: &mut File, at: u64, length: usize) -> std::io::Result<Bytes> {
@@ -202,19 +202,19 @@ mod tests {
     #[test]
     fn a_range_is_one_part_of_the_file_or_nothing_at_all() {
         for (range, expected) in [
-            ("bytes=0-0", Asked::Part((0, 1))),
-            ("bytes=2-", Asked::Part((2, 10))),
-            ("bytes=-3", Asked::Part((7, 10))),
-            ("bytes=-99", Asked::Part((0, 10))),
-            ("bytes=5-99999999999999999999", Asked::Whole),
-            ("bytes=5-18446744073709551615", Asked::Part((5, 10))),
-            ("bytes=10-", Asked::Outside),
-            ("bytes=-0", Asked::Outside),
-            ("bytes=3-2", Asked::Whole),
-            ("bytes=0-1,3-4", Asked::Whole),
-            ("bytes=+1-2", Asked::Whole),
-            ("lines=0-1", Asked::Whole),
-            ("bytes=-", Asked::Whole),
+            ("bytes=0-0", AskedRange::ByteRange((0, 1))),
+            ("bytes=2-", AskedRange::ByteRange((2, 10))),
+            ("bytes=-3", AskedRange::ByteRange((7, 10))),
+            ("bytes=-99", AskedRange::ByteRange((0, 10))),
+            ("bytes=5-99999999999999999999", AskedRange::Whole),
+            ("bytes=5-18446744073709551615", AskedRange::ByteRange((5, 10))),
+            ("bytes=10-", AskedRange::Outside),
+            ("bytes=-0", AskedRange::Outside),
+            ("bytes=3-2", AskedRange::Whole),
+            ("bytes=0-1,3-4", AskedRange::Whole),
+            ("bytes=+1-2", AskedRange::Whole),
+            ("lines=0-1", AskedRange::Whole),
+            ("bytes=-", AskedRange::Whole),
         ] {
             assert_eq!(part(range, 10), expected, "{range}");
         }

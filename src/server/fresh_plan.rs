@@ -5,25 +5,25 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::{PlanPage, PlanSource};
+use super::served_plan::{PlanPage, ServedManifests};
 
 /// How long a plan is taken for current; looking at everything takes a while, and lists the storage.
 const CURRENT_FOR: Duration = Duration::from_secs(5);
 
 /// What came of making a plan: what goes wrong is told again, too, before it is tried again.
-type Made = Result<Arc<PlanPage>, String>;
+type MadePlan = Result<Arc<PlanPage>, String>;
 
 /// The last plan.
 #[derive(Default)]
 pub struct FreshPlan {
-    source: Option<Arc<dyn PlanSource>>,
+    source: Option<Arc<ServedManifests>>,
     last: RwLock<Option<Arc<PlanPage>>>,
-    made: Mutex<Option<(Instant, Made)>>,
+    made: Mutex<Option<(Instant, MadePlan)>>,
 }
 
 impl FreshPlan {
     /// Begins without a plan; without a source there never is one.
-    pub fn new(source: Option<Arc<dyn PlanSource>>) -> Self {
+    pub fn new(source: Option<Arc<ServedManifests>>) -> Self {
         Self { source, ..Self::default() }
     }
 

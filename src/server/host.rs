@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, StatusCode, Uri, Version};
+use http::header::HOST;
+use http::{HeaderMap, StatusCode, Uri, Version};
 
 use crate::render::terminal;
 
@@ -141,7 +141,7 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +16,9 @@ use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::route::{App, router};
+use super::app::App;
+use super::client::Client;
+use super::route::answer;
 use super::{Served, ServerError};
 
 /// Connections at a time.
@@ -59,7 +59,6 @@ impl Bound {
     /// Answers until it is told to stop; then nobody new is taken, and what is under way is finished.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { listener, app, address: _ } = self;
-        let router = router(&app);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (stopping, stopped) = watch::channel(());
         let mut stop = std::pin::pin!(stop);
@@ -76,10 +75,10 @@ impl Bound {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (app, router, stopped) = (Arc::clone(&app), router.clone(), stopped.clone());
+            let (app, stopped) = (Arc::clone(&app), stopped.clone());
             tokio::spawn(async move {
                 app.metrics.connections.fetch_add(1, Ordering::Relaxed);
-                serve(stream, peer, (&app, router), stopped).await;
+                serve(stream, peer, &app, stopped).await;
                 app.metrics.connections.fetch_sub(1, Ordering::Relaxed);
                 drop(place);
             });
@@ -92,7 +91,7 @@ impl Bound {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, (app, router): (&App, Router), mut stop: watch::Receiver<()>) {
+async fn serve(stream: TcpStream, peer: SocketAddr, app: &Arc<App>, mut stop: watch::Receiver<()>) {
     let patience = app.served.patience;
     let _ = stream.set_nodelay(true);
     // A client that takes nothing of what it is sent is cut, too.
@@ -102,14 +101,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, (app, router): (&App, Router
     let client = Client { address: peer.ip(), reached };
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(client);
-        let mut router = router.clone();
-        async move {
-            let request = request.map(Body::new);
-            Ok::<_, Infallible>(match tower_service::Service::call(&mut router, request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            })
-        }
+        let app = Arc::clone(app);
+        async move { Ok::<_, Infallible>(answer(app, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -126,13 +119,4 @@ async fn serve(stream: TcpStream, peer: SocketAddr, (app, router): (&App, Router
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
-}
-
-/// Who asks, and where.
-#[derive(Debug, Clone, Copy)]
-pub struct Client {
-    /// The address that the request came from.
-    pub address: IpAddr,
-    /// The address of this machine that it came to.
-    pub reached: IpAddr,
 }

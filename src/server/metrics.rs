@@ -14,7 +14,7 @@ const BOUNDS: [u64; 12] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_00
 
 /// What a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ServerPart {
     /// Rows.
     Api,
     /// Published files.
@@ -25,7 +25,7 @@ pub enum Part {
     Operations,
 }
 
-impl Part {
+impl ServerPart {
     const ALL: [Self; 4] = [Self::Api, Self::Files, Self::Pages, Self::Operations];
 
     fn name(self) -> &'static str {
@@ -67,7 +67,7 @@ pub struct Costs {
 
 impl Metrics {
     /// Counts an answer.
-    pub fn count(&self, part: Part, status: u16, took: Duration) {
+    pub fn count(&self, part: ServerPart, status: u16, took: Duration) {
         let counters = &self.parts[part as usize];
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| micros <= *bound).unwrap_or(BOUNDS.len());
@@ -99,7 +99,7 @@ impl Metrics {
     fn requests(&self, text: &mut String) {
         let name = "pixform_http_requests_total";
         head(text, name, "counter", "Requests that were answered.");
-        for (part, counters) in Part::ALL.iter().zip(&self.parts) {
+        for (part, counters) in ServerPart::ALL.iter().zip(&self.parts) {
             for (class, count) in counters.statuses.iter().enumerate().skip(1) {
                 let count = count.load(Ordering::Relaxed);
                 let _ = writeln!(text, "{name}{{part=\"{}\",status=\"{class}xx\"}} {count}", part.name());
@@ -107,7 +107,7 @@ impl Metrics {
         }
         let name = "pixform_http_request_duration_seconds";
         head(text, name, "histogram", "Until an answer began.");
-        for (part, counters) in Part::ALL.iter().zip(&self.parts) {
+        for (part, counters) in ServerPart::ALL.iter().zip(&self.parts) {
             let (part, mut sum) = (part.name(), 0);
             for (bound, count) in BOUNDS.iter().zip(&counters.buckets) {
                 sum += count.load(Ordering::Relaxed);

@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::state::{RowReader, StateError};
 use crate::storage::PublicFiles;
 use crate::world::World;
@@ -17,7 +15,10 @@ use crate::world::World;
 mod access;
 mod answer;
 mod api;
+mod app;
+mod body;
 mod browse;
+mod client;
 mod cross;
 mod exact;
 mod files;
@@ -35,11 +36,13 @@ mod picture;
 mod problem;
 mod query;
 mod route;
+mod served_plan;
 mod snapshot;
 
 pub use access::AccessEntry;
 pub use host::HostName;
 pub use listen::{Bound, bind};
+pub use served_plan::ServedManifests;
 
 /// How long an answer may be older than the database, in milliseconds, beside the time that reading it takes.
 pub const STALE_MILLISECONDS: u64 = 1_000;
@@ -61,33 +64,13 @@ pub struct Served {
     /// How long a client may take for its request, and an answer to be made.
     pub patience: Duration,
     /// Tells what manifests would change; `None` where none are served.
-    pub plans: Option<Arc<dyn PlanSource>>,
+    pub plans: Option<Arc<ServedManifests>>,
     /// Is told of every request; `None` where nobody listens.
-    pub log: Option<Log>,
+    pub log: Option<AccessLog>,
 }
 
 /// Is told of a request once it is answered.
-pub type Log = Arc<dyn Fn(&AccessEntry<'_>) + Send + Sync>;
-
-/// Makes plans of manifests.
-#[async_trait]
-pub trait PlanSource: Send + Sync {
-    /// Looks at everything and plans; what goes wrong is told in words.
-    async fn plan(&self) -> Result<PlanPage, String>;
-}
-
-/// A plan, ready to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanPage {
-    /// The page, whole and by itself.
-    pub html: String,
-    /// How many assets would change.
-    pub changes: u64,
-    /// How many of them were edited or lost outside of pixform.
-    pub drifted: u64,
-    /// How many rows it tells of that were nobody's until now.
-    pub adopted: u64,
-}
+pub type AccessLog = Arc<dyn Fn(&AccessEntry<'_>) + Send + Sync>;
 
 /// What can go wrong with the server itself.
 #[derive(Debug, thiserror::Error)]

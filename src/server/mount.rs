@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::asset::ObjectPath;
 use crate::files;
 
 use super::Served;
-use super::answer::Keep;
+use super::answer::CacheFor;
+use super::body::{self, AnswerBody};
 use super::files::{content_type, decoded, send};
 use super::problem::Problem;
 
@@ -27,12 +27,12 @@ pub async fn answer(
     path: &str,
     method: &Method,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file");
     let Some(root) = served.mounted.clone() else { return Err(nothing()) };
     let Some(inside) = path.strip_prefix('/') else {
         // Relative links begin at the folder, which ends in a slash.
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         response.headers_mut().insert(LOCATION, HeaderValue::from_static("/create-character/"));
         return Ok(response);
@@ -49,7 +49,7 @@ pub async fn answer(
     let mut response = send(file, &found, (method, asked)).await?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.as_str())));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(Keep::Ask.words()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Ask.words()));
     Ok(response)
 }
 

@@ -12,7 +12,7 @@ use crate::state::{ColumnHolds, Nulls};
 
 use super::exact::{EXACT, Numbers};
 use super::query::{LIMIT_MAX, VALUES_MAX as FILTER_MAX};
-use super::snapshot::{Collection, Column, Snapshot};
+use super::snapshot::{Collection, ServedColumn, Snapshot};
 
 /// Values of a label that are listed; beyond, any text is described.
 const VALUES_MAX: usize = 500;
@@ -123,7 +123,7 @@ fn row(collection: &Collection, numbers: Numbers) -> Value {
     })
 }
 
-fn column(column: &Column, numbers: Numbers) -> Value {
+fn column(column: &ServedColumn, numbers: Numbers) -> Value {
     // A database without strict types may hold anything, whatever is declared.
     if !column.is_as_declared() {
         return json!({});

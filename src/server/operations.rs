@@ -3,19 +3,19 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::asset::MicroUsd;
 use crate::record::{CallCharge, Sender};
 use crate::state::{HistoryLine, HistoryQuery, Shows};
 
-use super::answer::Keep;
+use super::answer::CacheFor;
+use super::app::{App, Remembered};
+use super::body::{self, AnswerBody};
 use super::metrics::Costs;
 use super::problem::{Problem, unreadable};
-use super::route::App;
 
 /// How long the ledger's sum is taken for current: adding it up reads all of it.
 const COSTS_FOR: Duration = Duration::from_secs(30);
@@ -24,16 +24,13 @@ const STORAGE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long such an answer is taken for current: everybody may ask, and each question costs one to the storage.
 const STORAGE_FOR: Duration = Duration::from_secs(2);
 
-/// Something that was asked, and when.
-pub type Remembered<T> = std::sync::Mutex<Option<(Instant, T)>>;
-
 /// Tells that the process answers.
-pub fn alive() -> Response<Body> {
+pub fn alive() -> Response<AnswerBody> {
     text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
 }
 
 /// Tells whether state and storage can be reached.
-pub async fn ready(app: &App) -> Response<Body> {
+pub async fn ready(app: &App) -> Response<AnswerBody> {
     let state = app.fresh.get().await.is_ok() && app.fresh.failure().is_none();
     let storage = storage(app).await;
     let word = |reached: bool| if reached { "ok" } else { "unreachable" };
@@ -56,7 +53,7 @@ async fn storage(app: &App) -> bool {
 ///
 /// # Errors
 /// When nothing could be read from the state yet.
-pub async fn numbers(app: &App) -> Result<Response<Body>, Problem> {
+pub async fn numbers(app: &App) -> Result<Response<AnswerBody>, Problem> {
     let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
     let costs = costs(app).await.map_err(|_| unreadable())?;
     let drifted = app.plan.last().filter(|_| snapshot.shows == Shows::Everything).map(|plan| plan.drifted);
@@ -92,11 +89,11 @@ fn remember<T>(remembered: &Remembered<T>, known: T) {
     *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), known));
 }
 
-fn text(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+fn text(status: StatusCode, kind: &'static str, text: String) -> Response<AnswerBody> {
+    let mut response = Response::new(body::whole(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(Keep::Never.words()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Never.words()));
     response
 }

@@ -14,10 +14,18 @@ use crate::record::{Call, CallStatus, Original, Published};
 use crate::state::{HistoryLine, Run, RunOrigin};
 
 use super::browse::small;
-use super::picture::Older;
 
 /// From how many words on a text is compared word by word.
 const PROSE_WORDS: usize = 3;
+
+/// Whether there are calls that are older than those that were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OlderCalls {
+    /// These are all.
+    None,
+    /// There may be more.
+    Some,
+}
 
 /// What is known of the pictures of a key.
 pub struct Past<'k> {
@@ -26,7 +34,7 @@ pub struct Past<'k> {
     /// The calls that brought a picture, newest first.
     pub calls: &'k [HistoryLine],
     /// Whether there are older ones.
-    pub older: Older,
+    pub older: OlderCalls,
     /// The recipes that are known.
     pub recipes: &'k HashMap<RecipeDigest, Recipe>,
     /// The files that were announced, by original.
@@ -69,7 +77,7 @@ impl Was {
 }
 
 /// One picture that was made for the key.
-struct Entry<'k> {
+struct PastEntry<'k> {
     sha256: ContentDigest,
     recipe: RecipeDigest,
     call: Option<&'k HistoryLine>,
@@ -79,15 +87,15 @@ struct Entry<'k> {
 /// Lists the pictures of the key, newest first, each with what changed since the one that was published before.
 pub fn history(past: &Past<'_>) -> Vec<Value> {
     let (current, recipe) = past.current;
-    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut entries: Vec<PastEntry<'_>> = Vec::new();
     for line in past.calls {
         let Some(sha256) = line.call.sha256 else { continue };
-        entries.push(Entry { sha256, recipe: line.call.recipe, call: Some(line), was: was(past, line, sha256) });
+        entries.push(PastEntry { sha256, recipe: line.call.recipe, call: Some(line), was: was(past, line, sha256) });
     }
     if !entries.iter().any(|entry| entry.sha256 == current) {
-        entries.insert(0, Entry { sha256: current, recipe, call: None, was: Was::Published });
+        entries.insert(0, PastEntry { sha256: current, recipe, call: None, was: Was::Published });
     }
-    let entry = |(at, entry): (usize, &Entry<'_>)| {
+    let entry = |(at, entry): (usize, &PastEntry<'_>)| {
         let before = entries[at + 1..].iter().find(|older| matches!(older.was, Was::Published | Was::Forgotten));
         let changed = before.map(|before| changed(past, entry.recipe, before.recipe)).unwrap_or_default();
         let files: Vec<Published> =
@@ -97,7 +105,7 @@ pub fn history(past: &Past<'_>) -> Vec<Value> {
         let kept = originals.any(|original| past.there.get(original.path.as_str()) == Some(&true));
         context! {
             current => entry.sha256 == current, was => entry.was.name(), changed, kept,
-            first => before.is_none() && entry.was == Was::Published && past.older == Older::None,
+            first => before.is_none() && entry.was == Was::Published && past.older == OlderCalls::None,
             image => image.map(|file| file.path.url(past.base)),
             width => image.map_or(0, |file| file.width), height => image.map_or(0, |file| file.height),
             recipe => entry.recipe.short(), sha256 => entry.sha256.short(),

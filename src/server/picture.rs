@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Response};
 use futures::StreamExt as _;
 use futures::stream;
+use http::{HeaderMap, Response};
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -17,12 +16,13 @@ use crate::record::{Original, Published, Record};
 use crate::state::{Acceptance, Accepted, HistoryLine, HistoryQuery, Shows, StateError};
 
 use super::api;
+use super::app::App;
+use super::body::AnswerBody;
 use super::browse::{picture_url, shared};
 use super::exact::Members;
-use super::past::{Past, history, time};
+use super::past::{OlderCalls, Past, history, time};
 use super::problem::{Problem, unreadable};
-use super::route::App;
-use super::snapshot::{Collection, NO_VALUE, Shown};
+use super::snapshot::{Collection, NO_VALUE, ShownAsset};
 
 /// Calls of one key that are shown.
 const CALLS_MAX: u64 = 50;
@@ -30,10 +30,10 @@ const CALLS_MAX: u64 = 50;
 const ASKED_AT_ONCE: usize = 8;
 
 /// What the state knows of one picture and of those before it.
-struct Known {
+struct KnownPicture {
     record: Record,
     calls: Vec<HistoryLine>,
-    older: Older,
+    older: OlderCalls,
     recipes: HashMap<RecipeDigest, Recipe>,
     files: Vec<(ContentDigest, Published)>,
     originals: Vec<Original>,
@@ -41,21 +41,12 @@ struct Known {
     accepted: Vec<Acceptance>,
 }
 
-impl Known {
+impl KnownPicture {
     /// Forgets files that are not published now: the name of one may be that of a hidden row with the same original.
     fn forget_other_files(&mut self) {
         let Self { record, files, .. } = self;
         files.retain(|(_, file)| record.published.iter().any(|own| own.path == file.path));
     }
-}
-
-/// Whether there are calls that are older than those that were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Older {
-    /// These are all.
-    None,
-    /// There may be more.
-    Some,
 }
 
 /// Shows one picture.
@@ -67,13 +58,13 @@ pub async fn page(
     collection: &Collection,
     key: &str,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let key = api::key_of(collection, key)?;
     let shown = collection.find(&key);
     let known = known(app, collection, &key).await.map_err(|_| unreadable())?;
     let (Some(shown), Some(mut known)) = (shown, known) else {
         let detail = format!("`{key}` has gone since");
-        return Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "unknown-key", detail));
+        return Err(Problem::new(http::StatusCode::NOT_FOUND, "unknown-key", detail));
     };
     let base = &app.served.world.url_base;
     // A recipe and its past hold what a withheld column does.
@@ -127,7 +118,7 @@ pub async fn page(
     app.pages.page("picture", values, asked)
 }
 
-async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<Known>, StateError> {
+async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<KnownPicture>, StateError> {
     let (state, name) = (&*app.served.world.state, &collection.name);
     let Ok(key) = key.parse() else { return Ok(None) };
     let keys = std::slice::from_ref(&key);
@@ -140,7 +131,7 @@ async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<K
     };
     let mut calls = Vec::new();
     state.history(&query, &mut |line| calls.push(line)).await?;
-    let older = if calls.len() as u64 == CALLS_MAX { Older::Some } else { Older::None };
+    let older = if calls.len() as u64 == CALLS_MAX { OlderCalls::Some } else { OlderCalls::None };
     calls.retain(|line: &HistoryLine| line.call.sha256.is_some());
     let made: Vec<RecipeDigest> = calls.iter().map(|line| line.call.recipe).collect();
     let mut recipes: HashMap<_, _> = state.past_recipes(&made).await?.into_iter().collect();
@@ -151,11 +142,11 @@ async fn known(app: &App, collection: &Collection, key: &str) -> Result<Option<K
     let accepted = state.acceptances(name, keys).await?;
     let originals = state.originals_by_content(&contents).await?;
     let published = state.ever_published(&contents).await?;
-    Ok(Some(Known { record, calls, older, recipes, files, originals, published, accepted }))
+    Ok(Some(KnownPicture { record, calls, older, recipes, files, originals, published, accepted }))
 }
 
 /// Tells which of its files are still there; one that nobody can tell of is taken to be.
-async fn there(app: &App, known: &Known) -> BTreeMap<String, bool> {
+async fn there(app: &App, known: &KnownPicture) -> BTreeMap<String, bool> {
     let files = known.files.iter().map(|(_, file)| &file.path);
     let asked = files.chain(known.originals.iter().map(|original| &original.path)).map(|path| async move {
         let size = app.served.world.storage.size(path).await;
@@ -164,7 +155,7 @@ async fn there(app: &App, known: &Known) -> BTreeMap<String, bool> {
     stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(ASKED_AT_ONCE).collect().await
 }
 
-fn labels(collection: &Collection, shown: &Shown<'_>) -> Vec<Value> {
+fn labels(collection: &Collection, shown: &ShownAsset<'_>) -> Vec<Value> {
     let labels = collection.labels.iter().zip(shown.values).filter(|(_, value)| **value != NO_VALUE);
     let label = |((name, values), value): (&(String, Vec<String>), &u32)| {
         let value = values[*value as usize].as_str();
@@ -213,7 +204,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// Reads the row's columns again, in their order.
-fn row(shown: &Shown<'_>) -> Vec<Value> {
+fn row(shown: &ShownAsset<'_>) -> Vec<Value> {
     let Some(row) = shown.row else { return Vec::new() };
     let Members(columns) = serde_json::from_slice(row).unwrap_or_default();
     let text = |value: serde_json::Value| match value {

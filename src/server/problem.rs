@@ -2,12 +2,12 @@
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc9457>, read 2026-11-25.
 
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use super::answer::Keep;
+use super::answer::CacheFor;
+use super::body::{self, AnswerBody};
 
 /// Allowed names that are told at most.
 const ALLOWED_MAX: usize = 50;
@@ -38,7 +38,7 @@ impl Problem {
     }
 
     /// Makes the response.
-    pub fn respond(&self) -> Response<Body> {
+    pub fn respond(&self) -> Response<AnswerBody> {
         let title = match self.kind {
             "unknown-collection" => "There is no such collection",
             "unknown-key" => "There is no such picture",
@@ -64,11 +64,11 @@ impl Problem {
         if !self.allowed.is_empty() {
             document["allowed"] = self.allowed.as_slice().into();
         }
-        let mut response = Response::new(Body::from(document.to_string()));
+        let mut response = Response::new(body::whole(document.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(Keep::Never.words()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Never.words()));
         response
     }
 }

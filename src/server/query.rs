@@ -1,12 +1,12 @@
 //! What a query asks for: labels, a page, a place to go on from.
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use crate::render::terminal;
 
 use super::problem::Problem;
-use super::snapshot::{Collection, Shown};
+use super::snapshot::{Collection, ShownAsset};
 
 /// Rows of one answer, unless fewer are asked for.
 pub const LIMIT_MAX: usize = 1_000;
@@ -84,7 +84,7 @@ impl Query {
 
 impl Filter {
     /// Tells whether an asset is wanted.
-    pub fn takes(&self, shown: &Shown<'_>) -> bool {
+    pub fn takes(&self, shown: &ShownAsset<'_>) -> bool {
         self.wanted.iter().zip(shown.values).all(|(wanted, value)| match wanted {
             None => true,
             Some(values) => values.contains(value),

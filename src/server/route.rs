@@ -4,88 +4,27 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::{
-    ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tokio::sync::Semaphore;
-
-use crate::state::Shows;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use hyper::body::{Body as _, Incoming};
 
 use super::access::{self, AccessEntry};
+use super::app::App;
+use super::body::{self, AnswerBody};
+use super::client::Client;
 use super::exact::Numbers;
-use super::fresh::Fresh;
-use super::fresh_plan::FreshPlan;
-use super::host::Hosts;
-use super::listen::Client;
-use super::metrics::{Costs, Metrics, Part};
+use super::metrics::ServerPart;
 use super::mount::MOUNTED_AT;
-use super::operations::{self, Remembered};
-use super::pages::Pages;
 use super::problem::{Problem, unreadable};
-use super::snapshot::Snapshot;
-use super::{Served, api, browse, cross, files, mount, picture};
+use super::{api, browse, cross, files, mount, operations, picture};
 
-/// Requests that are worked on at a time.
-const REQUESTS_MAX: usize = 512;
 /// Bytes of an address.
 const TARGET_BYTES_MAX: usize = 8_000;
 
-/// Everything that answers share.
-pub struct App {
-    /// What is served.
-    pub served: Arc<Served>,
-    /// What is published now.
-    pub fresh: Fresh,
-    /// What manifests would change.
-    pub plan: FreshPlan,
-    /// What was counted.
-    pub metrics: Metrics,
-    /// The pages.
-    pub pages: Pages,
-    /// What the ledger came to.
-    pub costs: Remembered<Costs>,
-    /// Whether the storage was there.
-    pub storage: Remembered<bool>,
-    hosts: Hosts,
-    places: Semaphore,
-}
-
-impl App {
-    /// Begins to serve at an address as it was asked for.
-    pub fn new(served: Served, listened: &str) -> Self {
-        let pages = Pages::new(&served.world.url_base);
-        Self {
-            fresh: Fresh::new(Arc::clone(&served.world), served.reader.clone()),
-            plan: FreshPlan::new(served.plans.clone()),
-            metrics: Metrics::default(),
-            pages,
-            costs: Remembered::default(),
-            storage: Remembered::default(),
-            places: Semaphore::new(REQUESTS_MAX),
-            hosts: Hosts::new(&served.hosts, listened),
-            served: Arc::new(served),
-        }
-    }
-}
-
-impl App {
-    /// Tells whether a plan may be shown: there are manifests, and no row is hidden that a plan would tell of.
-    pub async fn may_plan(&self) -> bool {
-        let shows = |snapshot: &Snapshot| snapshot.shows == Shows::Everything;
-        self.plan.is_possible() && self.fresh.get().await.is_ok_and(|snapshot| shows(&snapshot))
-    }
-}
-
-/// Returns the router: one answer for all, since names of collections are paths.
-pub fn router(app: &Arc<App>) -> Router {
-    Router::new().fallback(answer).with_state(Arc::clone(app))
-}
-
-async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+/// Answers a request; there is no table of paths, since names of collections are paths.
+pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<AnswerBody> {
     let begun = Instant::now();
     let (parts, _) = request.into_parts();
     let part = part(parts.uri.path());
@@ -98,13 +37,16 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     };
     let mut response = match answered.await {
         Ok(response) => response,
-        Err(problem) if part == Part::Pages => app.pages.problem(&problem),
+        Err(problem) if part == ServerPart::Pages => app.pages.problem(&problem),
         Err(problem) => problem.respond(),
     };
-    if part != Part::Pages {
+    if part != ServerPart::Pages {
         cross::allow(&app.served.origins, &parts.headers, response.headers_mut());
     }
     guard(&app, part, parts.uri.path(), &mut response);
+    if parts.method == Method::HEAD {
+        response = without_body(response);
+    }
     let took = begun.elapsed();
     app.metrics.count(part, response.status().as_u16(), took);
     if let Some(log) = &app.served.log {
@@ -116,37 +58,37 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
             path: access::path(parts.uri.path()),
             query: access::query(parts.uri.query(), snapshot.as_deref()),
             status: response.status().as_u16(),
-            bytes: axum::body::HttpBody::size_hint(response.body()).exact(),
+            bytes: response.body().size_hint().exact(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });
     }
     response
 }
 
-fn part(path: &str) -> Part {
+fn part(path: &str) -> ServerPart {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match first {
-        "api" => Part::Api,
-        "files" => Part::Files,
-        "healthz" | "readyz" | "metrics" => Part::Operations,
-        _ => Part::Pages,
+        "api" => ServerPart::Api,
+        "files" => ServerPart::Files,
+        "healthz" | "readyz" | "metrics" => ServerPart::Operations,
+        _ => ServerPart::Pages,
     }
 }
 
 /// Refuses what is too much, and what takes too long.
 async fn limited(
     app: &Arc<App>,
-    part: Part,
+    part: ServerPart,
     method: &Method,
-    target: &axum::http::Uri,
+    target: &Uri,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let length = target.path_and_query().map_or(0, |target| target.as_str().len());
     if length > TARGET_BYTES_MAX {
         let detail = format!("an address has at most {TARGET_BYTES_MAX} bytes");
         return Err(Problem::new(StatusCode::URI_TOO_LONG, "too-long", detail));
     }
-    if method == Method::OPTIONS && part != Part::Pages {
+    if method == Method::OPTIONS && part != ServerPart::Pages {
         return Ok(cross::preflight(&app.served.origins, asked));
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -166,28 +108,28 @@ async fn limited(
 
 async fn dispatch(
     app: &Arc<App>,
-    part: Part,
+    part: ServerPart,
     method: &Method,
-    target: &axum::http::Uri,
+    target: &Uri,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     let (path, query) = (target.path(), target.query());
     match part {
-        Part::Api => {
+        ServerPart::Api => {
             let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
             Ok(api::answer(&snapshot, (path, query), Numbers::asked(asked))?.respond(asked))
         }
-        Part::Files => match path.strip_prefix("/files/") {
+        ServerPart::Files => match path.strip_prefix("/files/") {
             Some(inside) => files::published(&app.served, inside, method, asked).await,
             None => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file")),
         },
-        Part::Operations => match path {
+        ServerPart::Operations => match path {
             "/healthz" => Ok(operations::alive()),
             "/readyz" => Ok(operations::ready(app).await),
             "/metrics" => operations::numbers(app).await,
             _ => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here")),
         },
-        Part::Pages => page(app, (path, query), method, asked).await,
+        ServerPart::Pages => page(app, (path, query), method, asked).await,
     }
 }
 
@@ -196,7 +138,7 @@ async fn page(
     (path, query): (&str, Option<&str>),
     method: &Method,
     asked: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Response<AnswerBody>, Problem> {
     if let Some(inside) = path.strip_prefix(MOUNTED_AT)
         && (inside.is_empty() || inside.starts_with('/'))
     {
@@ -220,8 +162,18 @@ async fn page(
     }
 }
 
+/// Says how long the body would be, and leaves it out.
+fn without_body(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    if let Some(length) = response.body().size_hint().exact()
+        && length > 0
+    {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    response.map(|_| body::empty())
+}
+
 /// Adds what every answer carries.
-fn guard(app: &App, part: Part, path: &str, response: &mut Response<Body>) {
+fn guard(app: &App, part: ServerPart, path: &str, response: &mut Response<AnswerBody>) {
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -231,7 +183,7 @@ fn guard(app: &App, part: Part, path: &str, response: &mut Response<Body>) {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if part == Part::Pages {
+    if part == ServerPart::Pages {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
         if !headers.contains_key(CONTENT_SECURITY_POLICY) {

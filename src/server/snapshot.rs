@@ -12,7 +12,7 @@ use crate::digest::SeenDigest;
 use crate::record::RecordHead;
 use crate::state::{ColumnHolds, Nulls, RowReader, ShownColumn, ShownShape, ShownVisitor, Shows, State, StateError};
 
-use super::answer::Answer;
+use super::answer::CachedAnswer;
 
 /// Answers that are kept ready at most, and their bytes.
 const ANSWERS_MAX: usize = 512;
@@ -32,7 +32,7 @@ pub struct Snapshot {
 
 #[derive(Debug, Default)]
 struct Answers {
-    by_target: HashMap<Box<str>, Arc<Answer>>,
+    by_target: HashMap<Box<str>, Arc<CachedAnswer>>,
     bytes: usize,
 }
 
@@ -44,13 +44,13 @@ pub struct Collection {
     /// Its key axes.
     pub key: Vec<String>,
     /// The columns of its rows.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ServedColumn>,
     /// How much of its rows is shown.
     pub shows: Shows,
     /// Its labels, those of the key first, each with its values; both in manifest order.
     pub labels: Vec<(String, Vec<String>)>,
     /// The assets, by key.
-    entries: Vec<Entry>,
+    entries: Vec<ServedEntry>,
     /// The numbers of the assets in manifest order.
     order: Vec<u32>,
     /// The rows, one after another.
@@ -63,7 +63,7 @@ pub struct Collection {
 
 /// A column of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub struct ServedColumn {
     /// Its name.
     pub name: String,
     /// What it holds by its declaration.
@@ -85,7 +85,7 @@ struct ColumnTypes {
     other: bool,
 }
 
-impl Column {
+impl ServedColumn {
     fn new(name: &str, holds: ColumnHolds, nulls: Nulls) -> Self {
         Self { name: name.to_owned(), holds, nulls, kinds: ColumnTypes::default() }
     }
@@ -113,7 +113,7 @@ impl Column {
 
 /// One published asset.
 #[derive(Debug, PartialEq)]
-struct Entry {
+struct ServedEntry {
     key: Box<str>,
     extra_labels: Box<str>,
     /// For each label the number of its value.
@@ -125,7 +125,7 @@ struct Entry {
 
 /// A published asset, as others see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown<'c> {
+pub struct ShownAsset<'c> {
     /// Its key.
     pub key: &'c str,
     /// For each label the number of its value.
@@ -142,7 +142,7 @@ impl Snapshot {
     pub async fn read(state: &dyn State, reader: &RowReader, url_base: &str) -> Result<Self, StateError> {
         let (mut collections, mut shows) = (BTreeMap::new(), Shows::Everything);
         for known in state.known().await?.collections {
-            let mut reading = Reading::new(known.name.clone(), url_base);
+            let mut reading = SnapshotReader::new(known.name.clone(), url_base);
             state.shown(&known.name, reader, &mut reading).await?;
             let Some(collection) = reading.finish() else { continue };
             if collection.shows != Shows::Everything {
@@ -161,12 +161,12 @@ impl Snapshot {
     }
 
     /// Returns the answer that was made for a target before.
-    pub fn answer(&self, target: &str) -> Option<Arc<Answer>> {
+    pub fn answer(&self, target: &str) -> Option<Arc<CachedAnswer>> {
         self.answers.read().unwrap_or_else(PoisonError::into_inner).by_target.get(target).cloned()
     }
 
     /// Keeps an answer for the next who asks for the same; nothing grows without a bound.
-    pub fn keep(&self, target: &str, answer: &Arc<Answer>) {
+    pub fn keep(&self, target: &str, answer: &Arc<CachedAnswer>) {
         let bytes = answer.bytes() + target.len();
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         if answers.by_target.len() >= ANSWERS_MAX || answers.bytes + bytes > ANSWER_BYTES_MAX {
@@ -180,12 +180,12 @@ impl Snapshot {
 
 impl Collection {
     /// Returns the published assets, in manifest order.
-    pub fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+    pub fn shown(&self) -> impl Iterator<Item = ShownAsset<'_>> {
         self.order.iter().map(|number| self.at(*number as usize))
     }
 
     /// Finds one.
-    pub fn find(&self, key: &str) -> Option<Shown<'_>> {
+    pub fn find(&self, key: &str) -> Option<ShownAsset<'_>> {
         self.number(key).map(|number| self.at(number))
     }
 
@@ -204,26 +204,26 @@ impl Collection {
         self.entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok()
     }
 
-    fn at(&self, number: usize) -> Shown<'_> {
-        let Entry { key, values, row, .. } = &self.entries[number];
-        Shown { key, values, row: row.map(|(start, end)| &self.rows[start..end]) }
+    fn at(&self, number: usize) -> ShownAsset<'_> {
+        let ServedEntry { key, values, row, .. } = &self.entries[number];
+        ShownAsset { key, values, row: row.map(|(start, end)| &self.rows[start..end]) }
     }
 }
 
 /// Takes what a state shows of one collection.
-struct Reading<'u> {
+struct SnapshotReader<'u> {
     name: CollectionName,
     url_base: &'u str,
     shape: Option<ShownShape>,
-    columns: Vec<Column>,
-    entries: Vec<Entry>,
+    columns: Vec<ServedColumn>,
+    entries: Vec<ServedEntry>,
     rows: Vec<u8>,
     edited: u64,
 }
 
-impl ShownVisitor for Reading<'_> {
+impl ShownVisitor for SnapshotReader<'_> {
     fn shape(&mut self, shape: ShownShape) {
-        let column = |column: &ShownColumn| Column::new(&column.name, column.holds, column.nulls);
+        let column = |column: &ShownColumn| ServedColumn::new(&column.name, column.holds, column.nulls);
         self.columns = shape.columns.iter().map(column).collect();
         self.shape = Some(shape);
     }
@@ -231,7 +231,7 @@ impl ShownVisitor for Reading<'_> {
     fn record(&mut self, head: RecordHead<'_>) {
         let has_table = self.shape.as_ref().is_some_and(|shape| shape.table.is_some());
         let row = if has_table { None } else { Some(self.made_row(&head)) };
-        self.entries.push(Entry {
+        self.entries.push(ServedEntry {
             key: head.key.into(),
             extra_labels: head.extra_labels.into(),
             values: Vec::new(),
@@ -277,7 +277,7 @@ pub fn member(text: &mut Vec<u8>, name: &str, value: &Value) {
     serde_json::to_writer(&mut *text, value).expect(written);
 }
 
-impl<'u> Reading<'u> {
+impl<'u> SnapshotReader<'u> {
     fn new(name: CollectionName, url_base: &'u str) -> Self {
         let (shape, columns, entries, rows) = (None, Vec::new(), Vec::new(), Vec::new());
         Self { name, url_base, shape, columns, entries, rows, edited: 0 }
@@ -313,8 +313,8 @@ impl<'u> Reading<'u> {
         let columns = match table {
             Some(_) => columns,
             None => {
-                let axis = |axis: &String| Column::new(axis, ColumnHolds::Text, Nulls::Never);
-                key.iter().map(axis).chain([Column::new("urls", ColumnHolds::Texts, Nulls::Never)]).collect()
+                let axis = |axis: &String| ServedColumn::new(axis, ColumnHolds::Text, Nulls::Never);
+                key.iter().map(axis).chain([ServedColumn::new("urls", ColumnHolds::Texts, Nulls::Never)]).collect()
             }
         };
         Some(Collection { name, key, columns, shows, labels, entries, order, rows, edited, gone })
@@ -322,7 +322,7 @@ impl<'u> Reading<'u> {
 }
 
 /// Returns the numbers of assets in the order of a manifest; those that it does not name come last, by key.
-fn order(entries: &[Entry], keys: Vec<String>) -> Vec<u32> {
+fn order(entries: &[ServedEntry], keys: Vec<String>) -> Vec<u32> {
     let find = |key: &String| entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok();
     let mut ranks = vec![u32::MAX; entries.len()];
     for (rank, number) in keys.iter().filter_map(find).enumerate() {
@@ -334,7 +334,7 @@ fn order(entries: &[Entry], keys: Vec<String>) -> Vec<u32> {
 }
 
 /// Collects labels and their values in the order in which they come, and gives each asset the numbers of its own.
-fn labels(key: &[String], entries: &mut [Entry], order: &[u32]) -> Vec<(String, Vec<String>)> {
+fn labels(key: &[String], entries: &mut [ServedEntry], order: &[u32]) -> Vec<(String, Vec<String>)> {
     let mut labels: Vec<(String, Vec<String>)> = key.iter().map(|axis| (axis.clone(), Vec::new())).collect();
     let mut numbers: Vec<HashMap<String, u32>> = vec![HashMap::new(); labels.len()];
     for entry in order.iter().map(|number| *number as usize) {

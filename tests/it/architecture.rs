@@ -83,7 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("server", &["asset", "digest", "files", "record", "render", "secret", "state", "storage", "world"]),
+    ("server", &["asset", "digest", "engine", "files", "record", "render", "secret", "state", "storage", "world"]),
     (
         "cli",
         &[

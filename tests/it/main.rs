@@ -26,6 +26,10 @@ mod desk;
 mod docs;
 mod drift;
 mod echoes;
+#[expect(dead_code, reason = "its `main` is for `cargo run --example`")]
+#[path = "../../examples/embed.rs"]
+mod embed;
+mod embedded;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod fake_novita;

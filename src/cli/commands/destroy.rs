@@ -30,12 +30,12 @@ pub struct Args {
 const BATCH: usize = 500;
 
 #[derive(Default)]
-struct Keys {
+struct CollectionKeys {
     all: Vec<AssetKey>,
     protected: Vec<String>,
 }
 
-impl ScanVisitor for Keys {
+impl ScanVisitor for CollectionKeys {
     fn record(&mut self, head: RecordHead<'_>) {
         self.all.extend(head.key.parse::<AssetKey>().ok());
         if head.protect {
@@ -64,7 +64,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     if let StoreDecision::Refused(refusal) = decision {
         return Err(crate::apply::ApplyError::Refused(refusal).into());
     }
-    let mut keys = Keys::default();
+    let mut keys = CollectionKeys::default();
     world.state.scan(&name, None, &mut keys).await?;
     if let Some(first) = keys.protected.first() {
         output.talk(&format!(

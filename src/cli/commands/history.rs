@@ -18,7 +18,7 @@ const LINES_MAX: u64 = 100_000;
 pub struct Args {
     /// Only this asset: `age/70+/anime`, or `collection:age/70+/anime`
     #[arg(value_parser = asked)]
-    key: Option<Asked>,
+    key: Option<AskedAsset>,
     /// Only calls that are no older than this: 90m, 12h, 30d, 2w
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
@@ -35,7 +35,7 @@ pub struct Args {
 
 /// An asset that is asked for, declared or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+struct AskedAsset {
     collection: Option<CollectionName>,
     key: AssetKey,
 }
@@ -125,14 +125,14 @@ impl By {
 }
 
 /// Reads `key` or `collection:key`.
-fn asked(text: &str) -> Result<Asked, String> {
+fn asked(text: &str) -> Result<AskedAsset, String> {
     let (collection, key) = match text.split_once(':') {
         Some((collection, key)) => {
             (Some(collection.parse::<CollectionName>().map_err(|error| error.to_string())?), key)
         }
         None => (None, text),
     };
-    Ok(Asked { collection, key: key.parse::<AssetKey>().map_err(|error| error.to_string())? })
+    Ok(AskedAsset { collection, key: key.parse::<AssetKey>().map_err(|error| error.to_string())? })
 }
 
 /// Reads a stretch of time as milliseconds.
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn an_asset_is_asked_for_by_key_and_perhaps_collection() {
-        let bare = Asked { collection: None, key: "age/70+/anime".parse().unwrap() };
+        let bare = AskedAsset { collection: None, key: "age/70+/anime".parse().unwrap() };
         assert_eq!(asked("age/70+/anime"), Ok(bare.clone()));
-        let named = Asked { collection: Some("people".parse().unwrap()), ..bare };
+        let named = AskedAsset { collection: Some("people".parse().unwrap()), ..bare };
         assert_eq!(asked("people:age/70+/anime"), Ok(named));
         for wrong in ["", "a//b", ":a/b", "people:", "a b:c"] {
             assert!(asked(wrong).is_err(), "{wrong}");

@@ -51,7 +51,7 @@ pub struct Args {
 /// Takes over rows and pictures that are there already; buys nothing, and changes no row.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Failure> {
     if let (Some(file), Some(table)) = (&args.write, &args.table) {
-        let wanted = written::Wanted { file, table, key: &args.key, collection: args.collection.as_deref() };
+        let wanted = written::WantedDraft { file, table, key: &args.key, collection: args.collection.as_deref() };
         return written::run(&wanted, global, output).await;
     }
     let begun = Instant::now();

@@ -50,8 +50,12 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let wanted = WantedPlan::new(&args.manifests, &args.look);
     if let Some(takes) = args.candidates {
         let options = RunOptions { keeping: PlanKeeping::None, ..options(args) };
-        let wanted =
-            candidates::Wanted { plan: wanted, takes, save: args.save.as_deref(), consent: args.consent.consent() };
+        let wanted = candidates::WantedCandidates {
+            plan: wanted,
+            takes,
+            save: args.save.as_deref(),
+            consent: args.consent.consent(),
+        };
         return candidates::run(wanted, &options, global, output).await;
     }
     let reports = PlanReports { written: &args.report, printed: None };

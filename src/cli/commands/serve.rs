@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::server::{self, AccessEntry as Seen, HostName, Log, Served};
+use crate::server::{self, AccessEntry, AccessLog, HostName, Served, ServedManifests};
 use crate::state::Access;
 use crate::storage::PublicFiles;
 
-use crate::cli::served::Manifests;
 use crate::cli::{Failure, Global, Output, context};
 
 /// Arguments of `serve`.
@@ -56,8 +55,11 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
     let files = PublicFiles::of(&environment.stores()?).map_err(crate::world::WorldError::from)?;
     let plans = match &args.manifests {
         None => None,
-        Some(named) => Some(Arc::new(Manifests::new(named.clone(), environment, Arc::clone(&world), output)?)
-            as Arc<dyn server::PlanSource>),
+        Some(named) => {
+            let commands = ["pixform plan", "pixform apply"].map(|command| output.command(command)).to_vec();
+            let (world, listener) = (Arc::clone(&world), Arc::new(output.clone()));
+            Some(Arc::new(ServedManifests::new(named.clone(), environment, world, commands, listener)?))
+        }
     };
     let served = Served {
         world,
@@ -86,8 +88,8 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
 }
 
 /// Writes a line a request; one whole line at a time, whoever writes at the same moment.
-fn log() -> Log {
-    Arc::new(|seen: &Seen<'_>| {
+fn log() -> AccessLog {
+    Arc::new(|seen: &AccessEntry<'_>| {
         if let Ok(mut line) = serde_json::to_vec(seen) {
             line.push(b'\n');
             // A reader that has gone is no reason to stop answering.

@@ -2,15 +2,15 @@
 //!
 //! Every value is escaped by the templates' own rule, whatever it is. What a page is told is decided elsewhere.
 
-use axum::body::Body;
-use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use minijinja::{AutoEscape, Environment, Value, context};
 
 use crate::render::visible;
 
-use super::answer::{Answer, Keep};
+use super::answer::{CacheFor, CachedAnswer};
 use super::problem::Problem;
+use crate::server::body::AnswerBody;
 
 /// The templates, by name.
 const TEMPLATES: [(&str, &str); 5] = [
@@ -33,8 +33,8 @@ const HTML: &str = "text/html; charset=utf-8";
 pub struct Pages {
     environment: Environment<'static>,
     /// Style and script with the names they are asked for by, which change when they do.
-    assets: [(String, Answer); 2],
-    icon: Answer,
+    assets: [(String, CachedAnswer); 2],
+    icon: CachedAnswer,
     policy: HeaderValue,
     mounted_policy: HeaderValue,
 }
@@ -52,7 +52,7 @@ impl Pages {
         let asset = |name: &str, kind, text: &'static str| {
             let digest = crate::digest::ContentDigest::of(text.as_bytes()).short();
             let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
-            (format!("{stem}-{digest}.{extension}"), Answer::new(text, kind, Keep::Forever))
+            (format!("{stem}-{digest}.{extension}"), CachedAnswer::new(text, kind, CacheFor::Forever))
         };
         let assets = [
             asset("style.css", "text/css; charset=utf-8", STYLE),
@@ -69,7 +69,7 @@ impl Pages {
         Self {
             environment,
             assets,
-            icon: Answer::new(ICON, "image/svg+xml", Keep::Ask),
+            icon: CachedAnswer::new(ICON, "image/svg+xml", CacheFor::Ask),
             policy: own,
             mounted_policy: mounted,
         }
@@ -79,8 +79,8 @@ impl Pages {
     ///
     /// # Errors
     /// When the template does not get what it needs, which is a fault of ours.
-    pub fn page(&self, template: &str, values: Value, asked: &HeaderMap) -> Result<Response<Body>, Problem> {
-        Ok(Answer::new(self.text(template, values)?, HTML, Keep::Ask).respond(asked))
+    pub fn page(&self, template: &str, values: Value, asked: &HeaderMap) -> Result<Response<AnswerBody>, Problem> {
+        Ok(CachedAnswer::new(self.text(template, values)?, HTML, CacheFor::Ask).respond(asked))
     }
 
     fn text(&self, template: &str, values: Value) -> Result<String, Problem> {
@@ -92,7 +92,7 @@ impl Pages {
     }
 
     /// Answers with a page that says what is wrong.
-    pub fn problem(&self, problem: &Problem) -> Response<Body> {
+    pub fn problem(&self, problem: &Problem) -> Response<AnswerBody> {
         let allowed: Vec<Value> = problem.allowed.iter().map(|name| Value::from(name.as_str())).collect();
         let title = match problem.status.as_u16() {
             404 | 421 => "There is nothing here",
@@ -102,7 +102,7 @@ impl Pages {
         let values = context! { title, detail => problem.detail.as_str(), allowed, collection => problem.kind == "unknown-collection" };
         match self.text("problem", values) {
             Ok(text) => {
-                let mut response = Answer::new(text, HTML, Keep::Never).respond(&HeaderMap::new());
+                let mut response = CachedAnswer::new(text, HTML, CacheFor::Never).respond(&HeaderMap::new());
                 *response.status_mut() = problem.status;
                 response
             }
@@ -111,7 +111,7 @@ impl Pages {
     }
 
     /// Answers with the picture that browsers put before a title, for pages that name none.
-    pub fn icon(&self, asked: &HeaderMap) -> Response<Body> {
+    pub fn icon(&self, asked: &HeaderMap) -> Response<AnswerBody> {
         self.icon.respond(asked)
     }
 
@@ -119,15 +119,15 @@ impl Pages {
     ///
     /// # Errors
     /// Where there is no such file.
-    pub fn asset(&self, name: &str, asked: &HeaderMap) -> Result<Response<Body>, Problem> {
+    pub fn asset(&self, name: &str, asked: &HeaderMap) -> Result<Response<AnswerBody>, Problem> {
         let found = self.assets.iter().find(|(known, _)| known == name);
         let nothing = || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file");
         found.map(|(_, answer)| answer.respond(asked)).ok_or_else(nothing)
     }
 
     /// Answers with a page that was made elsewhere and brings its own style and script: it may load nothing else.
-    pub fn foreign(html: &str) -> Response<Body> {
-        let mut response = Answer::new(html.to_owned(), HTML, Keep::Never).respond(&HeaderMap::new());
+    pub fn foreign(html: &str) -> Response<AnswerBody> {
+        let mut response = CachedAnswer::new(html.to_owned(), HTML, CacheFor::Never).respond(&HeaderMap::new());
         let policy = "default-src 'none'; img-src * data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
