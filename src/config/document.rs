@@ -2,18 +2,17 @@
 //!
 //! Field names and types are checked here, for all environments; what a value means is checked for the chosen one only.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::asset::{GeneratorName, KindSpec, MicroUsd, NAME_BYTES_MAX, TableName, is_identifier};
+use crate::asset::{GeneratorName, KindSpec, NAME_BYTES_MAX, TableName, is_identifier};
 use crate::manifest::Placed;
 use crate::memory::{MEMORY_MAX, MEMORY_MIN};
-use crate::yaml::{Fields, MapEntry, Mistakes, Node, Scalar, Span, nearest};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node};
 
+use super::field_readers::{map, meant, money, size, text, whole, word};
 use super::generator::{GeneratorLine, read_generators};
-use super::settle::{HOME, is_home};
 use super::store::{StorageLine, read_storage};
+use super::store_url::{HOME, is_home};
 use super::{GuardSettings, OnUnknown, RawText};
 
 /// The fields of `pixform.yaml`.
@@ -22,37 +21,6 @@ pub const FIELDS: [&str; 4] = ["version", "default_environment", "env_file", "en
 /// The fields of an environment.
 pub const ENVIRONMENT_FIELDS: [&str; 9] =
     ["env_file", "state", "storage", "generators", "guards", "limits", "publish", "on_unknown", "on_unknown_max"];
-
-/// The fields of `storage`.
-pub const STORAGE_FIELDS: [&str; 13] = [
-    "url",
-    "public_url",
-    "endpoint",
-    "region",
-    "account",
-    "key",
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "path_style",
-    "create_bucket",
-    "originals",
-    "previous",
-];
-
-/// The fields of `originals`, and of `previous` where it is more than a URL.
-pub const STORE_FIELDS: [&str; 10] = [
-    "url",
-    "endpoint",
-    "region",
-    "account",
-    "key",
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "path_style",
-    "create_bucket",
-];
 
 /// The fields of `guards`.
 pub const GUARD_FIELDS: [&str; 3] = ["max_cost", "max_cost_month", "max_deletions"];
@@ -66,17 +34,11 @@ pub const PUBLISH_FIELDS: [&str; 1] = ["tables"];
 /// The values of `on_unknown`, with what they mean where `on_unknown_max` is not set.
 pub const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("ask", OnUnknown::Ask), ("retry", OnUnknown::Retry { times_max: 1 })];
 
-/// The units of an amount of memory, with their bytes.
-pub const MEMORY_UNITS: [(&str, u64); 2] = [("MiB", 1024 * 1024), ("GiB", 1024 * 1024 * 1024)];
-
 /// How many images `limits.images` may allow in one collection.
 pub const IMAGES_CEILING: u64 = 10_000_000;
 
 /// How many deletions `guards.max_deletions` may allow.
 pub const DELETIONS_CEILING: u64 = IMAGES_CEILING;
-
-/// The longest pause between two calls of one generator.
-pub const INTERVAL_CEILING: Duration = Duration::from_secs(3_600);
 
 /// How often a call whose outcome is unknown may be repeated by itself.
 pub const ON_UNKNOWN_CEILING: u64 = 10;
@@ -86,7 +48,7 @@ const TABLES_MAX: usize = 1_000;
 
 /// The file as it is written.
 #[derive(Debug)]
-pub struct Document {
+pub struct ConfigDocument {
     /// The environment that is meant where none is named.
     pub default_environment: Option<Placed<String>>,
     /// A file with variables for every environment.
@@ -120,7 +82,7 @@ pub struct EnvironmentLine {
 }
 
 /// Reads a document from a tree, collecting every mistake.
-pub fn read(root: Node<'_>, kinds: &[&'static KindSpec], mistakes: &mut Mistakes) -> Option<Document> {
+pub fn read(root: Node<'_>, kinds: &[&'static KindSpec], mistakes: &mut Mistakes) -> Option<ConfigDocument> {
     let what = "pixform.yaml";
     let mut fields = Fields::of(root, what, mistakes)?;
     read_version(&mut fields, mistakes);
@@ -144,7 +106,7 @@ pub fn read(root: Node<'_>, kinds: &[&'static KindSpec], mistakes: &mut Mistakes
     if environments.is_empty() && mistakes.is_empty() {
         mistakes.add(key.span, "`environments` names none", help);
     }
-    Some(Document { default_environment, env_file, environments })
+    Some(ConfigDocument { default_environment, env_file, environments })
 }
 
 fn read_version(fields: &mut Fields<'_>, mistakes: &mut Mistakes) {
@@ -229,29 +191,6 @@ fn read_on_unknown(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> OnUnknow
     }
 }
 
-/// Opens an inner map; nothing at all is none.
-pub(super) fn map<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<Fields<'s>> {
-    let (_, node) = fields.take(name)?;
-    if node.is_null() { None } else { Fields::of(node, &format!("`{name}`"), mistakes) }
-}
-
-pub(super) fn scalar<'s>(fields: &mut Fields<'s>, name: &str, mistakes: &mut Mistakes) -> Option<(Span, Scalar<'s>)> {
-    let (_, node) = fields.take(name)?;
-    node.scalar(&format!("`{name}`"), mistakes)
-}
-
-/// Takes a text that may hold variables.
-pub(super) fn text(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<RawText> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    Some(RawText { span, text: scalar.text.into_owned() })
-}
-
-/// Takes a text that holds none.
-pub(super) fn word(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<String>> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    Some(Placed { span, value: scalar.text.into_owned() })
-}
-
 fn read_env_file(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Placed<PathBuf>> {
     let Placed { span, value } = word(fields, "env_file", mistakes)?;
     if value.is_empty() {
@@ -260,113 +199,4 @@ fn read_env_file(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Pla
         mistakes.add(span, HOME.0, HOME.1);
     }
     Some(Placed { span, value: value.into() })
-}
-
-pub(super) fn whole(
-    fields: &mut Fields<'_>,
-    name: &str,
-    least: u64,
-    most: u64,
-    mistakes: &mut Mistakes,
-) -> Option<u64> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    let words = match scalar.integer(most) {
-        Ok(number) if number >= least => return Some(number),
-        Ok(number) => format!("must be at least {least}, is {number}"),
-        Err(words) => words,
-    };
-    mistakes.add(span, format!("`{name}` {words}"), format!("write {least} to {most}"));
-    None
-}
-
-pub(super) fn truth(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<bool> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    scalar.truth().map_err(|words| mistakes.add(span, format!("`{name}` {words}"), "write it without quotes")).ok()
-}
-
-pub(super) fn money(fields: &mut Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Placed<MicroUsd>> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    match scalar.text.parse() {
-        Ok(value) => Some(Placed { span, value }),
-        Err(_) => {
-            let help = "write US dollars with at most six decimals, as in `0.015`";
-            mistakes.add(span, format!("`{name}` is no amount of money"), help);
-            None
-        }
-    }
-}
-
-pub(super) fn duration(
-    fields: &mut Fields<'_>,
-    name: &str,
-    least: Duration,
-    mistakes: &mut Mistakes,
-) -> Option<Duration> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
-    let read = units.iter().find_map(|(unit, milliseconds)| {
-        let number = scalar.text.strip_suffix(unit)?;
-        let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number: u64 = if plain { number.parse().ok()? } else { return None };
-        Some(Duration::from_millis(number.checked_mul(*milliseconds)?))
-    });
-    match read {
-        Some(duration) if duration < least => {
-            let help = format!("write at least `{}ms`", least.as_millis());
-            mistakes.add(span, format!("`{name}` is too short: nothing can be done within it"), help);
-        }
-        Some(duration) if duration <= INTERVAL_CEILING => return Some(duration),
-        Some(_) => {
-            mistakes.add(span, format!("`{name}` must be at most an hour"), "write it as in `1500ms`, `2s`, `1m`")
-        }
-        None => mistakes.add(span, format!("`{name}` is no length of time"), "write it as in `1500ms`, `2s`, `1m`"),
-    }
-    None
-}
-
-/// Reads an amount of memory, in bytes.
-pub(super) fn size(
-    fields: &mut Fields<'_>,
-    name: &str,
-    bounds: RangeInclusive<u64>,
-    mistakes: &mut Mistakes,
-) -> Option<u64> {
-    let (span, scalar) = scalar(fields, name, mistakes)?;
-    let read = MEMORY_UNITS.iter().find_map(|(unit, bytes)| {
-        let number = scalar.text.strip_suffix(unit)?;
-        let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        if plain { number.parse::<u64>().ok()?.checked_mul(*bytes) } else { None }
-    });
-    let help = "write it as in `512MiB`, `2GiB`";
-    match read {
-        Some(bytes) if bounds.contains(&bytes) => return Some(bytes),
-        Some(_) => {
-            let [least, most] = [bounds.start(), bounds.end()].map(|bytes| bytes / MEMORY_UNITS[0].1);
-            mistakes.add(span, format!("`{name}` must be from {least}MiB to {most}MiB"), help);
-        }
-        None => mistakes.add(span, format!("`{name}` is no amount of memory"), help),
-    }
-    None
-}
-
-/// What to do about a word that is none of those that are known; the verb introduces their list.
-pub fn meant(word: &str, known: &[&str], verb: &str) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("{verb} {}", listed(known)),
-    }
-}
-
-/// Lists names for a message: `` `a`, `b` or `c` ``.
-pub fn listed(names: &[&str]) -> String {
-    let mut text = String::new();
-    for (number, name) in names.iter().enumerate() {
-        text += match number {
-            0 => "",
-            _ if number + 1 == names.len() => " or ",
-            _ => ", ",
-        };
-        text += &format!("`{name}`");
-    }
-    text
 }

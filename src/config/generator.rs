@@ -7,8 +7,8 @@ use crate::asset::{Cost, FieldMap, FieldName, FieldValue, GeneratorName, KindSpe
 use crate::manifest::Placed;
 use crate::yaml::{Fields, MapEntry, Mistakes, Node, Span};
 
-use super::document::{duration, listed, map, meant, money, scalar, text, truth, whole, word};
-use super::settle::Context;
+use super::field_readers::{duration, listed, map, meant, money, scalar, text, truth, whole, word};
+use super::settle_context::SettleContext;
 use super::variables::check;
 use super::{GeneratorSettings, RawText};
 
@@ -164,7 +164,7 @@ fn number(fields: &mut Fields<'_>, name: &str, bounds: RangeInclusive<f64>, mist
 pub fn settle_generator(
     name: Placed<GeneratorName>,
     line: GeneratorLine,
-    context: &Context<'_>,
+    context: &SettleContext<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<(GeneratorName, GeneratorSettings)> {
     let kinds: Vec<&str> = context.kinds.iter().map(|kind| kind.name).collect();

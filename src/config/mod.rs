@@ -17,10 +17,13 @@ use crate::manifest::{IMAGES_MAX, Placed};
 use crate::yaml::{ManifestError, Mistake, Mistakes, YamlLimits, parse};
 
 mod document;
+mod field_readers;
 mod generator;
 mod schema;
 mod settle;
+mod settle_context;
 mod store;
+mod store_url;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -28,12 +31,14 @@ mod veil;
 
 pub use crate::secret::SecretText;
 pub use document::{
-    DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, INTERVAL_CEILING, LIMIT_FIELDS,
-    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
+    DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, LIMIT_FIELDS, ON_UNKNOWN_CEILING,
+    PUBLISH_FIELDS,
 };
+pub use field_readers::INTERVAL_CEILING;
 pub use generator::{CONCURRENCY_CEILING, IMAGES_PER_MINUTE_CEILING};
 pub use schema::schema;
-pub use settle::is_home;
+pub use store::{STORAGE_FIELDS, STORE_FIELDS};
+pub use store_url::is_home;
 pub use variables::{EXPANDED_BYTES_MAX, FILE_BYTES_MAX, Outside, RawText, read_file};
 
 use variables::Variables;
@@ -278,7 +283,7 @@ fn read(
         return Err(error.expect("a document is only refused with a mistake").into());
     };
     let chosen = settle::choose(document, environment, &name, &root, &mut mistakes)?;
-    let context = settle::Context { root: &root, source: &source, kinds, outside };
+    let context = settle_context::SettleContext { root: &root, source: &source, kinds, outside };
     let settled = chosen.and_then(|settle::Chosen { line, elsewhere, env_files }| {
         let settled = settle::settle(line, &env_files, &context, &mut mistakes);
         settled.map(|settled| (settled, elsewhere, env_files))
@@ -307,9 +312,9 @@ pub fn built_in(folder: &Path, environment: Option<&str>) -> Result<Settings, Co
     Ok(Settings {
         environment: BUILT_IN.to_owned(),
         file: None,
-        state: SecretText::new(settle::rooted("sqlite:.pixform/state.db", "sqlite", &root)),
+        state: SecretText::new(store_url::rooted("sqlite:.pixform/state.db", "sqlite", &root)),
         storage: StorageSettings {
-            url: SecretText::new(settle::rooted("file:.pixform/storage", "file", &root)),
+            url: SecretText::new(store_url::rooted("file:.pixform/storage", "file", &root)),
             public_url: None,
             access: StoreAccess::default(),
             create_bucket: false,
@@ -347,12 +352,12 @@ impl Settings {
     /// As [`Settings::expand`].
     pub fn expand_url(&self, raw: &RawText, outside: &Outside<'_>) -> Result<SecretText, ConfigError> {
         let url = self.expand(raw, outside)?;
-        if settle::path_of(url.expose(), "file").is_some_and(settle::is_home) {
-            let (message, help) = settle::HOME;
+        if store_url::path_of(url.expose(), "file").is_some_and(store_url::is_home) {
+            let (message, help) = store_url::HOME;
             let Origin { file, source, env_files: _ } = &self.origin;
             return Err(ManifestError::one(file, source, raw.span, message, help).into());
         }
-        Ok(SecretText::new(settle::rooted(url.expose(), "file", &self.root)))
+        Ok(SecretText::new(store_url::rooted(url.expose(), "file", &self.root)))
     }
 
     /// Fills the variables of a text in, now that it is needed.

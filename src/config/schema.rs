@@ -7,9 +7,10 @@ use crate::schema::{DRAFT, described, object, undescribed, whole};
 
 use super::document::{
     DELETIONS_CEILING, ENVIRONMENT_FIELDS, FIELDS, GUARD_FIELDS, IMAGES_CEILING, LIMIT_FIELDS, ON_UNKNOWN,
-    ON_UNKNOWN_CEILING, PUBLISH_FIELDS, STORAGE_FIELDS, STORE_FIELDS,
+    ON_UNKNOWN_CEILING, PUBLISH_FIELDS,
 };
 use super::generator::{CONCURRENCY_CEILING, IMAGES_PER_MINUTE_CEILING};
+use super::store::{STORAGE_FIELDS, STORE_FIELDS};
 
 /// Returns the JSON Schema (draft 2020-12) of `pixform.yaml`.
 ///

@@ -5,10 +5,42 @@
 
 use crate::yaml::{Fields, Mistakes, Node, Span, Value};
 
-use super::document::{STORAGE_FIELDS, STORE_FIELDS, text, truth};
-use super::settle::{Context, HOME, check_public_url, is_home, path_of, url};
+use super::field_readers::{text, truth};
+use super::settle_context::SettleContext;
+use super::store_url::{HOME, check_public_url, is_home, path_of, url};
 use super::variables::{Variables, check};
 use super::{RawText, StorageSettings, StoreAccess, StoreSettings};
+
+/// The fields of `storage`.
+pub const STORAGE_FIELDS: [&str; 13] = [
+    "url",
+    "public_url",
+    "endpoint",
+    "region",
+    "account",
+    "key",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "path_style",
+    "create_bucket",
+    "originals",
+    "previous",
+];
+
+/// The fields of `originals`, and of `previous` where it is more than a URL.
+pub const STORE_FIELDS: [&str; 10] = [
+    "url",
+    "endpoint",
+    "region",
+    "account",
+    "key",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "path_style",
+    "create_bucket",
+];
 
 /// What `originals` is written as in messages.
 const ORIGINALS: &str = "`originals`";
@@ -92,7 +124,7 @@ fn read_previous(node: Node<'_>, mistakes: &mut Mistakes) -> Option<StoreLine> {
 pub(super) fn settle_storage(
     line: StorageLine,
     variables: &mut Variables<'_>,
-    context: &Context<'_>,
+    context: &SettleContext<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<StorageSettings> {
     let StorageLine { store, public_url, originals, previous } = line;
@@ -124,7 +156,12 @@ pub(super) fn settle_storage(
     Some(StorageSettings { url: main?, public_url, access, create_bucket, originals, previous })
 }
 
-fn settle_other(line: StoreLine, what: &str, context: &Context<'_>, mistakes: &mut Mistakes) -> Option<StoreSettings> {
+fn settle_other(
+    line: StoreLine,
+    what: &str,
+    context: &SettleContext<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<StoreSettings> {
     let StoreLine { span, url, access, create_bucket } = line;
     let Some(url) = url else {
         let span = Span { start: span.start, end: span.start + 1 };
@@ -143,7 +180,7 @@ fn settle_other(line: StoreLine, what: &str, context: &Context<'_>, mistakes: &m
 
 impl StoreAccess {
     /// Reports what is wrong with variables that are filled in later.
-    fn check(&self, context: &Context<'_>, mistakes: &mut Mistakes) {
+    fn check(&self, context: &SettleContext<'_>, mistakes: &mut Mistakes) {
         let Self { endpoint, region, account, key, access_key_id, secret_access_key, session_token, path_style: _ } =
             self;
         let texts = [endpoint, region, account, key, access_key_id, secret_access_key, session_token];

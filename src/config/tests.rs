@@ -246,7 +246,7 @@ fn urls_of_paths_become_absolute_and_others_stay() {
         ("file", "memory:", "memory:"),
         ("file", "filex:a", "filex:a"),
     ] {
-        assert_eq!(settle::rooted(written, scheme, root), expected, "{written}");
+        assert_eq!(store_url::rooted(written, scheme, root), expected, "{written}");
     }
 }
 

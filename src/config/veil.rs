@@ -86,7 +86,7 @@ struct Veil<'s> {
 
 /// How much of a value is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum VeiledWord {
     /// Everything, but for words that look like keys.
     Words,
     /// An address without user, password, query and fragment.
@@ -98,7 +98,7 @@ enum Shown {
 impl<'s> Veil<'s> {
     fn over(source: &'s str) -> Self {
         let mut veil = Self { text: String::with_capacity(source.len()), hidden: Vec::new() };
-        let mut reading = Reading::default();
+        let mut reading = VeilReading::default();
         for line in source.split_inclusive('\n') {
             reading.line(line, &mut veil);
         }
@@ -128,7 +128,7 @@ impl<'s> Veil<'s> {
     }
 
     /// Shows a value as far as it may be; `${NAME}` always, its default never.
-    fn value(&mut self, value: &'s str, shown: Shown) {
+    fn value(&mut self, value: &'s str, shown: VeiledWord) {
         let mut rest = value;
         while let Some(at) = rest.find("${") {
             let (before, behind) = rest.split_at(at);
@@ -156,15 +156,15 @@ impl<'s> Veil<'s> {
         self.literal(rest, shown);
     }
 
-    fn literal(&mut self, text: &'s str, shown: Shown) {
+    fn literal(&mut self, text: &'s str, shown: VeiledWord) {
         match shown {
-            Shown::Nothing => self.hide(text),
-            Shown::Words => {
+            VeiledWord::Nothing => self.hide(text),
+            VeiledWord::Words => {
                 for word in text.split_inclusive(|letter: char| letter.is_whitespace() || ",[]{}\"'".contains(letter)) {
                     if is_key(word) { self.hide(word) } else { self.show(word) }
                 }
             }
-            Shown::Address => self.address(text),
+            VeiledWord::Address => self.address(text),
         }
     }
 
@@ -227,7 +227,7 @@ fn is_key(word: &str) -> bool {
 
 /// Where in the file one is.
 #[derive(Default)]
-struct Reading {
+struct VeilReading {
     /// How deep in brackets.
     depth: usize,
     /// The indentation of a field whose covered value goes on in the lines below it.
@@ -235,10 +235,10 @@ struct Reading {
     /// The quote in which a value goes on.
     quote: Option<char>,
     /// How much is shown of what stands in a list.
-    list: Option<Shown>,
+    list: Option<VeiledWord>,
 }
 
-impl Reading {
+impl VeilReading {
     fn line<'s>(&mut self, line: &'s str, veil: &mut Veil<'s>) {
         let text = line.trim_start_matches([' ', '\t', '\u{feff}']);
         let (indent, text) = line.split_at(line.len() - text.len());
@@ -292,7 +292,7 @@ impl Reading {
         }
         let Some(colon) = colon(text, self.depth) else {
             let end = self.end_of(text);
-            veil.value(&text[..end], self.list.unwrap_or(Shown::Nothing));
+            veil.value(&text[..end], self.list.unwrap_or(VeiledWord::Nothing));
             return &text[end..];
         };
         let (name, behind) = text.split_at(colon);
@@ -305,10 +305,12 @@ impl Reading {
         let value = behind[1..].trim_start_matches([' ', '\t']);
         veil.show(&behind[1..behind.len() - value.len()]);
         let shown = match bare {
-            bare if OPEN.contains(&bare) => Shown::Words,
-            bare if ADDRESSES.contains(&bare) => Shown::Address,
-            bare if bare == "state" && value.trim_start_matches(['"', '\'']).starts_with("sqlite:") => Shown::Address,
-            _ => Shown::Nothing,
+            bare if OPEN.contains(&bare) => VeiledWord::Words,
+            bare if ADDRESSES.contains(&bare) => VeiledWord::Address,
+            bare if bare == "state" && value.trim_start_matches(['"', '\'']).starts_with("sqlite:") => {
+                VeiledWord::Address
+            }
+            _ => VeiledWord::Nothing,
         };
         if value.is_empty() || value.starts_with(['{', '[', '#']) {
             self.list = Some(shown).filter(|_| value.starts_with('['));
@@ -316,7 +318,7 @@ impl Reading {
         }
         let end = self.end_of(value);
         // A text goes on below what is shown only as a block.
-        if self.depth == 0 && (shown != Shown::Words || value.starts_with(['|', '>'])) {
+        if self.depth == 0 && (shown != VeiledWord::Words || value.starts_with(['|', '>'])) {
             self.covered = Some(indent);
         }
         veil.value(&value[..end], shown);

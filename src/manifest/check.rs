@@ -8,18 +8,16 @@ use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistake, Mistakes, Span};
 
 use super::axis::Axis;
+use super::block::{AssetSlot, Block};
 use super::hints::undefined_help;
 use super::image::Image;
 use super::layer::{Layer, LayerId, Setting};
-use super::matrix::{Block, Cells, Slot};
+use super::matrix::Cells;
 use super::placed::Placed;
 use super::pool::Pool;
 use super::publish::{PublishLine, RenditionLine};
-use super::resolve::RowPlan;
+use super::row_plan::RowPlan;
 use super::{MOVED_CHAIN_MAX, Manifest, Moved, Rules};
-
-/// Names that a path template may use beyond labels and vars.
-pub const PATH_NAMES: [&str; 3] = ["digest", "ext", "rendition"];
 
 /// A name is a label or a var or a rendition, never two of them.
 pub fn shared_names(
@@ -108,9 +106,9 @@ pub fn row(
                 mistakes.add(template.span, message, "write `{{ url }}`: it begins with that");
             }
             match output(used, renditions) {
-                Output::Url => inputs.entry(crate::asset::URL_BASE.to_owned()).or_insert(template.span),
-                Output::Other => continue,
-                Output::None => inputs.entry(used.to_string()).or_insert(template.span),
+                NamedOutput::Url => inputs.entry(crate::asset::URL_BASE.to_owned()).or_insert(template.span),
+                NamedOutput::Other => continue,
+                NamedOutput::None => inputs.entry(used.to_string()).or_insert(template.span),
             };
         }
         places.insert(name.value.clone(), template.span);
@@ -121,27 +119,27 @@ pub fn row(
     Some(RowPlan { shape, inputs: inputs.into_iter().collect(), places })
 }
 
-enum Output {
+enum NamedOutput {
     Url,
     Other,
     None,
 }
 
 /// Tells what a column's name refers to: `url`, `thumb.url`, another output, or none.
-fn output(name: &str, renditions: &[RenditionLine]) -> Output {
+fn output(name: &str, renditions: &[RenditionLine]) -> NamedOutput {
     let field = match name.split_once('.') {
         Some((rendition, field)) if renditions.iter().any(|line| line.name.value.as_str() == rendition) => field,
-        Some(_) => return Output::None,
+        Some(_) => return NamedOutput::None,
         None => name,
     };
     match field {
-        "url" => Output::Url,
-        field if OUTPUTS.contains(&field) => Output::Other,
-        _ => Output::None,
+        "url" => NamedOutput::Url,
+        field if OUTPUTS.contains(&field) => NamedOutput::Other,
+        _ => NamedOutput::None,
     }
 }
 
-fn keys<'b>(blocks: &'b [Block], slots: &'b [Slot]) -> impl Iterator<Item = String> + 'b {
+fn keys<'b>(blocks: &'b [Block], slots: &'b [AssetSlot]) -> impl Iterator<Item = String> + 'b {
     let mut values = Vec::new();
     slots.iter().map(move |slot| {
         let block = &blocks[slot.block as usize];
@@ -154,7 +152,7 @@ fn keys<'b>(blocks: &'b [Block], slots: &'b [Slot]) -> impl Iterator<Item = Stri
 pub fn moved_bases(
     collection: &CollectionName,
     moved: &[(Span, Moved)],
-    (blocks, slots): (&[Block], &[Slot]),
+    (blocks, slots): (&[Block], &[AssetSlot]),
     mistakes: &mut Mistakes,
 ) -> BTreeMap<String, String> {
     let mut bases = BTreeMap::new();
@@ -199,7 +197,7 @@ pub fn moved_bases(
 }
 
 /// A `removed` that matches a declared asset is a mistake.
-pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[Slot], mistakes: &mut Mistakes) {
+pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[AssetSlot], mistakes: &mut Mistakes) {
     if removed.is_empty() {
         return;
     }
@@ -231,7 +229,7 @@ pub fn removed(removed: &[Placed<KeyGlob>], blocks: &[Block], slots: &[Slot], mi
 pub fn cells(
     lines: &[(Placed<KeyGlob>, LayerId)],
     cells: &Cells,
-    (blocks, slots): (&[Block], &[Slot]),
+    (blocks, slots): (&[Block], &[AssetSlot]),
     mistakes: &mut Mistakes,
 ) {
     if cells.is_empty() || slots.is_empty() {

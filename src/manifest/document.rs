@@ -51,7 +51,7 @@ pub struct MovedLine {
 
 /// What is known of the keys of all assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
+pub enum KeyKnowledge {
     /// All of them.
     Known,
     /// A label or an image cannot be read: what seems to match nothing, or to be there twice, may be a consequence.
@@ -60,13 +60,13 @@ pub enum Keys {
 
 /// A manifest as it is written.
 #[derive(Debug)]
-pub struct Document {
+pub struct ManifestDocument {
     /// The collection's name.
     pub name: Option<CollectionName>,
     /// The key axes.
     pub key: Vec<Placed<String>>,
     /// Whether the keys of all assets can be told from it.
-    pub keys: Keys,
+    pub keys: KeyKnowledge,
     /// `vars` and `defaults`.
     pub defaults: LayerId,
     /// The axes shared by every matrix.
@@ -88,7 +88,7 @@ pub struct Document {
 }
 
 /// Reads a document from a tree, collecting every mistake.
-pub fn read(root: Node<'_>, source: &str, rules: &Rules, mistakes: &mut Mistakes) -> Option<Document> {
+pub fn read(root: Node<'_>, source: &str, rules: &Rules, mistakes: &mut Mistakes) -> Option<ManifestDocument> {
     let mut fields = Fields::known(root, "a manifest", &FIELDS, mistakes)?;
     let pool = Pool::new(rules.known_fields());
     let mut reader = LayerReader { source, rules, pool, mistakes };
@@ -112,7 +112,7 @@ pub fn read(root: Node<'_>, source: &str, rules: &Rules, mistakes: &mut Mistakes
     };
     let images = read_images(&mut fields, &mut reader);
     doubts += reader.mistakes.len() - before;
-    let keys = if doubts == 0 { Keys::Known } else { Keys::Doubtful };
+    let keys = if doubts == 0 { KeyKnowledge::Known } else { KeyKnowledge::Doubtful };
     let cells = read_cells(&mut fields, &mut reader);
     let LayerReader { pool, mistakes, .. } = reader;
     let moved =
@@ -124,7 +124,7 @@ pub fn read(root: Node<'_>, source: &str, rules: &Rules, mistakes: &mut Mistakes
     let renditions = read_renditions(&mut fields, mistakes);
     let publish = fields.take("publish").and_then(|(_, node)| read_publish(node, mistakes));
     fields.finish("a manifest", &FIELDS, mistakes);
-    Some(Document { name, key, keys, defaults, axes, images, cells, moved, removed, renditions, publish, pool })
+    Some(ManifestDocument { name, key, keys, defaults, axes, images, cells, moved, removed, renditions, publish, pool })
 }
 
 fn read_version(fields: &mut Fields<'_>, mistakes: &mut Mistakes) {

@@ -11,7 +11,7 @@ use super::axis::AxisValue;
 use super::hints::{undefined_help, value_help};
 use super::image::Exclusion;
 
-use super::matrix::Block;
+use super::block::Block;
 
 /// A line with its labels looked up: the axis of each, and the values that will do.
 struct Line<'e> {

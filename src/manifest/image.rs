@@ -19,7 +19,7 @@ pub struct Image {
     /// Where it stands.
     pub span: Span,
     /// `at`, or `matrix`.
-    pub form: Form,
+    pub form: ImageForm,
     /// The axes that it names itself; of one value each for `at`.
     pub axes: Vec<Axis>,
     /// Combinations that it leaves out.
@@ -30,7 +30,7 @@ pub struct Image {
 
 /// How an entry of `images` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ImageForm {
     /// One image.
     At,
     /// The product of its axes and the shared ones.
@@ -58,8 +58,8 @@ fn read_image(node: Node<'_>, reader: &mut LayerReader<'_>) -> Option<Image> {
     let mistakes_before = reader.mistakes.len();
     let mut fields = Fields::known(node, what, &IMAGE_FIELDS, reader.mistakes)?;
     let (form, axes) = match (fields.take("matrix"), fields.take("at")) {
-        (Some((_, node)), None) => (Form::Matrix, read_axes(node, "`matrix`", reader)),
-        (None, Some((_, node))) => (Form::At, read_at(node, reader)),
+        (Some((_, node)), None) => (ImageForm::Matrix, read_axes(node, "`matrix`", reader)),
+        (None, Some((_, node))) => (ImageForm::At, read_at(node, reader)),
         (Some((key, _)), Some(_)) => {
             reader.mistakes.add(key.span, "an entry has either `matrix` or `at`", "make two entries of it");
             return None;
@@ -76,7 +76,7 @@ fn read_image(node: Node<'_>, reader: &mut LayerReader<'_>) -> Option<Image> {
         return None;
     }
     let exclude = match fields.take("exclude") {
-        Some((key, _)) if form == Form::At => {
+        Some((key, _)) if form == ImageForm::At => {
             reader.mistakes.add(key.span, "`exclude` belongs to a matrix", "remove it: `at` is one image");
             Vec::new()
         }

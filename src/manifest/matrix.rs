@@ -2,63 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::asset::{AssetKey, Labels};
 use crate::glob::{GlobIndex, KeyGlob};
 use crate::yaml::{Mistakes, nearest};
 
-use super::axis::{Axis, AxisValue};
+use super::axis::Axis;
+use super::block::{AssetSlot, Block};
 use super::exclude::leave_out;
-use super::image::{AXES_MAX, Form, Image};
+use super::image::{AXES_MAX, Image, ImageForm};
 use super::layer::LayerId;
 use super::placed::Placed;
-
-/// One entry of `images` with the shared axes it takes part in, ready to be counted through.
-#[derive(Debug)]
-pub struct Block {
-    /// Where the entry stands.
-    pub span: crate::yaml::Span,
-    /// All its axes: its own first, then the shared ones; the last turns fastest.
-    pub axes: Vec<Axis>,
-    /// Numbers of the axes in the order in which their layers apply: those beyond the key, then the key axes.
-    pub layering: Vec<u8>,
-    /// Numbers of the key axes, in key order.
-    pub key: Vec<u8>,
-    /// What the entry itself sets.
-    pub layer: LayerId,
-}
-
-/// One wanted image: a block, and which combination of its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    /// The block's number.
-    pub block: u32,
-    /// The combination's number: axis values in mixed radix, the last axis turning fastest.
-    pub combination: u32,
-}
-
-impl Block {
-    /// Returns the value that each axis has in a combination, into a buffer that is reused.
-    pub fn values<'b>(&'b self, combination: u32, into: &mut Vec<&'b AxisValue>) {
-        into.clear();
-        let mut rest = combination as usize;
-        for axis in self.axes.iter().rev() {
-            into.push(&axis.values[rest % axis.values.len()]);
-            rest /= axis.values.len();
-        }
-        into.reverse();
-    }
-
-    /// Returns the labels of a combination whose values were looked up.
-    pub fn labels(&self, values: &[&AxisValue]) -> Labels {
-        let all = self.axes.iter().zip(values);
-        all.map(|(axis, value)| (axis.name.to_string(), value.text.to_string())).collect()
-    }
-
-    /// Returns the key of a combination whose values were looked up.
-    pub fn key(&self, values: &[&AxisValue]) -> AssetKey {
-        AssetKey::join(self.key.iter().map(|axis| &*values[usize::from(*axis)].text))
-    }
-}
 
 /// What each value of the shared axes sets, by axis and value: there may be as many images as values.
 type Layers<'s> = HashMap<&'s str, HashMap<&'s str, LayerId>>;
@@ -70,7 +22,7 @@ pub fn expand<'s>(
     key: &[Placed<String>],
     images_max: usize,
     mistakes: &mut Mistakes,
-) -> (Vec<Block>, Vec<Slot>) {
+) -> (Vec<Block>, Vec<AssetSlot>) {
     let mut blocks = Vec::with_capacity(images.len());
     let mut slots = Vec::with_capacity(images.len());
     let layers_of = |axis: &'s Axis| axis.values.iter().map(|value| (&*value.text, value.layer)).collect();
@@ -96,10 +48,10 @@ pub fn expand<'s>(
         let number = blocks.len() as u32;
         let combinations = 0..count.unwrap_or_default() as u32;
         if exclude_lines == 0 {
-            slots.extend(combinations.map(|combination| Slot { block: number, combination }));
+            slots.extend(combinations.map(|combination| AssetSlot { block: number, combination }));
         } else {
             let kept = leave_out(&block, combinations, &exclude, mistakes);
-            slots.extend(kept.into_iter().map(|combination| Slot { block: number, combination }));
+            slots.extend(kept.into_iter().map(|combination| AssetSlot { block: number, combination }));
         }
         blocks.push(block);
     }
@@ -108,7 +60,7 @@ pub fn expand<'s>(
 
 fn join(
     span: crate::yaml::Span,
-    form: Form,
+    form: ImageForm,
     mut axes: Vec<Axis>,
     layer: LayerId,
     (shared, layers): (&[Axis], &Layers<'_>),
@@ -116,11 +68,11 @@ fn join(
     mistakes: &mut Mistakes,
 ) -> Option<Block> {
     match form {
-        Form::Matrix => {
+        ImageForm::Matrix => {
             let own: Vec<Box<str>> = axes.iter().map(|axis| axis.name.clone()).collect();
             axes.extend(shared.iter().filter(|axis| !own.contains(&axis.name)).cloned());
         }
-        Form::At => {
+        ImageForm::At => {
             for axis in &mut axes {
                 let Some(common) = layers.get(&*axis.name) else { continue };
                 for value in axis.values.iter_mut().filter(|value| value.layer == 0) {

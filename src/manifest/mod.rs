@@ -12,6 +12,7 @@ use crate::glob::KeyGlob;
 use crate::yaml::{LineIndex, ManifestError, Mistake, Mistakes, Span, YamlLimits, parse_with};
 
 mod axis;
+mod block;
 mod check;
 mod document;
 mod exclude;
@@ -28,12 +29,15 @@ mod reader;
 mod recipe;
 mod reserved;
 mod resolve;
+mod row_plan;
 mod rules;
+mod scalar_schema;
 mod schema;
 mod scratch;
 mod setting_schema;
 #[cfg(test)]
 mod tests;
+mod worker;
 mod write;
 
 pub use document::FIELDS;
@@ -46,8 +50,9 @@ pub use rules::{GeneratorRules, Rules};
 pub use schema::schema;
 pub use write::{SKETCH_FIELDS, Sketch, SketchField, SketchRow, needed_fields, sketch_text, write};
 
-use document::{Keys, MovedLine};
-use matrix::{Block, Cells, Slot};
+use block::{AssetSlot, Block};
+use document::{KeyKnowledge, MovedLine};
+use matrix::Cells;
 use pool::Pool;
 use publish::RenditionLine;
 
@@ -73,10 +78,10 @@ pub struct Manifest {
     pool: Pool,
     defaults: layer::LayerId,
     blocks: Vec<Block>,
-    slots: Vec<Slot>,
+    slots: Vec<AssetSlot>,
     cells: Cells,
     renditions: Vec<RenditionLine>,
-    row: Option<resolve::RowPlan>,
+    row: Option<row_plan::RowPlan>,
     rules: Rules,
     /// The base that a key named by `moved` takes when it has no record.
     moved_bases: BTreeMap<String, String>,
@@ -130,14 +135,14 @@ impl Manifest {
         let parsed = mistakes.is_empty();
         let mut document = document::read(root, &source, &rules, &mut mistakes);
         if let Some(document) = document.as_mut().filter(|_| !parsed) {
-            document.keys = Keys::Doubtful;
+            document.keys = KeyKnowledge::Doubtful;
         }
-        let keys = document.as_ref().map_or(Keys::Doubtful, |document| document.keys);
+        let keys = document.as_ref().map_or(KeyKnowledge::Doubtful, |document| document.keys);
         let manifest = document.and_then(|document| build(document, &file, &source, rules, &mut mistakes));
         let heads = manifest.as_ref().map(|manifest| manifest.resolve_all(&mut mistakes));
         match (manifest, heads) {
             (Some(mut manifest), Some(heads)) => {
-                if keys == Keys::Known {
+                if keys == KeyKnowledge::Known {
                     manifest.check_against_keys(&heads, &mut mistakes);
                 }
                 manifest.warnings = manifest.unused_vars();
@@ -185,13 +190,13 @@ impl Assets for Manifest {
 }
 
 fn build(
-    document: document::Document,
+    document: document::ManifestDocument,
     file: &Arc<str>,
     source: &Arc<str>,
     rules: Rules,
     mistakes: &mut Mistakes,
 ) -> Option<Manifest> {
-    let document::Document {
+    let document::ManifestDocument {
         name,
         key,
         keys,
@@ -208,7 +213,7 @@ fn build(
     check::shared_names(&axes, &images, &renditions, &pool, mistakes);
     let mistakes_before = mistakes.len();
     let (blocks, slots) = matrix::expand(images, &axes, &key, rules.images_max, mistakes);
-    let expanded = keys == Keys::Known && mistakes.len() == mistakes_before;
+    let expanded = keys == KeyKnowledge::Known && mistakes.len() == mistakes_before;
     if slots.is_empty() && mistakes.is_empty() {
         mistakes.add(Span { start: 0, end: 1 }, "the manifest declares no image", "add an entry to `images`");
     }

@@ -107,7 +107,7 @@ pub(super) fn are_read_alike(one: &FieldSpec, other: &FieldSpec) -> bool {
 pub struct OwnField {
     /// Its name.
     pub name: FieldName,
-    readings: Box<[(Vec<&'static KindSpec>, Reading)]>,
+    readings: Box<[(Vec<&'static KindSpec>, FieldReading)]>,
 }
 
 impl PartialEq for OwnField {
@@ -118,7 +118,7 @@ impl PartialEq for OwnField {
 
 /// A field as a kind reads it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reading {
+pub enum FieldReading {
     /// Its value, with the places of its parts.
     Value(FieldValue, Vec<(String, PartPlace)>),
     /// It cannot be read; what is told where an image meets it, unless all of it was told already.
@@ -136,7 +136,7 @@ pub enum PartPlace {
     Unset,
 }
 
-impl Reading {
+impl FieldReading {
     /// Returns where a part stands: `hires_fix.strength`, `loras[0].strength`.
     pub fn place(&self, part: &str) -> PartPlace {
         match self {
@@ -166,15 +166,15 @@ impl OwnField {
                         told = found.clone();
                         match found.is_empty() {
                             true => (kinds, reading),
-                            false => (kinds, Reading::Broken(found)),
+                            false => (kinds, FieldReading::Broken(found)),
                         }
                     })
                     .collect();
-                if readings.iter().all(|(_, reading)| matches!(reading, Reading::Broken(_))) {
+                if readings.iter().all(|(_, reading)| matches!(reading, FieldReading::Broken(_))) {
                     for Mistake { span, message, help } in told {
                         mistakes.add(span, message, help);
                     }
-                    readings.iter_mut().for_each(|(_, reading)| *reading = Reading::Broken(Vec::new()));
+                    readings.iter_mut().for_each(|(_, reading)| *reading = FieldReading::Broken(Vec::new()));
                 }
                 readings
             }
@@ -191,22 +191,22 @@ impl OwnField {
 
     /// Tells whether some kind reads it as `true`.
     pub fn is_on(&self) -> bool {
-        self.readings.iter().any(|(_, reading)| matches!(reading, Reading::Value(FieldValue::Flag(true), _)))
+        self.readings.iter().any(|(_, reading)| matches!(reading, FieldReading::Value(FieldValue::Flag(true), _)))
     }
 
     /// Returns the field as a kind reads it; `None` where the kind has no such field.
-    pub fn reading(&self, kind: &'static KindSpec) -> Option<&Reading> {
+    pub fn reading(&self, kind: &'static KindSpec) -> Option<&FieldReading> {
         let mut readings = self.readings.iter();
         readings.find(|(kinds, _)| kinds.iter().any(|known| std::ptr::eq(*known, kind))).map(|(_, reading)| reading)
     }
 }
 
-fn read(spec: &'static FieldSpec, node: Node<'_>, mistakes: &mut Mistakes) -> Reading {
+fn read(spec: &'static FieldSpec, node: Node<'_>, mistakes: &mut Mistakes) -> FieldReading {
     let mut reader =
         OwnReader { places: Vec::new(), help: format!("write `{}: {}`", spec.name, spec.example), mistakes };
     match reader.value(spec, spec.name.to_owned(), node) {
-        Some(value) => Reading::Value(value, reader.places),
-        None => Reading::Broken(Vec::new()),
+        Some(value) => FieldReading::Value(value, reader.places),
+        None => FieldReading::Broken(Vec::new()),
     }
 }
 

@@ -6,20 +6,11 @@ use crate::yaml::{Mistake, Span, nearest};
 
 use super::hints::{complaint_words, template_help, undefined_help};
 use super::layer::{SeedSetting, Setting, setting};
-use super::own::{PartPlace, Reading};
-use super::resolve::Worker;
+use super::own::{FieldReading, PartPlace};
 use super::rules::GeneratorRules;
-use super::scratch::{DEPTH_MAX, Failure, Fault};
-
-/// A recipe with what goes with it.
-pub struct Decided {
-    /// The generator's name in the manifest.
-    pub generator: GeneratorName,
-    /// The recipe, with the seed that the manifest alone gives.
-    pub recipe: Recipe,
-    /// Where that seed comes from.
-    pub seed_from: SeedFrom,
-}
+use super::scratch::{DEPTH_MAX, RenderFailure, RenderFault};
+use super::worker::Decided;
+use super::worker::Worker;
 
 enum Prompt {
     Unset,
@@ -109,8 +100,8 @@ impl<'m> Worker<'m> {
         for number in Recipe::CORE_FIELDS.len()..self.scratch.fields.len() {
             let Some((Setting::Own(field), span)) = self.scratch.fields[number] else { continue };
             match field.reading(kind) {
-                Some(Reading::Value(value, _)) => values.set(field.name.clone(), value.clone()),
-                Some(Reading::Broken(mistakes)) => {
+                Some(FieldReading::Value(value, _)) => values.set(field.name.clone(), value.clone()),
+                Some(FieldReading::Broken(mistakes)) => {
                     for Mistake { span, message, help } in mistakes {
                         self.mistakes.add(*span, message.as_str(), help.as_str());
                     }
@@ -226,19 +217,19 @@ impl<'m> Worker<'m> {
         Prompt::Text(text)
     }
 
-    pub(super) fn fail(&mut self, Failure { span, error }: Failure) {
+    pub(super) fn fail(&mut self, RenderFailure { span, error }: RenderFailure) {
         let source = &self.manifest.source;
         match error {
-            Fault::Template(TemplateError::Undefined(name)) => {
+            RenderFault::Template(TemplateError::Undefined(name)) => {
                 let help = undefined_help(&name, self.scratch.known_names());
                 self.mistakes.add(span.narrow(source, &name), format!("`{name}` is not defined here"), help);
             }
-            Fault::Template(error) => self.mistakes.add(span, error.to_string(), template_help(&error)),
-            Fault::TooDeep => {
+            RenderFault::Template(error) => self.mistakes.add(span, error.to_string(), template_help(&error)),
+            RenderFault::TooDeep => {
                 let message = format!("vars that use vars, more than {DEPTH_MAX} deep");
                 self.mistakes.add(span, message, "write some of the texts out");
             }
-            Fault::Cycle(mut names) => {
+            RenderFault::Cycle(mut names) => {
                 // Every asset may enter the circle elsewhere: told from the same var, it counts once.
                 names.pop();
                 let least = names.iter().enumerate().min_by_key(|(_, name)| (*name).clone()).map_or(0, |(at, _)| at);

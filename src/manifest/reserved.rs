@@ -12,6 +12,9 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || Recipe::COLUMN_FIELDS.contains(&name)
 }
 
+/// Names that a path template may use beyond labels and vars.
+pub const PATH_NAMES: [&str; 3] = ["digest", "ext", "rendition"];
+
 /// Names that key axes cannot have beyond [`RESERVED`]: the published table has columns of these names.
 pub const RESERVED_FOR_KEYS: [&str; 2] = ["created_at", "updated_at"];
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::asset::{
-    Asset, AssetKey, Head, Heads, Labels, OUTPUTS, PathPattern, Recipe, Rendition, Row, RowShape, SeedFrom, URL_BASE,
+    Asset, AssetKey, Head, Heads, Labels, OUTPUTS, PathPattern, Recipe, Rendition, Row, SeedFrom, URL_BASE,
     rendition_digest, renditions_digest,
 };
 use crate::digest::{RenditionDigest, RenditionsDigest, RowDigest};
@@ -18,19 +18,10 @@ use crate::yaml::{Mistakes, Span};
 
 use super::hints::{template_help, undefined_help};
 use super::layer::Setting;
-use super::recipe::Decided;
-use super::scratch::Scratch;
-use super::{Manifest, Slot};
-
-/// What all rows of the manifest share, and the names that its columns use.
-pub struct RowPlan {
-    /// Table and columns.
-    pub shape: Arc<RowShape>,
-    /// The inputs by name, ascending, with the template that uses each.
-    pub inputs: Vec<(String, Span)>,
-    /// Where each column stands.
-    pub places: BTreeMap<String, Span>,
-}
+use super::reserved::PATH_NAMES;
+use super::row_plan::RowPlan;
+use super::worker::{Decided, Worker};
+use super::{AssetSlot, Manifest};
 
 /// Below this many assets one thread is faster than several.
 const PARALLEL_FROM: usize = 2_000;
@@ -40,7 +31,7 @@ const CHUNK: usize = 2_048;
 impl Manifest {
     /// Resolves the heads of all assets, on all cores where that pays.
     pub(super) fn resolve_all(&self, mistakes: &mut Mistakes) -> Heads {
-        let resolve = |slots: &[Slot]| {
+        let resolve = |slots: &[AssetSlot]| {
             let mut worker = Worker::new(self);
             let heads: Vec<_> = slots.iter().filter_map(|slot| worker.head(*slot)).collect();
             (heads, worker.mistakes)
@@ -70,7 +61,7 @@ impl Manifest {
 
     /// Returns the labels of an asset, which cost less than all of it.
     pub fn labels(&self, index: usize) -> Labels {
-        let Slot { block, combination } = self.slots[index];
+        let AssetSlot { block, combination } = self.slots[index];
         let block = &self.blocks[block as usize];
         let mut values = Vec::new();
         block.values(combination, &mut values);
@@ -78,33 +69,8 @@ impl Manifest {
     }
 }
 
-/// Resolves assets one after the other.
-pub struct Worker<'m> {
-    pub(super) manifest: &'m Manifest,
-    pub(super) scratch: Scratch<'m>,
-    /// For each rendition the labels and vars that its path uses, ascending.
-    path_inputs: Vec<Vec<&'m str>>,
-    buffer: Vec<u8>,
-    pub(super) mistakes: Mistakes,
-}
-
 impl<'m> Worker<'m> {
-    fn new(manifest: &'m Manifest) -> Self {
-        let path_inputs = manifest
-            .renditions
-            .iter()
-            .map(|line| {
-                let names = line.path.value.names().iter().map(|name| &**name);
-                let mut names: Vec<_> = names.filter(|name| !super::check::PATH_NAMES.contains(name)).collect();
-                names.sort_unstable();
-                names
-            })
-            .collect();
-        let scratch = Scratch::new(manifest);
-        Self { manifest, scratch, path_inputs, buffer: Vec::with_capacity(1_024), mistakes: Mistakes::default() }
-    }
-
-    fn head(&mut self, slot: Slot) -> Option<Head> {
+    fn head(&mut self, slot: AssetSlot) -> Option<Head> {
         let key = self.scratch.lay(slot);
         let decided = self.decide(&key);
         let renditions = self.renditions_digest(&key);
@@ -124,7 +90,7 @@ impl<'m> Worker<'m> {
         })
     }
 
-    fn asset(&mut self, slot: Slot) -> Option<Asset> {
+    fn asset(&mut self, slot: AssetSlot) -> Option<Asset> {
         let key = self.scratch.lay(slot);
         let Decided { generator, recipe, seed_from } = self.decide(&key)?;
         let vars = self.scratch.rendered_vars().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
@@ -173,7 +139,7 @@ impl<'m> Worker<'m> {
         let line = &manifest.renditions[number];
         let names = std::mem::take(&mut self.path_inputs[number]);
         let values: Option<Vec<String>> =
-            names.iter().map(|name| self.value(name, line.path.span, &super::check::PATH_NAMES)).collect();
+            names.iter().map(|name| self.value(name, line.path.span, &PATH_NAMES)).collect();
         let inputs = |values: &[String], name: &str| {
             names.iter().position(|known| *known == name).map(|position| values[position].clone())
         };

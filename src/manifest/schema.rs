@@ -11,15 +11,12 @@ use crate::schema::{DRAFT, described, object, undescribed};
 use crate::template::RESERVED_WORDS;
 
 use super::axis::LAYER_FIELDS;
-use super::check::PATH_NAMES;
 use super::document::{FIELDS, MOVED_FIELDS};
 use super::image::IMAGE_FIELDS;
 use super::publish::{EDGE_MAX, PUBLISH_FIELDS, QUALITY_DEFAULT, RENDITION_FIELDS};
-use super::reserved::{RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
+use super::reserved::{PATH_NAMES, RESERVED, RESERVED_FOR_COLUMNS, RESERVED_FOR_KEYS};
+use super::scalar_schema::{SCALAR, or_null};
 use super::setting_schema::settings;
-
-/// What a scalar may be to YAML where the reader takes it as text.
-pub(super) const SCALAR: [&str; 3] = ["string", "number", "boolean"];
 
 /// Letters of a label value.
 const VALUE: &str = "^[A-Za-z0-9._+-]+$";
@@ -309,9 +306,4 @@ fn publish(field: &str) -> Value {
 /// Points to a definition, with words of its own.
 fn refer(description: &str, definition: &str) -> Value {
     described(description, json!({ "$ref": format!("#/$defs/{definition}") }))
-}
-
-/// Adds null to the types that a value may have.
-pub(super) fn or_null<'t>(types: &[&'t str]) -> Vec<&'t str> {
-    types.iter().copied().chain(["null"]).collect()
 }

@@ -7,8 +7,8 @@ use crate::yaml::Span;
 
 use super::Manifest;
 use super::axis::AxisValue;
+use super::block::{AssetSlot, Block};
 use super::layer::{LayerId, Setting, SettingLine, setting};
-use super::matrix::{Block, Slot};
 use super::placed::Placed;
 
 /// What is known of a var while one asset is put together.
@@ -20,15 +20,15 @@ enum Rendered {
 }
 
 /// A text that could not be rendered: where, and why.
-pub struct Failure {
+pub struct RenderFailure {
     /// The template at fault.
     pub span: Span,
     /// Why.
-    pub error: Fault,
+    pub error: RenderFault,
 }
 
 /// Why a text could not be rendered.
-pub enum Fault {
+pub enum RenderFault {
     /// The template's own fault.
     Template(TemplateError),
     /// Vars that use one another in a circle.
@@ -81,7 +81,7 @@ impl<'m> Scratch<'m> {
     }
 
     /// Lays the layers of a slot over one another and returns its key.
-    pub fn lay(&mut self, slot: Slot) -> crate::asset::AssetKey {
+    pub fn lay(&mut self, slot: AssetSlot) -> crate::asset::AssetKey {
         let manifest = self.manifest;
         self.block = &manifest.blocks[slot.block as usize];
         self.block.values(slot.combination, &mut self.values);
@@ -162,7 +162,7 @@ impl<'m> Scratch<'m> {
     }
 
     /// Appends the rendered text of a template of the pool.
-    pub fn render(&mut self, template: u32, out: &mut String) -> Result<(), Failure> {
+    pub fn render(&mut self, template: u32, out: &mut String) -> Result<(), RenderFailure> {
         let manifest = self.manifest;
         let placed = &manifest.pool.templates[template as usize];
         let names = placed.value.names();
@@ -178,12 +178,12 @@ impl<'m> Scratch<'m> {
         match (result, failure) {
             (Ok(()), _) => Ok(()),
             (Err(_), Some(deeper)) => Err(deeper),
-            (Err(error), None) => Err(Failure { span: placed.span, error: Fault::Template(error) }),
+            (Err(error), None) => Err(RenderFailure { span: placed.span, error: RenderFault::Template(error) }),
         }
     }
 
     /// Appends the value of a label or var; tells whether the name is defined.
-    pub fn name(&mut self, name: &str, out: &mut String) -> Result<bool, Failure> {
+    pub fn name(&mut self, name: &str, out: &mut String) -> Result<bool, RenderFailure> {
         if let Some(value) = self.label(name) {
             out.push_str(&value.text);
             return Ok(true);
@@ -197,11 +197,11 @@ impl<'m> Scratch<'m> {
                 let circle = self.trail[from..].iter().chain([&var]);
                 let names = circle.map(|var| self.manifest.pool.vars[usize::from(*var)].to_string()).collect();
                 let span = self.manifest.pool.templates[template as usize].span;
-                return Err(Failure { span, error: Fault::Cycle(names) });
+                return Err(RenderFailure { span, error: RenderFault::Cycle(names) });
             }
             Rendered::Not if self.trail.len() >= DEPTH_MAX => {
                 let span = self.manifest.pool.templates[template as usize].span;
-                return Err(Failure { span, error: Fault::TooDeep });
+                return Err(RenderFailure { span, error: RenderFault::TooDeep });
             }
             Rendered::Not => {
                 self.rendered[usize::from(var)] = Rendered::InProgress;

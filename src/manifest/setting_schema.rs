@@ -9,7 +9,7 @@ use crate::asset::{FieldSpec, FieldType, KindSpec, NAME_BYTES_MAX, Presence, See
 use crate::schema::{described, object, whole};
 
 use super::own::{COUNT_MAX, ENTRIES_MAX, KnownFields, are_read_alike};
-use super::schema::{SCALAR, or_null};
+use super::scalar_schema::{SCALAR, or_null};
 
 /// Describes `defaults` and `with`, where these are the kinds that there are.
 pub fn settings(kinds: &[&'static KindSpec]) -> Value {

@@ -14,23 +14,23 @@ pub fn set(text: &str, key: &str, field: &str, value: &str) -> Option<String> {
     let pair = format!("{field}: {value}");
     let with = format!("with: {{ {pair} }}");
     let entry = format!("{}: {{ {with} }}", key_text(key));
-    let Place::Node(name, cells) = place_in(&root, "cells", form(&root, text))? else {
-        return (form(&root, text) == Form::Block).then(|| appended(text, &entry));
+    let EditPlace::Node(name, cells) = place_in(&root, "cells", form(&root, text))? else {
+        return (form(&root, text) == EditForm::Block).then(|| appended(text, &entry));
     };
-    let Place::Node(name, cell) = (match form(cells, text) {
-        Form::Empty => return filled(text, name, cells, &below(text, &entry)),
+    let EditPlace::Node(name, cell) = (match form(cells, text) {
+        EditForm::Empty => return filled(text, name, cells, &below(text, &entry)),
         form => place_in(cells, key, form)?,
     }) else {
         return added(text, cells, &entry);
     };
-    let Place::Node(name, layer) = (match form(cell, text) {
-        Form::Empty => return filled(text, name, cell, &format!(" {{ {with} }}")),
+    let EditPlace::Node(name, layer) = (match form(cell, text) {
+        EditForm::Empty => return filled(text, name, cell, &format!(" {{ {with} }}")),
         form => place_in(cell, "with", form)?,
     }) else {
         return added(text, cell, &with);
     };
-    let Place::Node(_, old) = (match form(layer, text) {
-        Form::Empty => return filled(text, name, layer, &format!(" {{ {pair} }}")),
+    let EditPlace::Node(_, old) = (match form(layer, text) {
+        EditForm::Empty => return filled(text, name, layer, &format!(" {{ {pair} }}")),
         form => place_in(layer, field, form)?,
     }) else {
         return added(text, layer, &pair);
@@ -63,7 +63,7 @@ pub fn find<'n, 's>(node: &'n Node<'s>, name: &str) -> Option<&'n Node<'s>> {
 
 /// How a node is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum EditForm {
     /// Nothing, or a null.
     Empty,
     /// A map between braces.
@@ -75,22 +75,22 @@ enum Form {
 }
 
 /// Where a key of a map stands.
-enum Place<'n, 's> {
+enum EditPlace<'n, 's> {
     /// Nowhere.
     Absent,
     /// There: the key, and its value.
     Node(Span, &'n Node<'s>),
 }
 
-fn form(node: &Node<'_>, text: &str) -> Form {
+fn form(node: &Node<'_>, text: &str) -> EditForm {
     let first = text.get(node.span.start as usize..).and_then(|rest| rest.chars().next());
     match (&node.value, first) {
         // An alias has the place of its name and the children of what it names.
-        (_, Some('*')) => Form::Other,
-        (Value::Scalar(scalar), _) if scalar.is_null() => Form::Empty,
-        (Value::Map(_), Some('{')) => Form::Flow,
-        (Value::Map(_), _) => Form::Block,
-        (Value::Scalar(_) | Value::List(_), _) => Form::Other,
+        (_, Some('*')) => EditForm::Other,
+        (Value::Scalar(scalar), _) if scalar.is_null() => EditForm::Empty,
+        (Value::Map(_), Some('{')) => EditForm::Flow,
+        (Value::Map(_), _) => EditForm::Block,
+        (Value::Scalar(_) | Value::List(_), _) => EditForm::Other,
     }
 }
 
@@ -100,13 +100,13 @@ fn is_own(map: &Node<'_>, key: Span) -> bool {
 }
 
 /// Finds a key in a map; `None` where it is none that is edited.
-fn place_in<'n, 's>(map: &'n Node<'s>, name: &str, form: Form) -> Option<Place<'n, 's>> {
+fn place_in<'n, 's>(map: &'n Node<'s>, name: &str, form: EditForm) -> Option<EditPlace<'n, 's>> {
     let Value::Map(entries) = &map.value else { return None };
-    if form == Form::Other {
+    if form == EditForm::Other {
         return None;
     }
     let own = entries.iter().find(|entry| entry.key.text == name && is_own(map, entry.key.span));
-    Some(own.map_or(Place::Absent, |entry| Place::Node(entry.key.span, &entry.value)))
+    Some(own.map_or(EditPlace::Absent, |entry| EditPlace::Node(entry.key.span, &entry.value)))
 }
 
 /// Puts `cells` with one entry behind everything else.
@@ -140,17 +140,17 @@ fn added(text: &str, map: &Node<'_>, entry: &str) -> Option<String> {
     let own = || entries.iter().filter(|entry| is_own(map, entry.key.span));
     let last = own().max_by_key(|entry| entry.key.span.start);
     match (form(map, text), last) {
-        (Form::Flow, None) => {
+        (EditForm::Flow, None) => {
             let end = map.span.end as usize;
             // What `<<` brings in has no place here; with it the braces are not empty.
             let inside = text.get(map.span.start as usize + 1..end.checked_sub(1)?)?;
             inside.trim().is_empty().then(|| replaced(text, map.span, &format!("{{ {entry} }}")))
         }
-        (Form::Flow, Some(last)) => {
+        (EditForm::Flow, Some(last)) => {
             let at = tail(&last.value, last.key.span, text);
             Some(inserted(text, at, &format!(", {entry}")))
         }
-        (Form::Block, Some(last)) => {
+        (EditForm::Block, Some(last)) => {
             let start = last.key.span.start as usize;
             let line = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
             let indent = text.get(line..start)?;
@@ -158,16 +158,16 @@ fn added(text: &str, map: &Node<'_>, entry: &str) -> Option<String> {
             let spaces = indent.bytes().all(|byte| byte == b' ');
             spaces.then(|| inserted(text, at, &format!("{}{indent}{entry}", line_end(text, at))))
         }
-        (Form::Empty | Form::Other, _) | (Form::Block, None) => None,
+        (EditForm::Empty | EditForm::Other, _) | (EditForm::Block, None) => None,
     }
 }
 
 /// Returns where a value's last word ends; that of an empty one behind the colon of its key.
 fn tail(node: &Node<'_>, key: Span, text: &str) -> usize {
     let children: Vec<(Span, &Node<'_>)> = match (form(node, text), &node.value) {
-        (Form::Block, Value::Map(entries)) => entries.iter().map(|entry| (entry.key.span, &entry.value)).collect(),
+        (EditForm::Block, Value::Map(entries)) => entries.iter().map(|entry| (entry.key.span, &entry.value)).collect(),
         // A list in brackets ends like a map in braces: with itself.
-        (Form::Other, Value::List(items)) if !text[node.span.start as usize..].starts_with(['[', '*']) => {
+        (EditForm::Other, Value::List(items)) if !text[node.span.start as usize..].starts_with(['[', '*']) => {
             items.iter().map(|item| (item.span, item)).collect()
         }
         _ => Vec::new(),

@@ -101,12 +101,12 @@ pub fn pick(manifest: &Manifest, heads: &Heads, index: usize, pick: Pick) -> Res
         return Err(PickError::Shape { key: key.clone(), lines });
     };
     match proof::only(pick, index, (manifest, heads), (&edited, &edited_heads)) {
-        proof::Verdict::Only => Ok(Picked::Written(text)),
-        proof::Verdict::Overruled => {
+        proof::PickVerdict::Only => Ok(Picked::Written(text)),
+        proof::PickVerdict::Overruled => {
             let glob = overruling(&text, key.as_str(), &fields).unwrap_or_else(|| "another entry".to_owned());
             Err(PickError::Overruled { key: key.clone(), glob, lines })
         }
-        proof::Verdict::More => Err(PickError::TooMuch { key: key.clone(), lines }),
+        proof::PickVerdict::More => Err(PickError::TooMuch { key: key.clone(), lines }),
     }
 }
 

@@ -7,7 +7,7 @@ use super::Pick;
 
 /// What an edit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PickVerdict {
     /// The pick, and nothing else.
     Only,
     /// Nothing: something else has the last word.
@@ -25,20 +25,20 @@ pub fn holds(asset: &Asset, pick: Pick) -> bool {
 }
 
 /// Compares a manifest with what was made of it.
-pub fn only(pick: Pick, index: usize, before: (&Manifest, &Heads), after: (&Manifest, &Heads)) -> Verdict {
+pub fn only(pick: Pick, index: usize, before: (&Manifest, &Heads), after: (&Manifest, &Heads)) -> PickVerdict {
     let ((was, heads), (is, edited_heads)) = (before, after);
     if !same_document(was, is) || heads.all().len() != edited_heads.all().len() {
-        return Verdict::More;
+        return PickVerdict::More;
     }
     let mut pairs = heads.all().iter().zip(edited_heads.all()).enumerate();
     if !pairs.all(|(number, (one, other))| if number == index { one.key == other.key } else { one == other }) {
-        return Verdict::More;
+        return PickVerdict::More;
     }
     let (was, is) = (was.resolve_asset(index), is.resolve_asset(index));
     match (same_but_for_the_pick(&was, &is, pick), holds(&is, pick)) {
-        (true, true) => Verdict::Only,
-        (true, false) => Verdict::Overruled,
-        (false, _) => Verdict::More,
+        (true, true) => PickVerdict::Only,
+        (true, false) => PickVerdict::Overruled,
+        (false, _) => PickVerdict::More,
     }
 }
 
