@@ -9,27 +9,27 @@
 //!
 //! A run of *gc* goes through these steps:
 //!
-//! 1. It **condemns**: lines that no record names are marked, in one transaction.
+//! 1. It **marks**: lines that no record names, in one transaction.
 //! 2. It **waits** for every run that is alive after that, but for those of gc. Such a run may have begun to rely on a
 //!    file before it was marked; once it has ended, its commit has named the file, or nobody will.
 //! 3. It takes **the lease on every collection** that anybody ever had one on. A run that was taken for dead, and is not,
 //!    is fenced by that: it commits nothing any more that names what is deleted from here on.
 //! 4. It **looks again**: at records, at calls, at every row of every table that was ever published to.
-//! 5. Batch by batch: it **dooms**, in one transaction, the lines that still bear its mark and that no record names: they
+//! 5. Batch by batch: it **sweeps**, in one transaction, the lines that still bear its mark and that no record names: they
 //!    leave their tables and become deletions; it **deletes** the files; it **forgets** the deletions.
 //!
 //! # Why that is safe, in whichever order two processes come
 //!
 //! - *A user relies before the mark.* It is alive, so gc waits for it; or it died, and its commit never came.
-//! - *Between mark and doom.* The mark is gone, and gc dooms only what bears it.
-//! - *After the doom.* The line is gone: a plan finds nothing and generates. A plan that was made before asks to claim it
+//! - *Between mark and sweep.* The mark is gone, and gc sweeps only what bears it.
+//! - *After the sweep.* The line is gone: a plan finds nothing and generates. A plan that was made before asks to claim it
 //!   and is told that it is being deleted, or finds nothing known and, looking, nothing there: that asset fails, nothing
 //!   is committed. Whoever announces a file at that very path is refused while the deletion is under way, waits, and puts
 //!   it once that is forgotten: a late deletion cannot take a new file.
-//! - *gc dies before the doom.* Its marks are those of a dead run: the next gc lifts them, and users never mind them.
-//! - *gc dies after the doom.* The deletion is that of a dead run. The next gc carries it out; a user that wants the path
+//! - *gc dies before the sweep.* Its marks are those of a dead run: the next gc lifts them, and users never mind them.
+//! - *gc dies after the sweep.* The deletion is that of a dead run. The next gc carries it out; a user that wants the path
 //!   takes it over in its own transaction, and then looks whether the file is still there, or puts it.
-//! - *gc stands still after the doom.* On this host its process is seen to be alive, and users wait. Elsewhere it is dead
+//! - *gc stands still after the sweep.* On this host its process is seen to be alive, and users wait. Elsewhere it is dead
 //!   once it was silent for [`RUN_SILENT_SECONDS`](crate::state::RUN_SILENT_SECONDS); directly before it deletes it looks
 //!   at a monotonic clock whether its leases can have been taken, and leaves the rest to the next one.
 //!
@@ -130,8 +130,8 @@ async fn unreferenced(
         return Ok(BTreeSet::new());
     }
     world.state.mark(&run.id, &going).await?;
-    crash_point("gc-condemned");
-    let deleted = condemned(world, run, (going, policy), patience, tell).await;
+    crash_point("gc-marked");
+    let deleted = delete_marked(world, run, (going, policy), patience, tell).await;
     // What bears the mark still is as it was before. A mark that stays is lifted by the next run.
     let lifted = world.state.unmark(&run.id, &Process::liveness).await;
     let deleted = deleted?;
@@ -139,7 +139,7 @@ async fn unreferenced(
     Ok(deleted)
 }
 
-async fn condemned(
+async fn delete_marked(
     world: &World,
     run: &Run,
     (going, policy): (Vec<Loose>, Policy),
@@ -230,17 +230,17 @@ async fn delete(
     let mut deleted = BTreeSet::new();
     for batch in still.chunks(BATCH) {
         held.check()?;
-        let doomed = world.state.sweep(&run.id, batch).await?;
-        crash_point("gc-doomed");
+        let swept = world.state.sweep(&run.id, batch).await?;
+        crash_point("gc-swept");
         held.check()?;
-        world.storage.delete(&doomed).await?;
+        world.storage.delete(&swept).await?;
         crash_point("gc-deleted");
         // A file that a power cut brings back must be known.
         world.storage.sync().await?;
-        world.state.forget_deleted(&run.id, &doomed).await?;
+        world.state.forget_deleted(&run.id, &swept).await?;
         crash_point("gc-forgotten");
-        tracing::info!(files = doomed.len(), "deleted");
-        deleted.extend(doomed);
+        tracing::info!(files = swept.len(), "deleted");
+        deleted.extend(swept);
     }
     Ok(deleted)
 }

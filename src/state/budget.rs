@@ -1,7 +1,7 @@
 //! The budget: what a run may still spend, by the caps that are on it.
 
 use super::Caps;
-use super::stored::{signed, unsigned};
+use super::stored_form::{signed, unsigned};
 use crate::asset::MicroUsd;
 use crate::record::Estimate;
 

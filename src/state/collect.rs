@@ -2,7 +2,7 @@
 //!
 //! An original or a published file is *referenced* while a record names it. Since when it is not is written down in the
 //! very transaction that ends the last reference, and a file that was announced and never named counts from then. A run of
-//! gc *condemns* lines, and *dooms* those that are still condemned later on: from then on they are no lines any more, but
+//! gc *marks* lines, and *sweeps* those that are still marked later on: from then on they are no lines any more, but
 //! deletions under way. How these follow one another, and why that is safe, stands at `apply::gc`.
 
 use crate::asset::ObjectPath;

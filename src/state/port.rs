@@ -350,7 +350,7 @@ pub trait ShownPort: Send + Sync {
     /// where the database has it, or else of whoever is connected.
     ///
     /// # Errors
-    /// [`StateError::RowReader`] for a role that is asked for and that there is not, or that may not be taken on.
+    /// [`StateError::Reader`] for a role that is asked for and that there is not, or that may not be taken on.
     async fn readership(&self, asked: Option<&str>) -> Result<Readership, StateError>;
 
     /// Returns those of the recipes that records had before and have no more, and those that were

@@ -11,7 +11,7 @@ use crate::asset::{AssetKey, CollectionName, TableName};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordHead};
 
-use super::reader::{ShownColumn, Shows};
+use super::row_readers::{ShownColumn, Shows};
 use super::{Commit, Put};
 
 /// A collection as its own table has it.

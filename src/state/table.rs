@@ -1,7 +1,7 @@
 //! The words about published tables that hold for every database: how one was found, and how its names are written.
 
 use super::TableProblem;
-use super::form::ColumnForm;
+use super::column_form::ColumnForm;
 use crate::asset::{ColumnType, TableSpec};
 
 /// Whether a table has a column `id`.

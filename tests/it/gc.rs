@@ -20,7 +20,7 @@ const ALL: [&str; 4] = ["gc", "--older-than", "0s", "--yes"];
 
 /// The points of gc, in the order in which it comes to them.
 const POINTS: [&str; 7] =
-    ["gc-condemned", "gc-waited", "gc-leased", "gc-looked", "gc-doomed", "gc-deleted", "gc-forgotten"];
+    ["gc-marked", "gc-waited", "gc-leased", "gc-looked", "gc-swept", "gc-deleted", "gc-forgotten"];
 
 /// Those before it has the leases.
 const BEFORE_LEASES: usize = 2;
@@ -274,7 +274,7 @@ fn a_gc_that_is_killed_anywhere_is_completed_by_the_next_one() {
 
 #[test]
 fn a_deletion_that_was_begun_is_completed_whatever_the_window() {
-    for point in ["gc-doomed", "gc-deleted"] {
+    for point in ["gc-swept", "gc-deleted"] {
         let project = replaced();
         kill_at(&project, point);
         let told = project.run(&["gc", "--yes"]).expect(0);
@@ -423,11 +423,11 @@ fn a_new_collection_wants_what_is_being_deleted() {
                 assert_whole(&project, point);
                 assert_eq!(gc.go_on().code, 0, "{point}");
                 // What is about to go was found in the storage, and is not relied on.
-                assert_eq!(said.contains("was deleted by `pixform gc`"), point == "gc-doomed", "{point}: {said}");
+                assert_eq!(said.contains("was deleted by `pixform gc`"), point == "gc-swept", "{point}: {said}");
                 code
             }
         };
-        assert_eq!(code, Some(if point == "gc-doomed" { 6 } else { 0 }), "{point}");
+        assert_eq!(code, Some(if point == "gc-swept" { 6 } else { 0 }), "{point}");
         assert_whole(&project, point);
         project.apply();
         assert_clean(&project, point);

@@ -1,4 +1,4 @@
-//! What every state must do so that garbage can be collected: the contract at `pixform::state::Collector`.
+//! What every state must do so that garbage can be collected: the contract at `pixform::state::GarbagePort`.
 
 use std::collections::BTreeSet;
 

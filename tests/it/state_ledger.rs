@@ -348,7 +348,7 @@ async fn a_cap_holds_for_all_that_a_run_sends(make: Maker<'_>) {
     state.settle(&[fact("c1", CallStatus::Refused)]).await.unwrap();
     let little_more = most(2 * PRICE + 1);
     assert_eq!(state.intend(Right::Lease(&lease), &asked[2..], little_more, &alive).await.unwrap(), [ours("c3")]);
-    // Another run has a purse of its own, and does not pay for what it resumes.
+    // Another run has a budget of its own, and does not pay for what it resumes.
     state.settle(&[submitted("c2")]).await.unwrap();
     let other = other_run(&*state).await;
     let asked = [paid("d1", 2), paid("d2", 7), paid("d3", 8)];

@@ -6,7 +6,7 @@ use super::database::{Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::{Postgres, schema, survey, table};
 use crate::asset::{TableName, TableSpec};
-use crate::state::stored::{from_json, parsed, unsigned};
+use crate::state::stored_form::{from_json, parsed, unsigned};
 use crate::state::{AdminPort, KnownCollection, KnownState, Schema, StateError, Survey};
 
 #[async_trait]

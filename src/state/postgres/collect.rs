@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, TransactionKind, next};
 use super::failure::PostgresFailure;
-use super::read::bytes;
+use super::record_reads::bytes;
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
@@ -17,8 +17,8 @@ use super::{Postgres, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::Published;
-use crate::state::line::OPEN;
-use crate::state::stored::{
+use crate::state::call_lines::OPEN;
+use crate::state::stored_form::{
     self, RUN_COLUMNS, call_is_free, has_references, is_abandoned, parsed, run_columns, signed, unsigned, worth,
 };
 use crate::state::{
@@ -120,7 +120,7 @@ impl GarbagePort for Postgres {
     }
 }
 
-/// The tables whose lines are condemned.
+/// The tables whose lines are marked.
 const TABLES: [&str; 2] = ["pixform.originals", "pixform.objects"];
 
 /// Returns every file that no record refers to.
@@ -154,7 +154,7 @@ pub(super) async fn unreferenced(
     for row in transaction.query_typed(&sql, &[]).await? {
         let original = ContentDigest::from_bytes(bytes(&row, 3, place)?);
         let (path, since) = (parsed::<ObjectPath>(row.try_get(0)?, place)?, row.try_get(1)?);
-        let found = stored::published(row.try_get(2)?, || format!("what was published at `{path}`"))?;
+        let found = stored_form::published(row.try_get(2)?, || format!("what was published at `{path}`"))?;
         files.extend(found.into_iter().map(|found| {
             let kind = LooseKind::Object { sha256: found.sha256, original };
             Loose { path: path.clone(), bytes: found.bytes, since, kind }
@@ -165,7 +165,7 @@ pub(super) async fn unreferenced(
                  (SELECT o.original FROM pixform.objects AS o WHERE o.unreferenced_at IS NOT NULL)";
     for row in transaction.query_typed(sql, &[]).await? {
         let path: ObjectPath = parsed(row.try_get(0)?, place)?;
-        let found = stored::published(row.try_get(1)?, || format!("what is published at `{path}`"))?;
+        let found = stored_form::published(row.try_get(1)?, || format!("what is published at `{path}`"))?;
         live.extend(found.into_iter().map(|found| LiveObject { sha256: found.sha256, path: path.clone() }));
     }
     let deletions = transaction.query_typed("SELECT path, bytes, created_at, run FROM pixform.deletions", &[]).await?;
@@ -332,8 +332,8 @@ pub(super) async fn sweep(
     // Those of an attempt whose answer was lost are among them.
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let sql = "SELECT path FROM pixform.deletions WHERE run = $1 AND path = ANY($2)";
-    let doomed = transaction.query_typed(sql, &[(&run, Type::TEXT), (&paths, Type::TEXT_ARRAY)]).await?;
-    doomed.iter().map(|row| Ok(parsed(row.try_get(0)?, || "the deletions".to_owned())?)).collect()
+    let swept = transaction.query_typed(sql, &[(&run, Type::TEXT), (&paths, Type::TEXT_ARRAY)]).await?;
+    swept.iter().map(|row| Ok(parsed(row.try_get(0)?, || "the deletions".to_owned())?)).collect()
 }
 
 /// Forgets deletions that are done.

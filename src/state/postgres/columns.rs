@@ -2,7 +2,7 @@
 
 use crate::asset::ColumnType;
 use crate::state::ColumnHolds;
-use crate::state::form::ColumnForm;
+use crate::state::column_form::ColumnForm;
 use crate::state::table::ColumnUse;
 
 /// A column as the catalogue has it; of a domain, the type beneath it.

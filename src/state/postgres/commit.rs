@@ -10,27 +10,27 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
-use super::accepted;
+use super::acceptances;
 use super::database::{Param, Transaction, TransactionKind};
 use super::definition::missing;
 use super::failure::PostgresFailure;
+use super::known_shapes::Shapes;
 use super::lease::{self, CommitStamp};
-use super::read::{bytes, maybe_bytes};
+use super::record_reads::{bytes, maybe_bytes};
 use super::records::{self, RecordColumns};
 use super::references;
 use super::rights::Role;
 use super::rows::{PostgresWriter, RowKept};
 use super::schema::schema;
-use super::shapes::Shapes;
 use super::shown;
 use super::table::{self, PostgresShape};
-use super::{COMMIT, Postgres, ahead, read};
+use super::{COMMIT, Postgres, record_reads, row_rules};
 use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
 use crate::digest::SeenDigest;
 use crate::record::Record;
-use crate::state::before::{Before, KnownRow, Rename, own_columns};
+use crate::state::commit_before::{Before, KnownRow, Rename, own_columns};
 use crate::state::references::Named;
-use crate::state::stored::from_json;
+use crate::state::stored_form::from_json;
 use crate::state::table::{NO_SHELF, TableFound};
 use crate::state::{
     Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, Right, RowAhead, RowSeen, ScanVisitor, Schema,
@@ -47,7 +47,7 @@ impl RecordPort for Postgres {
     ) -> Result<TableSeen, StateError> {
         let (transaction, schema) = self.begin("read records and rows").await?;
         let scanned = async {
-            let seen = read::scan(&transaction, schema, collection, table, visitor).await?;
+            let seen = record_reads::scan(&transaction, schema, collection, table, visitor).await?;
             transaction.commit().await?;
             Ok(seen)
         };
@@ -56,7 +56,7 @@ impl RecordPort for Postgres {
 
     async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
         self.recall(TransactionKind::Statement, "read the records", |transaction, _| async move {
-            read::records(&transaction, collection, keys).await
+            record_reads::records(&transaction, collection, keys).await
         })
         .await
     }
@@ -65,25 +65,25 @@ impl RecordPort for Postgres {
         self.database
             .run(TransactionKind::Read, "read the rows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
-                read::rows(&transaction, schema, table, keys).await
+                record_reads::rows(&transaction, schema, table, keys).await
             })
             .await
     }
 
     async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
-        ahead::breaches(&self.database, table, rows).await
+        row_rules::breaches(&self.database, table, rows).await
     }
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
         self.recall(TransactionKind::Statement, "read the renames", |transaction, _| async move {
-            read::moves(&transaction, collection).await
+            record_reads::moves(&transaction, collection).await
         })
         .await
     }
 
     async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
         self.recall(TransactionKind::Statement, "read what was accepted", |transaction, schema| async move {
-            accepted::acceptances(&transaction, schema, collection, keys).await
+            acceptances::acceptances(&transaction, schema, collection, keys).await
         })
         .await
     }
@@ -168,7 +168,7 @@ async fn commit(transaction: &Transaction, task: &CommitTask<'_>, commit: &Commi
     let (written, columns) = futures::join!(rows, ready);
     write_records(transaction, &before, spec, commit, (columns?, &written?)).await?;
     references::update(transaction, &before.named, &Named::by(commit)).await?;
-    accepted::keep(transaction, lease, &commit.accepted).await?;
+    acceptances::keep(transaction, lease, &commit.accepted).await?;
     remember_moves(transaction, &before, commit).await
 }
 

@@ -4,11 +4,11 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
-use super::read::bytes;
+use super::record_reads::bytes;
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
 use crate::state::Damage;
-use crate::state::stored::parsed;
+use crate::state::stored_form::parsed;
 
 /// Returns what is remembered of a collection.
 pub(super) async fn damages(

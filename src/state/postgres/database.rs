@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::address::ServerAddress;
 use super::failure::{LOCK_SECONDS, PostgresFailure, TransactionRetry};
-use super::proof;
+use super::tls_proof;
 use crate::secret::SafeText;
 use crate::state::{Access, StateError};
 
@@ -108,7 +108,7 @@ impl PostgresDatabase {
         let ServerAddress { config, proof, place, host, warnings: _ } = ServerAddress::parse(url)?;
         let time = config.get_connect_timeout().copied().unwrap_or(PATIENCE) + Duration::from_secs(5);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, proof::tls(&proof)?, recycling);
+        let manager = Manager::from_config(config, tls_proof::tls(&proof)?, recycling);
         let timeouts = Timeouts { wait: None, create: Some(time), recycle: None };
         let pool = Pool::builder(manager).max_size(CONNECTIONS_MAX).runtime(Runtime::Tokio1).timeouts(timeouts).build();
         let pool =

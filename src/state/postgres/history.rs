@@ -10,13 +10,13 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, next};
 use super::failure::PostgresFailure;
-use super::read::{bytes, maybe_bytes};
+use super::record_reads::{bytes, maybe_bytes};
 use super::runs::{self, DeadRuns};
 use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Account, Call};
-use crate::state::stored::{
+use crate::state::stored_form::{
     self, CALL_COLUMNS, RUN_COLUMNS, belongs, call_columns, call_holder, parsed, run_columns, run_ended, signed,
     unsigned,
 };
@@ -105,16 +105,16 @@ fn call(row: &Row) -> Result<Call, PostgresFailure> {
         generator: row.try_get(5)?,
         service: row.try_get(6)?,
         model: row.try_get(7)?,
-        status: stored::status(row.try_get(8)?, place)?,
+        status: stored_form::status(row.try_get(8)?, place)?,
         task: row.try_get(9)?,
         reason: row.try_get(10)?,
         sha256: maybe_bytes(row, 11, place)?.map(ContentDigest::from_bytes),
-        decision: stored::decision(row.try_get(12)?, place)?,
+        decision: stored_form::decision(row.try_get(12)?, place)?,
         created_at: row.try_get(13)?,
         updated_at: row.try_get(14)?,
-        estimate: stored::estimate(row.try_get(16)?, row.try_get(15)?),
+        estimate: stored_form::estimate(row.try_get(16)?, row.try_get(15)?),
         cost: row.try_get::<_, Option<i64>>(17)?.map(|cost| MicroUsd(unsigned(cost))),
-        attempt: stored::attempt(row.try_get(18)?),
+        attempt: stored_form::attempt(row.try_get(18)?),
         account: maybe_bytes(row, 19, place)?.map(Account::from_bytes),
         id,
     })

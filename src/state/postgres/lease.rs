@@ -13,7 +13,7 @@ use super::runs;
 use super::schema::NOW_SECONDS;
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
-use crate::state::stored::{json, run_columns};
+use crate::state::stored_form::{json, run_columns};
 use crate::state::{
     AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, LeasePort, Right, Run, Schema, StateError,
 };

@@ -11,17 +11,17 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction, TransactionKind};
 use super::failure::PostgresFailure;
 use super::lease::{self, CommitStamp};
-use super::read::bytes;
+use super::record_reads::bytes;
 use super::runs::{self, DeadRuns};
 use super::schema::{NOW, lock_ledger};
-use super::{Postgres, history, originals, settle};
+use super::{Postgres, call_facts, history, originals};
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Decision, NewCall, Original};
 use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
 use crate::state::budget::{Budget, MoneySpent};
-use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, first_decisions};
-use crate::state::stored::{attempt, call_spent, signed, unsigned};
+use crate::state::call_lines::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, first_decisions};
+use crate::state::stored_form::{attempt, call_spent, signed, unsigned};
 use crate::state::{
     CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
 };
@@ -74,8 +74,11 @@ impl LedgerPort for Postgres {
     }
 
     async fn settle(&self, facts: &[CallFact]) -> Result<(), StateError> {
-        self.change("write to the ledger", |transaction, _| async move { settle::settle(&transaction, facts).await })
-            .await
+        self.change(
+            "write to the ledger",
+            |transaction, _| async move { call_facts::settle(&transaction, facts).await },
+        )
+        .await
     }
 
     async fn found(&self, originals: &[Original]) -> Result<(), StateError> {

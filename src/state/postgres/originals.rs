@@ -8,15 +8,15 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, TransactionKind};
 use super::failure::PostgresFailure;
-use super::read::bytes;
+use super::record_reads::bytes;
 use super::references::refused;
 use super::schema::{NOW, lock_ledger};
-use super::{Postgres, adopted, damages};
+use super::{Postgres, adopted_files, damages};
 use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
-use crate::state::line::OPEN;
-use crate::state::stored::{
+use crate::state::call_lines::OPEN;
+use crate::state::stored_form::{
     self, ORIGINAL, OriginalPlace, has_adopted, has_damages, has_references, parsed, signed, unsigned,
 };
 use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
@@ -75,14 +75,15 @@ impl FilePort for Postgres {
     }
 
     async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
-        self.change("remember files", |transaction, _| async move { adopted::keep(&transaction, files).await }).await
+        self.change("remember files", |transaction, _| async move { adopted_files::keep(&transaction, files).await })
+            .await
     }
 
     async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
         self.recall(
             TransactionKind::Statement,
             "read the files that were taken over",
-            |transaction, schema| async move { adopted::files(&transaction, schema, originals).await },
+            |transaction, schema| async move { adopted_files::files(&transaction, schema, originals).await },
         )
         .await
     }
@@ -148,7 +149,7 @@ pub(super) async fn objects(
     for row in transaction.query_typed(sql, &params).await? {
         let original = ContentDigest::from_bytes(bytes(&row, 0, || "the published files".to_owned())?);
         let place = || format!("the files of the original `{original}`");
-        let published = stored::published(row.try_get(1)?, place)?;
+        let published = stored_form::published(row.try_get(1)?, place)?;
         objects.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(objects)

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
 use crate::record::{Record, extra_labels, objects_text, published_to_json};
-use crate::state::stored::{flags, json};
+use crate::state::stored_form::{flags, json};
 use crate::state::{Commit, Put};
 
 /// Returns what is put, by key; a key that is put twice is as it was put last.

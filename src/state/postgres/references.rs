@@ -6,13 +6,13 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
-use super::read::bytes;
+use super::record_reads::bytes;
 use super::runs::DeadRuns;
 use super::schema::{NOW, lock_ledger};
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::state::references::Named;
-use crate::state::stored::{is_abandoned, parsed};
+use crate::state::stored_form::{is_abandoned, parsed};
 use crate::state::{Claim, IsAlive};
 
 /// Whether a record names an object `o`.

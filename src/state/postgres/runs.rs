@@ -9,7 +9,7 @@ use super::database::Transaction;
 use super::failure::PostgresFailure;
 use super::schema::NOW;
 use crate::process::Process;
-use crate::state::stored::{is_dead, run_ended, signed, unsigned};
+use crate::state::stored_form::{is_dead, run_ended, signed, unsigned};
 use crate::state::{IsAlive, Run, RunOrigin, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.

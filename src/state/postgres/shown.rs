@@ -8,18 +8,18 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction, TransactionKind, bounded, next};
 use super::failure::PostgresFailure;
-use super::read::{self, bytes};
+use super::record_reads::{self, bytes};
+use super::row_sight::{self, Sight, Withheld};
 use super::rows;
 use super::schema::schema;
-use super::sight::{self, Sight, Withheld};
 use super::sql::full_name;
-use super::{Postgres, plans};
+use super::{Postgres, kept_plans};
 use super::{lease, survey};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableName, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
 use crate::state::shown::{ShownCollection, TableColumns, columns, replaced};
-use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
+use crate::state::stored_form::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
     Arrangement, Commit, KeptPlan, Lease, Readership, RowReader, Schema, ShownPort, ShownShape, ShownVisitor, Shows,
@@ -64,7 +64,7 @@ impl ShownPort for Postgres {
         self.database
             .run(TransactionKind::Read, "tell who reads its rows", |transaction| async move {
                 let schema = schema(&self.database, &transaction).await?;
-                sight::readership(&transaction, schema, asked).await
+                row_sight::readership(&transaction, schema, asked).await
             })
             .await
     }
@@ -96,13 +96,13 @@ impl ShownPort for Postgres {
 
     async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
         self.recall(TransactionKind::Statement, "read the plans", |transaction, schema| async move {
-            plans::kept(&transaction, schema, digest).await
+            kept_plans::kept(&transaction, schema, digest).await
         })
         .await
     }
 
     async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
-        self.change("keep the plan", |transaction, _| async move { plans::keep(&transaction, plan).await }).await
+        self.change("keep the plan", |transaction, _| async move { kept_plans::keep(&transaction, plan).await }).await
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn shown(
     let Some(name) = table.filter(|_| key.iter().all(|axis| sight.has(axis))) else {
         let (columns, shows) = (Vec::new(), Shows::Everything);
         visitor.shape(ShownShape { key, table: None, columns, shows, arrangement });
-        return read::heads(transaction, collection, &mut |head| visitor.record(head)).await;
+        return record_reads::heads(transaction, collection, &mut |head| visitor.record(head)).await;
     };
     let times = match is_ours(transaction, &name).await? {
         true => Times::Kept,
@@ -143,8 +143,8 @@ pub(super) async fn shown(
     if shows == Shows::Nothing {
         return Ok(());
     }
-    read::heads(transaction, collection, &mut |head| visitor.record(head)).await?;
-    sight::take_on(transaction, reader).await?;
+    record_reads::heads(transaction, collection, &mut |head| visitor.record(head)).await?;
+    row_sight::take_on(transaction, reader).await?;
     let digest = if digested.is_some() { Digested::Rows } else { Digested::Nothing };
     let columns = digested.into_iter().flatten().map(|column| (column, ColumnType::Text)).collect();
     stream(transaction, &TableSpec { name, key, columns }, digest, &names, visitor).await
@@ -316,7 +316,7 @@ pub(super) async fn files_of(
     for row in transaction.query_typed(sql, &[(&originals, Type::BYTEA_ARRAY)]).await? {
         let original = ContentDigest::from_bytes(bytes(&row, 0, || "the published files".to_owned())?);
         let place = || format!("the files of the original `{original}`");
-        let published = stored::published(row.try_get(1)?, place)?;
+        let published = stored_form::published(row.try_get(1)?, place)?;
         files.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(files)

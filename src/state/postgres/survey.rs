@@ -8,7 +8,7 @@ use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
 use super::sql::full_name;
 use crate::asset::TableName;
-use crate::state::stored::{signed, unsigned};
+use crate::state::stored_form::{signed, unsigned};
 use crate::state::table::quoted;
 use crate::state::{StateError, Survey, SurveyColumn};
 

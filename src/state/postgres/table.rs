@@ -14,7 +14,7 @@ use super::rights::{After, Rights, Role};
 use super::schema;
 use super::sql::full_name;
 use crate::asset::{ColumnType, TableSpec};
-use crate::state::form::ColumnForm;
+use crate::state::column_form::ColumnForm;
 use crate::state::table::{ColumnUse, Id, TableFound, Times, absent, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 

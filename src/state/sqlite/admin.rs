@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::SqliteFailure;
-use super::read::text;
+use super::record_reads::text;
 use super::rows::unsigned;
 use super::{Sqlite, schema, survey, table};
 use crate::asset::{TableName, TableSpec};
-use crate::state::stored::{from_json, parsed};
+use crate::state::stored_form::{from_json, parsed};
 use crate::state::{AdminPort, KnownCollection, KnownState, Schema, StateError, Survey};
 
 #[async_trait]

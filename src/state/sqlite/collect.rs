@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::references::{NAMED_OBJECT, NAMED_ORIGINAL};
 use super::rows::{KEYS_MAX, unsigned};
 use super::runs::{self, RunLiveness};
@@ -14,8 +14,8 @@ use super::{Sqlite, originals, references};
 use crate::asset::{CollectionName, ObjectPath, TableName};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::Published;
-use crate::state::line::OPEN;
-use crate::state::stored::{
+use crate::state::call_lines::OPEN;
+use crate::state::stored_form::{
     self, call_is_free, has_references, is_abandoned, json, parsed, run_columns, signed, worth,
 };
 use crate::state::table::quoted;
@@ -92,7 +92,7 @@ impl GarbagePort for Sqlite {
     }
 }
 
-/// The tables whose lines are condemned.
+/// The tables whose lines are marked.
 const TABLES: [&str; 2] = ["pixform_originals", "pixform_objects"];
 
 /// Returns every file that no record refers to.
@@ -132,7 +132,7 @@ pub(super) fn unreferenced(
     while let Some(row) = rows.next()? {
         let original = ContentDigest::from_bytes(bytes(row, 3)?);
         let (path, since) = (parsed::<ObjectPath>(text(row, 0)?, place)?, row.get(1)?);
-        let found = stored::published(text(row, 2)?, || format!("what was published at `{path}`"))?;
+        let found = stored_form::published(text(row, 2)?, || format!("what was published at `{path}`"))?;
         files.extend(found.into_iter().map(|found| {
             let kind = LooseKind::Object { sha256: found.sha256, original };
             Loose { path: path.clone(), bytes: found.bytes, since, kind }
@@ -146,7 +146,7 @@ pub(super) fn unreferenced(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let path: ObjectPath = parsed(text(row, 0)?, place)?;
-        let found = stored::published(text(row, 1)?, || format!("what is published at `{path}`"))?;
+        let found = stored_form::published(text(row, 1)?, || format!("what is published at `{path}`"))?;
         live.extend(found.into_iter().map(|found| LiveObject { sha256: found.sha256, path: path.clone() }));
     }
     let mut run_liveness = RunLiveness::new(connection, liveness);
@@ -208,7 +208,7 @@ pub(super) fn working(
     let mut run_liveness = RunLiveness::new(connection, liveness);
     let (mut rows, mut working) = (statement.query([])?, Vec::new());
     while let Some(row) = rows.next()? {
-        let id: String = row.get(stored::RUN_COLUMNS)?;
+        let id: String = row.get(stored_form::RUN_COLUMNS)?;
         if !run_liveness.is_dead(&id)? {
             let (command, process, origin) = (runs::command(row, 0)?, runs::process(row, 0)?, runs::origin(row, 0)?);
             working.push(Run { id, command, process, origin });
@@ -293,11 +293,11 @@ pub(super) fn sweep(
     let paths = json(&files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
     let mut statement = transaction
         .prepare("SELECT path FROM pixform_deletions WHERE run = ?1 AND path IN (SELECT value FROM json_each(?2))")?;
-    let (mut rows, mut doomed) = (statement.query([run, &paths])?, Vec::new());
+    let (mut rows, mut swept) = (statement.query([run, &paths])?, Vec::new());
     while let Some(row) = rows.next()? {
-        doomed.push(parsed(text(row, 0)?, || "the deletions".to_owned())?);
+        swept.push(parsed(text(row, 0)?, || "the deletions".to_owned())?);
     }
-    Ok(doomed)
+    Ok(swept)
 }
 
 /// Forgets deletions that are done.

@@ -9,21 +9,21 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use rusqlite::{Statement, Transaction, params};
 
-use super::accepted;
+use super::acceptances;
 use super::failure::SqliteFailure;
 use super::lease;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::references;
 use super::rows::{self, KEYS_MAX, SqliteWriter};
 use super::shown;
 use super::table;
-use super::{COMMIT, Sqlite, ahead, read};
+use super::{COMMIT, Sqlite, record_reads, row_rules};
 use crate::asset::{AssetKey, CollectionName, TableName, TableSpec};
 use crate::digest::SeenDigest;
 use crate::record::{Record, RecordedRow, extra_labels, objects_text, published_to_json};
-use crate::state::before::{Before, KnownRow, own_columns};
+use crate::state::commit_before::{Before, KnownRow, own_columns};
 use crate::state::references::Named;
-use crate::state::stored::{flags, from_json, json};
+use crate::state::stored_form::{flags, from_json, json};
 use crate::state::table::{NO_SHELF, TableFound};
 use crate::state::{
     Acceptance, AppliedMove, Breach, Commit, Lease, RecordPort, RowAhead, RowSeen, ScanVisitor, Schema, StateError,
@@ -39,29 +39,29 @@ impl RecordPort for Sqlite {
         visitor: &mut (dyn ScanVisitor + Send),
     ) -> Result<TableSeen, StateError> {
         self.read("read records and rows", |connection, schema| {
-            read::scan(connection, schema, collection, table, visitor)
+            record_reads::scan(connection, schema, collection, table, visitor)
         })
     }
 
     async fn records(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Record>, StateError> {
-        self.recall("read the records", |connection, _| read::records(connection, collection, keys))
+        self.recall("read the records", |connection, _| record_reads::records(connection, collection, keys))
     }
 
     async fn rows(&self, table: &TableSpec, keys: &[AssetKey]) -> Result<Vec<RowSeen>, StateError> {
-        self.read("read the rows", |connection, schema| read::rows(connection, schema, table, keys))
+        self.read("read the rows", |connection, schema| record_reads::rows(connection, schema, table, keys))
     }
 
     async fn breaches(&self, table: &TableSpec, rows: &[RowAhead]) -> Result<Vec<Breach>, StateError> {
-        self.read("look at the rules of the table", |connection, _| ahead::breaches(connection, table, rows))
+        self.read("look at the rules of the table", |connection, _| row_rules::breaches(connection, table, rows))
     }
 
     async fn moves(&self, collection: &CollectionName) -> Result<Vec<AppliedMove>, StateError> {
-        self.recall("read the renames", |connection, _| read::moves(connection, collection))
+        self.recall("read the renames", |connection, _| record_reads::moves(connection, collection))
     }
 
     async fn acceptances(&self, collection: &CollectionName, keys: &[AssetKey]) -> Result<Vec<Acceptance>, StateError> {
         self.recall("read what was accepted", |connection, schema| {
-            accepted::acceptances(connection, schema, collection, keys)
+            acceptances::acceptances(connection, schema, collection, keys)
         })
     }
 
@@ -105,7 +105,7 @@ pub(super) fn commit(
     };
     write_records(transaction, &before, spec, commit, &written)?;
     references::update(transaction, &before.named, &Named::by(commit))?;
-    accepted::keep(transaction, lease, &commit.accepted)?;
+    acceptances::keep(transaction, lease, &commit.accepted)?;
     remember_moves(transaction, &before, commit)
 }
 

@@ -3,11 +3,11 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use crate::asset::CollectionName;
 use crate::digest::ContentDigest;
 use crate::state::Damage;
-use crate::state::stored::parsed;
+use crate::state::stored_form::parsed;
 
 /// Returns what is remembered of a collection.
 pub(super) fn damages(connection: &Connection, collection: &CollectionName) -> Result<Vec<Damage>, SqliteFailure> {

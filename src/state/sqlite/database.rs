@@ -20,7 +20,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::failure::SqliteFailure;
 use super::file::{is_there, journal_of, lock};
-use super::watch::{Watch, data_version};
+use super::file_watch::{Watch, data_version};
 use crate::files;
 use crate::state::{Access, StateError};
 
@@ -35,12 +35,12 @@ const LOOKS_MAX: usize = 5;
 pub(super) struct SqliteDatabase {
     path: PathBuf,
     patience: Duration,
-    door: Door,
+    connections: Connections,
     watch: Watch,
 }
 
 #[derive(Debug)]
-enum Door {
+enum Connections {
     /// A writer's connection, kept for as long as the state is open.
     Kept(Mutex<Connection>),
     /// A reader's: opened for each question. The copy is the last one made of a database with a hot journal.
@@ -61,12 +61,12 @@ impl SqliteDatabase {
     /// Opens the file, or a database in memory for the path `:memory:`.
     pub(super) fn open(path: &str, access: Access, patience: Duration) -> Result<Self, StateError> {
         let path = PathBuf::from(path);
-        let door = match access {
-            Access::Write => keep(&path, patience).map(|connection| Door::Kept(Mutex::new(connection))),
-            Access::Read => Ok(Door::Opened(Mutex::new(None))),
+        let connections = match access {
+            Access::Write => keep(&path, patience).map(|connection| Connections::Kept(Mutex::new(connection))),
+            Access::Read => Ok(Connections::Opened(Mutex::new(None))),
         };
-        let door = door.map_err(|failure| failure.told("be opened", &path, patience))?;
-        let database = Self { path, patience, door, watch: Watch::default() };
+        let connections = connections.map_err(|failure| failure.told("be opened", &path, patience))?;
+        let database = Self { path, patience, connections, watch: Watch::default() };
         database.read("be opened", |_| Ok(()))?;
         Ok(database)
     }
@@ -77,25 +77,25 @@ impl SqliteDatabase {
         action: &'static str,
         ask: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
-        let answer = off_the_runtime(|| match &self.door {
-            Door::Kept(connection) => {
+        let answer = off_the_runtime(|| match &self.connections {
+            Connections::Kept(connection) => {
                 let connection = lock(connection);
                 let transaction = connection.unchecked_transaction()?;
                 ask(&transaction)
             }
-            Door::Opened(copy) => ask(&self.reader(copy)?),
+            Connections::Opened(copy) => ask(&self.reader(copy)?),
         });
         answer.map_err(|failure| failure.told(action, &self.path, self.patience))
     }
 
     /// Returns a text that differs once something was committed since.
     pub(super) fn version(&self, action: &'static str) -> Result<String, StateError> {
-        let answer = off_the_runtime(|| match &self.door {
-            Door::Kept(connection) => {
+        let answer = off_the_runtime(|| match &self.connections {
+            Connections::Kept(connection) => {
                 let connection = lock(connection);
                 Ok(format!("{}:{}", data_version(&connection)?, connection.total_changes()))
             }
-            Door::Opened(_) => self.watch.look(&self.path),
+            Connections::Opened(_) => self.watch.look(&self.path),
         });
         answer.map_err(|failure| failure.told(action, &self.path, self.patience))
     }
@@ -107,7 +107,7 @@ impl SqliteDatabase {
         change: impl FnOnce(&Transaction<'_>) -> Result<T, SqliteFailure>,
     ) -> Result<T, StateError> {
         let answer = off_the_runtime(|| {
-            let Door::Kept(connection) = &self.door else {
+            let Connections::Kept(connection) = &self.connections else {
                 return Err(SqliteFailure::from(StateError::refused(action, "it was opened for reading only")));
             };
             let mut connection = lock(connection);

@@ -5,14 +5,14 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::rows::{KEYS_MAX, distinct};
 use super::runs::{self, RunLiveness};
 use super::schema::NOW;
 use crate::asset::MicroUsd;
 use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{Account, Call};
-use crate::state::stored::{
+use crate::state::stored_form::{
     self, CALL_COLUMNS, RUN_COLUMNS, belongs, call_columns, call_holder, json, parsed, run_columns, run_ended, signed,
     unsigned,
 };
@@ -94,14 +94,14 @@ fn call(row: &Row<'_>) -> Result<Call, SqliteFailure> {
         generator: row.get(5)?,
         service: row.get(6)?,
         model: row.get(7)?,
-        status: stored::status(text(row, 8)?, place)?,
+        status: stored_form::status(text(row, 8)?, place)?,
         task: row.get(9)?,
         reason: row.get(10)?,
         sha256: row.get::<_, Option<[u8; 32]>>(11)?.map(ContentDigest::from_bytes),
-        decision: stored::decision(row.get::<_, Option<String>>(12)?.as_deref(), place)?,
+        decision: stored_form::decision(row.get::<_, Option<String>>(12)?.as_deref(), place)?,
         created_at: row.get(13)?,
         updated_at: row.get(14)?,
-        estimate: stored::estimate(row.get(16)?, row.get(15)?),
+        estimate: stored_form::estimate(row.get(16)?, row.get(15)?),
         cost: row.get::<_, Option<i64>>(17)?.map(|cost| MicroUsd(unsigned(cost))),
         attempt: row.get(18)?,
         account: row.get::<_, Option<[u8; 32]>>(19)?.map(Account::from_bytes),

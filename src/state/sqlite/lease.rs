@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::Sqlite;
 use super::failure::SqliteFailure;
 use super::schema::{NOW, schema};
-use super::{read, runs};
+use super::{record_reads, runs};
 use crate::asset::{CollectionName, TableName};
 use crate::process::Liveness;
-use crate::state::stored::json;
+use crate::state::stored_form::json;
 use crate::state::{
     AppliedMove, Holder, IsAlive, LEASE_SECONDS, Lease, LeaseAnswer, LeasePort, Run, Schema, StateError,
 };
@@ -181,7 +181,7 @@ pub(super) fn keep_moves(
     keep: &[AppliedMove],
 ) -> Result<(), SqliteFailure> {
     check(transaction, lease)?;
-    let known = read::moves(transaction, &lease.collection)?;
+    let known = record_reads::moves(transaction, &lease.collection)?;
     let keep: std::collections::BTreeSet<_> = keep.iter().collect();
     let mut forget = transaction.prepare(
         "DELETE FROM pixform_moves WHERE collection = ?1 AND from_collection = ?2 AND from_key = ?3 AND key = ?4",

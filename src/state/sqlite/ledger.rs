@@ -19,8 +19,8 @@ use crate::digest::{ContentDigest, RecipeDigest};
 use crate::record::{CallAttempt, CallStatus, Decision, NewCall, Original};
 use crate::state::admission::{Admission, LineHolder, OpenLine, OpenTask, Question, RecipeLedger, admit};
 use crate::state::budget::{Budget, MoneySpent};
-use crate::state::line::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, beside_a_rival, first_decisions};
-use crate::state::stored::{OriginalPlace, call_spent, signed, unsigned};
+use crate::state::call_lines::{ENDED, OPEN, OPEN_COLUMNS, QUESTIONS, UNDECIDED, beside_a_rival, first_decisions};
+use crate::state::stored_form::{OriginalPlace, call_spent, signed, unsigned};
 use crate::state::{
     CallFact, CallSeen, Caps, HistoryLine, HistoryQuery, Intent, IsAlive, LedgerPort, Right, Schema, StateError,
 };

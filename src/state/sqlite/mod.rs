@@ -9,30 +9,30 @@ use self::database::{PATIENCE, SqliteDatabase};
 use self::failure::SqliteFailure;
 use super::{Access, Schema, StateError};
 
-mod accepted;
+mod acceptances;
 mod admin;
-mod adopted;
-mod ahead;
+mod adopted_files;
 mod collect;
 mod commit;
 mod damages;
 mod database;
 mod failure;
 mod file;
+mod file_watch;
 mod history;
+mod kept_plans;
 mod lease;
 mod ledger;
 mod originals;
-mod plans;
-mod read;
+mod record_reads;
 mod references;
+mod row_rules;
 mod rows;
 mod runs;
 mod schema;
 mod shown;
 mod survey;
 mod table;
-mod watch;
 
 /// What a commit is called in messages.
 const COMMIT: &str = "write records and rows";

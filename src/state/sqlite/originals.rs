@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, Statement, Transaction, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::references::refused;
 use super::rows::{KEYS_MAX, distinct, unsigned};
 use super::schema::NOW;
-use super::{Sqlite, adopted, damages};
+use super::{Sqlite, adopted_files, damages};
 use crate::asset::{CollectionName, ObjectPath, Seed};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::record::{Original, Published, published_to_json};
-use crate::state::line::OPEN;
-use crate::state::stored::{
+use crate::state::call_lines::OPEN;
+use crate::state::stored_form::{
     self, ORIGINAL, OriginalPlace, has_adopted, has_damages, has_references, json, parsed, signed,
 };
 use crate::state::{Damage, FilePort, IsAlive, Schema, StateError};
@@ -56,12 +56,12 @@ impl FilePort for Sqlite {
     }
 
     async fn keep_adopted(&self, files: &[(ContentDigest, Published)]) -> Result<(), StateError> {
-        self.write("remember files", |transaction| adopted::keep(transaction, files))
+        self.write("remember files", |transaction| adopted_files::keep(transaction, files))
     }
 
     async fn adopted_files(&self, originals: &[ContentDigest]) -> Result<Vec<(ContentDigest, Published)>, StateError> {
         self.recall("read the files that were taken over", |connection, schema| {
-            adopted::files(connection, schema, originals)
+            adopted_files::files(connection, schema, originals)
         })
     }
 
@@ -118,7 +118,7 @@ pub(super) fn objects(
         while let Some(row) = rows.next()? {
             let original = ContentDigest::from_bytes(bytes(row, 0)?);
             let place = || format!("the files of the original `{original}`");
-            let published = stored::published(text(row, 1)?, place)?;
+            let published = stored_form::published(text(row, 1)?, place)?;
             objects.extend(published.into_iter().map(|published| (original, published)));
         }
     }

@@ -4,14 +4,14 @@ use rusqlite::{Connection, Transaction, params};
 use std::collections::{HashMap, HashSet};
 
 use super::failure::SqliteFailure;
-use super::read::text;
+use super::record_reads::text;
 use super::rows::KEYS_MAX;
 use super::runs::RunLiveness;
 use super::schema::NOW;
 use crate::asset::ObjectPath;
 use crate::digest::{ContentDigest, RecipeDigest, RenditionDigest};
 use crate::state::references::Named;
-use crate::state::stored::{is_abandoned, json, parsed};
+use crate::state::stored_form::{is_abandoned, json, parsed};
 use crate::state::{Claim, IsAlive};
 
 /// Whether a record names an object `o`.

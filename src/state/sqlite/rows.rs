@@ -9,7 +9,7 @@ use super::table::SqliteShape;
 use crate::asset::{AssetKey, TableSpec};
 use crate::digest::{SEEN_DOMAIN, SeenDigest, domain_digest};
 use crate::state::table::{Id, KeyRead, Times, is_key, quoted, segments};
-use crate::state::{RowSeen, ScanVisitor, StateError, stored};
+use crate::state::{RowSeen, ScanVisitor, StateError, stored_form};
 
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 2_000;
@@ -66,7 +66,7 @@ pub(super) fn read(
         let keys = keys.iter().filter_map(|key| segments(spec, key.as_str()));
         // `07` would find the row of the number 7.
         let keys: Vec<_> = keys.filter(|key| is_key(&shape.key_forms, key)).collect();
-        let mut rows = statement.query([stored::json(&keys)])?;
+        let mut rows = statement.query([stored_form::json(&keys)])?;
         while let Some(row) = rows.next()? {
             read_key(row, spec, &mut text)?;
             let key = text.parse::<AssetKey>().map_err(|error| StateError::unreadable(place(spec, &text), error))?;
@@ -88,9 +88,9 @@ pub(super) fn distinct<T: Ord>(asked: impl IntoIterator<Item = T>) -> Vec<T> {
     asked.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
-/// Reads what [`stored::signed`] wrote.
+/// Reads what [`stored_form::signed`] wrote.
 pub(super) fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, SqliteFailure> {
-    Ok(stored::unsigned(row.get(at)?))
+    Ok(stored_form::unsigned(row.get(at)?))
 }
 
 impl<'t> SqliteWriter<'t> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::failure::SqliteFailure;
 use super::schema::NOW;
 use crate::process::Process;
-use crate::state::stored::{is_dead, run_columns, run_ended, signed, unsigned};
+use crate::state::stored_form::{is_dead, run_columns, run_ended, signed, unsigned};
 use crate::state::{IsAlive, Run, RunOrigin, Schema, StateError};
 
 /// Remembers that a run began; a run that is remembered already stays as it is.

@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use super::failure::SqliteFailure;
 use super::lease;
-use super::read::{self, bytes, text};
+use super::record_reads::{self, bytes, text};
 use super::rows::{self, KEYS_MAX, distinct, value};
 use super::table::{self, Affinity, affinity, same};
-use super::{Sqlite, plans};
+use super::{Sqlite, kept_plans};
 use crate::asset::{CollectionName, ColumnType, Recipe, TableSpec};
 use crate::digest::{ContentDigest, PlanDigest, RecipeDigest};
 use crate::record::Published;
 use crate::state::shown::{self, Replaced, ShownCollection, TableColumns};
-use crate::state::stored::{self, from_json, has_arrangements, has_references, json, parsed};
+use crate::state::stored_form::{self, from_json, has_arrangements, has_references, json, parsed};
 use crate::state::table::{KeyRead, Times, quoted};
 use crate::state::{
     Arrangement, ColumnHolds, Commit, KeptPlan, Lease, Nulls, Readership, RowReader, Schema, ShownColumn, ShownPort,
@@ -68,11 +68,11 @@ impl ShownPort for Sqlite {
     }
 
     async fn kept_plan(&self, digest: &PlanDigest) -> Result<Option<KeptPlan>, StateError> {
-        self.recall("read the plans", |connection, schema| plans::kept(connection, schema, digest))
+        self.recall("read the plans", |connection, schema| kept_plans::kept(connection, schema, digest))
     }
 
     async fn keep_plan(&self, plan: &KeptPlan) -> Result<(), StateError> {
-        self.write("keep the plan", |transaction| plans::keep(transaction, plan))
+        self.write("keep the plan", |transaction| kept_plans::keep(transaction, plan))
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn shown(
     let Some(name) = table else {
         let (columns, shows) = (Vec::new(), Shows::Everything);
         visitor.shape(ShownShape { key, table: None, columns, shows, arrangement });
-        return read::heads(connection, collection, &mut |head| visitor.record(head));
+        return record_reads::heads(connection, collection, &mut |head| visitor.record(head));
     };
     let times = match table::is_ours(connection, &name.name)? {
         true => Times::Kept,
@@ -108,7 +108,7 @@ pub(super) fn shown(
     let spec = TableSpec { name: name.clone(), key: key.clone(), columns };
     let columns = shown.iter().map(|name| described(name, &found, times)).collect();
     visitor.shape(ShownShape { key, table: Some(name), columns, shows: Shows::Everything, arrangement });
-    read::heads(connection, collection, &mut |head| visitor.record(head))?;
+    record_reads::heads(connection, collection, &mut |head| visitor.record(head))?;
     stream(connection, &spec, &shown, visitor)
 }
 
@@ -274,7 +274,7 @@ pub(super) fn files_of(
         while let Some(row) = rows.next()? {
             let original = ContentDigest::from_bytes(bytes(row, 0)?);
             let place = || format!("the files of the original `{original}`");
-            let published = stored::published(text(row, 1)?, place)?;
+            let published = stored_form::published(text(row, 1)?, place)?;
             files.extend(published.into_iter().map(|published| (original, published)));
         }
     }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::failure::SqliteFailure;
 use super::rows::value;
 use crate::asset::TableName;
-use crate::state::stored::{signed, unsigned};
+use crate::state::stored_form::{signed, unsigned};
 use crate::state::table::quoted;
 use crate::state::{Survey, SurveyColumn};
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::failure::SqliteFailure;
 use crate::asset::{ColumnType, TableName, TableSpec};
-use crate::state::form::ColumnForm;
+use crate::state::column_form::ColumnForm;
 use crate::state::table::{ColumnUse, Id, TableFound, Times, absent, kept, list, quoted};
 use crate::state::{Schema, StateError, TableProblem};
 

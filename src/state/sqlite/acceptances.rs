@@ -3,12 +3,12 @@
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::rows::{KEYS_MAX, distinct};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
+use crate::state::stored_form::{from_json, has_acceptances, json, parsed, run_columns};
 use crate::state::{Acceptance, Accepted, Lease, NewAcceptance, RunOrigin, Schema};
 
 /// Keeps acceptances.

@@ -6,11 +6,11 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
-use super::read::bytes;
+use super::record_reads::bytes;
 use crate::digest::ContentDigest;
 use crate::record::{Published, published_to_json};
 use crate::state::Schema;
-use crate::state::stored::{self, has_adopted};
+use crate::state::stored_form::{self, has_adopted};
 
 /// Remembers files that are taken over.
 pub(super) async fn keep(
@@ -56,7 +56,7 @@ pub(super) async fn files(
     for row in transaction.query_typed(sql, &[(&originals, Type::BYTEA_ARRAY)]).await? {
         let original = ContentDigest::from_bytes(bytes(&row, 0, || "the files that were taken over".to_owned())?);
         let place = || format!("the files that the original `{original}` was copied from");
-        let published = stored::published(row.try_get(1)?, place)?;
+        let published = stored_form::published(row.try_get(1)?, place)?;
         files.extend(published.into_iter().map(|published| (original, published)));
     }
     Ok(files)

@@ -10,7 +10,7 @@ use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
 use super::sql::full_name;
 use crate::asset::TableName;
-use crate::state::reader::{self, Nulls, ReaderWarning, Readership, RowReader, STRANGER, ShownColumn, Shows};
+use crate::state::row_readers::{self, Nulls, ReaderWarning, Readership, RowReader, STRANGER, ShownColumn, Shows};
 use crate::state::table::quoted;
 use crate::state::{Schema, StateError};
 
@@ -81,7 +81,7 @@ pub(super) async fn readership(
     let message = format!(
         "no row of {} is shown: its policies say what `{name}` may read, and the role `{session}` in the URL of the state \
          may not act as `{name}`",
-        reader::tables(&closed)
+        row_readers::tables(&closed)
     );
     let help =
         format!("{grant}, or say whose rows are shown: `--as-role {session}` shows all that `{session}` may read");
@@ -104,7 +104,7 @@ async fn without_stranger(transaction: &Transaction, schema: Schema) -> Result<R
     let message = format!(
         "row level security of {} is not applied: the database has no role `{STRANGER}`, and the one in the URL of the state \
          sees every row",
-        reader::tables(&open)
+        row_readers::tables(&open)
     );
     let help = "name the role whose rows are to be shown with `--as-role`".to_owned();
     let warnings = if open.is_empty() { Vec::new() } else { vec![ReaderWarning { message, help }] };
@@ -120,7 +120,7 @@ async fn published(transaction: &Transaction, schema: Schema) -> Result<Vec<Tabl
     let rows = transaction.query_typed(sql, &[]).await?;
     let table = |row: &tokio_postgres::Row| {
         let text: &str = row.try_get(0)?;
-        Ok(crate::state::stored::parsed(text, || format!("the table `{text}`"))?)
+        Ok(crate::state::stored_form::parsed(text, || format!("the table `{text}`"))?)
     };
     rows.iter().map(table).collect()
 }

@@ -13,7 +13,7 @@ use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
-use crate::state::stored::{self, HOLD, PROTECT, from_json, parsed};
+use crate::state::stored_form::{self, HOLD, PROTECT, from_json, parsed};
 use crate::state::table::TableFound;
 use crate::state::{AppliedMove, RowSeen, ScanVisitor, Schema, StateError, TableSeen};
 
@@ -166,7 +166,7 @@ fn record(row: &Row, collection: &CollectionName) -> Result<Record, PostgresFail
         take: u32::try_from(take).map_err(|error| StateError::unreadable(place(), error))?,
         vars: from_json(text(6)?, place)?,
         original: ContentDigest::from_bytes(bytes(row, 7, place)?),
-        published: stored::published(text(8)?, place)?,
+        published: stored_form::published(text(8)?, place)?,
         row: recorded,
         protect: flags & PROTECT != 0,
         hold: flags & HOLD != 0,

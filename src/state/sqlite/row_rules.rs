@@ -10,10 +10,10 @@ use super::failure::SqliteFailure;
 use super::rows::bound;
 use super::table::{DeclaredColumn, columns, form, own_name, same};
 use crate::asset::TableSpec;
-use crate::state::ahead::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
-use crate::state::form::Refused;
+use crate::state::column_form::Refused;
+use crate::state::row_rules::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
 use crate::state::table::{list, quoted};
-use crate::state::{Breach, RowAhead, stored};
+use crate::state::{Breach, RowAhead, stored_form};
 
 /// Tells which rules of a table these rows would break.
 pub(super) fn breaches(
@@ -127,7 +127,7 @@ fn unreferenced(connection: &Connection, spec: &TableSpec, rows: &[&RowAhead]) -
             equal.join(" AND ")
         );
         let Ok(mut statement) = connection.prepare(&sql) else { continue };
-        let missing = statement.query_map([stored::json(&asked)], |row| row.get::<_, u32>(0))?;
+        let missing = statement.query_map([stored_form::json(&asked)], |row| row.get::<_, u32>(0))?;
         let missing = missing.map(|number| number.map(|number| number as usize)).collect::<Result<Vec<_>, _>>()?;
         let rule = format!("column `{}` takes what is `{}` of a row in `{table}`", from.join("`, `"), to.join("`, `"));
         breaches.extend(by_rule(spec, rows, missing, BrokenRule { rule: &rule, columns: &from }));

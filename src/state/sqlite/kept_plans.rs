@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failure::SqliteFailure;
 use crate::digest::PlanDigest;
-use crate::state::stored::has_plans;
+use crate::state::stored_form::has_plans;
 use crate::state::{KeptPlan, Schema};
 
 /// Keeps a plan; of several with one digest the last.

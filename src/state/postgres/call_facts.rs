@@ -9,12 +9,12 @@ use tokio_postgres::types::Type;
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
 use super::originals::keep;
-use super::read::bytes;
+use super::record_reads::bytes;
 use super::schema::{NOW, lock_ledger};
 use crate::record::CallStatus;
 use crate::state::CallFact;
-use crate::state::line::{OPEN, beside_a_rival};
-use crate::state::stored::{self, OriginalPlace, signed};
+use crate::state::call_lines::{OPEN, beside_a_rival};
+use crate::state::stored_form::{OriginalPlace, signed};
 
 /// Writes facts about calls, and the originals that they made.
 pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Result<(), PostgresFailure> {
@@ -37,13 +37,20 @@ pub(super) async fn settle(transaction: &Transaction, facts: &[CallFact]) -> Res
 /// A line that facts are about, or a rival of one.
 struct Settling<'f> {
     recipe: [u8; 32],
-    status: CallStatus,
+    /// What it has come to; nothing, where this program does not know the word.
+    status: Option<CallStatus>,
     changed: bool,
     reason: Option<&'f str>,
     task: Option<&'f str>,
     sha256: Option<&'f [u8]>,
     is_submitted: bool,
     cost: Option<i64>,
+}
+
+impl Settling<'_> {
+    fn is_open(&self) -> bool {
+        self.status.is_some_and(CallStatus::is_open)
+    }
 }
 
 /// Lines by id.
@@ -61,7 +68,7 @@ impl<'f> Settled<'f> {
         for row in transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await? {
             let id: String = row.try_get(0)?;
             let place = || format!("the ledger line `{id}`");
-            let status = stored::status(row.try_get(2)?, place)?;
+            let status = CallStatus::parse(row.try_get(2)?);
             let recipe = bytes(&row, 1, place)?;
             let line = Settling {
                 recipe,
@@ -84,14 +91,14 @@ impl<'f> Settled<'f> {
         let (mut status, mut reason) = (*status, reason.as_deref());
         if status.is_open()
             && let Some(line) = self.0.get(call)
-            && self.0.iter().any(|(id, other)| id != call && other.recipe == line.recipe && other.status.is_open())
+            && self.0.iter().any(|(id, other)| id != call && other.recipe == line.recipe && other.is_open())
         {
-            (status, reason) = beside_a_rival(Some(line.status), reason);
+            (status, reason) = beside_a_rival(line.status, reason);
         }
         if let Some(line) = self.0.get_mut(call)
-            && (line.status != CallStatus::Finished || status == CallStatus::Finished)
+            && (line.status != Some(CallStatus::Finished) || status == CallStatus::Finished)
         {
-            line.status = status;
+            line.status = Some(status);
             line.changed = true;
             line.reason = reason;
             line.task = task.as_deref().or(line.task);
@@ -114,13 +121,12 @@ impl<'f> Settled<'f> {
         );
         // Those that close come first: a recipe has one open line at any instant.
         for open in [false, true] {
-            let lines: Vec<_> =
-                self.0.iter().filter(|(_, line)| line.changed && line.status.is_open() == open).collect();
+            let lines: Vec<_> = self.0.iter().filter(|(_, line)| line.changed && line.is_open() == open).collect();
             if lines.is_empty() {
                 continue;
             }
             let ids: Vec<&str> = lines.iter().map(|(id, _)| id.as_str()).collect();
-            let statuses: Vec<&str> = lines.iter().map(|(_, line)| line.status.name()).collect();
+            let statuses: Vec<Option<&str>> = lines.iter().map(|(_, line)| line.status.map(CallStatus::name)).collect();
             let reasons: Vec<Option<&str>> = lines.iter().map(|(_, line)| line.reason).collect();
             let tasks: Vec<Option<&str>> = lines.iter().map(|(_, line)| line.task).collect();
             let contents: Vec<Option<&[u8]>> = lines.iter().map(|(_, line)| line.sha256).collect();

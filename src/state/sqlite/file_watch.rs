@@ -18,11 +18,11 @@ use super::file::{is_there, journal_of, lock};
 /// A connection that only tells whether others have committed something.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    eye: Mutex<Option<Eye>>,
+    idle: Mutex<Option<IdleConnection>>,
 }
 
 #[derive(Debug)]
-struct Eye {
+struct IdleConnection {
     connection: Connection,
     /// Device and number of the file that it was opened on.
     file: (u64, u64),
@@ -41,15 +41,15 @@ impl Watch {
     /// Returns a text that differs once something was committed to the file, or the file is another one.
     pub(super) fn look(&self, path: &Path) -> Result<String, SqliteFailure> {
         if !is_there(path)? {
-            *lock(&self.eye) = None;
+            *lock(&self.idle) = None;
             return Ok("absent".to_owned());
         }
         let found = fs::metadata(path)?;
         let file = (found.dev(), found.ino());
-        let mut eye = lock(&self.eye);
-        let mut open = match eye.take() {
+        let mut idle = lock(&self.idle);
+        let mut open = match idle.take() {
             Some(open) if open.file == file => open,
-            _ => Eye::open(path, file)?,
+            _ => IdleConnection::open(path, file)?,
         };
         match data_version(&open.connection) {
             Ok(count) => open.said = format!("{}:{count}", open.number),
@@ -60,12 +60,12 @@ impl Watch {
             Err(failure) => return Err(failure),
         }
         let said = open.said.clone();
-        *eye = Some(open);
+        *idle = Some(open);
         Ok(said)
     }
 }
 
-impl Eye {
+impl IdleConnection {
     fn open(path: &Path, file: (u64, u64)) -> Result<Self, SqliteFailure> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::failure::SqliteFailure;
-use super::read::{bytes, text};
+use super::record_reads::{bytes, text};
 use super::rows::distinct;
 use crate::digest::ContentDigest;
 use crate::record::{Published, published_to_json};
 use crate::state::Schema;
-use crate::state::stored::{self, has_adopted};
+use crate::state::stored_form::{self, has_adopted};
 
 /// Remembers files that are taken over.
 pub(super) fn keep(transaction: &Transaction<'_>, files: &[(ContentDigest, Published)]) -> Result<(), SqliteFailure> {
@@ -41,7 +41,7 @@ pub(super) fn files(
         while let Some(row) = rows.next()? {
             let original = ContentDigest::from_bytes(bytes(row, 0)?);
             let place = || format!("the files that the original `{original}` was copied from");
-            let published = stored::published(text(row, 1)?, place)?;
+            let published = stored_form::published(text(row, 1)?, place)?;
             files.extend(published.into_iter().map(|published| (original, published)));
         }
     }

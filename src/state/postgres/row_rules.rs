@@ -16,8 +16,8 @@ use super::failure::PostgresFailure;
 use super::sql::full_name;
 use super::table;
 use crate::asset::{ColumnType, TableSpec};
-use crate::state::ahead::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
-use crate::state::form::{ColumnForm, Refused, text};
+use crate::state::column_form::{ColumnForm, Refused, text};
+use crate::state::row_rules::{BrokenRule, RowRefusal, by_rule, by_type, value_of};
 use crate::state::table::{literal, quoted};
 use crate::state::{Breach, RowAhead, StateError};
 

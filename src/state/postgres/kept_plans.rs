@@ -5,7 +5,7 @@ use tokio_postgres::types::Type;
 use super::database::Transaction;
 use super::failure::PostgresFailure;
 use crate::digest::PlanDigest;
-use crate::state::stored::has_plans;
+use crate::state::stored_form::has_plans;
 use crate::state::{KeptPlan, Schema};
 
 /// Keeps a plan; of several with one digest the last.

@@ -3,7 +3,7 @@
 //! The SQL is that which every database reads alike. Tables that an older pixform made are read as they are; what they lack
 //! is empty.
 
-use super::line::SPENT;
+use super::call_lines::SPENT;
 use super::{RUN_SILENT_SECONDS, Schema, StateError, Worth};
 use crate::asset::MicroUsd;
 use crate::process::Liveness;

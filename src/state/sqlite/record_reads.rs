@@ -8,7 +8,7 @@ use super::table;
 use crate::asset::{AssetKey, CollectionName, TableSpec};
 use crate::digest::{ContentDigest, RecipeDigest, RenditionsDigest, RowDigest, SeenDigest};
 use crate::record::{Record, RecordHead, RecordedRow};
-use crate::state::stored::{self, HOLD, PROTECT, from_json, json, parsed};
+use crate::state::stored_form::{self, HOLD, PROTECT, from_json, json, parsed};
 use crate::state::table::TableFound;
 use crate::state::{AppliedMove, RowSeen, ScanVisitor, Schema, TableSeen};
 
@@ -148,7 +148,7 @@ fn record(row: &Row<'_>, collection: &CollectionName) -> Result<Record, SqliteFa
         take: row.get(5)?,
         vars: from_json(text(row, 6)?, place)?,
         original: ContentDigest::from_bytes(bytes(row, 7)?),
-        published: stored::published(text(row, 8)?, place)?,
+        published: stored_form::published(text(row, 8)?, place)?,
         row: recorded,
         protect: flags & PROTECT != 0,
         hold: flags & HOLD != 0,

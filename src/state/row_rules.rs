@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::form::{Refused, text};
+use super::column_form::{Refused, text};
 use crate::asset::{AssetKey, TableSpec};
 
 /// A row that is about to be written, as far as it is known before its picture is.

@@ -5,11 +5,11 @@ use tokio_postgres::types::Type;
 
 use super::database::{Param, Transaction};
 use super::failure::PostgresFailure;
-use super::read::{bytes, maybe_bytes};
+use super::record_reads::{bytes, maybe_bytes};
 use super::runs;
 use crate::asset::{AssetKey, CollectionName};
 use crate::digest::{ContentDigest, RecipeDigest};
-use crate::state::stored::{from_json, has_acceptances, json, parsed, run_columns};
+use crate::state::stored_form::{from_json, has_acceptances, json, parsed, run_columns};
 use crate::state::{Acceptance, Accepted, Lease, NewAcceptance, RunOrigin, Schema};
 
 /// Keeps acceptances, in one statement.
