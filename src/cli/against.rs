@@ -128,7 +128,12 @@ fn check(loaded: &LoadedManifests, older: &Older, selection: &planner::Selection
 fn older(against: &str, project: &Path, rules: &Rules, output: &Output) -> Result<Older, Failure> {
     let folder = Path::new(against);
     let is_path = against.starts_with(['.', '/']);
-    let commit = if is_path { None } else { commit(against, project, folder.is_dir())? };
+    let found = if is_path { Ok(None) } else { git::find(against, project) };
+    let commit = match found {
+        // Where there is a folder of that name, git need not be there.
+        Err(_) if folder.is_dir() => None,
+        found => found?,
+    };
     let (name, files) = match (commit, folder.is_dir()) {
         (Some(_), true) => {
             let message = format!("`{against}` is a folder here, and a commit to git");
@@ -161,14 +166,6 @@ fn older(against: &str, project: &Path, rules: &Rules, output: &Output) -> Resul
         }
     }
     Ok(Older { name, declared })
-}
-
-/// Finds a commit; where there is a folder of that name, git need not be there.
-fn commit(name: &str, project: &Path, is_folder: bool) -> Result<Option<git::GitCommit>, Failure> {
-    match git::find(name, project) {
-        Err(_) if is_folder => Ok(None),
-        found => found,
-    }
 }
 
 fn is_yaml(name: &str) -> bool {

@@ -63,6 +63,15 @@ pub struct AboutPlan<'a> {
     pub plan: &'a Plan,
 }
 
+/// How far what is reported on has come.
+#[derive(Debug)]
+pub struct ReportedStage<'a> {
+    /// The stage.
+    pub stage: ReportStage,
+    /// The arguments that select assets, for the commands that are named.
+    pub arguments: &'a str,
+}
+
 /// What an apply came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Done {
@@ -83,7 +92,7 @@ impl ReportArgs {
         if html { PictureCopies::Wanted } else { PictureCopies::Unwanted }
     }
 
-    /// Puts together what a report on a plan says besides the plan; `arguments` are those that select assets.
+    /// Puts together what a report on a plan says besides the plan.
     ///
     /// What only a preview knows (`paid`, `kept_until`) is for [`ReportArgs::previewed`] to fill in.
     ///
@@ -93,18 +102,13 @@ impl ReportArgs {
         &self,
         prepared: &PreparedPlan,
         printed: Option<ReportFormat>,
-        (stage, arguments): (ReportStage, &str),
+        reported: ReportedStage<'_>,
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let PreparedPlan { environment, loaded, plan, takes: _ } = prepared;
         let world = environment.open(Access::Read).await?;
-        self.facts_of(
-            AboutPlan { world: &world, environment, loaded, plan },
-            self.copies(printed),
-            (stage, arguments),
-            output,
-        )
-        .await
+        self.facts_of(AboutPlan { world: &world, environment, loaded, plan }, self.copies(printed), reported, output)
+            .await
     }
 
     /// Writes reports on a plan that is about to be carried out, and returns what they say, where any are asked for: should
@@ -121,7 +125,8 @@ impl ReportArgs {
         if !self.any() {
             return Ok(None);
         }
-        let facts = self.facts(prepared, None, (ReportStage::Planned, arguments), output).await?;
+        let facts =
+            self.facts(prepared, None, ReportedStage { stage: ReportStage::Planned, arguments }, output).await?;
         self.write(Some(&prepared.plan), &facts)?;
         Ok(Some(facts))
     }
@@ -130,10 +135,11 @@ impl ReportArgs {
         &self,
         about: AboutPlan<'_>,
         copies: PictureCopies,
-        (stage, arguments): (ReportStage, &str),
+        reported: ReportedStage<'_>,
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let AboutPlan { world, environment, loaded, plan } = about;
+        let ReportedStage { stage, arguments } = reported;
         let month = month(world, environment).await?;
         Ok(ReportFacts {
             assets: engine::plan_pictures(world, environment, loaded, plan, copies).await?,
@@ -153,10 +159,13 @@ impl ReportArgs {
     pub async fn previewed(
         &self,
         about: AboutPlan<'_>,
-        (paid, arguments): (MicroUsd, &str),
+        paid: MicroUsd,
+        arguments: &str,
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
-        let facts = self.facts_of(about, self.copies(None), (ReportStage::Previewed, arguments), output).await?;
+        let facts = self
+            .facts_of(about, self.copies(None), ReportedStage { stage: ReportStage::Previewed, arguments }, output)
+            .await?;
         let until = today().and_then(|today| today.checked_add(jiff::Span::new().days(KEPT_DAYS)).ok());
         Ok(ReportFacts {
             paid: (paid > MicroUsd(0)).then_some(paid),
@@ -183,7 +192,7 @@ impl ReportArgs {
         output: &Output,
     ) -> Result<ReportFacts, Failure> {
         let stage = ReportStage::Applied { at: engine::timestamp(), undone };
-        let now = self.facts(prepared, None, (stage, ""), output).await?;
+        let now = self.facts(prepared, None, ReportedStage { stage, arguments: "" }, output).await?;
         let assets = now.assets.into_iter().map(|(name, mut asset)| {
             // The record is the new one by now, so what was live is what was seen before.
             asset.before = facts.assets.get(&name).and_then(|known| known.before.clone());

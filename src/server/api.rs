@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::json;
 
@@ -23,28 +23,24 @@ const JSON: &str = "application/json";
 ///
 /// # Errors
 /// With what is wrong with the request.
-pub fn answer(
-    snapshot: &Snapshot,
-    (path, query): (&str, Option<&str>),
-    numbers: Numbers,
-) -> Result<Arc<CachedAnswer>, Problem> {
-    let target = query.map(|query| format!("{path}?{query}"));
-    let target = target.as_deref().unwrap_or(path);
+pub fn answer(snapshot: &Snapshot, target: &Uri, numbers: Numbers) -> Result<Arc<CachedAnswer>, Problem> {
+    let written = target.path_and_query().map_or("", |written| written.as_str());
     // A blank is in no target.
     let kept = match numbers {
-        Numbers::Json => Cow::Borrowed(target),
-        Numbers::Exact => Cow::Owned(format!("{target} {EXACT}")),
+        Numbers::Json => Cow::Borrowed(written),
+        Numbers::Exact => Cow::Owned(format!("{written} {EXACT}")),
     };
     if let Some(answer) = snapshot.answer(&kept) {
         return Ok(answer);
     }
-    let made = make(snapshot, (path, query), numbers)?;
+    let made = make(snapshot, target, numbers)?;
     let made = Arc::new(made);
     snapshot.keep(&kept, &made);
     Ok(made)
 }
 
-fn make(snapshot: &Snapshot, (path, query): (&str, Option<&str>), numbers: Numbers) -> Result<CachedAnswer, Problem> {
+fn make(snapshot: &Snapshot, target: &Uri, numbers: Numbers) -> Result<CachedAnswer, Problem> {
+    let (path, query) = (target.path(), target.query());
     let inside = path.strip_prefix("/api").unwrap_or(path).trim_start_matches('/');
     match inside.split_once('/') {
         None if inside.is_empty() => {

@@ -51,7 +51,7 @@ pub async fn published(
     let (served, wanted) = (std::sync::Arc::clone(served), path.clone());
     let opened = tokio::task::spawn_blocking(move || served.files.open(&wanted)).await;
     let (file, found) = opened.ok().and_then(Result::ok).flatten().ok_or_else(nothing)?;
-    let mut response = send(file, &found, (method, asked)).await?;
+    let mut response = send(file, &found, method, asked).await?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.as_str())));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Forever.words()));
@@ -71,7 +71,8 @@ pub fn decoded(path: &str) -> Option<String> {
 pub async fn send(
     file: File,
     found: &Metadata,
-    (method, asked): (&Method, &HeaderMap),
+    method: &Method,
+    asked: &HeaderMap,
 ) -> Result<Response<AnswerBody>, Problem> {
     let length = found.len();
     let tag = format!("\"{:x}-{:x}-{:x}\"", length, found.mtime(), found.mtime_nsec());

@@ -46,7 +46,7 @@ pub async fn answer(
     let wanted = root.join(path.as_str());
     let opened = tokio::task::spawn_blocking(move || opened(&root, &wanted)).await;
     let (file, found) = opened.ok().flatten().ok_or_else(nothing)?;
-    let mut response = send(file, &found, (method, asked)).await?;
+    let mut response = send(file, &found, method, asked).await?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.as_str())));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(CacheFor::Ask.words()));

@@ -113,11 +113,11 @@ async fn dispatch(
     target: &Uri,
     asked: &HeaderMap,
 ) -> Result<Response<AnswerBody>, Problem> {
-    let (path, query) = (target.path(), target.query());
+    let path = target.path();
     match part {
         ServerPart::Api => {
             let snapshot = app.fresh.get().await.map_err(|_| unreadable())?;
-            Ok(api::answer(&snapshot, (path, query), Numbers::asked(asked))?.respond(asked))
+            Ok(api::answer(&snapshot, target, Numbers::asked(asked))?.respond(asked))
         }
         ServerPart::Files => match path.strip_prefix("/files/") {
             Some(inside) => files::published(&app.served, inside, method, asked).await,
@@ -129,16 +129,17 @@ async fn dispatch(
             "/metrics" => operations::numbers(app).await,
             _ => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here")),
         },
-        ServerPart::Pages => page(app, (path, query), method, asked).await,
+        ServerPart::Pages => page(app, target, method, asked).await,
     }
 }
 
 async fn page(
     app: &Arc<App>,
-    (path, query): (&str, Option<&str>),
+    target: &Uri,
     method: &Method,
     asked: &HeaderMap,
 ) -> Result<Response<AnswerBody>, Problem> {
+    let (path, query) = (target.path(), target.query());
     if let Some(inside) = path.strip_prefix(MOUNTED_AT)
         && (inside.is_empty() || inside.starts_with('/'))
     {
@@ -187,8 +188,11 @@ fn guard(app: &App, part: ServerPart, path: &str, response: &mut Response<Answer
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
         if !headers.contains_key(CONTENT_SECURITY_POLICY) {
-            let mounted = path.starts_with(MOUNTED_AT);
-            headers.insert(CONTENT_SECURITY_POLICY, app.pages.policy(mounted));
+            let policy = match path.starts_with(MOUNTED_AT) {
+                true => app.pages.mounted_policy(),
+                false => app.pages.policy(),
+            };
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
         }
     }
 }

@@ -57,16 +57,11 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<u8, Fa
         plan.collections.iter().flat_map(|part| &part.notes).filter(|note| matches!(note, Note::OriginalLost(_)));
     let lost: String = lost.map(|note| format!("  {}\n", terminal(&render::note_sentence(note)))).collect();
     let told = format!("{}{lost}", accepted);
-    output.data(&text(&name.to_string(), &asset, (record.as_ref(), &told), change));
+    output.data(&text(&name.to_string(), &asset, record.as_ref(), &told, change));
     Ok(0)
 }
 
-fn text(
-    collection: &str,
-    asset: &Asset,
-    (record, accepted): (Option<&Record>, &str),
-    change: Option<&Change>,
-) -> String {
+fn text(collection: &str, asset: &Asset, record: Option<&Record>, accepted: &str, change: Option<&Change>) -> String {
     let verdict = match change {
         None => "up to date".to_owned(),
         Some(change) if change.price.0 > 0 => format!("not up to date: {}, ${}", change.action.name(), change.price),

@@ -11,7 +11,7 @@ use crate::render::{self, ReportStage};
 use crate::cli::against::{self, AgainstOptions, Differs};
 use crate::cli::plan_arguments::LookArgs;
 use crate::cli::plan_output::{PlanReports, WantedPlan, print, printed};
-use crate::cli::report::{ReportArgs, ReportFormat};
+use crate::cli::report::{ReportArgs, ReportFormat, ReportedStage};
 use crate::cli::{Failure, Global, ManifestArgs, Output};
 
 /// Arguments of `plan`.
@@ -48,7 +48,16 @@ async fn show(args: &Args, prepared: &PreparedPlan, begun: Instant, output: &Out
     let facts = match facts {
         true => {
             let arguments = args.look.selection.arguments();
-            Some(args.report.facts(prepared, args.format, (ReportStage::Planned, &arguments), output).await?)
+            Some(
+                args.report
+                    .facts(
+                        prepared,
+                        args.format,
+                        ReportedStage { stage: ReportStage::Planned, arguments: &arguments },
+                        output,
+                    )
+                    .await?,
+            )
         }
         false => None,
     };

@@ -91,7 +91,9 @@ async fn preview(args: &Args, wanted: &WantedPlan<'_>, prepared: PreparedPlan, o
     let told = applied::tell(about, carried_out, output);
     if args.report.any() {
         // What was made is made, whatever becomes of the report on it.
-        report(args, wanted, (&world, &prepared, paid), output).await.unwrap_or_else(|failure| output.report(&failure));
+        report(args, wanted, MadePreview { world: &world, prepared: &prepared, paid }, output)
+            .await
+            .unwrap_or_else(|failure| output.report(&failure));
     }
     let told = told?;
     let shown = previewed::shown(&world, &prepared).await?;
@@ -110,17 +112,24 @@ async fn preview(args: &Args, wanted: &WantedPlan<'_>, prepared: PreparedPlan, o
     Ok(told)
 }
 
+/// A preview whose pictures were made.
+struct MadePreview<'p> {
+    world: &'p World,
+    prepared: &'p PreparedPlan,
+    paid: MicroUsd,
+}
+
 /// Reports on what is there now: what the plan asked for is found, and what is still to be bought is told as such.
 async fn report(
     args: &Args,
     wanted: &WantedPlan<'_>,
-    (world, prepared, paid): (&World, &PreparedPlan, MicroUsd),
+    MadePreview { world, prepared, paid }: MadePreview<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
     let PreparedPlan { environment, loaded, .. } = prepared;
     let plan = engine::plan(world, environment, loaded, &wanted.options()?, output).await?;
     let about = AboutPlan { world, environment, loaded, plan: &plan };
-    let facts = args.report.previewed(about, (paid, &args.look.selection.arguments()), output).await?;
+    let facts = args.report.previewed(about, paid, &args.look.selection.arguments(), output).await?;
     args.report.write(Some(&plan), &facts)
 }
 

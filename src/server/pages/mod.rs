@@ -134,9 +134,14 @@ impl Pages {
         response
     }
 
-    /// Returns what a browser may load into a page.
-    pub fn policy(&self, mounted: bool) -> HeaderValue {
-        if mounted { self.mounted_policy.clone() } else { self.policy.clone() }
+    /// Returns what a browser may load into a page of ours.
+    pub fn policy(&self) -> HeaderValue {
+        self.policy.clone()
+    }
+
+    /// Returns what a browser may load into a page of the folder that is mounted.
+    pub fn mounted_policy(&self) -> HeaderValue {
+        self.mounted_policy.clone()
     }
 }
 
