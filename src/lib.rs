@@ -31,12 +31,28 @@
 //!
 //! # The words
 //!
-//! An **asset** is one wanted image; its **key** is the values of the key axes, `age/70+/anime`. Its **recipe** is
-//! everything that decides the pixels. The generator makes an **original** of it; a **rendition** is one published form of
-//! the original, an **object** a published file, whose path holds its content digest, so it never changes. A **row** is
-//! what the product reads, a **record** what is remembered, the **ledger** one line for each generator call. An
-//! **observation** is what is really there; a **plan** is the difference, one **action** an asset with all its
-//! **reasons**.
+//! | word | meaning |
+//! | --- | --- |
+//! | **manifest** | a YAML file that declares one collection |
+//! | **collection** | the assets of one manifest; its name is unique in an environment |
+//! | **asset** | one wanted image, fully decided |
+//! | **key** | the values of the key axes, `age/70+/anime`, which name an asset |
+//! | **recipe** | everything that decides the pixels |
+//! | **original** | the bytes that a generator made for a recipe |
+//! | **rendition** | one published form of an original |
+//! | **object** | a published file; its path holds its content digest, so it never changes |
+//! | **row** | what the product reads |
+//! | **record** | what is remembered of an asset |
+//! | **ledger** | one line for each call of a generator |
+//! | **observation** | what is really there |
+//! | **plan** | the difference between what is declared and what is there, decided |
+//! | **change** | what becomes of one asset: one action with all its reasons |
+//! | **guard** | looks at a finished plan, and may refuse it |
+//! | **generator** | a service that makes pictures, as an environment names it |
+//! | **kind** | what a generator speaks and allows: a table and a wire format |
+//! | **lease** | the right to write to a collection, for a while |
+//! | **marker** | a file in a storage that names the state that owns it |
+//! | **environment** | where things live: state, storage, generators |
 
 pub mod apply;
 pub mod asset;

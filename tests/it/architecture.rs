@@ -238,6 +238,23 @@ fn only_the_command_line_prints() {
     });
 }
 
+/// A word of the glossary that no code uses any more would mislead whoever reads it first.
+#[test]
+fn the_glossary_explains_words_of_the_code_each_once() {
+    let sources = sources();
+    let door = sources.iter().find(|source| source.path.ends_with("lib.rs")).unwrap();
+    let rows = door.whole.lines().filter_map(|line| line.strip_prefix("//! | **"));
+    let terms: Vec<(&str, &str)> = rows.map(|row| row.split_once("** | ").unwrap()).collect();
+    assert!(terms.len() > 10, "the glossary was not found");
+    let names: BTreeSet<&str> = terms.iter().map(|(term, _)| *term).collect();
+    assert_eq!(names.len(), terms.len(), "a term stands twice");
+    for (term, meaning) in terms {
+        let used = |source: &Source| source.code.to_ascii_lowercase().contains(term);
+        assert!(sources.iter().any(used), "no code speaks of `{term}`");
+        assert!(!meaning.trim_end_matches([' ', '|']).contains(". "), "`{term}` has more than one sentence");
+    }
+}
+
 /// A file of the user may be of any size, or none at all: `files` reads it within bounds.
 #[test]
 fn files_are_read_through_their_door() {
