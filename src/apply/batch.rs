@@ -12,7 +12,6 @@ use super::adopt::adopt;
 use super::announce::announce;
 use super::files::{Filed, Pictured, Prepared, file};
 use super::item::Item;
-use super::original::{Wanted, make};
 use super::publish::{Known, free, fresh, put};
 use super::reuse::take_over;
 use super::step::Runner;
@@ -101,24 +100,8 @@ impl Runner<'_> {
         items: &[Item<'_>],
     ) -> Result<Vec<Option<Pictured>>, ApplyError> {
         let mut originals: Vec<Option<Pictured>> = items.iter().map(|_| None).collect();
-        let mut wanted = Vec::new();
-        let mut slots = Vec::new();
-        let mut paid = Vec::new();
-        for (slot, item) in items.iter().enumerate() {
-            if let (Action::Generate, Some(asset)) = (item.change.action, &item.asset) {
-                if self.is_paid(item.change) {
-                    paid.push((slot, item));
-                    continue;
-                }
-                wanted.push(Wanted { asset, recipe: asset.recipe.digest() });
-                slots.push(slot);
-            }
-        }
-        let made = make(self.world, right, &work.plan.name, &wanted, AT_ONCE).await?;
-        for (slot, made) in slots.into_iter().zip(made) {
-            originals[slot] = Some(made.map(|made| (made.original, made.decoded)));
-        }
-        for (slot, picture) in self.bought(work, right, &paid).await {
+        let wanted = items.iter().enumerate().filter(|(_, item)| item.change.action == Action::Generate);
+        for (slot, picture) in self.bought(work, right, &wanted.collect::<Vec<_>>()).await {
             originals[slot] = Some(picture);
         }
         Ok(originals)

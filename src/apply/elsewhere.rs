@@ -8,8 +8,9 @@ use crate::digest::ContentDigest;
 use crate::process::Process;
 
 use super::announce::rely;
-use super::buy::{Again, Bought, Buyer, Order, Service};
+use super::buyer::{Again, Bought, Buyer, PictureOrder};
 use super::original::{Made, decode};
+use super::service::AskedService;
 use super::stop::Go;
 use super::{ApplyError, Stage};
 
@@ -29,8 +30,8 @@ impl<'b> Buyer<'b> {
     /// Looks whether somebody else has made the picture by now, and waits a little where they are still at it.
     pub(super) async fn made_elsewhere(
         &self,
-        service: &Service<'_>,
-        order: &Order<'_>,
+        service: &AskedService<'_>,
+        order: &PictureOrder<'_>,
         elsewhere: &mut Elsewhere,
     ) -> Result<Option<Bought<'b>>, ApplyError> {
         self.tell(order, Stage::Elsewhere);
@@ -44,7 +45,7 @@ impl<'b> Buyer<'b> {
                 elsewhere.gone = Some(original.sha256);
                 return Ok(None);
             }
-            let permit = self.room().await?;
+            let permit = self.room(order.asset).await?;
             let decoded = match decode(self.world, &order.asset.key, &original).await {
                 Err(ApplyError::Damaged { .. }) => {
                     // Its bytes are others: the plan said so, and what another picture costs.

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::asset::{Asset, Seed};
+use crate::asset::{Asset, MicroUsd, Seed};
 use crate::digest::ContentDigest;
 use crate::generator::{Generator, GeneratorError, Meaning, Picture, Progress, ResultUrl, Trouble};
 use crate::imaging::{FileFormat, Header, ImagingError};
 use crate::memory::{Held, Memory};
 
 use super::Stage;
+use super::finishing::finishing_units;
 use super::pacing::{Pacing, backoff, poll_pause};
 use super::stop::{Go, Stop};
 
@@ -87,6 +88,14 @@ pub enum Came<'f> {
 }
 
 impl<'f> Came<'f> {
+    /// Gives a picture its place among those that are being finished.
+    pub fn with_room(self, permit: SemaphorePermit<'f>) -> Self {
+        match self {
+            Self::Picture(fetched) => Self::Picture(Fetched { room: Some(permit), ..fetched }),
+            other @ (Self::Rejected { .. } | Self::Failed { .. } | Self::Lost(_) | Self::NotYet(_)) => other,
+        }
+    }
+
     /// Takes the picture's place among those that are being finished over.
     pub fn room(&mut self) -> Option<SemaphorePermit<'f>> {
         match self {
@@ -130,6 +139,16 @@ impl Attempt<'_> {
     }
 }
 
+/// What a service says of a task that is done.
+struct Finished {
+    /// Where its pictures lie.
+    results: Vec<ResultUrl>,
+    /// The seed that it used.
+    seed: Option<Seed>,
+    /// What it charged.
+    cost: Option<MicroUsd>,
+}
+
 /// How far it has come with one picture.
 struct Course {
     begun: Instant,
@@ -165,9 +184,9 @@ impl<'r> Fetch<'_, 'r> {
                 Ok(Progress::Failed { why, meaning }) => Some(Came::Failed { why: why.into(), meaning }),
                 Ok(Progress::Flagged(why)) => Some(Came::Rejected { why: why.into(), file: None }),
                 Ok(Progress::Empty) => course.missed("the task is done, and has no picture".to_owned(), None),
-                Ok(Progress::Done { results, seed }) => {
+                Ok(Progress::Done { results, seed, cost }) => {
                     tell(Stage::Fetching);
-                    self.download(asset, &results, seed, &mut course).await
+                    self.download(asset, &Finished { results, seed, cost }, &mut course).await
                 }
                 Err(error) => self.trouble(&error, &mut course),
             };
@@ -198,18 +217,12 @@ impl<'r> Fetch<'_, 'r> {
     }
 
     /// Fetches a picture, twice where it has to; nothing where a fresh address is needed.
-    async fn download(
-        &self,
-        asset: &Asset,
-        results: &[ResultUrl],
-        seed: Option<Seed>,
-        course: &mut Course,
-    ) -> Option<Came<'r>> {
+    async fn download(&self, asset: &Asset, finished: &Finished, course: &mut Course) -> Option<Came<'r>> {
         course.passed();
         let mut missed_here = false;
         loop {
             let attempt = tokio::select! {
-                attempt = self.attempts(asset, results, seed) => attempt,
+                attempt = self.attempts(asset, finished) => attempt,
                 why = self.over(course) => return Some(Came::NotYet(why)),
             };
             let mut pause = Duration::ZERO;
@@ -238,10 +251,10 @@ impl<'r> Fetch<'_, 'r> {
     }
 
     /// Fetches the pictures of a task, one after another, until one is the picture asked for; else the best of them.
-    async fn attempts(&self, asset: &Asset, results: &[ResultUrl], seed: Option<Seed>) -> Attempt<'r> {
+    async fn attempts(&self, asset: &Asset, finished: &Finished) -> Attempt<'r> {
         let mut best = Attempt::Miss("the task is done, and has no picture".to_owned(), None);
-        for (number, result) in results.iter().enumerate() {
-            let attempt = self.attempt(asset, result, seed).await;
+        for (number, result) in finished.results.iter().enumerate() {
+            let attempt = self.attempt(asset, result, finished).await;
             if matches!(attempt, Attempt::Came(Came::Picture(_))) {
                 return attempt;
             }
@@ -252,7 +265,7 @@ impl<'r> Fetch<'_, 'r> {
         best
     }
 
-    async fn attempt(&self, asset: &Asset, result: &ResultUrl, seed: Option<Seed>) -> Attempt<'r> {
+    async fn attempt(&self, asset: &Asset, result: &ResultUrl, finished: &Finished) -> Attempt<'r> {
         let bytes = match self.generator.download(result).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -268,8 +281,9 @@ impl<'r> Fetch<'_, 'r> {
             }
         };
         // Before it is decoded: pixels take many times the room of a file.
-        let room = self.room.acquire().await.ok();
-        match inspected(self.memory, Picture { bytes, seed }, asset).await {
+        let room = self.room.acquire_many(finishing_units(asset)).await.ok();
+        let picture = Picture { bytes, seed: finished.seed, cost: finished.cost };
+        match inspected(self.memory, picture, asset).await {
             Looked::Asked(file, decoded) => Attempt::Came(Came::Picture(Fetched { file, decoded, room })),
             Looked::Other(why, file) => Attempt::Came(Came::Rejected { why, file: Some(file) }),
             Looked::Broken(why, file) => Attempt::Miss(why, Some(file)),
@@ -336,7 +350,7 @@ impl Course {
 }
 
 /// Looks at a picture that came with the answer, and cannot be fetched again; [`Came::Lost`] where it is none.
-pub async fn look(memory: &Memory, picture: Picture, asset: &Asset) -> Came<'static> {
+pub async fn look<'f>(memory: &Memory, picture: Picture, asset: &Asset) -> Came<'f> {
     match inspected(memory, picture, asset).await {
         Looked::Asked(file, decoded) => Came::Picture(Fetched { file, decoded, room: None }),
         Looked::Other(why, file) | Looked::Broken(why, file) => Came::Rejected { why, file: Some(file) },

@@ -1,19 +1,19 @@
-//! The flow: assets of paid services, each on its own way from the request to its row, none waiting for another.
+//! The flow: assets that need a picture, each on its own way from the request to its row, none waiting for another.
 //!
-//! A paid picture takes seconds, so there are no batches here: while one is waited for, another is rendered and a third
+//! A picture may take seconds, so there are no batches here: while one is waited for, another is rendered and a third
 //! goes live. What is written down goes through the journal, which makes few transactions of it.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::asset::{CollectionName, MicroUsd};
+use crate::asset::{CollectionName, Cost, MicroUsd};
 use crate::plan::Change;
 use crate::state::Right;
 use crate::storage::{Condition, Health};
 use crate::world::World;
 use futures::{StreamExt, stream};
 
-use super::buy::{Bought, Buyer, Order, Tally};
+use super::buyer::{Bought, Buyer, PictureOrder, Tally};
 use super::files::{Pictured, Prepared, entry, file};
 use super::item::{Item, item};
 use super::journal::{Book, Journal};
@@ -21,10 +21,10 @@ use super::publish::{Known, free, fresh, put};
 use super::step::{Part, Runner};
 use super::{ApplyError, Event, Listener, Work};
 
-/// Pictures that a run decodes, stores, renders and puts at once; their pixels are in memory meanwhile.
-pub const FINISHING_MAX: usize = 8;
 /// Assets that wait for their commit, or for somebody else's picture, beside those that are under way.
 const WAITING_MAX: usize = 64;
+/// The same where pictures are free, and made faster than lines are written: so many are written together.
+const WAITING_FREE_MAX: usize = 512;
 /// How long trouble with the store lasts before it is told: a hiccup is nobody's business.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
 
@@ -83,18 +83,20 @@ impl<'r> Runner<'r> {
 
     /// Assets that are worked on at once.
     fn at_once(&self) -> usize {
-        WAITING_MAX + self.pacings.values().map(|pacing| pacing.pace().concurrency).sum::<usize>()
+        let free = self.pacings.values().any(|pacing| pacing.cost() == Cost::Free);
+        let waiting = if free { WAITING_FREE_MAX } else { WAITING_MAX };
+        waiting + self.pacings.values().map(|pacing| pacing.pace().concurrency).sum::<usize>()
     }
 
-    /// Carries out the changes of all collections that need a picture of a paid service.
+    /// Carries out the changes of all collections that need a picture.
     pub(super) async fn flow(&mut self, parts: &[Part<'_>]) {
-        let buying: Vec<&Part<'_>> = parts.iter().filter(|part| !part.order.paid.is_empty()).collect();
+        let buying: Vec<&Part<'_>> = parts.iter().filter(|part| !part.order.pictured.is_empty()).collect();
         let desks: Vec<Desk> = buying.iter().map(|part| self.desk(part.work, part.right)).collect();
         let buyers: Vec<Buyer<'_>> =
             buying.iter().zip(&desks).map(|(part, desk)| self.buyer(&part.work.plan.name, part.right, desk)).collect();
         let mut changes: Vec<(usize, &Change)> = Vec::new();
         for (number, part) in buying.iter().enumerate() {
-            changes.extend(part.order.paid.iter().map(|change| (number, *change)));
+            changes.extend(part.order.pictured.iter().map(|change| (number, *change)));
         }
         // What is paid for comes first: it takes no turn, and must not wait for those that do.
         changes.sort_by_key(|(_, change)| change.price > MicroUsd(0));
@@ -155,7 +157,7 @@ impl<'r> Runner<'r> {
 
 async fn bought<'b>(buyer: &Buyer<'b>, item: &Item<'_>) -> Result<Bought<'b>, ApplyError> {
     let Some(asset) = &item.asset else { return Err(ApplyError::Stale { key: item.change.key.clone() }) };
-    buyer.buy(&Order { asset, recipe: asset.recipe.digest(), price: item.change.price }).await
+    buyer.buy(&PictureOrder { asset, recipe: asset.recipe.digest(), price: item.change.price }).await
 }
 
 /// Tells when the store does not do what it is asked, and when it does again; never ends.

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::asset::Asset;
+use crate::asset::{Asset, Cost};
 use crate::generator::Meaning;
 use crate::imaging::{Decoded, Remark, Transparency, undecodable};
 use crate::process::Process;
@@ -15,28 +15,43 @@ use crate::state::CallFact;
 use crate::storage::StorageError;
 
 use super::barred::Untaken;
-use super::buy::{Again, Buyer, Order, OtherSeed};
+use super::buyer::{Again, Buyer, OtherSeed, PictureOrder};
 use super::fetch::{Arrived, Came, Fetched};
 use super::original::{Made, original_of, put, rejected_of};
 use super::pacing::{Slot, backoff};
+use super::service::AskedService;
 use super::stop::{Go, Why};
 use super::{ApplyError, Event, crash_point};
 
 impl Buyer<'_> {
     /// Writes down what came of a task.
-    pub(super) async fn came(&self, order: &Order<'_>, call: &str, came: Came<'_>, slot: Slot) -> Result<Made, Ended> {
+    pub(super) async fn came(
+        &self,
+        service: &AskedService<'_>,
+        order: &PictureOrder<'_>,
+        call: &str,
+        came: Came<'_>,
+        slot: Option<Slot>,
+    ) -> Result<Made, Ended> {
         let key = order.asset.key.clone();
         match came {
-            Came::Picture(fetched) => Ok(self.store(order, call, fetched, slot).await?),
+            Came::Picture(fetched) => Ok(self.store(service, order, call, fetched, slot).await?),
+            // Nobody decides about what cost nothing.
+            Came::Rejected { why, .. } if service.cost == Cost::Free => {
+                self.settle(call, CallStatus::Rejected, &why).await?;
+                Err(Ended::Final(ApplyError::Rejected { key, why }))
+            }
             Came::Rejected { why, file } => {
+                let cost = file.as_ref().and_then(|file| file.picture.cost);
                 let kept = match file {
-                    Some(file) => Some(self.put(order, rejected_of(order.recipe, &file), &file).await?),
+                    Some(file) => Some(self.put(service, order, rejected_of(order.recipe, &file), &file).await?),
                     None => None,
                 };
                 let sha256 = kept.as_ref().map(|kept| kept.sha256);
                 let reason = Some(why.clone());
                 let original = kept.clone();
-                let rejected = CallFact { sha256, original: kept, reason, ..CallFact::new(call, CallStatus::Rejected) };
+                let rejected =
+                    CallFact { sha256, original: kept, reason, cost, ..CallFact::new(call, CallStatus::Rejected) };
                 self.journal.stored(rejected).await?;
                 let Some(original) = original else { return Err(Ended::Final(ApplyError::Withheld { key, why })) };
                 Err(Ended::Final(match undecodable(original.extension(), (original.width, original.height)) {
@@ -44,7 +59,7 @@ impl Buyer<'_> {
                     Some(_) => ApplyError::Withheld { key, why: format!("{why}; it is kept as `{}`", original.path) },
                 }))
             }
-            Came::Failed { why, meaning } => self.failed(order, call, why, meaning).await,
+            Came::Failed { why, meaning } => self.failed(service, order, call, why, meaning).await,
             Came::Lost(why) => {
                 self.settle(call, CallStatus::Lost, &why).await?;
                 Err(Ended::Final(ApplyError::Lost { key, why }))
@@ -54,13 +69,20 @@ impl Buyer<'_> {
     }
 
     /// Writes down that the service failed at a picture, and tells whether the same is asked for once more.
-    async fn failed(&self, order: &Order<'_>, call: &str, why: String, meaning: Meaning) -> Result<Made, Ended> {
+    async fn failed(
+        &self,
+        service: &AskedService<'_>,
+        order: &PictureOrder<'_>,
+        call: &str,
+        why: String,
+        meaning: Meaning,
+    ) -> Result<Made, Ended> {
         let key = order.asset.key.clone();
         // Nobody documents whether a task that fails is charged.
         let less = |charged: u64| Some(charged.saturating_sub(order.price.0));
         // What an earlier run paid for costs this one nothing, and has no price here.
         let _ = self.tally.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        self.count_failed(service);
         if meaning == Meaning::Verdict {
             self.settle(call, CallStatus::Judged, &why).await?;
             return Err(Ended::Final(ApplyError::Judged { key, why }));
@@ -75,13 +97,29 @@ impl Buyer<'_> {
     }
 
     /// Stores a picture that is the one asked for.
-    async fn store(&self, order: &Order<'_>, call: &str, fetched: Fetched<'_>, slot: Slot) -> Result<Made, ApplyError> {
+    async fn store(
+        &self,
+        service: &AskedService<'_>,
+        order: &PictureOrder<'_>,
+        call: &str,
+        fetched: Fetched<'_>,
+        slot: Option<Slot>,
+    ) -> Result<Made, ApplyError> {
         let Fetched { file, decoded, room: _ } = fetched;
         self.remark(order, &decoded);
-        let received = CallFact { sha256: Some(file.sha256), ..CallFact::new(call, CallStatus::Received) };
-        let written = self.journal.fact(received).await;
-        crash_point("paid-received");
-        let original = self.put(order, original_of(order.recipe, &file), &file).await;
+        let cost = file.picture.cost;
+        let written = match service.cost {
+            Cost::Paid => {
+                let received =
+                    CallFact { sha256: Some(file.sha256), cost, ..CallFact::new(call, CallStatus::Received) };
+                let written = self.journal.fact(received).await;
+                crash_point("paid-received");
+                written
+            }
+            // What nobody paid for is made again where it is lost: one line less to wait for.
+            Cost::Free => Ok(()),
+        };
+        let original = self.put(service, order, original_of(order.recipe, &file), &file).await;
         // Before the slot is given back: who cannot store must not buy more.
         if let Err(error) = &original {
             if error.ends_the_run() {
@@ -100,14 +138,14 @@ impl Buyer<'_> {
             let mut seeds = self.tally.seeds.lock().unwrap_or_else(PoisonError::into_inner);
             seeds.push(OtherSeed { collection, key, asked, used });
         }
-        let finished = CallFact { original: Some(original.clone()), ..CallFact::new(call, CallStatus::Finished) };
+        let finished = CallFact { original: Some(original.clone()), cost, ..CallFact::new(call, CallStatus::Finished) };
         self.journal.stored(finished).await?;
         crash_point("finished");
         written.map(|()| Made { original, decoded: Some(Arc::new(decoded)) })
     }
 
     /// Tells what is remarkable about a picture.
-    fn remark(&self, order: &Order<'_>, decoded: &Decoded) {
+    fn remark(&self, order: &PictureOrder<'_>, decoded: &Decoded) {
         let asked = order.asset.recipe.is_transparent();
         let opaque = (asked && decoded.transparency() == Transparency::None).then_some(Remark::Opaque);
         for remark in decoded.remarks().iter().copied().chain(opaque) {
@@ -116,9 +154,15 @@ impl Buyer<'_> {
     }
 
     /// Announces and puts an original. One that cannot be announced is put all the same, for there it is found again.
-    async fn put(&self, order: &Order<'_>, original: Original, file: &Arrived) -> Result<Original, ApplyError> {
+    async fn put(
+        &self,
+        service: &AskedService<'_>,
+        order: &PictureOrder<'_>,
+        original: Original,
+        file: &Arrived,
+    ) -> Result<Original, ApplyError> {
         let refused = self.journal.announce_original(original.clone()).await;
-        crash_point("paid-announced");
+        crash_point("original-announced");
         if refused.is_ok_and(|refused| !refused.is_empty()) {
             return Err(ApplyError::BeingDeleted { path: original.path });
         }
@@ -126,6 +170,7 @@ impl Buyer<'_> {
         tokio::select! {
             put = put(self.world, &original, file) => match put {
                 Ok(()) => Ok(original),
+                Err(source) if service.cost == Cost::Free => Err(ApplyError::Storage(source)),
                 Err(source) => Err(ApplyError::NotStored { key: key(), source }),
             },
             why = self.out_of_time() => Err(ApplyError::UnderWay { key: key(), why }),

@@ -22,6 +22,7 @@ mod arrange;
 mod barred;
 mod batch;
 mod buy;
+mod buyer;
 mod commit;
 mod copy;
 mod crash;
@@ -29,6 +30,7 @@ mod elsewhere;
 mod event;
 mod fetch;
 mod files;
+mod finishing;
 mod flow;
 mod garbage;
 mod gc;
@@ -36,13 +38,16 @@ mod item;
 mod journal;
 mod keep;
 mod lease;
+mod losses;
 mod mention;
 mod original;
 mod outcome;
 mod pacing;
 mod publish;
 mod records;
+mod request;
 mod reuse;
+mod service;
 mod step;
 mod stop;
 mod store;
@@ -50,15 +55,16 @@ mod unsent;
 
 pub use accept::{KeptRow, keep_rows};
 pub use arrange::{arrange, rearranged};
-pub use buy::OtherSeed;
+pub use buyer::OtherSeed;
 pub use copy::copy;
 pub use crash::crash_point;
 pub use event::{Event, Listener, Stage, Wish};
 pub use garbage::{Policy, Unpublished, Verdict};
 pub use gc::{Garbage, collect, look};
 pub use lease::{Leases, collections};
+pub use losses::ModelStop;
 pub use outcome::{Ended, Outcome};
-pub use stop::{Go, Stop, Unbegun, Why};
+pub use stop::{Go, NotAskedBecause, Stop, Unbegun, Why};
 pub use store::{Proof, Told, claim};
 
 pub use crate::storage::Originals;
@@ -141,13 +147,13 @@ pub enum ApplyError {
         #[source]
         source: GeneratorError,
     },
-    /// The generator said no to everything before it was this asset's turn.
-    #[error("`{key}` was not asked for: `{generator}` says no to everything")]
+    /// The generator said no to everything, or to its model, before it was this asset's turn.
+    #[error("`{key}` was not asked for: {why}")]
     NotAsked {
         /// The asset.
         key: AssetKey,
-        /// The generator.
-        generator: GeneratorName,
+        /// Why.
+        why: NotAskedBecause,
     },
     /// A call was sent, and no answer came.
     #[error("`{key}` was asked for and may be charged, but its outcome is unknown")]
@@ -356,7 +362,7 @@ pub async fn run(
     let total = works.iter().map(|work| work.plan.changes.len() as u64).sum();
     let pacings = pacing::pacings(world, works, options).await?;
     let outcome = Outcome::default();
-    let finishing = tokio::sync::Semaphore::new(flow::FINISHING_MAX);
+    let finishing = tokio::sync::Semaphore::new(finishing::FINISHING_UNITS);
     let barred = barred::Barred::default();
     let (pacings, finishing, barred) = (&pacings, &finishing, &barred);
     let mut runner =

@@ -7,7 +7,7 @@ use crate::plan::{Action, Doubt};
 use crate::state::StateError;
 use crate::world::WorldError;
 
-use super::buy::OtherSeed;
+use super::buyer::OtherSeed;
 use super::{ApplyError, Unbegun, Why};
 
 /// What came of it.

@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::asset::GeneratorName;
-use crate::asset::{Cost, Pace};
+use crate::asset::{Cost, GeneratorName, Pace};
+use crate::record::Account;
 use crate::state::{HistoryQuery, StateError};
 use crate::world::World;
 
+use super::losses::Losses;
 use super::{ApplyError, Options, Work};
 
 /// The minute in which turns are counted, and a second more: requests do not arrive in equal time.
@@ -29,10 +30,10 @@ const TOLD_AGAIN_FROM: Duration = Duration::from_secs(5);
 /// The longest delay before a repeat.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
-/// The pace of every paid service of a run.
-pub type Pacings = BTreeMap<GeneratorName, Pacing>;
+/// The pace of every service of a run; names of one account have it together.
+pub type Pacings = BTreeMap<GeneratorName, Arc<Pacing>>;
 
-/// The pace of one service in one run.
+/// The pace of one account in one run.
 pub struct Pacing {
     slots: Arc<Semaphore>,
     /// What the run as a whole may have under way, where that is bounded.
@@ -40,6 +41,18 @@ pub struct Pacing {
     pace: Pace,
     turns: Mutex<Turns>,
     closed: watch::Sender<bool>,
+    cost: Cost,
+    account: Option<Account>,
+    losses: Losses,
+}
+
+/// Who pays for calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Payer {
+    /// Whether anybody does.
+    pub cost: Cost,
+    /// The account, where the service has one.
+    pub account: Option<Account>,
 }
 
 #[derive(Default)]
@@ -60,18 +73,35 @@ pub struct Slot {
 
 impl Pacing {
     /// Begins a run's pace; `recent` tells how long ago earlier runs asked.
-    pub fn new(pace: Pace, run_slots: Option<Arc<Semaphore>>, recent: &[Duration]) -> Self {
+    pub fn new(payer: Payer, pace: Pace, run_slots: Option<Arc<Semaphore>>, recent: &[Duration]) -> Self {
+        let Payer { cost, account } = payer;
         let now = Instant::now();
         let mut asked: Vec<Instant> = recent.iter().filter_map(|ago| now.checked_sub(*ago)).collect();
         asked.sort_unstable();
         let turns = Turns { asked: asked.into(), ..Turns::default() };
         let slots = Arc::new(Semaphore::new(pace.concurrency));
-        Self { slots, run_slots, pace, turns: Mutex::new(turns), closed: watch::Sender::new(false) }
+        let (closed, losses) = (watch::Sender::new(false), Losses::default());
+        Self { slots, run_slots, pace, turns: Mutex::new(turns), closed, cost, account, losses }
     }
 
     /// Returns how the service may be asked.
     pub fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// Tells whether its calls cost money.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Returns the account, where the service has one.
+    pub fn account(&self) -> Option<Account> {
+        self.account
+    }
+
+    /// Returns what was lost at its models.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// Waits for a slot.
@@ -195,27 +225,69 @@ pub fn poll_pause(so_far: Duration) -> Duration {
     so_far.mul_f64(0.05).clamp(Duration::from_millis(100), Duration::from_secs(5))
 }
 
-/// Begins the pace of every paid service that a plan needs; what earlier runs asked for in the last minute counts.
+/// Begins the pace of every service that a plan needs; what earlier runs asked for in the last minute counts.
 pub async fn pacings(world: &World, works: &[Work<'_>], options: &Options<'_>) -> Result<Pacings, ApplyError> {
     let names: BTreeSet<&GeneratorName> =
         works.iter().flat_map(|work| &work.plan.changes).filter_map(|change| change.generator.as_ref()).collect();
     let run_slots = options.parallelism.map(|most| Arc::new(Semaphore::new(most)));
-    let mut pacings = Pacings::new();
-    let mut recent: Option<Vec<(String, Duration)>> = None;
+    let store = world.state.known().await?.store.unwrap_or_default();
+    let mut shared: Vec<SharedPace<'_>> = Vec::new();
     for name in names {
-        let Some(service) = world.service(name).filter(|service| service.cost == Cost::Paid) else { continue };
-        if recent.is_none() && service.pace.images_per_minute.is_some() {
-            recent = Some(last_minute(world).await?);
+        let Some(service) = world.service(name) else { continue };
+        let account = service.generator.account(&store);
+        let payer = Payer { cost: service.cost, account };
+        match shared.iter_mut().find(|sharing| account.is_some() && sharing.payer.account == account) {
+            Some(sharing) => {
+                sharing.pace = slower(sharing.pace, service.pace);
+                sharing.names.push(name);
+            }
+            None => shared.push(SharedPace { payer, pace: service.pace, names: vec![name] }),
         }
-        let asked = recent.iter().flatten().filter(|(service, _)| service == name.as_str());
-        let asked: Vec<Duration> = asked.map(|(_, ago)| *ago).collect();
-        pacings.insert(name.clone(), Pacing::new(service.pace, run_slots.clone(), &asked));
+    }
+    let recent = match shared.iter().any(|sharing| sharing.pace.images_per_minute.is_some()) {
+        true => last_minute(world).await?,
+        false => Vec::new(),
+    };
+    let mut pacings = Pacings::new();
+    for SharedPace { payer, pace, names } in shared {
+        let ours = |asked: &&RecentCall| match (asked.account, payer.account) {
+            (Some(asked), Some(account)) => asked == account,
+            // Lines of earlier versions name no account.
+            _ => names.iter().any(|name| name.as_str() == asked.service),
+        };
+        let asked: Vec<Duration> = recent.iter().filter(ours).map(|asked| asked.ago).collect();
+        let pacing = Arc::new(Pacing::new(payer, pace, run_slots.clone(), &asked));
+        pacings.extend(names.into_iter().map(|name| (name.clone(), Arc::clone(&pacing))));
     }
     Ok(pacings)
 }
 
-/// Returns the calls of the last minute, by service, with how long ago they were made.
-async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateError> {
+/// Names that share an account.
+struct SharedPace<'s> {
+    payer: Payer,
+    pace: Pace,
+    names: Vec<&'s GeneratorName>,
+}
+
+/// Returns the pace that keeps to two of them.
+fn slower(one: Pace, other: Pace) -> Pace {
+    Pace {
+        concurrency: one.concurrency.min(other.concurrency),
+        images_per_minute: [one.images_per_minute, other.images_per_minute].into_iter().flatten().min(),
+        min_interval: one.min_interval.max(other.min_interval),
+        deadline: one.deadline.max(other.deadline),
+    }
+}
+
+/// A call of the last minute.
+struct RecentCall {
+    service: String,
+    account: Option<Account>,
+    ago: Duration,
+}
+
+/// Returns the calls of the last minute.
+async fn last_minute(world: &World) -> Result<Vec<RecentCall>, StateError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_millis()).unwrap_or_default();
     let window = i64::try_from(WINDOW.as_millis()).unwrap_or_default();
@@ -224,8 +296,8 @@ async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateErro
     world
         .state
         .history(&query, &mut |line| {
-            let ago = u64::try_from(now - line.call.created_at).unwrap_or_default();
-            calls.push((line.call.service, Duration::from_millis(ago)));
+            let ago = Duration::from_millis(u64::try_from(now - line.call.created_at).unwrap_or_default());
+            calls.push(RecentCall { service: line.call.service, account: line.call.account, ago });
         })
         .await?;
     Ok(calls)
@@ -234,6 +306,8 @@ async fn last_minute(world: &World) -> Result<Vec<(String, Duration)>, StateErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAID: Payer = Payer { cost: Cost::Paid, account: None };
 
     fn pace(images_per_minute: Option<u64>, min_interval: u64) -> Pace {
         Pace {
@@ -246,7 +320,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_minute_has_more_turns_than_it_may() {
-        let pacing = Pacing::new(pace(Some(20), 0), None, &[]);
+        let pacing = Pacing::new(PAID, pace(Some(20), 0), None, &[]);
         let mut turns = Vec::new();
         for _ in 0..70 {
             pacing.turn().await;
@@ -264,7 +338,7 @@ mod tests {
     async fn what_earlier_runs_asked_for_counts() {
         let begun = Instant::now();
         let recent: Vec<_> = (0..20).map(|second| Duration::from_secs(30 + second)).collect();
-        let pacing = Pacing::new(pace(Some(20), 0), None, &recent);
+        let pacing = Pacing::new(PAID, pace(Some(20), 0), None, &recent);
         pacing.turn().await;
         let waited = begun.elapsed();
         assert!(waited >= Duration::from_secs(11) && waited < Duration::from_secs(13), "{waited:?}");
@@ -272,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn turns_keep_their_interval_and_a_pause_holds_for_all() {
-        let pacing = Pacing::new(pace(None, 250), None, &[]);
+        let pacing = Pacing::new(PAID, pace(None, 250), None, &[]);
         let begun = Instant::now();
         for _ in 0..5 {
             pacing.turn().await;
@@ -286,7 +360,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_is_told_once_and_again_only_where_it_is_drawn_out() {
-        let pacing = Pacing::new(pace(None, 0), None, &[]);
+        let pacing = Pacing::new(PAID, pace(None, 0), None, &[]);
         let told = |seconds: f64| pacing.pause(Duration::from_secs_f64(seconds)).is_some();
         assert!(!told(0.9), "nobody notices it");
         assert!(told(30.0));
@@ -298,7 +372,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slots_are_given_back() {
-        let pacing = Pacing::new(pace(None, 0), Some(Arc::new(Semaphore::new(2))), &[]);
+        let pacing = Pacing::new(PAID, pace(None, 0), Some(Arc::new(Semaphore::new(2))), &[]);
         let (one, two) = (pacing.slot().await, pacing.slot().await);
         let third = tokio::time::timeout(Duration::from_secs(1), pacing.slot()).await;
         assert!(third.is_err(), "the run has two slots");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::asset::{AssetKey, Cost, GeneratorName, MicroUsd};
+use crate::asset::{AssetKey, MicroUsd};
 use crate::plan::{Action, Change, Doubt};
 use crate::record::Decision;
 use crate::state::{Commit, Records, Right, StateError};
@@ -57,20 +57,20 @@ pub struct Part<'p> {
     /// The records that its plan touches.
     pub records: &'p Records,
     /// Its changes.
-    pub order: Order<'p>,
+    pub order: Schedule<'p>,
 }
 
 /// The changes of a collection, by when they are carried out.
 #[derive(Default)]
-pub struct Order<'c> {
+pub struct Schedule<'c> {
     renamed: Vec<&'c Change>,
     /// Renames that take a picture which is bought for another asset.
     renamed_late: Vec<&'c Change>,
     /// Renames that wait, because another one of the collection cannot be carried out.
     held_back: Vec<&'c Change>,
     free: Vec<&'c Change>,
-    /// Those that need a picture of a paid service.
-    pub paid: Vec<&'c Change>,
+    /// Those that need a picture.
+    pub pictured: Vec<&'c Change>,
     last: Vec<&'c Change>,
 }
 
@@ -96,7 +96,7 @@ impl Runner<'_> {
             }
             self.batches(work, right, records, &order.free).await;
         }
-        let buys = parts.iter().any(|part| !part.order.paid.is_empty());
+        let buys = parts.iter().any(|part| !part.order.pictured.is_empty());
         if buys && !self.is_over() {
             self.flow(parts).await;
         }
@@ -126,15 +126,15 @@ impl Runner<'_> {
     }
 
     /// Sorts the changes; those that wait for a decision, or for money, are only told of.
-    fn order<'c>(&mut self, work: &'c Work<'_>) -> Order<'c> {
-        let mut order = Order::default();
+    fn order<'c>(&mut self, work: &'c Work<'_>) -> Schedule<'c> {
+        let mut order = Schedule::default();
         let previews = self.leases.previews();
         let renames = || work.plan.changes.iter().filter(|change| change.moved_from.is_some() && !previews);
         // Renames may swap keys, so they go together or not at all.
         let held_back = renames().any(|change| change.action == Action::Unknown || self.is_too_dear(change));
         let late = renames().any(|change| change.action == Action::Reuse && change.original.is_none());
         for change in &work.plan.changes {
-            let paid = change.action == Action::Generate && self.is_paid(change);
+            let pictured = change.action == Action::Generate;
             match change.action {
                 Action::Unknown => {
                     let forgotten = change.decisions.iter().any(|(_, decision)| *decision == Decision::Forgotten);
@@ -149,11 +149,11 @@ impl Runner<'_> {
                     self.outcome.not_bought.push((work.plan.name.clone(), change.key.clone(), change.price));
                 }
                 action if previews && !can_be_previewed(action) => self.outcome.left += 1,
-                _ if previews && paid => order.paid.push(change),
+                _ if previews && pictured => order.pictured.push(change),
                 _ if change.moved_from.is_some() && !previews && held_back => order.held_back.push(change),
                 _ if change.moved_from.is_some() && !previews && late => order.renamed_late.push(change),
                 _ if change.moved_from.is_some() && !previews => order.renamed.push(change),
-                _ if paid => order.paid.push(change),
+                _ if pictured => order.pictured.push(change),
                 Action::Delete => order.last.push(change),
                 Action::Reuse if change.original.is_none() => order.last.push(change),
                 _ => order.free.push(change),
@@ -165,11 +165,6 @@ impl Runner<'_> {
     /// A cap of nothing buys nothing: what is free is done all the same.
     fn is_too_dear(&self, change: &Change) -> bool {
         change.price > MicroUsd(0) && self.options.caps.run == Some(MicroUsd(0))
-    }
-
-    pub(super) fn is_paid(&self, change: &Change) -> bool {
-        let service = |name: &GeneratorName| self.world.service(name);
-        change.generator.as_ref().and_then(service).is_some_and(|service| service.cost == Cost::Paid)
     }
 
     async fn batches(&mut self, work: &Work<'_>, right: Right<'_>, records: &Records, changes: &[&Change]) {

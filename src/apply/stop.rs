@@ -2,6 +2,10 @@
 
 use tokio::sync::watch;
 
+use crate::asset::GeneratorName;
+
+use super::losses::ModelStop;
+
 /// How far a run may still go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Go {
@@ -36,6 +40,28 @@ pub enum Unbegun {
     /// The storage did not take another file of that size or type, in its words or ours.
     #[error("its files would not be taken ({0})")]
     NotTaken(String),
+}
+
+/// Why a service was not asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum NotAskedBecause {
+    /// It says no to everything.
+    #[error("`{0}` says no to everything")]
+    Closed(GeneratorName),
+    /// Nothing more is asked of one of its models in this run.
+    #[error("{} of `{generator}` {why}", named(model.as_deref()))]
+    Model {
+        /// The generator.
+        generator: GeneratorName,
+        /// The model, where the recipe names one.
+        model: Option<String>,
+        /// Why.
+        why: ModelStop,
+    },
+}
+
+fn named(model: Option<&str>) -> String {
+    model.map_or_else(|| "the model".to_owned(), |model| format!("`{model}`"))
 }
 
 impl Why {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::apply::{ApplyError, Ended, OtherSeed, Outcome, Unbegun, Why};
-use crate::asset::{AssetKey, CollectionName, GeneratorName};
+use crate::apply::{ApplyError, Ended, NotAskedBecause, OtherSeed, Outcome, Unbegun, Why};
+use crate::asset::{AssetKey, CollectionName};
 use crate::engine::{Environment, RunExtent, RunOptions};
 use crate::generator::{Retry, Trouble};
 use crate::plan::{Action, Doubt};
@@ -139,17 +139,17 @@ fn name<'k>(
     output.talk(&format!("{} {verb}", named.join(", ")));
 }
 
-/// Counts those that were not asked for, because their generator says no to everything.
+/// Counts those that were not asked for, because their generator says no to everything, or to their model.
 fn not_asked(failed: &[(CollectionName, AssetKey, ApplyError)], output: &Output) {
-    let mut counts: BTreeMap<&GeneratorName, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<&NotAskedBecause, u64> = BTreeMap::new();
     for (_, _, error) in failed {
-        if let ApplyError::NotAsked { generator, .. } = error {
-            *counts.entry(generator).or_insert(0) += 1;
+        if let ApplyError::NotAsked { why, .. } = error {
+            *counts.entry(why).or_insert(0) += 1;
         }
     }
-    for (generator, count) in counts {
+    for (why, count) in counts {
         let were = if count == 1 { "asset was" } else { "assets were" };
-        output.talk(&format!("{count} more {were} not asked for, since `{generator}` says no to everything"));
+        output.talk(&format!("{count} more {were} not asked for, since {why}"));
     }
 }
 

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Url;
 
-use crate::asset::{FieldMap, KindSpec, Locality, Recipe, Seed};
+use crate::asset::{FieldMap, KindSpec, Locality, MicroUsd, Recipe, Seed};
+use crate::record::{Account, CallAttempt};
 use crate::secret::SafeText;
 
 pub mod http;
@@ -106,6 +107,15 @@ impl Kinds {
     }
 }
 
+/// What a service is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'o> {
+    /// Which request of which call it is: services that take an id are sent this one's.
+    pub attempt: &'o CallAttempt,
+    /// What the picture is made from.
+    pub recipe: &'o Recipe,
+}
+
 /// What a generator answered with.
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -113,6 +123,8 @@ pub struct Picture {
     pub bytes: Bytes,
     /// The seed that the service says it used, where it says one.
     pub seed: Option<Seed>,
+    /// What the service says that it charged, where it says so.
+    pub cost: Option<MicroUsd>,
 }
 
 /// What came of asking for a picture.
@@ -122,6 +134,21 @@ pub enum Answer {
     Picture(Picture),
     /// It is being made: the service's id of the task, by which it can be asked for.
     Task(String),
+    /// It is one of many that are made at some time: the service's id of the job, by which it can be asked for.
+    Batch(String),
+}
+
+/// What came of looking for a call whose answer was lost.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// It is being made, or is done: the service's id of the task.
+    Task(String),
+    /// The picture itself.
+    Picture(Picture),
+    /// The service would know of it, and does not.
+    Absent,
+    /// Nobody can tell.
+    CannotTell,
 }
 
 /// Where a finished picture can be fetched: a secret, for whoever knows it can.
@@ -145,6 +172,8 @@ pub enum Progress {
         results: Vec<ResultUrl>,
         /// The seed that the service says it used, where it says one.
         seed: Option<Seed>,
+        /// What the service says that it charged, where it says so.
+        cost: Option<MicroUsd>,
     },
     /// It is said to be done, and there is no picture.
     Empty,
@@ -185,11 +214,17 @@ impl GeneratorError {
 /// Each function makes one request at most, and none of them repeats it by itself.
 #[async_trait]
 pub trait Generator: Send + Sync {
-    /// Asks for the picture of a recipe: the one request that may be charged.
-    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError>;
+    /// Asks for a picture: the one request that may be charged.
+    async fn submit(&self, order: &Order<'_>) -> Result<Answer, GeneratorError>;
 
     /// Asks how a task stands; never charged.
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError>;
+
+    /// Looks for a call whose answer was lost; never charged.
+    async fn find(&self, lost: &CallAttempt) -> Result<Found, GeneratorError>;
+
+    /// Returns the account whose pace its calls share, as the store of that id knows it; `None` where there is none.
+    fn account(&self, store: &str) -> Option<Account>;
 
     /// Fetches a finished picture, at most `http::PICTURE_BYTES_MAX` bytes of it; never charged, and without the key.
     async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError>;

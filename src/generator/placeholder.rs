@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::trouble::{CallError, Trouble};
-use super::{Answer, Generator, GeneratorError, Kind, Picture, Progress, ResultUrl};
+use super::{Answer, Found, Generator, GeneratorError, Kind, Order, Picture, Progress, ResultUrl};
 use crate::asset::{
-    Cost, FieldSpec, FieldType, KindSpec, Locality, MicroUsd, NegativePrompt, Pace, Presence, Recipe, Seed, Seeds,
-    SizeRule,
+    Cost, FieldSpec, FieldType, KindSpec, Locality, MicroUsd, NegativePrompt, Pace, Presence, Seed, Seeds, SizeRule,
 };
 use crate::imaging;
+use crate::record::{Account, CallAttempt};
 
 /// The lengths that a side may have, in pixels.
 const SIDE: std::ops::RangeInclusive<u32> = 1..=8192;
@@ -26,17 +26,25 @@ pub struct Placeholder;
 
 #[async_trait]
 impl Generator for Placeholder {
-    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
-        let seed = recipe.seed;
-        let recipe = recipe.clone();
+    async fn submit(&self, order: &Order<'_>) -> Result<Answer, GeneratorError> {
+        let seed = order.recipe.seed;
+        let recipe = order.recipe.clone();
         // A large picture takes a second, in which nothing else must stand still.
         let painting = tokio::task::spawn_blocking(move || imaging::paint(&recipe));
         let painted = painting.await.unwrap_or_else(|crash| panic::resume_unwind(crash.into_panic()));
-        Ok(Answer::Picture(Picture { bytes: painted?.into(), seed }))
+        Ok(Answer::Picture(Picture { bytes: painted?.into(), seed, cost: None }))
     }
 
     async fn poll(&self, _task: &str) -> Result<Progress, GeneratorError> {
         Err(no_tasks())
+    }
+
+    async fn find(&self, _lost: &CallAttempt) -> Result<Found, GeneratorError> {
+        Ok(Found::CannotTell)
+    }
+
+    fn account(&self, _store: &str) -> Option<Account> {
+        None
     }
 
     async fn download(&self, _result: &ResultUrl) -> Result<Bytes, GeneratorError> {
@@ -157,10 +165,15 @@ const fn part(name: &'static str, holds: FieldType, help: &'static str, example:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asset::{Complaint, FieldMap};
+    use crate::asset::{Complaint, FieldMap, Recipe};
 
     fn check(recipe: &Recipe) -> Vec<Complaint> {
         SPEC.check(recipe)
+    }
+
+    async fn submit(recipe: &Recipe) -> Result<Answer, GeneratorError> {
+        let attempt = CallAttempt { call: "a-call".to_owned(), number: 1 };
+        Placeholder.submit(&Order { attempt: &attempt, recipe }).await
     }
 
     fn recipe(width: u32, height: u32) -> Recipe {
@@ -216,7 +229,7 @@ mod tests {
             target.with("strength", 0.5)
         };
         let enlarged = recipe(40, 60).with("hires_fix", hires_fix(80, 120));
-        let Answer::Picture(picture) = Placeholder.submit(&enlarged).await.unwrap() else { panic!("no picture") };
+        let Answer::Picture(picture) = submit(&enlarged).await.unwrap() else { panic!("no picture") };
         assert!(imaging::verify(&picture.bytes, 80, 120).is_ok());
         let fields: Vec<_> = check(&recipe(40, 60).with("hires_fix", hires_fix(0, 8193)))
             .into_iter()
@@ -234,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_picture_is_the_one_asked_for_and_names_the_recipes_seed() {
         let recipe = recipe(40, 60);
-        let Answer::Picture(picture) = Placeholder.submit(&recipe).await.unwrap() else { panic!("no picture") };
+        let Answer::Picture(picture) = submit(&recipe).await.unwrap() else { panic!("no picture") };
         assert_eq!(picture.seed, recipe.seed);
         assert!(imaging::verify(&picture.bytes, 40, 60).is_ok());
         assert_eq!(picture.bytes, imaging::paint(&recipe).unwrap());
@@ -243,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_recipe_that_was_not_checked_is_an_error_and_no_crash() {
         for (width, height) in [(0, 0), (u32::MAX, u32::MAX)] {
-            assert!(Placeholder.submit(&recipe(width, height)).await.is_err());
+            assert!(submit(&recipe(width, height)).await.is_err());
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct RefusalTable {
 /// One line of a table. All that it names must fit; what it leaves empty fits always.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusalLine {
-    asked: Asked,
+    asked: RefusedRequest,
     /// The first and the last status.
     statuses: Option<(u16, u16)>,
     codes: &'static [&'static str],
@@ -46,7 +46,7 @@ pub struct RefusalLine {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RefusedRequest {
     /// A picture.
     Submit,
     /// How a task stands.
@@ -82,29 +82,30 @@ const STATUSES: &[RefusalLine] = &[
     RefusalLine::status(503, 503, Refusal::Busy),
     RefusalLine::status(401, 401, Refusal::Account(KEY)),
     RefusalLine::status(403, 403, Refusal::Account(KEY)),
-    RefusalLine::status(402, 402, Refusal::Account(BALANCE)).when(Asked::Submit),
+    RefusalLine::status(402, 402, Refusal::Account(BALANCE)).when(RefusedRequest::Submit),
     RefusalLine::status(404, 405, Refusal::Account("the endpoint is retired, or `base_url` is wrong"))
-        .when(Asked::Submit),
+        .when(RefusedRequest::Submit),
     RefusalLine::status(410, 410, Refusal::Account("the endpoint is retired, or `base_url` is wrong"))
-        .when(Asked::Submit),
-    RefusalLine::status(300, 399, Refusal::Account("the endpoint is elsewhere: check `base_url`")).when(Asked::Submit),
+        .when(RefusedRequest::Submit),
+    RefusalLine::status(300, 399, Refusal::Account("the endpoint is elsewhere: check `base_url`"))
+        .when(RefusedRequest::Submit),
     RefusalLine::status(408, 408, Refusal::Ambiguous),
-    RefusalLine::status(400, 499, Refusal::Request(MISFIT)).when(Asked::Submit),
+    RefusalLine::status(400, 499, Refusal::Request(MISFIT)).when(RefusedRequest::Submit),
 ];
 
 impl RefusalLine {
     /// Begins a line for some codes.
     pub const fn codes(codes: &'static [&'static str], means: Refusal) -> Self {
-        Self { asked: Asked::Anything, statuses: None, codes, words: &[], means }
+        Self { asked: RefusedRequest::Anything, statuses: None, codes, words: &[], means }
     }
 
     /// Begins a line for the statuses from the first to the last.
     pub const fn status(first: u16, last: u16, means: Refusal) -> Self {
-        Self { asked: Asked::Anything, statuses: Some((first, last)), codes: &[], words: &[], means }
+        Self { asked: RefusedRequest::Anything, statuses: Some((first, last)), codes: &[], words: &[], means }
     }
 
     /// Holds a line to what was asked for.
-    pub const fn when(self, asked: Asked) -> Self {
+    pub const fn when(self, asked: RefusedRequest) -> Self {
         Self { asked, ..self }
     }
 
@@ -113,10 +114,10 @@ impl RefusalLine {
         Self { words, ..self }
     }
 
-    fn fits(&self, asked: Asked, reply: &Reply, told: &Told) -> bool {
+    fn fits(&self, asked: RefusedRequest, reply: &Reply, told: &RefusalText) -> bool {
         let Self { asked: when, statuses, codes, words, means: _ } = self;
         let status = reply.status.as_u16();
-        (*when == Asked::Anything || *when == asked)
+        (*when == RefusedRequest::Anything || *when == asked)
             && statuses.is_none_or(|(first, last)| (first..=last).contains(&status))
             && (codes.is_empty() || told.codes.iter().any(|code| codes.contains(&code.as_str())))
             && (words.is_empty() || words.iter().any(|words| told.plain.contains(words)))
@@ -125,7 +126,7 @@ impl RefusalLine {
 
 /// What a body tells.
 #[derive(Debug, Default)]
-struct Told {
+struct RefusalText {
     codes: Vec<String>,
     words: Option<String>,
     /// All of it in lower case, with one blank for whatever is no letter.
@@ -136,7 +137,7 @@ impl RefusalTable {
     /// Tells what an answer to a request for a picture means that is no success.
     pub fn submit(&self, reply: &Reply) -> Box<CallError> {
         let told = self.told(&reply.body);
-        let line = self.lines.iter().chain(STATUSES).find(|line| line.fits(Asked::Submit, reply, &told));
+        let line = self.lines.iter().chain(STATUSES).find(|line| line.fits(RefusedRequest::Submit, reply, &told));
         self.refused(line.map_or(Refusal::Ambiguous, |line| line.means), reply, &told)
     }
 
@@ -144,11 +145,11 @@ impl RefusalTable {
     pub fn in_success(&self, reply: &Reply) -> Box<CallError> {
         let told = self.told(&reply.body);
         let mut lines = self.lines.iter().filter(|line| line.statuses.is_none());
-        let line = lines.find(|line| line.fits(Asked::Submit, reply, &told));
+        let line = lines.find(|line| line.fits(RefusedRequest::Submit, reply, &told));
         self.refused(line.map_or(Refusal::Request(MISFIT), |line| line.means), reply, &told)
     }
 
-    fn refused(&self, means: Refusal, reply: &Reply, told: &Told) -> Box<CallError> {
+    fn refused(&self, means: Refusal, reply: &Reply, told: &RefusalText) -> Box<CallError> {
         let said = format!("{} {}", self.service, answered(reply, told));
         let with = |why: &str| format!("{why} ({said})");
         match means {
@@ -175,7 +176,7 @@ impl RefusalTable {
         let told = self.told(&reply.body);
         let words = answered(reply, &told);
         let said = format!("{} {words}", self.service);
-        let line = self.lines.iter().chain(STATUSES).find(|line| line.fits(Asked::Poll, reply, &told));
+        let line = self.lines.iter().chain(STATUSES).find(|line| line.fits(RefusedRequest::Poll, reply, &told));
         let error = match line.map_or(Refusal::Ambiguous, |line| line.means) {
             Refusal::TaskFailed => {
                 return Ok(Progress::Failed { why: words, meaning: self.meaning(&told.texts()) });
@@ -195,8 +196,8 @@ impl RefusalTable {
         verdict::meaning(said, self.sayings)
     }
 
-    fn told(&self, body: &[u8]) -> Told {
-        let Ok(value) = serde_json::from_slice::<Value>(body) else { return Told::default() };
+    fn told(&self, body: &[u8]) -> RefusalText {
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return RefusalText::default() };
         let texts = |pointers: &[&str]| {
             let mut found = Vec::new();
             pointers.iter().for_each(|pointer| texts_at(&value, pointer, &mut found));
@@ -204,11 +205,11 @@ impl RefusalTable {
         };
         let (codes, words) = (texts(self.codes), texts(self.words).into_iter().next());
         let plain = verdict::plain(&codes.iter().chain(&words).map(String::as_str).collect::<Vec<_>>().join(" "));
-        Told { codes, words, plain }
+        RefusalText { codes, words, plain }
     }
 }
 
-impl Told {
+impl RefusalText {
     fn texts(&self) -> String {
         self.codes.iter().take(1).chain(&self.words).map(String::as_str).collect::<Vec<_>>().join(": ")
     }
@@ -241,7 +242,7 @@ fn texts_at(value: &Value, pointer: &str, found: &mut Vec<String>) {
 }
 
 /// Says how an answer looks: status, code and words, or what a gateway put in their place.
-fn answered(reply: &Reply, told: &Told) -> SafeText {
+fn answered(reply: &Reply, told: &RefusalText) -> SafeText {
     let status = match reply.status.canonical_reason() {
         Some(words) => format!("answered {} {words}", reply.status.as_u16()),
         None => format!("answered {}", reply.status.as_u16()),
@@ -292,9 +293,9 @@ mod tests {
         lines: &[
             RefusalLine::codes(&["API_KEY_INVALID"], Refusal::Account("look at the key")),
             RefusalLine::codes(&["moderation_blocked"], Refusal::Content),
-            RefusalLine::status(404, 404, Refusal::Model).saying(&["model"]).when(Asked::Submit),
-            RefusalLine::status(404, 404, Refusal::TaskGone).when(Asked::Poll),
-            RefusalLine::codes(&["task_failed"], Refusal::TaskFailed).when(Asked::Poll),
+            RefusalLine::status(404, 404, Refusal::Model).saying(&["model"]).when(RefusedRequest::Submit),
+            RefusalLine::status(404, 404, Refusal::TaskGone).when(RefusedRequest::Poll),
+            RefusalLine::codes(&["task_failed"], Refusal::TaskFailed).when(RefusedRequest::Poll),
         ],
         sayings: &[],
     };

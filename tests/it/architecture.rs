@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["asset", "files", "manifest", "memory", "schema", "secret", "yaml"]),
     ("state", &["asset", "digest", "files", "process", "record", "secret"]),
     ("storage", &["asset", "digest", "files", "secret", "web"]),
-    ("generator", &["asset", "imaging", "secret", "web"]),
+    ("generator", &["asset", "imaging", "record", "secret", "web"]),
     ("world", &["asset", "digest", "generator", "memory", "record", "secret", "state", "storage"]),
     (
         "planner",

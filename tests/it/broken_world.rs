@@ -162,7 +162,8 @@ fn a_damaged_database_is_told_and_the_pictures_are_found_again() {
 #[test]
 fn a_database_of_a_newer_pixform_is_told_and_left_alone() {
     let desk = Desk::with(GOOD);
-    assert_eq!(desk.run(&["apply", "--yes"]).code, 0);
+    let ran = desk.run(&["apply", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
     let state = desk.path(".pixform/state.db");
     let database = Connection::open(&state).unwrap();
     database

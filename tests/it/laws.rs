@@ -6,20 +6,23 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pixform::apply::{self, Leases, Options, Outcome, Stop, Work};
-use pixform::asset::{Assets, Recipe};
+use pixform::asset::{Assets, MicroUsd, Recipe};
 use pixform::digest::{Changes, FIELDS, RecipeDigest};
-use pixform::generator::{Answer, Generator, GeneratorError, PLACEHOLDER, Placeholder, Progress, ResultUrl};
+use pixform::generator::{
+    Answer, Found, Generator, GeneratorError, Order, PLACEHOLDER, Placeholder, Progress, ResultUrl,
+};
 use pixform::manifest::{GeneratorRules, IMAGES_MAX, Manifest, Rules};
 use pixform::plan::{Action, Coverage, GuardLimits, Plan, Verdicts};
 use pixform::planner::{self, AllManifests, Comparing, DeclaredManifest, Moves, PlanRequest, Selection};
 use pixform::process::Process;
+use pixform::record::{Account, CallAttempt};
 use pixform::state::{Access, Caps, Run, RunOrigin};
 use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-const NOW: i64 = 1_800_000_000;
+pub const NOW: i64 = 1_800_000_000;
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// A manifest that a test makes up.
@@ -127,9 +130,17 @@ struct Counting(Mutex<Vec<RecipeDigest>>);
 
 #[async_trait]
 impl Generator for Counting {
-    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
-        self.0.lock().unwrap().push(recipe.digest());
-        Placeholder.submit(recipe).await
+    async fn submit(&self, order: &Order<'_>) -> Result<Answer, GeneratorError> {
+        self.0.lock().unwrap().push(order.recipe.digest());
+        Placeholder.submit(order).await
+    }
+
+    async fn find(&self, lost: &CallAttempt) -> Result<Found, GeneratorError> {
+        Placeholder.find(lost).await
+    }
+
+    fn account(&self, store: &str) -> Option<Account> {
+        Placeholder.account(store)
     }
 
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
@@ -153,6 +164,11 @@ async fn world(generator: Arc<Counting>) -> Arc<World> {
 }
 
 async fn plan(world: &World, declared: &DeclaredManifest) -> Plan {
+    plan_at(world, declared, &BTreeMap::new()).await
+}
+
+/// Plans, at these prices.
+pub async fn plan_at(world: &World, declared: &DeclaredManifest, prices: &BTreeMap<String, MicroUsd>) -> Plan {
     let request = PlanRequest {
         declared: std::slice::from_ref(declared),
         selection: &Selection::default(),
@@ -164,7 +180,7 @@ async fn plan(world: &World, declared: &DeclaredManifest) -> Plan {
         now: NOW,
         created_at: "2027-01-15T08:00:00Z".to_owned(),
         all_manifests: AllManifests::Read,
-        prices: &BTreeMap::new(),
+        prices,
         verdicts: &Verdicts::new(),
         unknown_retries: 0,
         sample: None,

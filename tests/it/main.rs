@@ -44,6 +44,7 @@ mod import_write;
 mod laws;
 mod money;
 mod on_postgres;
+mod one_way;
 mod paid;
 mod pick;
 mod postgres;

@@ -374,7 +374,7 @@ impl Project {
     /// Returns how many lines the ledger has: how often anything was painted, or was about to be.
     pub fn paints(&self) -> i64 {
         match self.has_tables() {
-            true => self.query("SELECT count(*) FROM pixform_calls")[0].parse().unwrap(),
+            true => self.query("SELECT count(*) FROM pixform_calls WHERE status <> 'refused'")[0].parse().unwrap(),
             false => 0,
         }
     }

@@ -64,7 +64,7 @@ pub struct Http {
 
 /// Whether a request may be charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum ChargeRisk {
     /// It may: it is sent once, on a connection of its own, and given time.
     Possible,
     /// It costs nothing.
@@ -73,7 +73,7 @@ pub enum Charge {
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy)]
-pub enum Target<'t> {
+pub enum RequestTarget<'t> {
     /// A path below the configured address.
     Path(&'t str),
     /// A URL that the service named.
@@ -84,11 +84,11 @@ pub enum Target<'t> {
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'r> {
     /// Whether it may be charged.
-    pub charge: Charge,
+    pub charge: ChargeRisk,
     /// How it is asked.
     pub method: Method,
     /// Where.
-    pub target: Target<'r>,
+    pub target: RequestTarget<'r>,
     /// The query's parameters.
     pub query: &'r [(&'r str, &'r str)],
     /// Headers beside those that every request has.
@@ -100,13 +100,13 @@ pub struct HttpRequest<'r> {
 impl<'r> HttpRequest<'r> {
     /// Asks for something that may be charged.
     pub fn paid(path: &'r str, body: RequestBody) -> Self {
-        let (method, target) = (Method::POST, Target::Path(path));
-        Self { charge: Charge::Possible, method, target, query: &[], headers: &[], body: Some(body) }
+        let (method, target) = (Method::POST, RequestTarget::Path(path));
+        Self { charge: ChargeRisk::Possible, method, target, query: &[], headers: &[], body: Some(body) }
     }
 
     /// Asks a question that costs nothing.
-    pub fn question(target: Target<'r>) -> Self {
-        Self { charge: Charge::Never, method: Method::GET, target, query: &[], headers: &[], body: None }
+    pub fn question(target: RequestTarget<'r>) -> Self {
+        Self { charge: ChargeRisk::Never, method: Method::GET, target, query: &[], headers: &[], body: None }
     }
 }
 
@@ -148,8 +148,8 @@ impl Http {
     pub async fn ask(&self, asked: HttpRequest<'_>) -> Result<Reply, Box<CallError>> {
         let HttpRequest { charge, method, target, query, headers, body } = asked;
         let (client, time) = match charge {
-            Charge::Possible => (&self.paying, self.paying_time),
-            Charge::Never => (&self.asking, QUESTION_TIME),
+            ChargeRisk::Possible => (&self.paying, self.paying_time),
+            ChargeRisk::Never => (&self.asking, QUESTION_TIME),
         };
         let url = self.url(target)?;
         let mut request = client.request(method.clone(), url.clone()).timeout(time).query(query);
@@ -165,10 +165,10 @@ impl Http {
     }
 
     /// Returns where a request goes, if the key may go there.
-    fn url(&self, target: Target<'_>) -> Result<Url, Box<CallError>> {
+    fn url(&self, target: RequestTarget<'_>) -> Result<Url, Box<CallError>> {
         let named = match target {
-            Target::Path(path) => return Ok(join(&self.base, path)),
-            Target::Named(named) => named,
+            RequestTarget::Path(path) => return Ok(join(&self.base, path)),
+            RequestTarget::Named(named) => named,
         };
         let ambiguous = |message: String| CallError::new(Trouble::Ambiguous, message);
         let url = Url::parse(named).map_err(|_| ambiguous("the service names an address that is no URL".to_owned()))?;

@@ -16,7 +16,7 @@ mod wait;
 pub use crate::web::Whole;
 pub use auth::Auth;
 pub use body::{FormContent, FormPart, RequestBody};
-pub use client::{Charge, Http, HttpRequest, HttpSettings, PICTURE_BYTES_MAX, Target};
+pub use client::{ChargeRisk, Http, HttpRequest, HttpSettings, PICTURE_BYTES_MAX, RequestTarget};
 pub use inline::Bounds;
 pub use reply::{Reply, looks};
 pub use wait::AskAgain;

@@ -199,12 +199,12 @@ async fn what_a_service_says_about_asking_again_is_read_from_headers_and_body() 
 async fn a_named_address_is_asked_only_where_the_key_may_go_and_pictures_are_fetched_without_it() {
     let server = Loopback::start(vec![answer("200 OK", "", "{}"), answer("200 OK", "", "PICT")]);
     let http = server.http(Auth::Bearer, KEY);
-    let elsewhere = HttpRequest::question(Target::Named("https://elsewhere.example/status?id=1"));
+    let elsewhere = HttpRequest::question(RequestTarget::Named("https://elsewhere.example/status?id=1"));
     let error = http.ask(elsewhere).await.unwrap_err();
     assert_eq!(error.trouble, Trouble::Ambiguous);
     assert!(error.to_string().contains("https://elsewhere.example/status, where its key must not go"), "{error}");
     let own = format!("{}/status?id=1", server.base);
-    http.ask(HttpRequest::question(Target::Named(&own))).await.unwrap();
+    http.ask(HttpRequest::question(RequestTarget::Named(&own))).await.unwrap();
     let file = format!("{}/a.png", server.base);
     assert_eq!(http.fetch(&file).await.unwrap().body, "PICT");
     let asked = server.asked();

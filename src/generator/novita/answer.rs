@@ -80,7 +80,7 @@ pub fn progress(reply: &Reply) -> Result<Progress, Box<CallError>> {
     let url =
         |image: &Value| text(image.get("image_url")).or_else(|| text(image.get("url"))).or_else(|| text(Some(image)));
     let results: Vec<ResultUrl> = fine.into_iter().filter_map(|(image, _)| url(image).map(ResultUrl)).collect();
-    Ok(if results.is_empty() { Progress::Empty } else { Progress::Done { results, seed: seed(value) } })
+    Ok(if results.is_empty() { Progress::Empty } else { Progress::Done { results, seed: seed(value), cost: None } })
 }
 
 /// Reads the seed that was used: a decimal text or a number, of 63 bits, or nothing.

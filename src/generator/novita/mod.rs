@@ -8,10 +8,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::http::{Auth, Bounds, Http, HttpRequest, HttpSettings, RequestBody, Target};
+use super::http::{Auth, Bounds, Http, HttpRequest, HttpSettings, RequestBody, RequestTarget};
 use super::refusal::downloaded;
-use super::{Answer, Generator, GeneratorError, Kind, Opening, OpeningError, Progress, ResultUrl};
-use crate::asset::Recipe;
+use super::{Answer, Found, Generator, GeneratorError, Kind, Opening, OpeningError, Order, Progress, ResultUrl};
+use crate::record::{Account, CallAttempt};
+use crate::secret::SecretText;
 
 mod answer;
 mod refusals;
@@ -43,6 +44,8 @@ struct Moderation {
 /// Novita.
 struct Novita {
     http: Http,
+    address: String,
+    key: SecretText,
     path: String,
     result_path: String,
     moderation: Option<Moderation>,
@@ -51,6 +54,7 @@ struct Novita {
 /// Prepares to ask Novita; nothing is sent.
 fn open(opening: &Opening<'_>) -> Result<Arc<dyn Generator>, OpeningError> {
     let (base, paying_time) = opening.service(&SPEC)?;
+    let address = base.to_string();
     let http = Http::new(HttpSettings {
         base,
         auth: Auth::Bearer,
@@ -63,6 +67,8 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Generator>, OpeningError> {
     let moderation = opening.options.flag("enable_nsfw_detection");
     Ok(Arc::new(Novita {
         http: http.map_err(OpeningError::Client)?,
+        address,
+        key: SecretText::new(opening.api_key.to_string()),
         path: path("path", SUBMIT_PATH),
         result_path: path("result_path", RESULT_PATH),
         moderation: moderation
@@ -72,8 +78,8 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Generator>, OpeningError> {
 
 #[async_trait]
 impl Generator for Novita {
-    async fn submit(&self, recipe: &Recipe) -> Result<Answer, GeneratorError> {
-        let body = RequestBody::json(&request::Body::new(recipe, self.moderation));
+    async fn submit(&self, order: &Order<'_>) -> Result<Answer, GeneratorError> {
+        let body = RequestBody::json(&request::Body::new(order.recipe, self.moderation));
         let reply = self.http.ask(HttpRequest::paid(&self.path, body)).await?;
         if !reply.status.is_success() {
             return Err(REFUSALS.submit(&reply).into());
@@ -82,10 +88,19 @@ impl Generator for Novita {
     }
 
     async fn poll(&self, task: &str) -> Result<Progress, GeneratorError> {
-        let question = HttpRequest::question(Target::Path(&self.result_path));
+        let question = HttpRequest::question(RequestTarget::Path(&self.result_path));
         let reply = self.http.ask(HttpRequest { query: &[("task_id", task)], ..question }).await?;
         let progress = if reply.status.is_success() { answer::progress(&reply) } else { REFUSALS.poll(&reply) };
         Ok(progress?)
+    }
+
+    async fn find(&self, _lost: &CallAttempt) -> Result<Found, GeneratorError> {
+        // Novita takes no id of ours, and lists no tasks.
+        Ok(Found::CannotTell)
+    }
+
+    fn account(&self, store: &str) -> Option<Account> {
+        Some(Account::of(store, SPEC.name, &self.address, self.key.expose()))
     }
 
     async fn download(&self, result: &ResultUrl) -> Result<Bytes, GeneratorError> {

@@ -3,7 +3,7 @@
 //! Source: <https://novita.ai/docs/api-reference/basic-error-code>, read 2026-11-22, and what clients of it are known to
 //! meet. A gateway may answer with HTML or plain text instead.
 
-use crate::generator::refusal::{Asked, Refusal, RefusalLine, RefusalTable};
+use crate::generator::refusal::{Refusal, RefusalLine, RefusalTable, RefusedRequest};
 
 /// How Novita says no.
 pub const REFUSALS: RefusalTable = RefusalTable {
@@ -52,8 +52,8 @@ pub const REFUSALS: RefusalTable = RefusalTable {
             ],
             Refusal::Request("the request does not fit: correct its recipe"),
         ),
-        RefusalLine::status(404, 405, Refusal::Account(ENDPOINT)).when(Asked::Submit),
-        RefusalLine::status(410, 410, Refusal::Account(ENDPOINT)).when(Asked::Submit),
+        RefusalLine::status(404, 405, Refusal::Account(ENDPOINT)).when(RefusedRequest::Submit),
+        RefusalLine::status(410, 410, Refusal::Account(ENDPOINT)).when(RefusedRequest::Submit),
     ],
     sayings: &[],
 };
