@@ -93,11 +93,7 @@ impl Buyer<'_> {
         match error.trouble() {
             Trouble::Busy(_) => {
                 tries.busy += 1;
-                if tries.busy < BUSY_MAX {
-                    Ok(Again::Now)
-                } else {
-                    Err(ApplyError::Service { key, source: error })
-                }
+                if tries.busy < BUSY_MAX { Ok(Again::Now) } else { Err(ApplyError::Service { key, source: error }) }
             }
             Trouble::Unreachable => {
                 tries.unreachable += 1;
@@ -107,9 +103,7 @@ impl Buyer<'_> {
                 service.pacing.close();
                 Err(ApplyError::Service { key, source: error })
             }
-            Trouble::Refused | Trouble::NoModel | Trouble::Closed => {
-                Err(ApplyError::Service { key, source: error })
-            }
+            Trouble::Refused | Trouble::NoModel | Trouble::Closed => Err(ApplyError::Service { key, source: error }),
             Trouble::Judged => {
                 self.count_failed(service);
                 Err(ApplyError::Judged { key, why: message })

@@ -171,12 +171,23 @@ fn runs_killed_at_random_moments_lose_nothing() {
     assert!(killed > rounds / 5, "only {killed} of {rounds} runs were killed");
 }
 
+/// Lets pictures be made one after another, so that a signal comes before the last.
+const SLOWLY: &str = "version: 1
+default_environment: local
+environments:
+  local:
+    state: sqlite:.pixform/state.db
+    storage: { url: \"file:.pixform/storage\" }
+    generators: { painter: { kind: placeholder, min_interval: 100ms } }
+";
+
 /// Sends a signal to an apply of two collections while it paints for the first; returns exit code and what it said.
 fn interrupt(project: &Project, signal: Signal, ci: Option<&str>) -> (i32, String) {
     project.write(
         "manifests/quarters.yaml",
         &PEOPLE.replace("people", "quarters").replace("model: first", "model: other"),
     );
+    project.write("pixform.yaml", SLOWLY);
     let mut command = project.command(&["apply", "--yes"]);
     if let Some(ci) = ci {
         command.env("CI", ci);
@@ -223,6 +234,7 @@ fn in_continuous_integration_the_first_signal_stops_at_once_and_loses_nothing() 
 #[test]
 fn a_second_signal_stops_at_once_and_loses_nothing() {
     let project = Project::new(PEOPLE);
+    project.write("pixform.yaml", SLOWLY);
     let stopped = Stopped::new(project.command(&["apply", "--yes"]), "original-put:2");
     stopped.signal(Signal::INT);
     stopped.signal(Signal::TERM);
