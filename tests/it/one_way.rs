@@ -15,7 +15,7 @@ use pixform::generator::{
 use pixform::plan::Action;
 use pixform::process::Process;
 use pixform::record::{Account, Call, CallAttempt, CallStatus};
-use pixform::state::{Access, Caps, HistoryQuery, RunOrigin, Run};
+use pixform::state::{Access, Caps, HistoryQuery, Run, RunOrigin};
 use pixform::storage::{Stores, TakeStorage};
 use pixform::world::{Addresses, Generators, Service, World};
 
