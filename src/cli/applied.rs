@@ -209,7 +209,33 @@ fn decision(error: &ApplyError) -> Option<&'static str> {
         ApplyError::FailedRepeatedly { .. } => Doubt::Failed,
         ApplyError::Judged { .. } => Doubt::Judged,
         ApplyError::Undecided { .. } => return Some("`pixform plan` tells how to decide"),
-        _ => return None,
+        ApplyError::World(_)
+        | ApplyError::State(_)
+        | ApplyError::Storage(_)
+        | ApplyError::Marker(_)
+        | ApplyError::Refused(_)
+        | ApplyError::Held(_)
+        | ApplyError::AtWork(_)
+        | ApplyError::Overslept
+        | ApplyError::Stale { .. }
+        | ApplyError::NoGenerator(_)
+        | ApplyError::Journal(_)
+        | ApplyError::Service { .. }
+        | ApplyError::NotAsked { .. }
+        | ApplyError::UnderWay { .. }
+        | ApplyError::Capped { .. }
+        | ApplyError::NotBegun { .. }
+        | ApplyError::NotStored { .. }
+        | ApplyError::NoPicture { .. }
+        | ApplyError::Picture { .. }
+        | ApplyError::Damaged { .. }
+        | ApplyError::Collected { .. }
+        | ApplyError::BeingDeleted { .. }
+        | ApplyError::Row { .. }
+        | ApplyError::MadeElsewhere { .. }
+        | ApplyError::RenameHeldBack { .. }
+        | ApplyError::NotCopied { .. }
+        | ApplyError::Worker => return None,
     };
     Some(ways_out(doubt))
 }
