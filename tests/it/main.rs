@@ -45,6 +45,7 @@ mod laws;
 mod money;
 mod on_postgres;
 mod one_way;
+mod own_kind;
 mod paid;
 mod pick;
 mod postgres;
