@@ -17,8 +17,7 @@ use crate::storage::Overwrite;
 use crate::world::{World, original_path};
 
 use super::announce::announce_originals;
-use super::files::Filed;
-use super::item::Item;
+use super::item::{Filed, Item};
 use super::{ApplyError, Work, crash_point};
 
 /// Pictures that are read and decoded at once; each is in memory meanwhile.
@@ -67,7 +66,7 @@ pub async fn adopt(world: &World, work: &Work<'_>, items: &[Item<'_>]) -> Result
 }
 
 /// A picture that fits, on its way to where originals lie.
-struct Found {
+struct FoundFile {
     original: Original,
     published: Vec<Published>,
     bytes: Bytes,
@@ -77,13 +76,13 @@ struct Found {
 /// Announces pictures and copies them to where originals lie.
 async fn put(
     world: &World,
-    looked: Vec<(usize, Result<Found, ApplyError>)>,
+    looked: Vec<(usize, Result<FoundFile, ApplyError>)>,
 ) -> Result<Vec<(usize, Filed)>, ApplyError> {
     let originals = looked.iter().filter_map(|(_, found)| Some(found.as_ref().ok()?.original.clone()));
     let refused = &announce_originals(world, originals.collect()).await?;
     let put = looked.into_iter().map(|(slot, found)| async move {
         let filed = async {
-            let Found { original, published, bytes, content_type } = found?;
+            let FoundFile { original, published, bytes, content_type } = found?;
             if refused.contains(&original.path) {
                 return Err(ApplyError::BeingDeleted { path: original.path });
             }
@@ -97,7 +96,7 @@ async fn put(
 }
 
 /// Looks at the picture, and at the other files that the row names.
-async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found, ApplyError> {
+async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<FoundFile, ApplyError> {
     let mut published = Vec::with_capacity(adoption.objects.len());
     let mut main = None;
     for object in &adoption.objects {
@@ -119,7 +118,7 @@ async fn look(world: &World, asset: &Asset, adoption: &Adoption) -> Result<Found
         }
     }
     let (original, bytes, content_type) = main.ok_or_else(|| ApplyError::NoPicture { key: asset.key.clone() })?;
-    Ok(Found { original, published, bytes, content_type })
+    Ok(FoundFile { original, published, bytes, content_type })
 }
 
 /// Decodes a picture: what is no whole one, or none that is ever published, is not taken over.

@@ -17,7 +17,7 @@ use crate::storage::Condition;
 use super::buyer::{Bought, Buyer, PictureOrder};
 use super::elsewhere::Elsewhere;
 use super::fetch::{Came, Fetch, look};
-use super::keep::Ended;
+use super::keep::PictureEnd;
 use super::pacing::Slot;
 use super::request::Tries;
 use super::service::AskedService;
@@ -75,8 +75,8 @@ impl<'b> Buyer<'b> {
             };
             match self.fetch(&service, order, &call, answer, slot).await {
                 Ok(bought) => return Ok(bought),
-                Err(Ended::Final(error)) => return Err(error),
-                Err(Ended::Again(again)) => self.wait(again).await,
+                Err(PictureEnd::Final(error)) => return Err(error),
+                Err(PictureEnd::Again(again)) => self.wait(again).await,
             }
         }
     }
@@ -172,7 +172,7 @@ impl<'b> Buyer<'b> {
         call: &str,
         answer: Answer,
         slot: Slot,
-    ) -> Result<Bought<'b>, Ended> {
+    ) -> Result<Bought<'b>, PictureEnd> {
         let (mut came, written) = match answer {
             Answer::Picture(picture) => {
                 let permit = self.room(order.asset).await?;

@@ -22,9 +22,6 @@ use super::publish::{Form, Known, Lost, Target, prepare};
 /// An original, decoded where it was just made.
 pub type Pictured = Result<(Original, Option<Arc<Held>>), ApplyError>;
 
-/// What one asset's files came to.
-pub type Filed = Result<(Original, Vec<Published>), ApplyError>;
-
 /// The files of one item, before they are put.
 pub enum Prepared<'i> {
     /// Nothing is to be put.

@@ -99,7 +99,7 @@ async fn named(world: &World, unreferenced: &Unreferenced) -> Result<NamedByRows
 /// Deletes what may go; returns the paths that are gone. `tell` hears what is waited for.
 ///
 /// # Errors
-/// [`ApplyError::AtWork`] or [`ApplyError::Held`] where others were at work for longer than is waited; then nothing was
+/// [`ApplyError::AtWork`] or [`ApplyError::HeldBack`] where others were at work for longer than is waited; then nothing was
 /// deleted. Else what state and storage say; the next run goes on from there.
 pub async fn collect(
     world: &World,
@@ -153,7 +153,7 @@ async fn delete_marked(
     let left = patience.saturating_sub(begun.elapsed());
     let leases = Leases::take(&*world.state, &collections, run, left.as_secs()).await?;
     crash_point("gc-leased");
-    let held = Held { leases, lost: Mutex::default() };
+    let held = HeldBack { leases, lost: Mutex::default() };
     let deleted = tokio::select! {
         deleted = delete(world, run, (going, policy), &held) => deleted,
         () = held.keep(world) => Err(ApplyError::Worker),
@@ -163,13 +163,13 @@ async fn delete_marked(
 }
 
 /// The leases of a run that deletes.
-struct Held {
+struct HeldBack {
     leases: Leases,
     /// How one of them was lost.
     lost: Mutex<Option<StateError>>,
 }
 
-impl Held {
+impl HeldBack {
     /// Renews them, and never ends: a request that is under way is not given up in the middle, for whoever comes next
     /// must not meet it later.
     async fn keep(&self, world: &World) {
@@ -219,7 +219,7 @@ async fn delete(
     world: &World,
     run: &Run,
     (going, policy): (Vec<Loose>, Policy),
-    held: &Held,
+    held: &HeldBack,
 ) -> Result<BTreeSet<ObjectPath>, ApplyError> {
     let unreferenced = world.state.unreferenced(&Process::liveness).await?;
     let named = named(world, &unreferenced).await?;

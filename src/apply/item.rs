@@ -2,15 +2,19 @@
 
 use crate::asset::Asset;
 use crate::plan::{Action, Change, settle_seed, with_taken_seed};
-use crate::record::Record;
+use crate::record::{Original, Published, Record};
 use crate::state::Records;
 
-use super::Work;
+use super::{ApplyError, Work};
 
 /// Assets of one batch at most.
 const BATCH: usize = 500;
 /// Pixels of one batch at most, three bytes each while they are worked on.
 const BATCH_PIXELS: u64 = 20_000_000;
+
+/// What one asset's files came to.
+pub type Filed = Result<(Original, Vec<Published>), ApplyError>;
+
 /// One change with its asset.
 pub struct Item<'i> {
     /// The change.

@@ -36,22 +36,22 @@ const TROUBLES_MAX: u32 = 30;
 const WAITING_MAX: usize = 1_024;
 
 /// What an entry is answered with.
-type Reply<T> = oneshot::Sender<Result<T, Arc<WorldError>>>;
+type JournalReply<T> = oneshot::Sender<Result<T, Arc<WorldError>>>;
 /// Files by the original and the rendition that they are of.
 type Files = Vec<(ContentDigest, Published)>;
 
 /// Files that are asked for, by original and rendition.
-type Wanted = Vec<(ContentDigest, RenditionDigest)>;
+type ObjectsWanted = Vec<(ContentDigest, RenditionDigest)>;
 
 enum Entry {
-    Intend(Box<NewCall>, Reply<Intent>),
-    Fact(Box<CallFact>, Reply<()>),
+    Intend(Box<NewCall>, JournalReply<Intent>),
+    Fact(Box<CallFact>, JournalReply<()>),
     /// A fact that names a file: files are synced first.
-    Stored(Box<CallFact>, Reply<()>),
-    Announce(Files, Reply<Vec<ObjectPath>>),
-    AnnounceOriginal(Box<Original>, Reply<Vec<ObjectPath>>),
-    Objects(Wanted, Reply<Files>),
-    Publish(Box<Put>, Reply<()>),
+    Stored(Box<CallFact>, JournalReply<()>),
+    Announce(Files, JournalReply<Vec<ObjectPath>>),
+    AnnounceOriginal(Box<Original>, JournalReply<Vec<ObjectPath>>),
+    Objects(ObjectsWanted, JournalReply<Files>),
+    Publish(Box<Put>, JournalReply<()>),
 }
 
 /// What a journal writes to.
@@ -121,7 +121,7 @@ impl Journal {
     }
 
     /// Returns what was last announced for these originals in these renditions.
-    pub async fn objects(&self, wanted: Wanted) -> Result<Files, ApplyError> {
+    pub async fn objects(&self, wanted: ObjectsWanted) -> Result<Files, ApplyError> {
         self.enter(|reply| Entry::Objects(wanted, reply)).await
     }
 
@@ -130,7 +130,7 @@ impl Journal {
         self.enter(|reply| Entry::Publish(Box::new(put), reply)).await
     }
 
-    async fn enter<T>(&self, entry: impl FnOnce(Reply<T>) -> Entry) -> Result<T, ApplyError> {
+    async fn enter<T>(&self, entry: impl FnOnce(JournalReply<T>) -> Entry) -> Result<T, ApplyError> {
         let (reply, answer) = oneshot::channel();
         self.entries.send(entry(reply)).await.map_err(|_| ApplyError::Worker)?;
         answer.await.map_err(|_| ApplyError::Worker)?.map_err(ApplyError::Journal)
@@ -140,16 +140,16 @@ impl Journal {
 /// What is written next, by kind.
 #[derive(Default)]
 struct Page {
-    intents: Vec<(NewCall, Reply<Intent>)>,
-    facts: Vec<(CallFact, Reply<()>)>,
+    intents: Vec<(NewCall, JournalReply<Intent>)>,
+    facts: Vec<(CallFact, JournalReply<()>)>,
     /// Facts that name a file.
-    stored: Vec<(CallFact, Reply<()>)>,
+    stored: Vec<(CallFact, JournalReply<()>)>,
     /// How often the facts could not be written.
     troubles: u32,
-    announced: Vec<(Files, Reply<Vec<ObjectPath>>)>,
-    originals: Vec<(Original, Reply<Vec<ObjectPath>>)>,
-    objects: Vec<(Wanted, Reply<Files>)>,
-    puts: Vec<(Put, Reply<()>)>,
+    announced: Vec<(Files, JournalReply<Vec<ObjectPath>>)>,
+    originals: Vec<(Original, JournalReply<Vec<ObjectPath>>)>,
+    objects: Vec<(ObjectsWanted, JournalReply<Files>)>,
+    puts: Vec<(Put, JournalReply<()>)>,
 }
 
 impl Page {
@@ -260,7 +260,7 @@ impl Book {
             let (wanted, replies) = split(objects);
             let all: Vec<_> = wanted.iter().flatten().copied().collect();
             let found = state.rely_on_objects(&all).await.map(|found| {
-                let of = |wanted: &Wanted| -> Files {
+                let of = |wanted: &ObjectsWanted| -> Files {
                     let is_wanted = |(content, file): &&(ContentDigest, Published)| {
                         wanted.contains(&(*content, file.rendition.digest))
                     };
@@ -273,7 +273,7 @@ impl Book {
     }
 
     /// Writes facts; where that fails they stay for the next time, until it has failed too often. Tells whether they stay.
-    async fn settle(&self, facts: &mut Vec<(CallFact, Reply<()>)>, troubles: u32) -> bool {
+    async fn settle(&self, facts: &mut Vec<(CallFact, JournalReply<()>)>, troubles: u32) -> bool {
         if facts.is_empty() {
             return false;
         }
@@ -293,7 +293,7 @@ impl Book {
     }
 
     /// Commits records and rows: files first, so that what is committed refers only to what is durable.
-    async fn publish(&self, puts: Vec<(Put, Reply<()>)>) {
+    async fn publish(&self, puts: Vec<(Put, JournalReply<()>)>) {
         if puts.is_empty() {
             return;
         }
@@ -322,7 +322,7 @@ impl Book {
     }
 
     /// Answers everybody; a state that cannot be written ends the run.
-    fn answer<T>(&self, replies: Vec<Reply<T>>, answers: Result<Vec<T>, WorldError>) {
+    fn answer<T>(&self, replies: Vec<JournalReply<T>>, answers: Result<Vec<T>, WorldError>) {
         match answers {
             Ok(answers) => {
                 for (reply, answer) in replies.into_iter().zip(answers) {
@@ -345,6 +345,6 @@ impl Book {
 }
 
 /// Takes entries apart from those who wait for them.
-fn split<E, T>(entries: &mut Vec<(E, Reply<T>)>) -> (Vec<E>, Vec<Reply<T>>) {
+fn split<E, T>(entries: &mut Vec<(E, JournalReply<T>)>) -> (Vec<E>, Vec<JournalReply<T>>) {
     std::mem::take(entries).into_iter().unzip()
 }

@@ -32,14 +32,14 @@ impl Buyer<'_> {
         call: &str,
         came: Came<'_>,
         slot: Option<Slot>,
-    ) -> Result<Made, Ended> {
+    ) -> Result<Made, PictureEnd> {
         let key = order.asset.key.clone();
         match came {
             Came::Picture(fetched) => Ok(self.store(service, order, call, fetched, slot).await?),
             // Nobody decides about what cost nothing.
             Came::Rejected { why, .. } if service.cost == Cost::Free => {
                 self.settle(call, CallStatus::Rejected, &why).await?;
-                Err(Ended::Final(ApplyError::Rejected { key, why }))
+                Err(PictureEnd::Final(ApplyError::Rejected { key, why }))
             }
             Came::Rejected { why, file } => {
                 let cost = file.as_ref().and_then(|file| file.picture.cost);
@@ -53,8 +53,8 @@ impl Buyer<'_> {
                 let rejected =
                     CallFact { sha256, original: kept, reason, cost, ..CallFact::new(call, CallStatus::Rejected) };
                 self.journal.stored(rejected).await?;
-                let Some(original) = original else { return Err(Ended::Final(ApplyError::Withheld { key, why })) };
-                Err(Ended::Final(match undecodable(original.extension(), (original.width, original.height)) {
+                let Some(original) = original else { return Err(PictureEnd::Final(ApplyError::Withheld { key, why })) };
+                Err(PictureEnd::Final(match undecodable(original.extension(), (original.width, original.height)) {
                     None => ApplyError::Rejected { key, why },
                     Some(_) => ApplyError::Withheld { key, why: format!("{why}; it is kept as `{}`", original.path) },
                 }))
@@ -62,9 +62,9 @@ impl Buyer<'_> {
             Came::Failed { why, meaning } => self.failed(service, order, call, why, meaning).await,
             Came::Lost(why) => {
                 self.settle(call, CallStatus::Lost, &why).await?;
-                Err(Ended::Final(ApplyError::Lost { key, why }))
+                Err(PictureEnd::Final(ApplyError::Lost { key, why }))
             }
-            Came::NotYet(why) => Err(Ended::Final(ApplyError::UnderWay { key, why })),
+            Came::NotYet(why) => Err(PictureEnd::Final(ApplyError::UnderWay { key, why })),
         }
     }
 
@@ -76,7 +76,7 @@ impl Buyer<'_> {
         call: &str,
         why: String,
         meaning: Meaning,
-    ) -> Result<Made, Ended> {
+    ) -> Result<Made, PictureEnd> {
         let key = order.asset.key.clone();
         // Nobody documents whether a task that fails is charged.
         let less = |charged: u64| Some(charged.saturating_sub(order.price.0));
@@ -85,14 +85,14 @@ impl Buyer<'_> {
         self.count_failed(service);
         if meaning == Meaning::Verdict {
             self.settle(call, CallStatus::Judged, &why).await?;
-            return Err(Ended::Final(ApplyError::Judged { key, why }));
+            return Err(PictureEnd::Final(ApplyError::Judged { key, why }));
         }
         self.settle(call, CallStatus::Failed, &why).await?;
         let lines = self.world.state.calls(&[order.recipe], &Process::liveness).await.map_err(ApplyError::from)?;
         let failed = lines.iter().filter(|line| line.call.status == CallStatus::Failed && line.call.decision.is_none());
         match failed.count() {
-            failed if failed >= FAILED_MAX => Err(Ended::Final(ApplyError::FailedRepeatedly { key, why })),
-            failed => Err(Ended::Again(Again::After(backoff(failed as u32)))),
+            failed if failed >= FAILED_MAX => Err(PictureEnd::Final(ApplyError::FailedRepeatedly { key, why })),
+            failed => Err(PictureEnd::Again(Again::After(backoff(failed as u32)))),
         }
     }
 
@@ -195,12 +195,12 @@ impl Buyer<'_> {
 }
 
 /// How a call ended without a picture.
-pub(super) enum Ended {
+pub(super) enum PictureEnd {
     Final(ApplyError),
     Again(Again),
 }
 
-impl From<ApplyError> for Ended {
+impl From<ApplyError> for PictureEnd {
     fn from(error: ApplyError) -> Self {
         Self::Final(error)
     }

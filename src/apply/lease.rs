@@ -22,14 +22,14 @@ const ASKED_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Leases {
     run: String,
-    held: Held,
+    held: LeaseHeld,
     /// When they were taken or renewed last, by a clock that nobody sets.
     renewed: Mutex<Instant>,
 }
 
 /// What a run holds.
 #[derive(Debug)]
-enum Held {
+enum LeaseHeld {
     Leases(Vec<Lease>),
     Nothing,
 }
@@ -75,12 +75,12 @@ impl Leases {
                 }
             }
         }
-        Ok(Self { run: run.id.clone(), held: Held::Leases(held), renewed: Mutex::new(renewed) })
+        Ok(Self { run: run.id.clone(), held: LeaseHeld::Leases(held), renewed: Mutex::new(renewed) })
     }
 
     /// Takes none: for a run that was just begun and only previews.
     pub fn none(run: &Run) -> Self {
-        Self { run: run.id.clone(), held: Held::Nothing, renewed: Mutex::new(Instant::now()) }
+        Self { run: run.id.clone(), held: LeaseHeld::Nothing, renewed: Mutex::new(Instant::now()) }
     }
 
     /// Returns the lease on a collection.
@@ -89,8 +89,8 @@ impl Leases {
     /// [`StateError::Fenced`] where it is not among them.
     pub fn of(&self, collection: &CollectionName) -> Result<&Lease, ApplyError> {
         let held: &[Lease] = match &self.held {
-            Held::Leases(held) => held,
-            Held::Nothing => &[],
+            LeaseHeld::Leases(held) => held,
+            LeaseHeld::Nothing => &[],
         };
         let found = held.iter().find(|lease| lease.collection == *collection);
         found.ok_or_else(|| StateError::Fenced { collection: collection.clone() }.into())
@@ -98,7 +98,7 @@ impl Leases {
 
     /// Tells whether the run only previews.
     pub fn previews(&self) -> bool {
-        matches!(self.held, Held::Nothing)
+        matches!(self.held, LeaseHeld::Nothing)
     }
 
     /// Returns by what right the run works on a collection.
@@ -107,8 +107,8 @@ impl Leases {
     /// As [`Leases::of`], for a run that holds leases.
     pub fn right(&self, collection: &CollectionName) -> Result<Right<'_>, ApplyError> {
         match &self.held {
-            Held::Leases(_) => Ok(Right::Lease(self.of(collection)?)),
-            Held::Nothing => Ok(Right::Heartbeat { run: &self.run }),
+            LeaseHeld::Leases(_) => Ok(Right::Lease(self.of(collection)?)),
+            LeaseHeld::Nothing => Ok(Right::Heartbeat { run: &self.run }),
         }
     }
 
@@ -118,8 +118,8 @@ impl Leases {
             tokio::time::sleep(RENEWED_EVERY).await;
             let asked = Instant::now();
             let renewed = match &self.held {
-                Held::Leases(held) => state.renew(held).await,
-                Held::Nothing => state.beat(&self.run).await,
+                LeaseHeld::Leases(held) => state.renew(held).await,
+                LeaseHeld::Nothing => state.beat(&self.run).await,
             };
             match renewed {
                 Ok(()) => *self.renewed() = asked,
@@ -132,7 +132,7 @@ impl Leases {
 
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
-        matches!(&self.held, Held::Leases(held) if held.is_empty())
+        matches!(&self.held, LeaseHeld::Leases(held) if held.is_empty())
     }
 
     /// Tells whether nobody else can have taken them yet. A process that was stopped for longer than a lease lasts may
@@ -147,7 +147,7 @@ impl Leases {
 
     /// Gives all leases back. One that cannot be given back ends by itself.
     pub async fn release(&self, state: &dyn State) {
-        if let Held::Leases(held) = &self.held {
+        if let LeaseHeld::Leases(held) = &self.held {
             release(state, held).await;
         }
     }

@@ -278,29 +278,16 @@ fn adapters_do_not_know_one_another() {
     }
 }
 
-/// What is still there of what the two tests below forbid, one a line. Lines only go: a new one is a failure, and so is
-/// one that is no longer needed.
-const STILL_ALLOWED: &str = include_str!("architecture/still_allowed.txt");
-
-/// Compares what was found with the lines of the list that begin with a word.
-fn check_still_allowed(word: &str, found: BTreeSet<String>) {
-    let allowed: BTreeSet<String> =
-        STILL_ALLOWED.lines().filter_map(|line| line.strip_prefix(word)).map(|line| line.trim().to_owned()).collect();
-    let added = found.difference(&allowed).map(|what| format!("not allowed: {word} {what}"));
-    let gone = allowed.difference(&found).map(|what| format!("gone, take it from still_allowed.txt: {word} {what}"));
-    let wrong: Vec<String> = added.chain(gone).collect();
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
 #[test]
 fn each_type_has_a_name_of_its_own() {
-    check_still_allowed("name", names::repeated(&sources()).into_keys().collect());
+    let repeated = names::repeated(&sources());
+    assert!(repeated.is_empty(), "stand more than once: {repeated:#?}");
 }
 
 #[test]
 fn files_of_a_room_do_not_go_in_circles() {
-    let circles = circles::circles(&sources()).into_iter().map(|files| files.join(" "));
-    check_still_allowed("circle", circles.collect());
+    let circles: Vec<String> = circles::circles(&sources()).into_iter().map(|files| files.join(" ")).collect();
+    assert!(circles.is_empty(), "need one another: {circles:#?}");
 }
 
 /// Prints what `tests/figures` shows, of `src/` here or of the folder that it names.
