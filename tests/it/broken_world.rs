@@ -172,7 +172,7 @@ fn a_database_of_a_newer_pixform_is_told_and_left_alone() {
     drop(database);
     let before = fs::read(&state).unwrap();
     insta::assert_snapshot!(told(&desk, &desk.run(&["plan"])), @r#"
-    error: the state has schema version 999, this pixform knows versions up to 10
+    error: the state has schema version 999, this pixform knows versions up to 11
       help: use the pixform that wrote it, or a newer one
     next: pixform plan
     "#);
