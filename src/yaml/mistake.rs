@@ -79,9 +79,23 @@ impl Mistakes {
         if self.0.is_empty() {
             return Ok(value);
         }
+        self.0.iter_mut().for_each(|mistake| mistake.span = whole_letters(mistake.span, source));
         self.0.sort_by_key(|mistake| mistake.span);
         Err(ManifestError { file: Arc::clone(file), source_text: Arc::clone(source), mistakes: self.0 })
     }
+}
+
+/// Widens a span to whole letters: most that is missing somewhere is told of at the first byte of what stands there, and
+/// that may be one of several.
+fn whole_letters(span: Span, source: &str) -> Span {
+    let Span { mut start, mut end } = span;
+    while start > 0 && !source.is_char_boundary(start as usize) {
+        start -= 1;
+    }
+    while (end as usize) < source.len() && !source.is_char_boundary(end as usize) {
+        end += 1;
+    }
+    Span { start, end }
 }
 
 /// A file of ours (a manifest, or `pixform.yaml`) that cannot be used, with everything that is wrong in it.
@@ -98,6 +112,7 @@ pub struct ManifestError {
 impl ManifestError {
     /// Makes the error of one mistake.
     pub fn one(file: &Arc<str>, source: &Arc<str>, span: Span, message: &str, help: &str) -> Self {
+        let span = whole_letters(span, source);
         let mistake = Mistake { span, message: message.to_owned(), help: help.to_owned() };
         Self { file: Arc::clone(file), source_text: Arc::clone(source), mistakes: vec![mistake] }
     }
@@ -148,5 +163,18 @@ mod tests {
         assert_eq!(nearest("DPM++ 2m karras", ["DPM++ 2M Karras", "DDIM"]), Some("DPM++ 2M Karras"));
         assert_eq!(nearest("colour", ["sampler", "steps"]), None);
         assert_eq!(nearest("as", ["at", "vars"]), Some("at"));
+    }
+
+    #[test]
+    fn a_mistake_stands_at_whole_letters() {
+        let source: Arc<str> = "- ä: 1".into();
+        let mut mistakes = Mistakes::default();
+        mistakes.add(Span { start: 2, end: 3 }, "a", "b");
+        let error = mistakes.or((), &"m.yaml".into(), &source).unwrap_err();
+        assert_eq!(error.mistakes[0].span, Span { start: 2, end: 4 });
+        assert_eq!(
+            ManifestError::one(&"m.yaml".into(), &source, Span { start: 3, end: 3 }, "a", "b").mistakes[0].span.start,
+            2
+        );
     }
 }

@@ -173,6 +173,12 @@ fn two_runs_that_begin_together_leave_one_result() {
 #[test]
 fn a_picture_that_a_living_run_is_making_is_not_made_by_another() {
     let project = Project::new(PEOPLE);
+    let waiting = format!(
+        "version: 1\nenvironments:\n  local:\n    state: \"{}\"\n    storage: {{ url: \"file:.pixform/storage\" }}\n    \
+         generators: {{ painter: {{ kind: placeholder, deadline: 2s }} }}\n",
+        project.state_url()
+    );
+    project.write("pixform.yaml", &waiting);
     let first = Stopped::new(project.command(&["apply", "--yes"]), "intended:1");
     project.ok(&["unlock", "--force"]);
     let second = project.run(&["apply", "--yes"]).expect(4);
