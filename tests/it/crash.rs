@@ -171,23 +171,13 @@ fn runs_killed_at_random_moments_lose_nothing() {
     assert!(killed > rounds / 5, "only {killed} of {rounds} runs were killed");
 }
 
-/// Writes a `pixform.yaml` that leaves so much time between two pictures.
-fn pace(project: &Project, interval: &str) {
-    let text = format!(
-        "version: 1\nenvironments:\n  local:\n    state: \"{}\"\n    storage: {{ url: \"file:.pixform/storage\" }}\n    \
-         generators: {{ painter: {{ kind: placeholder, min_interval: {interval} }} }}\n",
-        project.state_url()
-    );
-    project.write("pixform.yaml", &text);
-}
-
 /// Sends a signal to an apply of two collections while it paints for the first; returns exit code and what it said.
 fn interrupt(project: &Project, signal: Signal, ci: Option<&str>) -> (i32, String) {
     project.write(
         "manifests/quarters.yaml",
         &PEOPLE.replace("people", "quarters").replace("model: first", "model: other"),
     );
-    pace(project, "1s");
+    project.pace("1s");
     let mut command = project.command(&["apply", "--yes"]);
     if let Some(ci) = ci {
         command.env("CI", ci);
@@ -195,7 +185,7 @@ fn interrupt(project: &Project, signal: Signal, ci: Option<&str>) -> (i32, Strin
     let stopped = Stopped::new(command, "original-put:2");
     stopped.signal(signal);
     let ran = stopped.go_on();
-    pace(project, "0s");
+    project.pace("0s");
     (ran.code, ran.stdout + &ran.stderr)
 }
 
@@ -235,12 +225,12 @@ fn in_continuous_integration_the_first_signal_stops_at_once_and_loses_nothing() 
 #[test]
 fn a_second_signal_stops_at_once_and_loses_nothing() {
     let project = Project::new(PEOPLE);
-    pace(&project, "1s");
+    project.pace("1s");
     let stopped = Stopped::new(project.command(&["apply", "--yes"]), "original-put:2");
     stopped.signal(Signal::INT);
     stopped.signal(Signal::TERM);
     let ran = stopped.go_on();
-    pace(&project, "0s");
+    project.pace("0s");
     assert!([130, 143].contains(&ran.code), "{ran:?}");
     project.assert_no_broken_link();
     project.apply();

@@ -189,6 +189,16 @@ impl Project {
         }
     }
 
+    /// Writes a `pixform.yaml` that leaves so much time between two pictures of `painter`.
+    pub fn pace(&self, interval: &str) {
+        let text = format!(
+            "version: 1\nenvironments:\n  local:\n    state: \"{}\"\n    storage: {{ url: \"file:.pixform/storage\" }}\n    \
+             generators: {{ painter: {{ kind: placeholder, min_interval: {interval} }} }}\n",
+            self.state_url()
+        );
+        self.write("pixform.yaml", &text);
+    }
+
     /// Returns the URL of its state, as `pixform.yaml` has it.
     pub fn state_url(&self) -> String {
         match &self.base {

@@ -5,9 +5,13 @@ use rustix::process::Signal;
 
 use crate::project::{PEOPLE, Project, Stopped, planned, ran, wait};
 
-/// Starts an apply that stands still while it paints: it holds the lease then, and no lock of the database.
+/// Starts an apply that stands still while it paints: it holds the lease then, and no lock of the database, for pictures
+/// come one after another and none is written down meanwhile.
 fn painting(project: &Project) -> Stopped {
-    Stopped::new(project.command(&["apply", "--yes"]), "original-put:3")
+    project.pace("500ms");
+    let stopped = Stopped::new(project.command(&["apply", "--yes"]), "original-put:1");
+    project.pace("0s");
+    stopped
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn a_run_whose_lease_was_broken_and_taken_commits_nothing() {
     project.assert_settled();
     // What it painted before it noticed is not lost.
     project.manifest(PEOPLE);
-    assert_eq!(project.plan()["summary"]["reuse"], 8);
+    assert!(project.plan()["summary"]["reuse"].as_u64().unwrap() >= 1);
     project.apply();
     assert_eq!(project.paints(), 16);
     project.assert_painted_once();
@@ -150,7 +154,7 @@ fn a_plan_beside_a_running_apply_works_and_writes_nothing() {
     // What is painted already is there to take, what is not is still to paint.
     let document = project.plan();
     assert_eq!(planned(&document).len(), 8);
-    assert!(document["summary"]["reuse"].as_u64().unwrap() >= 3, "{document}");
+    assert_eq!(document["summary"]["reuse"], 1, "{document}");
     project.ok(&["list"]);
     assert_eq!(project.listing(), before);
     assert_eq!(first.go_on().code, 0);
