@@ -99,7 +99,7 @@ async fn named(world: &World, unreferenced: &Unreferenced) -> Result<NamedByRows
 /// Deletes what may go; returns the paths that are gone. `tell` hears what is waited for.
 ///
 /// # Errors
-/// [`ApplyError::AtWork`] or [`ApplyError::HeldBack`] where others were at work for longer than is waited; then nothing was
+/// [`ApplyError::AtWork`] or [`ApplyError::Held`] where others were at work for longer than is waited; then nothing was
 /// deleted. Else what state and storage say; the next run goes on from there.
 pub async fn collect(
     world: &World,

@@ -3,8 +3,8 @@
 //! It settles an environment, opens it, reads manifests, makes a plan, and carries it out; what happens meanwhile is told
 //! through one [`EngineListener`]. It parses no arguments, asks nobody, prints nothing and knows no exit codes.
 //!
-//! The whole way, in the order in which it is gone, is shown by `examples/embed.rs`: [`Environment::settle`], [`prepare`],
-//! [`PreparedPlan::open`], [`carry_out`].
+//! The whole way, in the order in which it is gone, is shown by `examples/embed.rs`: [`Environment::settle`], [`prepare()`],
+//! [`PreparedPlan::open`], [`carry_out()`].
 
 use std::path::PathBuf;
 

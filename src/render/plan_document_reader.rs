@@ -76,7 +76,7 @@ struct SideRead {
     hold: bool,
 }
 
-/// Reads a plan document, such as [`plan_document`](super::plan_document) writes.
+/// Reads a plan document, such as [`plan_document`](super::plan_document()) writes.
 ///
 /// # Errors
 /// When it is none, when another version wrote it, or when its digest is not that of its changes.

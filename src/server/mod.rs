@@ -2,7 +2,7 @@
 //!
 //! What is published is held in memory as of one moment (`snapshot`) and looked at again when it may have changed
 //! (`fresh`), so an answer costs a look-up. Strangers talk to it: every length, time and number is bounded, every text is
-//! escaped for where it goes. What makes a plan is handed in ([`PlanSource`]), for that needs manifests.
+//! escaped for where it goes. A plan is made through the engine, for that needs manifests.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -307,7 +307,7 @@ pub trait GarbagePort: Send + Sync {
     async fn unmark(&self, run: &str, liveness: IsAlive<'_>) -> Result<(), StateError>;
 
     /// Makes deletions of those files that the run marked, that still bear its mark, and that no record names; and takes
-    /// over those [`LooseKind::Leftover`] that nobody else has taken meanwhile. Returns their paths: nobody relies on them
+    /// over those [`super::LooseKind::Leftover`] that nobody else has taken meanwhile. Returns their paths: nobody relies on them
     /// or puts anything there until they are forgotten.
     async fn sweep(&self, run: &str, files: &[Loose]) -> Result<Vec<ObjectPath>, StateError>;
 
