@@ -80,6 +80,16 @@ pub enum FieldType {
     },
 }
 
+impl FieldType {
+    /// Returns the fields of which it is made; none where it is a single value.
+    pub fn parts(self) -> &'static [FieldSpec] {
+        match self {
+            Self::Object(parts) | Self::List { parts, .. } => parts,
+            Self::Text | Self::Count { .. } | Self::Number { .. } | Self::Flag | Self::Choice { .. } => &[],
+        }
+    }
+}
+
 /// Whether a recipe can go without a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {

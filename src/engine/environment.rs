@@ -155,7 +155,7 @@ fn settled(
         Some(file) => {
             let source = config::read_file(&file).map_err(|source| EngineError::Read { path: file.clone(), source })?;
             let outside = Outside { variable, read_file: &config::read_file };
-            open_generators::settings(&source, &file, choice.name.as_deref(), choice.kinds, &outside)?
+            config::load(&source, &file, choice.name.as_deref(), &choice.kinds.specs(), &outside)?
         }
         None => {
             let settings = config::built_in(Path::new("."), choice.name.as_deref())?;

@@ -1,11 +1,10 @@
 //! The services that make pictures, as the environment configures them; and what they cost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::asset::{GeneratorName, KindSpec, Locality, MicroUsd, Pace};
-use crate::config::{self, ConfigError, GeneratorSettings, Outside, RawText, Settings};
+use crate::config::{GeneratorSettings, RawText, Settings};
 use crate::generator::{Kinds, Opening, PLACEHOLDER, Placeholder};
 use crate::manifest::{GeneratorRules, Rules};
 use crate::plan::Plan;
@@ -13,20 +12,6 @@ use crate::world::{Generators, Service};
 
 use super::EngineError;
 use super::surroundings::outside;
-
-/// Settles an environment of a `pixform.yaml`, in which generators are of the kinds that there are.
-///
-/// # Errors
-/// As [`config::load`].
-pub fn settings(
-    source: &str,
-    file: &Path,
-    environment: Option<&str>,
-    kinds: Kinds,
-    outside: &Outside<'_>,
-) -> Result<Settings, ConfigError> {
-    config::load(source, file, environment, &kinds.specs(), outside)
-}
 
 /// Returns what manifests may say: what the kinds of their generators take, and where files are fetched.
 pub fn rules(settings: &Settings, kinds: Kinds, url_base: String) -> Rules {

@@ -3,7 +3,7 @@
 use crate::asset::{GeneratorName, KindSpec, Recipe, Seed};
 use crate::template::Template;
 use crate::yaml::scalar::shown;
-use crate::yaml::{Fields, MapEntry, Mistakes, Node, ScalarNotation, Span, Value, cut_by_comma, nearest, scalar};
+use crate::yaml::{Fields, MapEntry, Mistakes, Node, ScalarNotation, Span, Value, cut_by_comma, scalar};
 
 use super::hints::template_help;
 use super::layer::{Layer, SeedSetting, Setting, SettingLine};
@@ -103,14 +103,7 @@ impl LayerReader<'_> {
 
     /// Tells of a generator that no environment has.
     fn unknown_generator(&mut self, name: &GeneratorName, span: Span) {
-        let names = self.rules.generators.keys().map(GeneratorName::as_str);
-        let help = match nearest(name.as_str(), names.clone()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-                format!("pixform.yaml has {}", names.join(", "))
-            }
-        };
+        let help = self.rules.generator_help(name, "");
         self.mistakes.add(span, format!("no environment has a generator `{name}`"), help);
     }
 

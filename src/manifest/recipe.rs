@@ -2,7 +2,7 @@
 
 use crate::asset::{AssetKey, Complaint, FieldMap, GeneratorName, KindSpec, Recipe, SeedBase, SeedFrom, normalise};
 use crate::template::{TemplateError, meant_braces};
-use crate::yaml::{Mistake, Span, nearest};
+use crate::yaml::{Mistake, Span};
 
 use super::hints::{complaint_words, template_help, undefined_help};
 use super::layer::{SeedSetting, Setting, setting};
@@ -145,17 +145,10 @@ impl<'m> Worker<'m> {
 
     fn generator_rules(&mut self, name: &GeneratorName) -> Option<GeneratorRules> {
         let rules = &self.manifest.rules;
-        if let Some(known) = rules.generators.get(name).copied().or(rules.any_generator) {
+        if let Some(known) = rules.generator(name) {
             return Some(known);
         }
-        let names = rules.generators.keys().map(GeneratorName::as_str);
-        let help = match nearest(name.as_str(), names.clone()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-                format!("pixform.yaml has {}; add it under `generators`", names.join(", "))
-            }
-        };
+        let help = rules.generator_help(name, "; add it under `generators`");
         let span = self.core("generator").map_or(self.block_span(), |(_, span)| span);
         self.mistakes.add(span, format!("the environment `{}` has no generator `{name}`", rules.environment), help);
         None

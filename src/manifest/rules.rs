@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::asset::{GeneratorName, KindSpec, TableName};
+use crate::yaml::nearest;
 
 use super::own::KnownFields;
 
@@ -43,5 +44,17 @@ impl Rules {
     /// Returns what is known of a generator.
     pub fn generator(&self, name: &GeneratorName) -> Option<GeneratorRules> {
         self.generators.get(name).copied().or(self.any_generator)
+    }
+
+    /// Says what to do about a generator that is not known: the name that was meant, or those that there are and what else.
+    pub fn generator_help(&self, name: &GeneratorName, else_do: &str) -> String {
+        let names = self.generators.keys().map(GeneratorName::as_str);
+        match nearest(name.as_str(), names.clone()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                format!("pixform.yaml has {}{else_do}", names.join(", "))
+            }
+        }
     }
 }

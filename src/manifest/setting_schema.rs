@@ -121,15 +121,9 @@ fn with_parts(parts: &'static [FieldSpec], specs: &[DeclaredField]) -> Value {
     let required: Vec<&str> =
         parts.iter().filter(|part| part.presence == Presence::Required).map(|part| part.name).collect();
     object(&names, &required, |name| {
-        let part = |(title, spec): &DeclaredField| match spec.holds {
-            FieldType::Object(parts) | FieldType::List { parts, .. } => {
-                parts.iter().find(|part| part.name == name).map(|part| (*title, part))
-            }
-            FieldType::Text
-            | FieldType::Count { .. }
-            | FieldType::Number { .. }
-            | FieldType::Flag
-            | FieldType::Choice { .. } => None,
+        let part = |(title, spec): &DeclaredField| {
+            let part = spec.holds.parts().iter().find(|part| part.name == name);
+            part.map(|part| (*title, part))
         };
         let declared: Vec<DeclaredField> = specs.iter().filter_map(part).collect();
         described(&words(&declared), shape(&declared))

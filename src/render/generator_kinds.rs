@@ -127,16 +127,9 @@ fn field_lines(fields: &[FieldSpec], margin: &str, text: &mut String) {
             Presence::Optional => "",
         };
         text.push_str(&format!("{margin}{name:<width$}  {help} ({}{required})\n", holding(*holds)));
-        match holds {
-            FieldType::Object(parts) | FieldType::List { parts, .. } => {
-                field_lines(parts, &format!("{margin}    "), text);
-                text.push_str(&format!("{margin}    as in `{name}: {example}`\n"));
-            }
-            FieldType::Text
-            | FieldType::Count { .. }
-            | FieldType::Number { .. }
-            | FieldType::Flag
-            | FieldType::Choice { .. } => {}
+        if !holds.parts().is_empty() {
+            field_lines(holds.parts(), &format!("{margin}    "), text);
+            text.push_str(&format!("{margin}    as in `{name}: {example}`\n"));
         }
     }
 }
@@ -206,13 +199,6 @@ fn field_json(spec: &FieldSpec) -> Value {
 fn citations<'s>(fields: &'s [FieldSpec], sources: &mut BTreeSet<(&'s str, &'s str)>) {
     for spec in fields {
         sources.extend(spec.source.map(|Citation { url, read }| (url, read)));
-        match spec.holds {
-            FieldType::Object(parts) | FieldType::List { parts, .. } => citations(parts, sources),
-            FieldType::Text
-            | FieldType::Count { .. }
-            | FieldType::Number { .. }
-            | FieldType::Flag
-            | FieldType::Choice { .. } => {}
-        }
+        citations(spec.holds.parts(), sources);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jsonschema::Validator;
-use pixform::asset::{FieldSpec, FieldType, Recipe};
+use pixform::asset::{FieldSpec, Recipe};
 use pixform::config::{self, Outside};
 use pixform::generator::{KINDS, PLACEHOLDER};
 use pixform::manifest::{self, GeneratorRules, Manifest, Rules};
@@ -283,14 +283,7 @@ fn the_shipped_manifests_are_valid() {
 fn tables(fields: &[FieldSpec], names: &mut BTreeSet<String>) {
     for spec in fields {
         names.insert(spec.name.to_owned());
-        match spec.holds {
-            FieldType::Object(parts) | FieldType::List { parts, .. } => tables(parts, names),
-            FieldType::Text
-            | FieldType::Count { .. }
-            | FieldType::Number { .. }
-            | FieldType::Flag
-            | FieldType::Choice { .. } => {}
-        }
+        tables(spec.holds.parts(), names);
     }
 }
 
